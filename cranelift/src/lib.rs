@@ -1,0 +1,1 @@
+//! The optimizing compiler: Wasm to Cranelift IR.

@@ -1,0 +1,88 @@
+//! Builtins: operations that compiled code leaves to the runtime, one row each.
+//!
+//! A row is the builtin's signature as both compilers call it. Compiled code loads the address from
+//! `VmContext::builtins[number]` and calls it with `CallConv::Tail`; what it finds there is a trampoline (bytes from `x64/`)
+//! that changes to the host's stack and calls the runtime's `extern "C"` function of the same name. A builtin that fails
+//! records the trap in the store context and returns anything: the trampoline looks at `VmStoreContext::pending` and
+//! unwinds, so compiled code never checks.
+//!
+//! Every builtin takes at most six arguments, all integers or pointers, the first being the caller's VM context, and
+//! returns nothing or one integer: so arguments are in the same registers under `Tail` and the System V convention.
+
+/// A machine type in a builtin's signature.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum AbiType {
+    /// 32 bits; the upper half of the register is undefined.
+    I32,
+    /// 64 bits.
+    I64,
+    /// A host pointer.
+    Ptr,
+}
+
+macro_rules! builtins {
+    ($($(#[$doc:meta])* $variant:ident $name:ident ($($arg:ident: $ty:ident),*) $(-> $ret:ident)?;)*) => {
+        /// A builtin, numbered by its place in the table.
+        #[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
+        #[repr(u32)]
+        pub enum Builtin { $($(#[$doc])* $variant,)* }
+
+        impl Builtin {
+            /// Every builtin, in table order.
+            pub const ALL: &'static [Builtin] = &[$(Builtin::$variant,)*];
+            /// How many there are.
+            pub const COUNT: usize = Self::ALL.len();
+
+            /// The name of the runtime's function.
+            pub const fn name(self) -> &'static str {
+                match self { $(Builtin::$variant => stringify!($name),)* }
+            }
+
+            /// Parameters after the VM context.
+            pub const fn params(self) -> &'static [AbiType] {
+                match self { $(Builtin::$variant => &[$(AbiType::$ty,)*],)* }
+            }
+
+            /// The result, if there is one.
+            pub const fn result(self) -> Option<AbiType> {
+                match self { $(Builtin::$variant => { #[allow(unused_mut, unused_assignments)] let mut r = None; $(r = Some(AbiType::$ret);)? r })* }
+            }
+        }
+
+        /// Calls `$macro! { Variant name (arg: Ty, ..) -> Ret; .. }` with every row, so that the runtime's table of
+        /// functions cannot miss one.
+        #[macro_export]
+        macro_rules! for_each_builtin {
+            ($mac:ident) => { $mac! { $($variant $name ($($arg: $ty),*) $(-> $ret)?;)* } };
+        }
+    };
+}
+
+builtins! {
+    /// `memory.grow`: pages before, or -1 (as i64 for 64-bit memories, low half for 32-bit ones).
+    MemoryGrow memory_grow(memory: I32, pages: I64) -> I64;
+    /// `memory.fill` on `memory`; `len` bytes at `dst`.
+    MemoryFill memory_fill(memory: I32, dst: I64, value: I32, len: I64);
+    /// `memory.copy`.
+    MemoryCopy memory_copy(dst_memory: I32, src_memory: I32, dst: I64, src: I64, len: I64);
+    /// `memory.init`.
+    MemoryInit memory_init(memory: I32, data: I32, dst: I64, src: I32, len: I32);
+    /// `data.drop`.
+    DataDrop data_drop(data: I32);
+    /// `table.grow` of a table of functions; entries before, or -1. `init` is a funcref record or null.
+    TableGrowFunc table_grow_func(table: I32, init: Ptr, delta: I64) -> I64;
+    /// `table.grow` of a table of handles.
+    TableGrowRef table_grow_ref(table: I32, init: I32, delta: I64) -> I64;
+    /// `table.fill` of a table of functions.
+    TableFillFunc table_fill_func(table: I32, dst: I64, value: Ptr, len: I64);
+    /// `table.fill` of a table of handles.
+    TableFillRef table_fill_ref(table: I32, dst: I64, value: I32, len: I64);
+    /// `table.set` of a table of functions (bounds already checked by compiled code are checked again here).
+    TableSetFunc table_set_func(table: I32, index: I64, value: Ptr);
+    /// `table.copy`.
+    TableCopy table_copy(dst_table: I32, src_table: I32, dst: I64, src: I64, len: I64);
+    /// `table.init`.
+    TableInit table_init(table: I32, elem: I32, dst: I64, src: I32, len: I32);
+    /// `elem.drop`.
+    ElemDrop elem_drop(elem: I32);
+}

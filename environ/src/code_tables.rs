@@ -1,0 +1,195 @@
+//! Tables of a linked unit of code, looked up by offset into its text: in signal handlers (traps), on backtraces
+//! (functions, wasm offsets) and by sweeps (stack maps). Flat bytes, so that an artifact is loaded by copying.
+//!
+//! Entries of one function are one run of a byte stream: pairs of LEB128 deltas. A lookup is a binary search for the
+//! function, then a linear decode of its run: no allocation, no locks, bounded by the function's size.
+//! The decoders accept any bytes: an entry that does not parse is "not found".
+
+use crate::compile::{CompiledFunction, StackMap};
+use crate::index::DefinedFuncIndex;
+use crate::trap::TrapCode;
+use serde::{Deserialize, Serialize};
+
+/// One function's place in text and in the streams.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[repr(C)]
+pub struct FunctionRecord {
+    /// First byte in text.
+    pub start: u32,
+    /// Bytes of code.
+    pub len: u32,
+    /// Start of its run in [`CodeTables::traps`]; it ends where the next function's begins.
+    pub traps: u32,
+    /// Start of its run in the stream of wasm offsets.
+    pub wasm_offsets: u32,
+    /// Start of its run in [`CodeTables::stack_maps`].
+    pub stack_maps: u32,
+}
+
+/// The tables that must be at hand while code runs. Wasm offsets are a separate stream ([`WasmOffsets`]), since only
+/// backtraces read it and it is the largest.
+#[derive(Clone, Debug, Default)]
+pub struct CodeTables {
+    /// By increasing `start`; position = [`DefinedFuncIndex`].
+    pub functions: Vec<FunctionRecord>,
+    /// Runs of (offset delta, trap code).
+    pub traps: Vec<u8>,
+    /// Runs of (return offset delta, count, slots as signed LEB128).
+    pub stack_maps: Vec<u8>,
+}
+
+/// The stream of wasm offsets: runs of (code offset delta, wasm offset delta as signed LEB128).
+#[derive(Clone, Debug, Default)]
+pub struct WasmOffsets(pub Vec<u8>);
+
+impl CodeTables {
+    /// Appends the function with the next index, whose code begins at `start` in text. Functions come in index order with
+    /// increasing starts.
+    pub fn push(&mut self, start: u32, f: &CompiledFunction, offsets: &mut WasmOffsets) {
+        self.functions.push(FunctionRecord {
+            start,
+            len: f.code.len() as u32,
+            traps: self.traps.len() as u32,
+            wasm_offsets: offsets.0.len() as u32,
+            stack_maps: self.stack_maps.len() as u32,
+        });
+        let mut last = 0;
+        for &(offset, code) in &f.traps {
+            write_u32(&mut self.traps, offset - last);
+            self.traps.push(code as u8);
+            last = offset;
+        }
+        let (mut last, mut last_wasm) = (0, 0i64);
+        for &(offset, wasm) in &f.wasm_offsets {
+            write_u32(&mut offsets.0, offset - last);
+            // -1 stands for "no operator"; all others are below 2^32.
+            let wasm = if wasm == u32::MAX { -1 } else { i64::from(wasm) };
+            write_i64(&mut offsets.0, wasm - last_wasm);
+            (last, last_wasm) = (offset, wasm);
+        }
+        let mut last = 0;
+        for map in &f.stack_maps {
+            write_u32(&mut self.stack_maps, map.return_offset - last);
+            write_u32(&mut self.stack_maps, map.slots.len() as u32);
+            for &slot in &map.slots {
+                write_i64(&mut self.stack_maps, i64::from(slot));
+            }
+            last = map.return_offset;
+        }
+    }
+
+    /// The function whose code contains this offset.
+    pub fn function_at(&self, offset: u32) -> Option<DefinedFuncIndex> {
+        let n = self.functions.partition_point(|f| f.start <= offset).checked_sub(1)?;
+        (offset - self.functions[n].start < self.functions[n].len).then(|| DefinedFuncIndex::from_u32(n as u32))
+    }
+
+    fn run<'a>(&self, stream: &'a [u8], func: DefinedFuncIndex, key: impl Fn(&FunctionRecord) -> u32) -> Option<&'a [u8]> {
+        let n = func.as_u32() as usize;
+        let start = key(self.functions.get(n)?) as usize;
+        let end = self.functions.get(n + 1).map_or(stream.len(), |f| key(f) as usize);
+        stream.get(start..end)
+    }
+
+    /// The trap that a fault of the instruction at this offset means. Async-signal-safe.
+    pub fn trap_at(&self, offset: u32) -> Option<TrapCode> {
+        let func = self.function_at(offset)?;
+        let mut run = Reader(self.run(&self.traps, func, |f| f.traps)?);
+        let mut at = self.functions[func.as_u32() as usize].start;
+        while at <= offset {
+            at = at.checked_add(run.u32()?)?;
+            let code = run.byte()?;
+            if at == offset {
+                return TrapCode::from_u8(code);
+            }
+        }
+        None
+    }
+
+    /// The stack map of the call that returns to this offset.
+    pub fn stack_map_at(&self, return_offset: u32) -> Option<StackMap> {
+        // A call that never returns may be the last instruction: its return address is the function's end.
+        let func = self.function_at(return_offset.checked_sub(1)?)?;
+        let mut run = Reader(self.run(&self.stack_maps, func, |f| f.stack_maps)?);
+        let start = self.functions[func.as_u32() as usize].start;
+        let mut at = start;
+        while at <= return_offset {
+            at = at.checked_add(run.u32()?)?;
+            let count = run.u32()?;
+            let mut slots = Vec::new();
+            for _ in 0..count {
+                slots.push(i32::try_from(run.i64()?).ok()?);
+            }
+            if at == return_offset {
+                return Some(StackMap { return_offset: at - start, slots });
+            }
+        }
+        None
+    }
+
+    /// The wasm offset of the operator that the instruction at this offset of text belongs to.
+    pub fn wasm_offset_at(&self, offsets: &[u8], offset: u32) -> Option<u32> {
+        let func = self.function_at(offset)?;
+        let mut run = Reader(self.run(offsets, func, |f| f.wasm_offsets)?);
+        let mut at = self.functions[func.as_u32() as usize].start;
+        let (mut wasm, mut found) = (0i64, None);
+        while let (Some(delta), Some(wasm_delta)) = (run.u32(), run.i64()) {
+            at = at.checked_add(delta)?;
+            wasm = wasm.checked_add(wasm_delta)?;
+            if at > offset {
+                break;
+            }
+            found = u32::try_from(wasm).ok();
+        }
+        found
+    }
+}
+
+fn write_u32(out: &mut Vec<u8>, mut v: u32) {
+    while v >= 0x80 {
+        out.push(v as u8 | 0x80);
+        v >>= 7;
+    }
+    out.push(v as u8);
+}
+
+fn write_i64(out: &mut Vec<u8>, v: i64) {
+    // Zigzag, so that the unsigned form serves.
+    let mut z = ((v << 1) ^ (v >> 63)) as u64;
+    while z >= 0x80 {
+        out.push(z as u8 | 0x80);
+        z >>= 7;
+    }
+    out.push(z as u8);
+}
+
+struct Reader<'a>(&'a [u8]);
+
+impl Reader<'_> {
+    fn byte(&mut self) -> Option<u8> {
+        let (&first, rest) = self.0.split_first()?;
+        self.0 = rest;
+        Some(first)
+    }
+
+    fn u64(&mut self) -> Option<u64> {
+        let mut v = 0;
+        for shift in (0..64).step_by(7) {
+            let b = self.byte()?;
+            v |= u64::from(b & 0x7f) << shift;
+            if b < 0x80 {
+                return Some(v);
+            }
+        }
+        None
+    }
+
+    fn u32(&mut self) -> Option<u32> {
+        u32::try_from(self.u64()?).ok()
+    }
+
+    fn i64(&mut self) -> Option<i64> {
+        let z = self.u64()?;
+        Some((z >> 1) as i64 ^ -((z & 1) as i64))
+    }
+}

@@ -1,0 +1,128 @@
+//! The contract between compilers and everything else: settings, what a compiler is given, what it gives back.
+
+use crate::index::*;
+use crate::module::Module;
+use crate::trap::TrapCode;
+use serde::{Deserialize, Serialize};
+
+/// How memory accesses are kept inside a memory.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum BoundsStyle {
+    /// 32-bit memories have 4 GiB and a 2 GiB guard reserved: an access with an offset below 2^31 needs no check.
+    Guard,
+    /// Every access compares with the length first.
+    Explicit,
+}
+
+/// How functions of one module call each other.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum CallStyle {
+    /// `call rel32`: only in code compiled ahead of time as one unit.
+    Direct,
+    /// Through the callee's entry slot, so that a function can be replaced.
+    Slots,
+}
+
+/// What changes generated code. Part of every artifact's key.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Settings {
+    /// Bounds checks.
+    pub bounds: BoundsStyle,
+    /// Calls inside the module.
+    pub calls: CallStyle,
+    /// Whether every NaN that an operation produces is the canonical one.
+    pub canonical_nans: bool,
+}
+
+/// Bytes of address space behind a guard-style 32-bit memory: its 4 GiB and this guard, so that `base + u32 + disp31` and
+/// an access of up to 16 bytes there stay inside.
+pub const MEMORY_GUARD_BYTES: u64 = (2 << 30) + 65536;
+/// Offsets up to here (exclusive) need no check in guard style.
+pub const MAX_GUARDED_OFFSET: u64 = 1 << 31;
+
+/// A function to compile. The body has been validated.
+#[derive(Clone, Debug)]
+pub struct FunctionInput<'a> {
+    /// Its module.
+    pub module: &'a Module,
+    /// Layout of the module's VM contexts.
+    pub layout: &'a crate::layout::VmLayout,
+    /// Which function.
+    pub func: DefinedFuncIndex,
+    /// Its body: locals and operators.
+    pub body: &'a [u8],
+    /// Where the body starts in the module, in bytes.
+    pub body_offset: u32,
+}
+
+/// A compiler. One value serves many threads.
+pub trait Compiler: Send + Sync {
+    /// For people: `cranelift`, `lightbeam`.
+    fn name(&self) -> &'static str;
+
+    /// Version and target features, as text that changes whenever the same input would give other code.
+    fn fingerprint(&self) -> String;
+
+    /// Compiles one function.
+    ///
+    /// # Errors
+    /// When an implementation limit is exceeded (code or frame too large).
+    fn compile(&self, input: &FunctionInput<'_>) -> Result<CompiledFunction, CompileError>;
+}
+
+/// A compilation failure: an implementation limit, never a fault of a valid module.
+#[derive(Debug, thiserror::Error)]
+#[error("function {func}: {reason}", func = func.as_u32())]
+pub struct CompileError {
+    /// Which function.
+    pub func: FuncIndex,
+    /// Why.
+    pub reason: String,
+}
+
+/// A compiled function: flat, position-independent data. Offsets are bytes from the code's start.
+#[derive(Clone, Debug, Default)]
+pub struct CompiledFunction {
+    /// Machine code, constants included.
+    pub code: Vec<u8>,
+    /// Required alignment, a power of two.
+    pub align: u32,
+    /// Places to fix when its address is known.
+    pub relocs: Vec<Reloc>,
+    /// By offset of the faulting instruction, increasing.
+    pub traps: Vec<(u32, TrapCode)>,
+    /// Start of each run of instructions that belong to one wasm operator, increasing, with that operator's offset in the
+    /// module; `u32::MAX` where no operator is known (prologue).
+    pub wasm_offsets: Vec<(u32, u32)>,
+    /// By return address, increasing.
+    pub stack_maps: Vec<StackMap>,
+}
+
+/// A place in code that refers to another function of the module by a 32-bit PC-relative field.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub struct Reloc {
+    /// Of the 4-byte field.
+    pub offset: u32,
+    /// To what.
+    pub target: RelocTarget,
+    /// Added to `target - address of field`.
+    pub addend: i32,
+}
+
+/// What a relocation refers to.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum RelocTarget {
+    /// The function's code.
+    Function(DefinedFuncIndex),
+    /// The function's entry slot: 8 bytes that hold the address of its code.
+    Slot(DefinedFuncIndex),
+}
+
+/// Where handles are in a frame while a call is under way.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StackMap {
+    /// The call's return address.
+    pub return_offset: u32,
+    /// Each handle's 4 bytes, relative to the frame pointer.
+    pub slots: Vec<i32>,
+}

@@ -1,0 +1,20 @@
+//! What a module is: decoded module, types, index newtypes, operator families, pure meanings, VM layout, traps, builtins, and
+//! the contract between compilers and the rest.
+//!
+//! Nothing here is unsafe, calls the operating system or generates code. Each fact that two rooms share has its one source
+//! here.
+#![forbid(unsafe_code)]
+
+pub mod abi;
+pub mod builtin;
+pub mod code_tables;
+pub mod compile;
+pub mod index;
+pub mod layout;
+pub mod module;
+pub mod ops;
+pub mod trap;
+pub mod types;
+pub mod vm;
+
+pub use cranelift_entity::{EntityRef, PrimaryMap, SecondaryMap};

@@ -1,0 +1,268 @@
+//! A decoded module: everything but function bodies, in index order. Serializable, since artifacts carry it.
+
+use crate::index::*;
+use crate::types::*;
+use cranelift_entity::PrimaryMap;
+use serde::{Deserialize, Serialize};
+use std::ops::Range;
+
+/// A decoded and validated module.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Module {
+    /// Module name, from the name section.
+    pub name: Option<String>,
+    /// The type section, recursion groups flattened.
+    pub types: PrimaryMap<TypeIndex, SubType>,
+    /// Recursion groups: ranges of `types`, in order, covering all of it.
+    pub rec_groups: Vec<Range<u32>>,
+    /// Imports, in order.
+    pub imports: Vec<Import>,
+    /// Exports, in order.
+    pub exports: Vec<Export>,
+    /// Types of functions, imported ones first.
+    pub functions: PrimaryMap<FuncIndex, TypeIndex>,
+    /// Tables, imported ones first.
+    pub tables: PrimaryMap<TableIndex, TableType>,
+    /// Memories, imported ones first.
+    pub memories: PrimaryMap<MemoryIndex, MemoryType>,
+    /// Globals, imported ones first.
+    pub globals: PrimaryMap<GlobalIndex, GlobalType>,
+    /// How many of each space are imported.
+    pub num_imported_functions: u32,
+    /// Imported tables.
+    pub num_imported_tables: u32,
+    /// Imported memories.
+    pub num_imported_memories: u32,
+    /// Imported globals.
+    pub num_imported_globals: u32,
+    /// Initial values of defined globals.
+    pub global_inits: PrimaryMap<DefinedGlobalIndex, ConstExpr>,
+    /// Initial value of every element of defined tables; `None` is null.
+    pub table_inits: PrimaryMap<DefinedTableIndex, Option<ConstExpr>>,
+    /// Element segments.
+    pub elements: PrimaryMap<ElemIndex, ElementSegment>,
+    /// Data segments.
+    pub data: PrimaryMap<DataIndex, DataSegment>,
+    /// The start function.
+    pub start: Option<FuncIndex>,
+    /// Functions whose address can be observed (exports, elements, `ref.func`, globals): those that have a record, in
+    /// increasing order. [`crate::layout::VmLayout`] numbers records in this order.
+    pub escaping: Vec<FuncIndex>,
+    /// Names of proposals beyond 1.0 that the module uses, for `inspect`.
+    pub features: Vec<String>,
+}
+
+/// A type of the type section.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct SubType<R = TypeIndex> {
+    /// Whether it can have no subtypes.
+    pub is_final: bool,
+    /// Declared supertype.
+    pub supertype: Option<R>,
+    /// What it is.
+    pub composite: CompositeType<R>,
+}
+
+/// A composite type (spec section 2.3.8).
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum CompositeType<R = TypeIndex> {
+    /// A function.
+    Func(FuncType<R>),
+}
+
+/// An import.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Import {
+    /// Module name.
+    pub module: String,
+    /// Field name.
+    pub name: String,
+    /// What it is.
+    pub kind: EntityType,
+}
+
+/// An export.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Export {
+    /// Name.
+    pub name: String,
+    /// What it is.
+    pub entity: EntityIndex,
+}
+
+/// The type of an import or export.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum EntityType {
+    /// A function of this type.
+    Func(TypeIndex),
+    /// A table.
+    Table(TableType),
+    /// A memory.
+    Memory(MemoryType),
+    /// A global.
+    Global(GlobalType),
+}
+
+/// An item of a module.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum EntityIndex {
+    /// A function.
+    Func(FuncIndex),
+    /// A table.
+    Table(TableIndex),
+    /// A memory.
+    Memory(MemoryIndex),
+    /// A global.
+    Global(GlobalIndex),
+}
+
+/// A constant expression (spec section 3.4.11), in postfix order.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ConstExpr {
+    /// The operators.
+    pub ops: Box<[ConstOp]>,
+}
+
+/// An operator of a constant expression.
+#[derive(Copy, Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum ConstOp {
+    /// `i32.const`.
+    I32(i32),
+    /// `i64.const`.
+    I64(i64),
+    /// `f32.const`, as bits.
+    F32(u32),
+    /// `f64.const`, as bits.
+    F64(u64),
+    /// `v128.const`.
+    V128(u128),
+    /// `global.get`.
+    GlobalGet(GlobalIndex),
+    /// `ref.null` of a function or a handle type.
+    RefNull(RefKind),
+    /// `ref.func`.
+    RefFunc(FuncIndex),
+    /// `i32.add` (extended constant expressions).
+    I32Add,
+    /// `i32.sub`.
+    I32Sub,
+    /// `i32.mul`.
+    I32Mul,
+    /// `i64.add`.
+    I64Add,
+    /// `i64.sub`.
+    I64Sub,
+    /// `i64.mul`.
+    I64Mul,
+}
+
+/// An element segment.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ElementSegment {
+    /// Type of its elements.
+    pub ty: RefType,
+    /// What it holds.
+    pub items: ElementItems,
+    /// When it is used.
+    pub mode: SegmentMode<TableIndex>,
+}
+
+/// Contents of an element segment.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum ElementItems {
+    /// Functions, none null.
+    Functions(Box<[FuncIndex]>),
+    /// Expressions.
+    Expressions(Box<[ConstExpr]>),
+}
+
+impl ElementItems {
+    /// How many.
+    pub fn len(&self) -> usize {
+        match self {
+            ElementItems::Functions(f) => f.len(),
+            ElementItems::Expressions(e) => e.len(),
+        }
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// When a segment is used.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum SegmentMode<I> {
+    /// At instantiation.
+    Active {
+        /// Where.
+        target: I,
+        /// At which offset.
+        offset: ConstExpr,
+    },
+    /// By `memory.init` or `table.init`.
+    Passive,
+    /// Only declares functions (element segments); dropped at instantiation.
+    Declared,
+}
+
+/// A data segment: a range of the artifact's data blob.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct DataSegment {
+    /// Bytes, as a range of the concatenation of all segments (in order).
+    pub bytes: Range<u32>,
+    /// When it is used.
+    pub mode: SegmentMode<MemoryIndex>,
+}
+
+macro_rules! defined {
+    ($to:ident, $from:ident, $index:ident, $defined:ident, $num:ident) => {
+        /// The index in the whole space.
+        pub fn $to(&self, d: $defined) -> $index {
+            $index::from_u32(self.$num + d.as_u32())
+        }
+
+        /// The index among defined ones, or `None` for an import.
+        pub fn $from(&self, i: $index) -> Option<$defined> {
+            i.as_u32().checked_sub(self.$num).map($defined::from_u32)
+        }
+    };
+}
+
+impl Module {
+    defined!(func_index, defined_func, FuncIndex, DefinedFuncIndex, num_imported_functions);
+    defined!(table_index, defined_table, TableIndex, DefinedTableIndex, num_imported_tables);
+    defined!(memory_index, defined_memory, MemoryIndex, DefinedMemoryIndex, num_imported_memories);
+    defined!(global_index, defined_global, GlobalIndex, DefinedGlobalIndex, num_imported_globals);
+
+    /// The function type at `index`.
+    ///
+    /// # Panics
+    /// If it is not a function type: validation has excluded that wherever a function type is needed.
+    pub fn func_type(&self, index: TypeIndex) -> &FuncType {
+        match &self.types[index].composite {
+            CompositeType::Func(f) => f,
+        }
+    }
+
+    /// The type of a function.
+    pub fn type_of(&self, func: FuncIndex) -> &FuncType {
+        self.func_type(self.functions[func])
+    }
+
+    /// How many functions are defined here.
+    pub fn num_defined_functions(&self) -> usize {
+        self.functions.len() - self.num_imported_functions as usize
+    }
+
+    /// The type of an item.
+    pub fn entity_type(&self, entity: EntityIndex) -> EntityType {
+        match entity {
+            EntityIndex::Func(i) => EntityType::Func(self.functions[i]),
+            EntityIndex::Table(i) => EntityType::Table(self.tables[i]),
+            EntityIndex::Memory(i) => EntityType::Memory(self.memories[i]),
+            EntityIndex::Global(i) => EntityType::Global(self.globals[i]),
+        }
+    }
+}

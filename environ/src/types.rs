@@ -1,0 +1,222 @@
+//! Wasm types, as modules declare them (indices are the module's) and as engines know them (ids are canonical).
+
+use crate::index::TypeIndex;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// A value type (spec section 2.3.5). `R` is how a concrete heap type is named: [`TypeIndex`] inside a module,
+/// [`crate::index::TypeId`] across modules.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ValType<R = TypeIndex> {
+    /// 32-bit integer.
+    I32,
+    /// 64-bit integer.
+    I64,
+    /// 32-bit float.
+    F32,
+    /// 64-bit float.
+    F64,
+    /// 128-bit vector.
+    V128,
+    /// Reference.
+    Ref(RefType<R>),
+}
+
+/// A reference type.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct RefType<R = TypeIndex> {
+    /// Whether null belongs to it.
+    pub nullable: bool,
+    /// What it points to.
+    pub heap: HeapType<R>,
+}
+
+/// A heap type.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum HeapType<R = TypeIndex> {
+    /// Any function.
+    Func,
+    /// Any host value.
+    Extern,
+    /// The bottom of functions.
+    NoFunc,
+    /// The bottom of host values.
+    NoExtern,
+    /// A function of one type.
+    Concrete(R),
+}
+
+/// How a reference is held in frames, tables and globals.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum RefKind {
+    /// A pointer to a `VmFuncRef` (8 bytes; a table element is a `VmTableEntry`).
+    Func,
+    /// A 32-bit handle, counted, in stack maps.
+    Handle,
+}
+
+impl<R> RefType<R> {
+    /// `funcref`.
+    pub const FUNCREF: Self = RefType { nullable: true, heap: HeapType::Func };
+    /// `externref`.
+    pub const EXTERNREF: Self = RefType { nullable: true, heap: HeapType::Extern };
+
+    /// How such a reference is held.
+    pub fn kind(&self) -> RefKind {
+        match self.heap {
+            HeapType::Func | HeapType::NoFunc | HeapType::Concrete(_) => RefKind::Func,
+            HeapType::Extern | HeapType::NoExtern => RefKind::Handle,
+        }
+    }
+
+    /// The same type with concrete heap types renamed.
+    pub fn map<S>(self, f: &mut impl FnMut(R) -> S) -> RefType<S> {
+        let heap = match self.heap {
+            HeapType::Func => HeapType::Func,
+            HeapType::Extern => HeapType::Extern,
+            HeapType::NoFunc => HeapType::NoFunc,
+            HeapType::NoExtern => HeapType::NoExtern,
+            HeapType::Concrete(r) => HeapType::Concrete(f(r)),
+        };
+        RefType { nullable: self.nullable, heap }
+    }
+}
+
+impl<R> ValType<R> {
+    /// `funcref`.
+    pub const FUNCREF: Self = ValType::Ref(RefType::FUNCREF);
+    /// `externref`.
+    pub const EXTERNREF: Self = ValType::Ref(RefType::EXTERNREF);
+
+    /// The same type with concrete heap types renamed.
+    pub fn map<S>(self, f: &mut impl FnMut(R) -> S) -> ValType<S> {
+        match self {
+            ValType::I32 => ValType::I32,
+            ValType::I64 => ValType::I64,
+            ValType::F32 => ValType::F32,
+            ValType::F64 => ValType::F64,
+            ValType::V128 => ValType::V128,
+            ValType::Ref(r) => ValType::Ref(r.map(f)),
+        }
+    }
+}
+
+/// A function type.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct FuncType<R = TypeIndex> {
+    /// Parameters.
+    pub params: Box<[ValType<R>]>,
+    /// Results.
+    pub results: Box<[ValType<R>]>,
+}
+
+impl<R: Copy> FuncType<R> {
+    /// The same type with concrete heap types renamed.
+    pub fn map<S>(&self, f: &mut impl FnMut(R) -> S) -> FuncType<S> {
+        FuncType {
+            params: self.params.iter().map(|t| t.map(f)).collect(),
+            results: self.results.iter().map(|t| t.map(f)).collect(),
+        }
+    }
+}
+
+/// Limits of a memory or table. Units: wasm pages, or elements.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Limits {
+    /// At the start.
+    pub min: u64,
+    /// At most, if declared.
+    pub max: Option<u64>,
+}
+
+/// A memory type.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct MemoryType {
+    /// In pages of 2^`page_size_log2` bytes.
+    pub limits: Limits,
+    /// 64-bit indices.
+    pub memory64: bool,
+    /// Shared between threads.
+    pub shared: bool,
+    /// 16 unless custom page sizes are in use.
+    pub page_size_log2: u8,
+}
+
+impl MemoryType {
+    /// Bytes in a page.
+    pub fn page_size(&self) -> u64 {
+        1 << self.page_size_log2
+    }
+}
+
+/// A table type.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct TableType<R = TypeIndex> {
+    /// Element type.
+    pub element: RefType<R>,
+    /// In elements.
+    pub limits: Limits,
+    /// 64-bit indices.
+    pub table64: bool,
+}
+
+/// A global type.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct GlobalType<R = TypeIndex> {
+    /// Content type.
+    pub content: ValType<R>,
+    /// Whether it can be written.
+    pub mutable: bool,
+}
+
+impl<R: fmt::Display> fmt::Display for HeapType<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            HeapType::Func => f.write_str("func"),
+            HeapType::Extern => f.write_str("extern"),
+            HeapType::NoFunc => f.write_str("nofunc"),
+            HeapType::NoExtern => f.write_str("noextern"),
+            HeapType::Concrete(r) => write!(f, "{r}"),
+        }
+    }
+}
+
+impl<R: fmt::Display> fmt::Display for RefType<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.nullable, &self.heap) {
+            (true, HeapType::Func) => f.write_str("funcref"),
+            (true, HeapType::Extern) => f.write_str("externref"),
+            (true, heap) => write!(f, "(ref null {heap})"),
+            (false, heap) => write!(f, "(ref {heap})"),
+        }
+    }
+}
+
+impl<R: fmt::Display> fmt::Display for ValType<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ValType::I32 => f.write_str("i32"),
+            ValType::I64 => f.write_str("i64"),
+            ValType::F32 => f.write_str("f32"),
+            ValType::F64 => f.write_str("f64"),
+            ValType::V128 => f.write_str("v128"),
+            ValType::Ref(r) => r.fmt(f),
+        }
+    }
+}
+
+impl<R: fmt::Display> fmt::Display for FuncType<R> {
+    /// `(i32, i64) -> (f32)`; no results: `() -> ()`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let list = |f: &mut fmt::Formatter<'_>, types: &[ValType<R>]| {
+            f.write_str("(")?;
+            for (i, t) in types.iter().enumerate() {
+                write!(f, "{}{t}", if i == 0 { "" } else { ", " })?;
+            }
+            f.write_str(")")
+        };
+        list(f, &self.params)?;
+        f.write_str(" -> ")?;
+        list(f, &self.results)
+    }
+}

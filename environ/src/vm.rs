@@ -1,0 +1,156 @@
+//! The structures that compiled code reads and writes: `#[repr(C)]`, so that `offset_of!` serves both compilers.
+//!
+//! Invariants, from the guest's side of the wall:
+//! - Compiled code writes only globals, handle-table elements and what x64's trampolines write (`exit_fp`); everything
+//!   else is written by the runtime alone.
+//! - No pointer here is ever visible to the guest as a number.
+
+use std::ffi::c_void;
+use std::sync::atomic::{AtomicU32, AtomicUsize};
+
+/// Type id of a null or empty table entry: no function has it.
+pub const NO_TYPE: u32 = u32::MAX;
+
+/// What `VmContext::magic` holds.
+pub const VM_CONTEXT_MAGIC: u32 = u32::from_le_bytes(*b"wasm");
+/// What `VmHostContext::magic` holds.
+pub const VM_HOST_CONTEXT_MAGIC: u32 = u32::from_le_bytes(*b"host");
+
+/// The head of an instance's VM context. The variable tail follows; [`crate::layout::VmLayout`] has its offsets.
+///
+/// `magic`, `store` stand at the same offsets in [`VmHostContext`], so that trampolines need not know which one a callee has.
+#[repr(C, align(16))]
+#[derive(Debug)]
+pub struct VmContext {
+    /// [`VM_CONTEXT_MAGIC`].
+    pub magic: u32,
+    /// Padding.
+    pub reserved: u32,
+    /// The store's context; never changes.
+    pub store: *mut VmStoreContext,
+    /// Table of builtin trampolines, indexed by [`crate::builtin::Builtin`]; never changes.
+    pub builtins: *const *const c_void,
+    /// The runtime's instance object.
+    pub instance: *mut c_void,
+    /// The memory that host functions mean by "the caller's memory" (the export named `memory`), or null.
+    pub default_memory: *const VmMemory,
+}
+
+/// The context of a host function, passed as its "VM context". Each import of a host function by an instance has its own,
+/// so that the host function knows its caller.
+#[repr(C, align(16))]
+#[derive(Debug)]
+pub struct VmHostContext {
+    /// [`VM_HOST_CONTEXT_MAGIC`].
+    pub magic: u32,
+    /// Padding.
+    pub reserved: u32,
+    /// The store's context.
+    pub store: *mut VmStoreContext,
+    /// The `extern "C"` function that the trampoline calls on the host's stack, with this context as first argument.
+    pub host_code: *const c_void,
+    /// What belongs to the host function (its closure).
+    pub data: *mut c_void,
+    /// The instance that imports the function, or null for a function that the host made by itself.
+    pub caller: *mut VmContext,
+}
+
+/// What one store's wasm code and the trampolines share. One thread at a time runs a store.
+#[repr(C, align(16))]
+#[derive(Debug)]
+pub struct VmStoreContext {
+    /// Host stack pointer to return to: the innermost entry trampoline's frame, where callee-saved registers are saved.
+    /// Host calls run below it, and the trap landing pad restores from it. Null outside wasm.
+    pub host_sp: *mut u8,
+    /// Frame pointer of the trampoline through which wasm last left for the host: `[exit_fp]` is the wasm caller's frame
+    /// pointer, `[exit_fp + 8]` the return address into wasm. Re-entry continues below `exit_fp` on the wasm stack.
+    pub exit_fp: *mut u8,
+    /// Nonzero when the trampolines must not return to wasm: see [`pending`].
+    pub pending: AtomicU32,
+    /// Padding.
+    pub reserved: u32,
+    /// The runtime's store-side state, for handlers and builtins.
+    pub runtime: *mut c_void,
+    /// The embedder's `Store<T>` inner allocation, for host functions.
+    pub host_state: *mut c_void,
+}
+
+/// Bits of [`VmStoreContext::pending`].
+pub mod pending {
+    /// A builtin or host function recorded a trap or an error.
+    pub const TRAP: u32 = 1;
+    /// An interrupt was asked for.
+    pub const INTERRUPT: u32 = 2;
+}
+
+/// A memory as compiled code sees it.
+#[repr(C)]
+#[derive(Debug)]
+pub struct VmMemory {
+    /// Address of byte 0; never changes.
+    pub base: *mut u8,
+    /// Length in bytes: published after the pages are accessible.
+    pub length: AtomicUsize,
+}
+
+/// A table as compiled code sees it. A table of functions has [`VmTableEntry`] elements, a table of other references u32 handles.
+#[repr(C)]
+#[derive(Debug)]
+pub struct VmTable {
+    /// Address of element 0; `table.grow` may change it, except where the table's type has equal minimum and maximum.
+    pub base: *mut u8,
+    /// Elements.
+    pub length: usize,
+}
+
+/// An element of a table of functions. `call_indirect` reads it inline.
+#[repr(C)]
+#[derive(Copy, Clone, Debug)]
+pub struct VmTableEntry {
+    /// The function's thunk; for a null entry, null.
+    pub code: *const c_void,
+    /// First argument of the call.
+    pub vmctx: *mut VmContext,
+    /// Canonical type id, or [`NO_TYPE`] for a null entry.
+    pub type_id: u32,
+    /// Padding.
+    pub reserved: u32,
+    /// The record itself (what `table.get` gives), or null.
+    pub funcref: *const VmFuncRef,
+}
+
+/// A function reference's record: owned by the runtime, lives as long as its store, never moves. A funcref value in wasm
+/// frames and globals is a pointer to one, or null.
+#[repr(C)]
+#[derive(Copy, Clone, Debug)]
+pub struct VmFuncRef {
+    /// The function's thunk or host trampoline.
+    pub code: *const c_void,
+    /// First argument of the call: a `VmContext` or a `VmHostContext`.
+    pub vmctx: *mut VmContext,
+    /// Canonical type id.
+    pub type_id: u32,
+    /// Padding.
+    pub reserved: u32,
+}
+
+/// An imported function: where to call and with which context.
+#[repr(C)]
+#[derive(Copy, Clone, Debug)]
+pub struct VmFuncImport {
+    /// The function's thunk or host trampoline.
+    pub code: *const c_void,
+    /// First argument of the call.
+    pub vmctx: *mut VmContext,
+    /// The record, for `ref.func` of an import.
+    pub funcref: *const VmFuncRef,
+}
+
+/// A global's storage: any value type, in its low bytes (i32 4, i64 8, f32 4, f64 8, v128 16, funcref 8 as pointer,
+/// other references 4 as handle). Upper bytes are zero or stale; nobody reads them.
+#[repr(C, align(16))]
+#[derive(Debug)]
+pub struct VmGlobal {
+    /// The bytes.
+    pub bytes: [u8; 16],
+}

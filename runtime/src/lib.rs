@@ -1,0 +1,1 @@
+//! Memories, tables, instances, code memory, traps, activations.

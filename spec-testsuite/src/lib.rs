@@ -1,0 +1,1 @@
+//! The official suite over every compiler and tier.

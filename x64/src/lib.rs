@@ -1,0 +1,1 @@
+//! x86-64 encoder, internal ABI, trampolines and stubs as bytes.
