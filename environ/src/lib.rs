@@ -13,8 +13,10 @@ pub mod index;
 pub mod layout;
 pub mod module;
 pub mod ops;
+pub mod translate;
 pub mod trap;
 pub mod types;
+pub mod visit;
 pub mod vm;
 
 pub use cranelift_entity::{EntityRef, PrimaryMap, SecondaryMap};
