@@ -1,1 +1,41 @@
-//! Memories, tables, instances, code memory, traps, activations.
+//! The unsafe heart: code memory, memories, tables, instances, activations and stacks, traps and signals, interrupts,
+//! builtins, and safe access to guest memory.
+//!
+//! # How the pieces hang together
+//!
+//! - A [`CodeSpace`] (one for each engine) is the reservation that all code lives in: [`CodeRegion`]s with the text of
+//!   modules, and trampolines, which it makes and caches by [`Signature`] (System V and `Tail` argument classes).
+//! - A [`LoadedModule`] is what all instances of a module share: the decoded module, its layout, its region, its data.
+//! - A [`Store`] owns everything that instances share: instances, memories, tables, globals, function records, host values
+//!   (externrefs) and one wasm stack. All of it lives until the store is dropped, so that a pointer that wasm holds is
+//!   never stale. Outside this crate items are named by handles ([`FuncHandle`], [`MemoryHandle`], ...), `Copy`, which
+//!   carry their store's id: using one with another store panics.
+//! - [`Store::call`] enters wasm. It gives `Err(`[`Failure`]`)` for a trap, a host error, or a caught panic, and leaves the
+//!   store usable each time.
+//!
+//! # Values
+//!
+//! At the boundary a value is a `u128` whose low bytes hold it (i32 4, i64 8, f32 4, f64 8, v128 16, funcref 8 as from
+//! [`Store::func_to_raw`], externref 4 as from [`Store::new_externref`]; null is 0). What stands above is ignored on the way
+//! in and undefined on the way out: mask it.
+//!
+//! # Host functions
+//!
+//! A host function is an `extern "C"` function in one of two shapes ([`HostCallKind`]):
+//! - `Registers`: `fn(*mut VmHostContext, A1, .., An [, *mut u128 results]) -> R`, the arguments as their C types (i32, i64,
+//!   f32, f64, `__m128i`; funcref as i64, externref as i32). One result is returned, none is `()`. With more than one result
+//!   a pointer to 16 bytes for each is appended as the last argument. Only for signatures that
+//!   `environ::abi::results_in_buffer` answers with false.
+//! - `Array`: `fn(*mut VmHostContext, *mut u128 values)`: arguments in, results out; any signature. The array has
+//!   `max(params, results)` places.
+//!
+//! It runs its body through [`host_call`], which catches panics and records failures; what it returns then does not matter,
+//! since the trampoline unwinds to the innermost [`Store::call`].
+//!
+//! # Invariants
+//!
+//! - No page is writable and executable; text is written through a memfd, never through a mapping.
+//! - No base of a memory moves, and a memory never shrinks.
+//! - Host code never runs on a wasm stack, and no Rust frame is skipped: wasm is left by return, or through the landing pad,
+//!   which drops wasm frames alone.
+//! - A fault becomes a trap only if its PC is in code of the store that the thread is running, and its table says so.
