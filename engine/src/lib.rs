@@ -1,1 +1,75 @@
-//! The embedding API.
+//! The embedding API: the one way into Sconce, for the binary, the tests and everything else.
+//!
+//! ```no_run
+//! use sconce_engine::{Config, Engine, Error, Linker, Module, Store};
+//!
+//! # fn main() -> Result<(), Error> {
+//! let engine = Engine::new(&Config::new())?;
+//! let module = Module::new(&engine, br#"(module
+//!     (import "host" "double" (func $double (param i32) (result i32)))
+//!     (func (export "run") (param i32) (result i32) (call $double (local.get 0))))"#)?;
+//! let mut store = Store::new(&engine, 0u32)?;
+//! let mut linker = Linker::new(&engine);
+//! linker.func_wrap("host", "double", |mut caller: sconce_engine::Caller<'_, u32>, x: i32| {
+//!     *caller.data_mut() += 1;
+//!     x * 2
+//! })?;
+//! let instance = linker.instantiate(&mut store, &module)?;
+//! let run = instance.get_typed_func::<i32, i32>(&mut store, "run")?;
+//! assert_eq!(run.call(&mut store, 21)?, 42);
+//! assert_eq!(*store.data(), 1);
+//! # Ok(()) }
+//! ```
+//!
+//! # Invariants
+//! - A handle ([`Func`], [`Memory`], [`Table`], [`Global`], [`Instance`], [`ExternRef`]) is `Copy` and names its store. Used with
+//!   another store it is an error where the signature has a `Result`, and a panic that says so elsewhere.
+//! - Type ids are the engine's. A module, a store and a linker belong to one engine, and this is checked where they meet.
+//! - After a trap the store can be used again.
+//! - On the way of a host call there is no allocation, no lock and no boxing.
+
+mod backtrace;
+mod caller;
+mod config;
+mod engine;
+mod error;
+mod externref;
+mod externs;
+mod func;
+mod global;
+mod host;
+mod instance;
+mod linker;
+mod memory;
+mod module;
+mod store;
+mod table;
+mod typed;
+mod types;
+mod values;
+
+pub use backtrace::{Backtrace, Frame};
+pub use caller::Caller;
+pub use config::{CacheMode, Config, Tier};
+pub use engine::Engine;
+pub use error::{ArtifactError, Error, LinkError, TrapError};
+pub use externref::ExternRef;
+pub use externs::Extern;
+pub use func::Func;
+pub use global::Global;
+pub use host::{HostResult, IntoFunc};
+pub use instance::Instance;
+pub use linker::Linker;
+pub use memory::Memory;
+pub use module::{Module, Progress};
+pub use store::{AsContext, AsContextMut, InterruptHandle, Store, StoreContext, StoreContextMut};
+pub use table::Table;
+pub use typed::{TypedFunc, WasmParams, WasmResults, WasmTy};
+pub use types::{ExportType, ExternType, FuncType, GlobalType, HeapType, ImportType, MemoryType, RefType, TableType, ValType};
+pub use values::Val;
+
+pub use sconce_environ as environ;
+pub use sconce_environ::compile::{BoundsStyle, CallStyle};
+pub use sconce_environ::trap::TrapCode;
+/// Placeholder until the runtime's type is there.
+pub struct GuestMemory<'a>(std::marker::PhantomData<&'a ()>);

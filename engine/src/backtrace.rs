@@ -1,0 +1,46 @@
+//! Where wasm code was: frames as module, function and offset. Names are found later, by `symbolize`.
+
+use crate::module::Module;
+use sconce_environ::index::FuncIndex;
+use std::fmt;
+
+/// The wasm frames of a trap, innermost first; host frames are left out.
+#[derive(Clone, Default)]
+pub struct Backtrace {
+    /// The frames, at most [`Backtrace::MAX_FRAMES`].
+    pub frames: Vec<Frame>,
+    /// How many more there were beyond the last of `frames`.
+    pub omitted: usize,
+}
+
+/// One activation of a wasm function.
+#[derive(Clone)]
+pub struct Frame {
+    /// Its module.
+    pub module: Module,
+    /// Its function.
+    pub func: FuncIndex,
+    /// Offset of the operator in the module's binary, in bytes, where known.
+    pub wasm_offset: Option<u32>,
+}
+
+impl Backtrace {
+    /// Frames that are kept: the innermost ones.
+    pub const MAX_FRAMES: usize = 128;
+}
+
+impl fmt::Debug for Backtrace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(&self.frames).finish()
+    }
+}
+
+impl fmt::Debug for Frame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "func[{}]", self.func.as_u32())?;
+        match self.wasm_offset {
+            Some(offset) => write!(f, "@{offset:#x}"),
+            None => Ok(()),
+        }
+    }
+}

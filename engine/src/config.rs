@@ -1,0 +1,119 @@
+//! What an engine is made with.
+
+use sconce_environ::compile::{BoundsStyle, CallStyle};
+use std::path::PathBuf;
+
+/// Which compiler.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Tier {
+    /// The engine's choice.
+    #[default]
+    Auto,
+    /// Cranelift for everything, ahead of time.
+    Cranelift,
+}
+
+/// Where compiled modules are kept between runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum CacheMode {
+    /// Nowhere.
+    #[default]
+    Off,
+    /// `$XDG_CACHE_HOME/sconce`, or `~/.cache/sconce`.
+    Default,
+    /// This directory. It is made if it is not there, with mode 0700.
+    Dir(PathBuf),
+}
+
+/// Options of an [`crate::Engine`], built by value. The default suits most: automatic bounds style and tier, direct calls, no
+/// cache, parallel compilation, 1 MiB of wasm stack, no limit on memories but what the types say.
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub(crate) bounds: Option<BoundsStyle>,
+    pub(crate) calls: CallStyle,
+    pub(crate) cache: CacheMode,
+    pub(crate) cache_limit: u64,
+    pub(crate) max_memory: Option<u64>,
+    pub(crate) stack_size: usize,
+    pub(crate) canonical_nans: bool,
+    pub(crate) tier: Tier,
+    pub(crate) parallel: bool,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            bounds: None,
+            calls: CallStyle::Direct,
+            cache: CacheMode::Off,
+            cache_limit: 1 << 30,
+            max_memory: None,
+            stack_size: 1 << 20,
+            canonical_nans: false,
+            tier: Tier::Auto,
+            parallel: true,
+        }
+    }
+}
+
+impl Config {
+    /// The default configuration.
+    pub fn new() -> Config {
+        Config::default()
+    }
+
+    /// How memory accesses are kept inside a memory. `None`: guards where the address space allows, else explicit checks
+    /// ([`crate::Engine::fallback_notice`] says so).
+    pub fn bounds(mut self, style: Option<BoundsStyle>) -> Config {
+        self.bounds = style;
+        self
+    }
+
+    /// How functions of one module call each other.
+    pub fn calls(mut self, style: CallStyle) -> Config {
+        self.calls = style;
+        self
+    }
+
+    /// Where compiled modules are kept. The default is [`CacheMode::Off`].
+    pub fn cache(mut self, mode: CacheMode) -> Config {
+        self.cache = mode;
+        self
+    }
+
+    /// Size in bytes above which the cache evicts what was not used for longest. The default is 1 GiB.
+    pub fn cache_limit(mut self, bytes: u64) -> Config {
+        self.cache_limit = bytes;
+        self
+    }
+
+    /// What all memories of one store may hold together, in bytes. Growing beyond fails.
+    pub fn max_memory(mut self, bytes: Option<u64>) -> Config {
+        self.max_memory = bytes;
+        self
+    }
+
+    /// Bytes of wasm stack for each store, rounded up to pages.
+    pub fn stack_size(mut self, bytes: usize) -> Config {
+        self.stack_size = bytes;
+        self
+    }
+
+    /// Whether every NaN that an operation produces is the canonical one.
+    pub fn canonical_nans(mut self, on: bool) -> Config {
+        self.canonical_nans = on;
+        self
+    }
+
+    /// Which compiler.
+    pub fn tier(mut self, tier: Tier) -> Config {
+        self.tier = tier;
+        self
+    }
+
+    /// Whether compilation and hashing may use other threads.
+    pub fn parallel(mut self, on: bool) -> Config {
+        self.parallel = on;
+        self
+    }
+}

@@ -1,0 +1,230 @@
+//! Typed errors: what was wrong, where, and for the embedder to tell apart.
+
+use crate::backtrace::Backtrace;
+use crate::types::{ExternType, ImportType};
+use sconce_environ::trap::TrapCode;
+use std::error::Error as StdError;
+use std::fmt;
+
+/// Whatever can go wrong.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The text form does not parse. The message has line, column and an excerpt.
+    #[error("{0}")]
+    Text(String),
+    /// The bytes are not a well-formed module.
+    #[error("{message} (at offset {offset:#x})")]
+    Decode {
+        /// What is wrong.
+        message: String,
+        /// Byte offset in the binary.
+        offset: u64,
+    },
+    /// The module is well-formed, but does not validate.
+    #[error("{message} (at offset {offset:#x}{})", .function.as_ref().map(|f| format!(", in function {f}")).unwrap_or_default())]
+    Invalid {
+        /// What is wrong.
+        message: String,
+        /// Byte offset in the binary.
+        offset: u64,
+        /// The function's name, or its index, if it is in one.
+        function: Option<String>,
+    },
+    /// An implementation limit of the compiler.
+    #[error("cannot compile {0}")]
+    Compile(String),
+    /// Compilation was cancelled by [`crate::Progress::cancelled`].
+    #[error("compilation was cancelled")]
+    Cancelled,
+    /// Imports are missing or of the wrong type, or a name is taken.
+    #[error(transparent)]
+    Link(#[from] LinkError),
+    /// An instance could not be made, for another reason than a trap.
+    #[error("cannot instantiate: {0}")]
+    Instantiation(String),
+    /// Wasm code trapped.
+    #[error(transparent)]
+    Trap(Box<TrapError>),
+    /// A host function failed. Made by [`Error::host`], asked by [`Error::downcast_ref`].
+    #[error("{0}")]
+    Host(HostError),
+    /// A serialized module cannot be used.
+    #[error(transparent)]
+    Artifact(#[from] ArtifactError),
+    /// Memory, address space or another limit of the host.
+    #[error("{0}")]
+    Resources(String),
+    /// The API was used wrongly: argument types, another store's or engine's handle, an immutable global.
+    #[error("{0}")]
+    Usage(String),
+}
+
+/// Trap code and where.
+#[derive(Debug)]
+pub struct TrapError {
+    /// Why.
+    pub code: TrapCode,
+    /// Where, innermost frame first.
+    pub backtrace: Backtrace,
+}
+
+// Written out, since the derive takes any field of a type called `Backtrace` for the standard library's.
+impl StdError for TrapError {}
+
+impl fmt::Display for TrapError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.code.fmt(f)
+    }
+}
+
+/// What a host function returned as its error.
+pub struct HostError {
+    source: Box<dyn StdError + Send + Sync>,
+    backtrace: Option<Box<Backtrace>>,
+}
+
+/// Why instances do not fit together.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LinkError {
+    /// Nothing is defined under these names: all of the module's missing imports.
+    #[error("{}", missing_text(.0))]
+    Missing(Vec<ImportType>),
+    /// Something else is defined under this name.
+    #[error("import \"{module}\" \"{name}\": expected {expected}, found {found}")]
+    Mismatch {
+        /// Module name.
+        module: String,
+        /// Field name.
+        name: String,
+        /// What the module wants.
+        expected: Box<ExternType>,
+        /// What is defined.
+        found: Box<ExternType>,
+    },
+    /// The name is taken.
+    #[error("\"{module}\" \"{name}\" is defined already")]
+    Duplicate {
+        /// Module name.
+        module: String,
+        /// Field name.
+        name: String,
+    },
+}
+
+/// Why a serialized module cannot be used. The messages are complete sentences for people.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ArtifactError {
+    /// The magic number is another.
+    #[error("this is not a module compiled by sconce")]
+    NotAnArtifact,
+    /// Made by another version.
+    #[error("compiled by sconce {found}, and this is sconce {expected}: compile the module again")]
+    Version {
+        /// This version.
+        expected: String,
+        /// The artifact's.
+        found: String,
+    },
+    /// Made for a CPU with other features, or by another compiler version.
+    #[error("compiled for {found}, and this is {expected}: compile the module again on this machine")]
+    Target {
+        /// This machine.
+        expected: String,
+        /// The artifact's.
+        found: String,
+    },
+    /// Made with other settings.
+    #[error("compiled with {found}, and this run uses {expected}: compile the module again, or choose the same options")]
+    Settings {
+        /// This engine's.
+        expected: String,
+        /// The artifact's.
+        found: String,
+    },
+    /// Cut off, altered, or inconsistent.
+    #[error("the compiled module is damaged ({0}): compile it again")]
+    Corrupt(&'static str),
+}
+
+impl Error {
+    /// What a host function returns to stop the guest with an error of its own. It comes out of the outermost call as it was.
+    pub fn host(error: impl Into<Box<dyn StdError + Send + Sync>>) -> Error {
+        Error::Host(HostError { source: error.into(), backtrace: None })
+    }
+
+    /// A trap by a host function, as if the instruction that called it had trapped.
+    pub fn trap(code: TrapCode) -> Error {
+        Error::Trap(Box::new(TrapError { code, backtrace: Backtrace::default() }))
+    }
+
+    /// The host function's error, if it is one of this type.
+    pub fn downcast_ref<E: StdError + 'static>(&self) -> Option<&E> {
+        match self {
+            Error::Host(e) => e.source.downcast_ref(),
+            _ => None,
+        }
+    }
+
+    /// The trap code, if it is a trap.
+    pub fn trap_code(&self) -> Option<TrapCode> {
+        match self {
+            Error::Trap(e) => Some(e.code),
+            _ => None,
+        }
+    }
+
+    /// Where wasm code was when it trapped, or when it called the host function that failed.
+    pub fn backtrace(&self) -> Option<&Backtrace> {
+        match self {
+            Error::Trap(e) => Some(&e.backtrace),
+            Error::Host(e) => e.backtrace.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// Attaches a backtrace to a trap or host error that has none.
+    pub(crate) fn with_backtrace(mut self, take: impl FnOnce() -> Backtrace) -> Error {
+        match &mut self {
+            Error::Trap(e) if e.backtrace.frames.is_empty() => e.backtrace = take(),
+            Error::Host(e) if e.backtrace.is_none() => e.backtrace = Some(Box::new(take())),
+            _ => {}
+        }
+        self
+    }
+}
+
+impl HostError {
+    /// The error itself.
+    pub fn inner(&self) -> &(dyn StdError + Send + Sync + 'static) {
+        &*self.source
+    }
+}
+
+impl fmt::Debug for HostError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.source.fmt(f)
+    }
+}
+
+impl fmt::Display for HostError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.source.fmt(f)
+    }
+}
+
+impl From<Box<dyn StdError + Send + Sync>> for Error {
+    fn from(error: Box<dyn StdError + Send + Sync>) -> Error {
+        Error::host(error)
+    }
+}
+
+fn missing_text(imports: &[ImportType]) -> String {
+    let mut text = String::from(if imports.len() == 1 { "unknown import:" } else { "unknown imports:" });
+    for import in imports {
+        text.push_str(&format!("\n  \"{}\" \"{}\": {}", import.module, import.name, import.ty));
+    }
+    text
+}
