@@ -1,0 +1,75 @@
+//! Validation of function bodies: in parallel, with one set of allocations a thread.
+
+use super::{DecodeError, Decoded};
+use crate::index::DefinedFuncIndex;
+use rayon::prelude::*;
+use wasmparser::{BinaryReader, FuncToValidate, FuncValidatorAllocations, FunctionBody};
+
+/// Fewer functions than this are not worth another thread's attention.
+const CHUNK: usize = 16;
+
+/// Validates bodies of one module, one after the other. Make one for each thread.
+pub struct BodyValidator<'a> {
+    decoded: &'a Decoded,
+    bytes: &'a [u8],
+    allocations: FuncValidatorAllocations,
+}
+
+impl std::fmt::Debug for BodyValidator<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("BodyValidator").field("functions", &self.decoded.bodies.len()).finish_non_exhaustive()
+    }
+}
+
+impl BodyValidator<'_> {
+    /// Validates a function's body.
+    ///
+    /// # Errors
+    /// When it is malformed or invalid.
+    pub fn validate(&mut self, func: DefinedFuncIndex) -> Result<(), DecodeError> {
+        let Decoded { module, bodies, features, resources: Some(resources), .. } = self.decoded else { return Ok(()) };
+        let index = module.func_index(func);
+        let offset = u64::from(bodies[func].start);
+        let reader = BinaryReader::new_features(self.decoded.body(self.bytes, func), offset, features.wasmparser());
+        let to_validate = FuncToValidate {
+            resources: resources.clone(),
+            index: index.as_u32(),
+            ty: module.functions[index].as_u32(),
+            features: features.wasmparser(),
+        };
+        let mut validator = to_validate.into_validator(std::mem::take(&mut self.allocations));
+        let result = validator.validate(&FunctionBody::new(reader));
+        self.allocations = validator.into_allocations();
+        result.map_err(|e| DecodeError::new(&e, Some(self.decoded.function_name(self.bytes, index))))
+    }
+}
+
+impl Decoded {
+    /// A validator of single bodies, for who interleaves validation with other work. `bytes` are those that the module was
+    /// decoded from.
+    pub fn body_validator<'a>(&'a self, bytes: &'a [u8]) -> BodyValidator<'a> {
+        BodyValidator { decoded: self, bytes, allocations: FuncValidatorAllocations::default() }
+    }
+
+    /// Validates all bodies, on rayon's current pool. `go_on` is asked before each function.
+    ///
+    /// # Errors
+    /// The error of the first function that has one, whichever thread finds one first; [`DecodeError::Cancelled`] when
+    /// `go_on` said no.
+    pub fn validate_bodies(&self, bytes: &[u8], go_on: &(dyn Fn() -> bool + Sync)) -> Result<(), DecodeError> {
+        let first_error = (0..self.bodies.len())
+            .into_par_iter()
+            .with_min_len(CHUNK)
+            .map_init(
+                || self.body_validator(bytes),
+                |validator, n| {
+                    if !go_on() {
+                        return Err(DecodeError::Cancelled);
+                    }
+                    validator.validate(DefinedFuncIndex::from_u32(n as u32))
+                },
+            )
+            .find_map_first(Result::err);
+        first_error.map_or(Ok(()), Err)
+    }
+}

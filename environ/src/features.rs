@@ -1,0 +1,38 @@
+//! Which proposals are enabled, and what a proposal is called.
+
+use wasmparser::WasmFeatures;
+
+/// The proposals that modules may use.
+///
+/// This is the one place where a proposal is enabled. It takes a row in [`crate::visit`] for each of its operators (else
+/// they reach the arm for rejected ones), its types in [`crate::translate`], and what compilers and the runtime do for it.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Features(WasmFeatures);
+
+impl Features {
+    /// WebAssembly 2.0.
+    pub const WASM2: Features = Features(WasmFeatures::WASM2);
+
+    /// As wasmparser has them.
+    pub fn wasmparser(self) -> WasmFeatures {
+        self.0
+    }
+}
+
+impl Default for Features {
+    /// Everything that is supported.
+    fn default() -> Features {
+        Features::WASM2
+    }
+}
+
+/// The name of a proposal, as its repository is called: `relaxed-simd`. Of several, the first.
+pub fn proposal_name(features: WasmFeatures) -> String {
+    let name = features.iter_names().next().map_or("unknown", |(name, _)| name);
+    match name {
+        "SATURATING_FLOAT_TO_INT" => "nontrapping-float-to-int-conversions".to_owned(),
+        "EXCEPTIONS" => "exception-handling".to_owned(),
+        "LEGACY_EXCEPTIONS" => "legacy-exception-handling".to_owned(),
+        other => other.to_ascii_lowercase().replace('_', "-"),
+    }
+}
