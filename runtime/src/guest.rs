@@ -1,0 +1,392 @@
+//! Guest memory as host functions see it: raw addresses, copies, and system calls straight into it.
+//!
+//! The guest (other threads of it, or the kernel on its behalf) may write its memory at any time, so no Rust reference to
+//! guest bytes ever exists: values are copied out before they are validated, and the kernel reads and writes guest buffers
+//! through raw pointers. What a [`GuestMemory`] covers was accessible when it was made, and stays so while it lives,
+//! because memories never move and never shrink; growth is seen by the next one.
+//!
+//! Arrays of guest iovecs are read once, into host iovecs on the stack, at most [`IOV_MAX`] of them, as the kernel has it:
+//! what was checked is what is used, and no number of the guest's makes the host allocate.
+
+use rustix::fd::{AsRawFd, BorrowedFd};
+use rustix::io::Errno;
+use sconce_environ::vm::VmMemory;
+use std::marker::PhantomData;
+use std::mem::MaybeUninit;
+use std::sync::atomic::Ordering;
+
+/// Most entries of a guest iovec array: the kernel's own limit (`UIO_MAXIOV`). More is `EINVAL`.
+pub const IOV_MAX: u32 = 1024;
+
+/// Most iovecs that are kept in the small frame.
+const FEW: usize = 16;
+
+/// A range that does not lie inside a guest memory.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("address outside the guest's memory")]
+pub struct GuestFault;
+
+impl From<GuestFault> for Errno {
+    fn from(_: GuestFault) -> Errno {
+        Errno::FAULT
+    }
+}
+
+/// A guest's memory, for as long as `'a`. Addresses and lengths are the guest's, in bytes.
+#[derive(Copy, Clone, Debug)]
+pub struct GuestMemory<'a> {
+    base: *mut u8,
+    len: usize,
+    lifetime: PhantomData<&'a VmMemory>,
+}
+
+mod sealed {
+    /// Integers of fixed size, every bit pattern of which is a value.
+    pub trait Integer: Copy {
+        /// From the little-endian order that wasm has.
+        fn from_wasm(self) -> Self;
+    }
+}
+use sealed::Integer;
+
+macro_rules! integers {
+    ($($t:ty)*) => { $(impl Integer for $t {
+        #[inline]
+        fn from_wasm(self) -> Self { <$t>::from_le(self) }
+    })* };
+}
+integers!(u8 u16 u32 u64 i8 i16 i32 i64);
+
+impl<'a> From<&'a mut [u8]> for GuestMemory<'a> {
+    /// Host bytes in a guest memory's stead. The exclusive borrow is the promise that nobody else looks at them meanwhile.
+    fn from(bytes: &'a mut [u8]) -> Self {
+        GuestMemory { base: bytes.as_mut_ptr(), len: bytes.len(), lifetime: PhantomData }
+    }
+}
+
+impl<'a> GuestMemory<'a> {
+    /// A memory without a byte.
+    pub const EMPTY: GuestMemory<'static> =
+        GuestMemory { base: std::ptr::without_provenance_mut(1), len: 0, lifetime: PhantomData };
+
+    /// The whole of a memory, with the length that it has now.
+    ///
+    /// # Safety
+    ///
+    /// For `'a`, the first `length` bytes from the memory's base must stay mapped, readable and writable, and no Rust
+    /// reference to them may exist.
+    #[inline]
+    pub unsafe fn new(memory: &'a VmMemory) -> GuestMemory<'a> {
+        GuestMemory { base: memory.base, len: memory.length.load(Ordering::Acquire), lifetime: PhantomData }
+    }
+
+    /// Bytes in it.
+    #[inline]
+    pub fn size(self) -> u64 {
+        self.len as u64
+    }
+
+    /// Whether `len` bytes from `addr` lie inside. An empty range does if it begins inside or at the end.
+    #[inline]
+    pub fn check(self, addr: impl Into<u64>, len: impl Into<u64>) -> Result<(), GuestFault> {
+        self.pointer(addr.into(), len.into()).map(drop)
+    }
+
+    /// The address in the host of `len` bytes from `addr`, if they lie inside.
+    #[inline]
+    fn pointer(self, addr: u64, len: u64) -> Result<*mut u8, GuestFault> {
+        match addr.checked_add(len) {
+            // Both fit usize: they are not above `self.len`.
+            Some(end) if end <= self.len as u64 => Ok(self.base.wrapping_add(addr as usize)),
+            _ => Err(GuestFault),
+        }
+    }
+
+    /// The little-endian integer at `addr`, aligned or not.
+    #[inline]
+    pub fn read<T: Integer>(self, addr: impl Into<u64>) -> Result<T, GuestFault> {
+        let pointer = self.pointer(addr.into(), size_of::<T>() as u64)?.cast::<T>();
+        // SAFETY: `pointer` checked that the bytes are inside the memory, which is readable for 'a; any bytes are a T.
+        Ok(unsafe { pointer.read_unaligned() }.from_wasm())
+    }
+
+    /// Writes a little-endian integer at `addr`, aligned or not.
+    #[inline]
+    pub fn write<T: Integer>(self, addr: impl Into<u64>, value: T) -> Result<(), GuestFault> {
+        let pointer = self.pointer(addr.into(), size_of::<T>() as u64)?.cast::<T>();
+        // SAFETY: `pointer` checked that the bytes are inside the memory, which is writable for 'a, and nothing refers to them.
+        unsafe { pointer.write_unaligned(value.from_wasm()) };
+        Ok(())
+    }
+
+    /// Copies `out.len()` bytes from `addr` into `out`.
+    #[inline]
+    pub fn read_bytes(self, addr: impl Into<u64>, out: &mut [u8]) -> Result<(), GuestFault> {
+        let pointer = self.pointer(addr.into(), out.len() as u64)?;
+        // SAFETY: the source was checked; `out` is an exclusive host borrow, so that it cannot overlap guest memory.
+        unsafe { std::ptr::copy_nonoverlapping(pointer, out.as_mut_ptr(), out.len()) };
+        Ok(())
+    }
+
+    /// Copies `bytes` to `addr`.
+    #[inline]
+    pub fn write_bytes(self, addr: impl Into<u64>, bytes: &[u8]) -> Result<(), GuestFault> {
+        let pointer = self.pointer(addr.into(), bytes.len() as u64)?;
+        // SAFETY: the destination was checked, and no reference to it exists, so that `bytes` cannot overlap it.
+        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), pointer, bytes.len()) };
+        Ok(())
+    }
+
+    /// Sets `len` bytes from `addr` to `value`.
+    pub fn fill(self, addr: impl Into<u64>, value: u8, len: impl Into<u64>) -> Result<(), GuestFault> {
+        let len = len.into();
+        let pointer = self.pointer(addr.into(), len)?;
+        // SAFETY: the destination was checked, and no reference to it exists.
+        unsafe { std::ptr::write_bytes(pointer, value, len as usize) };
+        Ok(())
+    }
+
+    /// `getrandom(2)` straight into the memory; may fill less than `len`. Returns the bytes filled.
+    pub fn random(self, addr: impl Into<u64>, len: impl Into<u64>) -> Result<usize, Errno> {
+        let len = len.into();
+        let pointer = self.pointer(addr.into(), len)?;
+        // SAFETY: the kernel writes at most `len` bytes, which were checked.
+        result(unsafe { libc::getrandom(pointer.cast(), len as usize, 0) })
+    }
+
+    /// `readv(2)` into the guest's iovec array of `count` entries at `iovs`. Returns the bytes read.
+    #[inline]
+    pub fn readv(self, fd: BorrowedFd<'_>, iovs: u32, count: u32) -> Result<usize, Errno> {
+        self.vectored(iovs, count, |vecs| match vecs {
+            // SAFETY: `vectored` hands over ranges inside the memory only; the kernel writes no further.
+            [one] => unsafe { libc::read(fd.as_raw_fd(), one.iov_base, one.iov_len) },
+            // SAFETY: as above, for each entry; the count fits, being at most IOV_MAX.
+            many => unsafe { libc::readv(fd.as_raw_fd(), many.as_ptr(), many.len() as i32) },
+        })
+    }
+
+    /// `writev(2)` from the guest's iovec array. Returns the bytes written.
+    #[inline]
+    pub fn writev(self, fd: BorrowedFd<'_>, iovs: u32, count: u32) -> Result<usize, Errno> {
+        self.vectored(iovs, count, |vecs| match vecs {
+            // SAFETY: `vectored` hands over ranges inside the memory only; the kernel reads no further.
+            [one] => unsafe { libc::write(fd.as_raw_fd(), one.iov_base, one.iov_len) },
+            // SAFETY: as above, for each entry.
+            many => unsafe { libc::writev(fd.as_raw_fd(), many.as_ptr(), many.len() as i32) },
+        })
+    }
+
+    /// `preadv(2)` at `offset` of the file. An offset above `i64::MAX` is `EINVAL`.
+    #[inline]
+    pub fn preadv(self, fd: BorrowedFd<'_>, iovs: u32, count: u32, offset: u64) -> Result<usize, Errno> {
+        let offset = i64::try_from(offset).map_err(|_| Errno::INVAL)?;
+        self.vectored(iovs, count, |vecs| match vecs {
+            // SAFETY: `vectored` hands over ranges inside the memory only; the kernel writes no further.
+            [one] => unsafe { libc::pread(fd.as_raw_fd(), one.iov_base, one.iov_len, offset) },
+            // SAFETY: as above, for each entry.
+            many => unsafe { libc::preadv(fd.as_raw_fd(), many.as_ptr(), many.len() as i32, offset) },
+        })
+    }
+
+    /// `pwritev(2)` at `offset` of the file. An offset above `i64::MAX` is `EINVAL`.
+    #[inline]
+    pub fn pwritev(self, fd: BorrowedFd<'_>, iovs: u32, count: u32, offset: u64) -> Result<usize, Errno> {
+        let offset = i64::try_from(offset).map_err(|_| Errno::INVAL)?;
+        self.vectored(iovs, count, |vecs| match vecs {
+            // SAFETY: `vectored` hands over ranges inside the memory only; the kernel reads no further.
+            [one] => unsafe { libc::pwrite(fd.as_raw_fd(), one.iov_base, one.iov_len, offset) },
+            // SAFETY: as above, for each entry.
+            many => unsafe { libc::pwritev(fd.as_raw_fd(), many.as_ptr(), many.len() as i32, offset) },
+        })
+    }
+
+    /// `recvmsg(2)` into the guest's iovec array, with `flags` (`MSG_*`). Returns the bytes received and the flags that the
+    /// kernel gave back (`MSG_TRUNC`). Descriptors that a peer passes along are not received.
+    pub fn recv(self, fd: BorrowedFd<'_>, iovs: u32, count: u32, flags: i32) -> Result<(usize, i32), Errno> {
+        let mut out_flags = 0;
+        let received = self.vectored(iovs, count, |vecs| {
+            let mut message = message(vecs);
+            // SAFETY: the message's vectors are ranges inside the memory, and it has neither address nor control buffer.
+            let received = unsafe { libc::recvmsg(fd.as_raw_fd(), &mut message, flags) };
+            out_flags = message.msg_flags;
+            received
+        })?;
+        Ok((received, out_flags))
+    }
+
+    /// `sendmsg(2)` from the guest's iovec array. A peer that is gone is `EPIPE`, never a signal. Returns the bytes sent.
+    pub fn send(self, fd: BorrowedFd<'_>, iovs: u32, count: u32) -> Result<usize, Errno> {
+        self.vectored(iovs, count, |vecs| {
+            // SAFETY: the message's vectors are ranges inside the memory, and it has neither address nor control buffer.
+            unsafe { libc::sendmsg(fd.as_raw_fd(), &message(vecs), libc::MSG_NOSIGNAL) }
+        })
+    }
+
+    /// Runs `call` on the host's view of the guest's iovec array, every entry of which was checked.
+    #[inline]
+    fn vectored(self, iovs: u32, count: u32, call: impl FnOnce(&[libc::iovec]) -> isize) -> Result<usize, Errno> {
+        if count as usize <= FEW {
+            self.vectored_in(&mut [const { MaybeUninit::uninit() }; FEW], iovs, count, call)
+        } else {
+            self.vectored_many(iovs, count, call)
+        }
+    }
+
+    /// Apart, so that only calls which need it pay for 16 KiB of stack.
+    #[inline(never)]
+    fn vectored_many(self, iovs: u32, count: u32, call: impl FnOnce(&[libc::iovec]) -> isize) -> Result<usize, Errno> {
+        if count > IOV_MAX {
+            return Err(Errno::INVAL);
+        }
+        self.vectored_in(&mut [const { MaybeUninit::uninit() }; IOV_MAX as usize], iovs, count, call)
+    }
+
+    /// `count` is at most `space.len()`.
+    #[inline]
+    fn vectored_in(
+        self,
+        space: &mut [MaybeUninit<libc::iovec>],
+        iovs: u32,
+        count: u32,
+        call: impl FnOnce(&[libc::iovec]) -> isize,
+    ) -> Result<usize, Errno> {
+        let space = &mut space[..count as usize];
+        for (entry, addr) in space.iter_mut().zip((u64::from(iovs)..).step_by(8)) {
+            let (pointer, len) = (self.read::<u32>(addr)?, self.read::<u32>(addr + 4)?);
+            let base = self.pointer(pointer.into(), len.into())?;
+            entry.write(libc::iovec { iov_base: base.cast(), iov_len: len as usize });
+        }
+        // SAFETY: the loop wrote all `count` entries of `space`, and MaybeUninit<iovec> has iovec's layout.
+        let vecs = unsafe { std::slice::from_raw_parts(space.as_ptr().cast::<libc::iovec>(), space.len()) };
+        result(call(vecs))
+    }
+}
+
+/// A message with these vectors and nothing else.
+fn message(vecs: &[libc::iovec]) -> libc::msghdr {
+    // SAFETY: all zeroes is a valid msghdr: null pointers and zero lengths.
+    let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+    // The kernel only reads the array.
+    message.msg_iov = vecs.as_ptr().cast_mut();
+    message.msg_iovlen = vecs.len();
+    message
+}
+
+/// What a system call of libc's returned.
+#[inline]
+fn result(returned: isize) -> Result<usize, Errno> {
+    usize::try_from(returned).map_err(|_| Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::IO))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::fd::AsFd;
+    use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+    use std::io::pipe;
+
+    fn iovecs(memory: GuestMemory<'_>, at: u32, entries: &[(u32, u32)]) {
+        for (i, (pointer, len)) in entries.iter().enumerate() {
+            memory.write(at + i as u32 * 8, *pointer).unwrap();
+            memory.write(at + i as u32 * 8 + 4, *len).unwrap();
+        }
+    }
+
+    #[test]
+    fn integers_are_little_endian_and_bounded_by_the_last_byte() {
+        let mut bytes = [0u8; 16];
+        let memory = GuestMemory::from(&mut bytes[..]);
+        memory.write(3u32, 0x0102_0304u32).unwrap();
+        assert_eq!(memory.read::<u8>(3u32), Ok(4));
+        assert_eq!(memory.read::<u16>(4u32), Ok(0x0203));
+        memory.write(8u32, u64::MAX).unwrap();
+        assert_eq!(memory.write(9u32, 0u64), Err(GuestFault));
+        assert_eq!(memory.read::<u64>(9u32), Err(GuestFault));
+        assert_eq!(memory.read::<u8>(u64::MAX), Err(GuestFault));
+        assert_eq!(memory.read::<u64>(8u32), Ok(u64::MAX));
+    }
+
+    #[test]
+    fn ranges_end_at_the_end() {
+        let mut bytes = [0u8; 16];
+        let memory = GuestMemory::from(&mut bytes[..]);
+        assert_eq!(memory.check(16u32, 0u32), Ok(()));
+        assert_eq!(memory.check(17u32, 0u32), Err(GuestFault));
+        assert_eq!(memory.check(1u32, 16u32), Err(GuestFault));
+        assert_eq!(memory.check(1u64, u64::MAX), Err(GuestFault));
+        assert_eq!(memory.fill(8u32, 7, 9u32), Err(GuestFault));
+        memory.fill(8u32, 7, 8u32).unwrap();
+        let mut out = [0; 9];
+        memory.read_bytes(7u32, &mut out).unwrap();
+        assert_eq!(out, [0, 7, 7, 7, 7, 7, 7, 7, 7]);
+        assert_eq!(memory.read_bytes(8u32, &mut out), Err(GuestFault));
+        assert_eq!(memory.write_bytes(8u32, &out), Err(GuestFault));
+        assert_eq!(GuestMemory::EMPTY.read::<u8>(0u32), Err(GuestFault));
+    }
+
+    #[test]
+    fn vectors_scatter_and_gather() {
+        let (reader, writer) = pipe().unwrap();
+        let mut bytes = [0u8; 64 * 1024];
+        bytes[..6].copy_from_slice(b"abcdef");
+        let memory = GuestMemory::from(&mut bytes[..]);
+        iovecs(memory, 100, &[(4, 2), (0, 0), (0, 3)]);
+        assert_eq!(memory.writev(writer.as_fd(), 100, 3), Ok(5));
+        iovecs(memory, 200, &[(1000, 1), (2000, 100)]);
+        assert_eq!(memory.readv(reader.as_fd(), 200, 2), Ok(5));
+        assert_eq!(memory.read::<u8>(1000u32), Ok(b'e'));
+        let mut out = [0; 4];
+        memory.read_bytes(2000u32, &mut out).unwrap();
+        assert_eq!(&out, b"fabc");
+        // As many as the kernel takes, beyond the small frame.
+        iovecs(memory, 30_000, &vec![(0, 1); IOV_MAX as usize]);
+        assert_eq!(memory.writev(writer.as_fd(), 30_000, IOV_MAX), Ok(IOV_MAX as usize));
+        assert_eq!(memory.readv(reader.as_fd(), 200, 2), Ok(101));
+    }
+
+    #[test]
+    fn hostile_vectors_are_refused_whole() {
+        let (reader, writer) = pipe().unwrap();
+        rustix::io::ioctl_fionbio(&reader, true).unwrap();
+        let mut bytes = [0u8; 4096];
+        let memory = GuestMemory::from(&mut bytes[..]);
+        iovecs(memory, 0, &[(100, 4), (4090, 7)]);
+        assert_eq!(memory.writev(writer.as_fd(), 0, 2), Err(Errno::FAULT));
+        assert_eq!(memory.readv(reader.as_fd(), 0, 1), Err(Errno::AGAIN), "nothing was written");
+        assert_eq!(memory.writev(writer.as_fd(), 0, u32::MAX), Err(Errno::INVAL));
+        assert_eq!(memory.writev(writer.as_fd(), 0, IOV_MAX + 1), Err(Errno::INVAL));
+        assert_eq!(memory.writev(writer.as_fd(), 4089, 1), Err(Errno::FAULT));
+        assert_eq!(memory.writev(writer.as_fd(), u32::MAX - 7, 1), Err(Errno::FAULT));
+        assert_eq!(memory.preadv(reader.as_fd(), 0, 1, u64::MAX), Err(Errno::INVAL));
+        assert_eq!(memory.pwritev(writer.as_fd(), 0, 1, 1 << 63), Err(Errno::INVAL));
+        iovecs(memory, 0, &[(u32::MAX, u32::MAX)]);
+        assert_eq!(memory.readv(reader.as_fd(), 0, 1), Err(Errno::FAULT));
+    }
+
+    #[test]
+    fn messages_cross_and_say_when_they_are_cut() {
+        let (a, b) = socketpair(AddressFamily::UNIX, SocketType::DGRAM, SocketFlags::CLOEXEC, None).unwrap();
+        let mut bytes = *b"................hello...........";
+        let memory = GuestMemory::from(&mut bytes[..]);
+        iovecs(memory, 0, &[(16, 3), (19, 2)]);
+        assert_eq!(memory.send(a.as_fd(), 0, 2), Ok(5));
+        iovecs(memory, 0, &[(24, 4), (0, 0)]);
+        let (n, flags) = memory.recv(b.as_fd(), 0, 2, 0).unwrap();
+        assert_eq!((n, flags & libc::MSG_TRUNC), (4, libc::MSG_TRUNC));
+        let mut out = [0; 5];
+        memory.read_bytes(24u32, &mut out).unwrap();
+        assert_eq!(&out, b"hell.");
+        drop(b);
+        assert_eq!(memory.send(a.as_fd(), 0, 1), Err(Errno::CONNREFUSED));
+    }
+
+    #[test]
+    fn random_bytes_stay_in_their_range() {
+        let mut bytes = [0u8; 4096];
+        let memory = GuestMemory::from(&mut bytes[..]);
+        assert_eq!(memory.random(64u32, 256u32), Ok(256));
+        assert_eq!(memory.random(4000u32, 97u32), Err(Errno::FAULT));
+        assert!(bytes[64..320].iter().any(|b| *b != 0));
+        assert!(bytes[..64].iter().chain(&bytes[320..]).all(|b| *b == 0));
+    }
+}
