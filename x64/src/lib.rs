@@ -1,1 +1,12 @@
-//! x86-64 encoder, internal ABI, trampolines and stubs as bytes.
+//! x86-64: an encoder, the internal ABI, and trampolines and stubs as bytes. Knows no wasm and no operating system.
+//!
+//! - [`asm`]: registers, operands, labels, and one method for each form of instruction that the stubs need.
+//! - [`abi`]: where arguments and results of a signature are, under Cranelift's `CallConv::Tail` and under System V.
+//! - [`stubs`]: the code between the host and wasm, position-independent but for the absolute addresses given to it.
+#![forbid(unsafe_code)]
+
+pub mod abi;
+pub mod asm;
+pub mod stubs;
+
+pub use abi::{Class, Signature};

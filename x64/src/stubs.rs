@@ -1,0 +1,377 @@
+//! The code between the host and wasm.
+//!
+//! Two stacks are in play. Entering wasm leaves a frame on the host's stack, records its address in the store context
+//! (`host_sp`) and changes to the wasm stack; a host call changes back to just below that frame, and so on, nested. Whatever
+//! abandons wasm goes through the landing pad, which returns from the innermost entry trampoline.
+//!
+//! The frame of an entry trampoline, from `host_sp` upwards: 8 bytes of padding, the `exit_fp` and the `host_sp` from before
+//! ([`FRAME_OLD_EXIT_FP`], [`FRAME_OLD_HOST_SP`]), r15, r14, r13, r12, rbx, rbp, the return address. `host_sp` is a
+//! multiple of 16.
+//!
+//! The frame of a host call, from its rbp (which becomes `exit_fp`) upwards: the wasm caller's rbp, the return address into
+//! wasm, stack arguments. Below: [`EXIT_FRAME_BYTES`] that are in use; wasm that is entered again continues under them.
+
+use crate::abi::{ARG_GPRS, Arguments, CALLEE_SAVED, Class, Location, Signature, results};
+use crate::asm::{Assembler, Condition, Gpr, Xmm, mem};
+use Gpr::*;
+
+/// Where the fields are that stubs use: offsets in bytes.
+#[derive(Copy, Clone, Debug)]
+pub struct Offsets {
+    /// The store context's address, in a callee's context.
+    pub store: i32,
+    /// The host function's address, in a host function's context.
+    pub host_code: i32,
+    /// `host_sp` in the store context.
+    pub host_sp: i32,
+    /// `exit_fp` in the store context.
+    pub exit_fp: i32,
+    /// `pending` in the store context.
+    pub pending: i32,
+}
+
+/// Offset from `host_sp` of the `exit_fp` from before the entry.
+pub const FRAME_OLD_EXIT_FP: usize = 8;
+/// Offset from `host_sp` of the `host_sp` from before the entry.
+pub const FRAME_OLD_HOST_SP: usize = 16;
+/// Bytes below `exit_fp` that a host call's frame uses.
+pub const EXIT_FRAME_BYTES: usize = 16;
+/// Bytes of a thunk.
+pub const THUNK_SIZE: usize = 16;
+/// Bytes of a function during whose execution its frame is not set up yet: `push rbp; mov rbp, rsp`.
+pub const PROLOGUE_BYTES: u32 = 4;
+
+/// A vector register that neither convention uses for arguments or preserves.
+const SCRATCH_XMM: Xmm = Xmm(15);
+
+/// `jmp [slot]`, where `displacement` counts from the end of the instruction's six bytes to the slot.
+pub fn thunk(displacement: i32) -> [u8; THUNK_SIZE] {
+    let mut a = Assembler::new();
+    a.jmp_rip(displacement);
+    a.align(THUNK_SIZE);
+    let mut bytes = [0; THUNK_SIZE];
+    bytes.copy_from_slice(&a.finish());
+    bytes
+}
+
+/// Where traps continue, with the store context's address in rdi: puts the processor's modes in order, drops wasm's frames
+/// and returns from the innermost entry trampoline with a nonzero value: the `exit_fp` at that time, with bit 0 set.
+pub fn landing_pad(o: &Offsets) -> Vec<u8> {
+    let mut a = Assembler::new();
+    let (mxcsr, fcw) = (a.label(), a.label());
+    a.load(Rax, mem(Rdi, o.exit_fp));
+    a.or_imm(Rax, 1);
+    a.load(Rsp, mem(Rdi, o.host_sp));
+    a.ldmxcsr(mxcsr);
+    a.fldcw(fcw);
+    a.cld();
+    leave_entry(&mut a, Rdi, o);
+    a.align(4);
+    a.bind(mxcsr);
+    a.data(&0x1f80u32.to_le_bytes());
+    a.bind(fcw);
+    a.data(&0x037fu16.to_le_bytes());
+    a.finish()
+}
+
+/// The end of an entry trampoline: rsp is `host_sp`, `store` holds the store context's address, rax the value to return.
+fn leave_entry(a: &mut Assembler, store: Gpr, o: &Offsets) {
+    a.add_imm(Rsp, 8);
+    a.pop_mem(mem(store, o.exit_fp));
+    a.pop_mem(mem(store, o.host_sp));
+    for r in CALLEE_SAVED.iter().rev() {
+        a.pop(*r);
+    }
+    a.pop(Rbp);
+    a.ret(0);
+}
+
+/// Enters a wasm function of this signature. System V, `fn(store, code, context, values, wasm_sp) -> u64`: `values` holds the
+/// arguments, 16 bytes each, and then the results; `wasm_sp` is a multiple of 16. Returns 0, or what the landing pad returns.
+pub fn entry(sig: &Signature, o: &Offsets) -> Vec<u8> {
+    let mut a = Assembler::new();
+    a.push(Rbp);
+    for r in CALLEE_SAVED {
+        a.push(r);
+    }
+    a.push_mem(mem(Rdi, o.host_sp));
+    a.push_mem(mem(Rdi, o.exit_fp));
+    a.sub_imm(Rsp, 8);
+    a.store(mem(Rdi, o.host_sp), Rsp);
+    // From here on a fault can be recovered; before the change of stacks there is none.
+    a.mov(R12, Rdi);
+    a.mov(Rbx, Rcx);
+    a.mov(Rax, Rsi);
+    a.mov(Rdi, Rdx);
+    a.mov(Rsp, R8);
+    // The saved frame pointer of the first wasm frame: the end of a walk.
+    a.zero(Rbp);
+
+    let mut arguments = Arguments::new();
+    arguments.next(Class::I64);
+    let buffer = sig.results_in_buffer().then(|| arguments.next(Class::I64));
+    let places: Vec<_> = sig.params.iter().map(|&c| (c, arguments.next(c))).collect();
+    a.sub_imm(Rsp, arguments.stack_bytes() as i32);
+    for (i, &(class, place)) in places.iter().enumerate() {
+        let from = mem(Rbx, 16 * i as i32);
+        match place {
+            Location::Gpr(r) => a.load(r, from),
+            Location::Xmm(x) if class == Class::V128 => a.load_xmm(x, from),
+            Location::Xmm(x) => a.load_xmm8(x, from),
+            Location::Stack(at) if class == Class::V128 => {
+                a.load_xmm(SCRATCH_XMM, from);
+                a.store_xmm(mem(Rsp, at as i32), SCRATCH_XMM);
+            }
+            Location::Stack(at) => {
+                a.load(R11, from);
+                a.store(mem(Rsp, at as i32), R11);
+            }
+        }
+    }
+    if let Some(Location::Gpr(r)) = buffer {
+        // The array of values is laid out as a result buffer is, and its arguments have been read.
+        a.mov(r, Rbx);
+    }
+    a.call(Rax);
+    if buffer.is_none() {
+        for (i, place) in results(&sig.results).into_iter().enumerate() {
+            let to = mem(Rbx, 16 * i as i32);
+            match place {
+                Location::Gpr(r) => a.store(to, r),
+                Location::Xmm(x) => a.store_xmm(to, x),
+                Location::Stack(_) => {}
+            }
+        }
+    }
+    a.load(Rsp, mem(R12, o.host_sp));
+    a.zero(Rax);
+    leave_entry(&mut a, R12, o);
+    a.finish()
+}
+
+/// The beginning of each way from wasm to the host: makes the frame, publishes it, changes stacks. Uses rax.
+fn leave_wasm(a: &mut Assembler, o: &Offsets, keep: Option<Gpr>) {
+    a.push(Rbp);
+    a.mov(Rbp, Rsp);
+    a.load(Rax, mem(Rdi, o.store));
+    a.push(Rax);
+    if let Some(r) = keep {
+        a.push(r);
+    }
+    a.store(mem(Rax, o.exit_fp), Rbp);
+    a.load(Rsp, mem(Rax, o.host_sp));
+}
+
+/// After the host function: goes to the landing pad if something is pending. Uses r11.
+fn check_pending(a: &mut Assembler, o: &Offsets) -> crate::asm::Label {
+    let unwind = a.label();
+    a.load(R11, mem(Rbp, -8));
+    a.cmp_mem32_imm8(mem(R11, o.pending), 0);
+    a.jcc(Condition::NotEqual, unwind);
+    unwind
+}
+
+/// The end of each way back to wasm, and the cold way to the landing pad.
+fn return_to_wasm(a: &mut Assembler, popped: u32, unwind: crate::asm::Label, landing_pad: u64) {
+    a.mov(Rsp, Rbp);
+    a.pop(Rbp);
+    // A parameter takes at most 16 bytes, and validation allows 1,000 of them.
+    a.ret(u16::try_from(popped).expect("stack arguments take less than 64 KiB"));
+    a.bind(unwind);
+    a.mov(Rdi, R11);
+    a.mov_imm64(Rax, landing_pad);
+    a.jmp(Rax);
+}
+
+/// Calls a host function that takes its arguments as wasm passes them: `Tail` outside, System V inside. With more than one
+/// result the host function gets a pointer to an area of 16 bytes each as an additional last argument.
+///
+/// # Panics
+/// If the results need a buffer: [`host_call_array`] serves those.
+pub fn host_call_registers(sig: &Signature, o: &Offsets, landing_pad: u64) -> Vec<u8> {
+    assert!(!sig.results_in_buffer(), "results in a buffer go through an array");
+    let mut a = Assembler::new();
+    leave_wasm(&mut a, o, None);
+
+    let mut arguments = Arguments::new();
+    arguments.next(Class::I64);
+    let places: Vec<_> = sig.params.iter().map(|&c| (c, arguments.next(c))).collect();
+    let incoming = arguments.stack_bytes();
+    let area = (sig.results.len() > 1).then(|| arguments.next(Class::I64));
+    let outgoing = arguments.stack_bytes();
+    if area.is_some() {
+        a.sub_imm(Rsp, 16 * sig.results.len() as i32);
+    }
+    a.sub_imm(Rsp, outgoing as i32);
+    for &(class, place) in &places {
+        if let Location::Stack(at) = place {
+            copy_stack_argument(&mut a, class, 16 + at as i32, mem(Rsp, at as i32));
+        }
+    }
+    match area {
+        Some(Location::Gpr(r)) => a.lea(r, mem(Rsp, outgoing as i32)),
+        Some(Location::Stack(at)) => {
+            a.lea(Rax, mem(Rsp, outgoing as i32));
+            a.store(mem(Rsp, at as i32), Rax);
+        }
+        Some(Location::Xmm(_)) | None => {}
+    }
+    a.call_mem(mem(Rdi, o.host_code));
+    let unwind = check_pending(&mut a, o);
+    if area.is_some() {
+        load_results(&mut a, sig, outgoing as i32);
+    }
+    return_to_wasm(&mut a, incoming, unwind, landing_pad);
+    a.finish()
+}
+
+fn copy_stack_argument(a: &mut Assembler, class: Class, from_rbp: i32, to: crate::asm::Mem) {
+    if class == Class::V128 {
+        a.load_xmm(SCRATCH_XMM, mem(Rbp, from_rbp));
+        a.store_xmm(to, SCRATCH_XMM);
+    } else {
+        a.load(Rax, mem(Rbp, from_rbp));
+        a.store(to, Rax);
+    }
+}
+
+/// Loads result registers from 16-byte places at `[rsp + at]`.
+fn load_results(a: &mut Assembler, sig: &Signature, at: i32) {
+    for (i, place) in results(&sig.results).into_iter().enumerate() {
+        let from = mem(Rsp, at + 16 * i as i32);
+        match place {
+            Location::Gpr(r) => a.load(r, from),
+            Location::Xmm(x) => a.load_xmm(x, from),
+            Location::Stack(_) => {}
+        }
+    }
+}
+
+/// Calls a host function `fn(context, values)` that finds its arguments in an array of 16-byte places and leaves its results
+/// there. For any signature.
+pub fn host_call_array(sig: &Signature, o: &Offsets, landing_pad: u64) -> Vec<u8> {
+    let mut a = Assembler::new();
+    let in_buffer = sig.results_in_buffer();
+    leave_wasm(&mut a, o, in_buffer.then_some(ARG_GPRS[1]));
+
+    let mut arguments = Arguments::new();
+    arguments.next(Class::I64);
+    if in_buffer {
+        arguments.next(Class::I64);
+    }
+    a.sub_imm(Rsp, 16 * sig.places() as i32);
+    for (i, &class) in sig.params.iter().enumerate() {
+        let to = mem(Rsp, 16 * i as i32);
+        match arguments.next(class) {
+            Location::Gpr(r) => a.store(to, r),
+            Location::Xmm(x) => a.store_xmm(to, x),
+            Location::Stack(at) => copy_stack_argument(&mut a, class, 16 + at as i32, to),
+        }
+    }
+    a.mov(Rsi, Rsp);
+    a.call_mem(mem(Rdi, o.host_code));
+    let unwind = check_pending(&mut a, o);
+    if in_buffer {
+        a.load(R10, mem(Rbp, -16));
+        for i in 0..sig.results.len() as i32 {
+            a.load_xmm(SCRATCH_XMM, mem(Rsp, 16 * i));
+            a.store_xmm(mem(R10, 16 * i), SCRATCH_XMM);
+        }
+    } else {
+        load_results(&mut a, sig, 0);
+    }
+    return_to_wasm(&mut a, arguments.stack_bytes(), unwind, landing_pad);
+    a.finish()
+}
+
+/// Calls the function at `target` with up to six integer arguments, the first being the caller's context; it returns nothing
+/// or one integer.
+pub fn builtin(o: &Offsets, target: u64, landing_pad: u64) -> Vec<u8> {
+    let mut a = Assembler::new();
+    leave_wasm(&mut a, o, None);
+    a.mov_imm64(Rax, target);
+    a.call(Rax);
+    let unwind = check_pending(&mut a, o);
+    return_to_wasm(&mut a, 0, unwind, landing_pad);
+    a.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Class::*;
+    use iced_x86::{Decoder, DecoderOptions, FlowControl, Mnemonic, Register};
+
+    const OFFSETS: Offsets = Offsets { store: 8, host_code: 16, host_sp: 0, exit_fp: 8, pending: 16 };
+
+    fn decode(code: &[u8]) -> Vec<iced_x86::Instruction> {
+        Decoder::with_ip(64, code, 0, DecoderOptions::NONE).iter().collect()
+    }
+
+    /// Pushes, pops and adjustments of rsp up to the first transfer, as a change in bytes.
+    fn depth_until(code: &[iced_x86::Instruction], stop: impl Fn(&iced_x86::Instruction) -> bool) -> i64 {
+        let mut depth = 0;
+        for i in code.iter().take_while(|i| !stop(i)) {
+            match i.mnemonic() {
+                Mnemonic::Push => depth += 8,
+                Mnemonic::Pop => depth -= 8,
+                Mnemonic::Sub if i.op0_register() == Register::RSP => depth += i.immediate(1) as i64,
+                Mnemonic::Add if i.op0_register() == Register::RSP => depth -= i.immediate(1) as i64,
+                _ => {}
+            }
+        }
+        depth
+    }
+
+    #[test]
+    fn a_thunk_jumps_through_its_slot() {
+        let code = thunk(0x1234);
+        let i = decode(&code)[0];
+        assert_eq!(i.mnemonic(), Mnemonic::Jmp);
+        assert_eq!(i.ip_rel_memory_address(), 0x1234 + 6);
+        assert!(code[6..].iter().all(|&b| b == 0xcc));
+    }
+
+    #[test]
+    fn the_landing_pad_undoes_what_an_entry_does() {
+        let enter = decode(&entry(&Signature::new([], []), &OFFSETS));
+        let pushed = depth_until(&enter, |i| i.mnemonic() == Mnemonic::Mov && i.op0_register() == Register::RSP);
+        // With the return address the frame keeps rsp aligned.
+        assert_eq!((pushed + 8) % 16, 0);
+        let pad = decode(&landing_pad(&OFFSETS));
+        let popped = -depth_until(&pad, |i| i.mnemonic() == Mnemonic::Ret);
+        assert_eq!(pushed, popped);
+        let order = |code: &[iced_x86::Instruction], m| {
+            let is_callee_saved = |i: &&iced_x86::Instruction| i.mnemonic() == m && i.op0_register() != Register::None;
+            code.iter().filter(is_callee_saved).map(|i| i.op0_register()).collect::<Vec<_>>()
+        };
+        let mut popped_registers = order(&pad, Mnemonic::Pop);
+        popped_registers.reverse();
+        assert_eq!(order(&enter, Mnemonic::Push), popped_registers);
+    }
+
+    #[test]
+    fn host_calls_pop_what_wasm_pushed() {
+        for n in 0..40 {
+            let sig = Signature::new([I64, V128, F32].into_iter().cycle().take(n), [I32]);
+            let mut arguments = Arguments::new();
+            arguments.next(I64);
+            sig.params.iter().for_each(|&c| {
+                arguments.next(c);
+            });
+            for code in [host_call_registers(&sig, &OFFSETS, 0), host_call_array(&sig, &OFFSETS, 0)] {
+                let ret = decode(&code).into_iter().find(|i| i.flow_control() == FlowControl::Return).unwrap();
+                let popped = if ret.op_count() == 1 { ret.immediate(0) as u32 } else { 0 };
+                assert_eq!(popped, arguments.stack_bytes(), "{n} parameters");
+            }
+        }
+    }
+
+    #[test]
+    fn a_builtin_calls_its_target_and_unwinds_to_the_landing_pad() {
+        let code = decode(&builtin(&OFFSETS, 0x1111_2222_3333_4444, 0x5555_6666_7777_8888));
+        let immediates: Vec<_> =
+            code.iter().filter(|i| i.op1_kind() == iced_x86::OpKind::Immediate64).map(|i| i.immediate(1)).collect();
+        assert_eq!(immediates, [0x1111_2222_3333_4444, 0x5555_6666_7777_8888]);
+    }
+}
