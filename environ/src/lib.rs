@@ -16,6 +16,7 @@ pub mod layout;
 pub mod module;
 pub mod names;
 pub mod ops;
+pub mod registry;
 pub mod translate;
 pub mod trap;
 pub mod types;

@@ -63,6 +63,16 @@ pub struct SubType<R = TypeIndex> {
     pub composite: CompositeType<R>,
 }
 
+impl<R: Copy> SubType<R> {
+    /// The same type with references to other types renamed.
+    pub fn map<S>(&self, f: &mut impl FnMut(R) -> S) -> SubType<S> {
+        let composite = match &self.composite {
+            CompositeType::Func(func) => CompositeType::Func(func.map(f)),
+        };
+        SubType { is_final: self.is_final, supertype: self.supertype.map(f), composite }
+    }
+}
+
 /// A composite type (spec section 2.3.8).
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum CompositeType<R = TypeIndex> {

@@ -220,3 +220,55 @@ impl<R: fmt::Display> fmt::Display for FuncType<R> {
         list(f, &self.results)
     }
 }
+
+impl<R> TableType<R> {
+    /// The same type with concrete heap types renamed.
+    pub fn map<S>(self, f: &mut impl FnMut(R) -> S) -> TableType<S> {
+        TableType { element: self.element.map(f), limits: self.limits, table64: self.table64 }
+    }
+}
+
+impl<R> GlobalType<R> {
+    /// The same type with concrete heap types renamed.
+    pub fn map<S>(self, f: &mut impl FnMut(R) -> S) -> GlobalType<S> {
+        GlobalType { content: self.content.map(f), mutable: self.mutable }
+    }
+}
+
+impl fmt::Display for Limits {
+    /// `1` or `1..2`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.max {
+            None => write!(f, "{}", self.min),
+            Some(max) => write!(f, "{}..{max}", self.min),
+        }
+    }
+}
+
+impl fmt::Display for MemoryType {
+    /// `memory 1..2`, with `i64`, `shared` and the page size where they are not the usual.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "memory {}{}", if self.memory64 { "i64 " } else { "" }, self.limits)?;
+        if self.shared {
+            f.write_str(" shared")?;
+        }
+        if self.page_size_log2 != 16 {
+            write!(f, " pagesize {}", self.page_size())?;
+        }
+        Ok(())
+    }
+}
+
+impl<R: fmt::Display> fmt::Display for TableType<R> {
+    /// `table 1..2 funcref`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "table {}{} {}", if self.table64 { "i64 " } else { "" }, self.limits, self.element)
+    }
+}
+
+impl<R: fmt::Display> fmt::Display for GlobalType<R> {
+    /// `global mut i32`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "global {}{}", if self.mutable { "mut " } else { "" }, self.content)
+    }
+}
