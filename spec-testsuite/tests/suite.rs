@@ -1,0 +1,40 @@
+//! Every script in every configuration, a test each: `wasm-v2/memory_copy/cranelift-guard-direct`.
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use sconce_engine::Engine;
+use sconce_spec_testsuite::{Configuration, Expectations, Script, scripts};
+use std::process::ExitCode;
+use std::sync::{Arc, OnceLock};
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let expectations = match Expectations::load() {
+        Ok(e) => Arc::new(e),
+        Err(e) => {
+            eprintln!("expectations.toml: {e}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let mut trials = Vec::new();
+    for configuration in Configuration::all() {
+        let engine = Arc::new(OnceLock::new());
+        for script in scripts() {
+            let (engine, expectations) = (engine.clone(), expectations.clone());
+            let name = format!("{}/{}", script.name, configuration.name());
+            trials.push(Trial::test(name, move || run(&script, &configuration, &engine, &expectations)));
+        }
+    }
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+fn run(
+    script: &Script,
+    configuration: &Configuration,
+    engine: &OnceLock<Result<Engine, String>>,
+    expectations: &Expectations,
+) -> Result<(), Failed> {
+    let engine = engine.get_or_init(|| configuration.engine().map_err(|e| e.to_string())).as_ref()?;
+    let file = format!("{}.wast", script.name);
+    let report = sconce_wast::run_script(engine, &file, script.text, &sconce_wast::Options::default());
+    expectations.judge(&script.name, &configuration.name(), report.failures.len()).map_err(|e| format!("{report}\n{e}").into())
+}

@@ -1,0 +1,372 @@
+//! Execution of directives.
+
+use crate::forms::{self, Form};
+use crate::values::{self, HostValues};
+use crate::{Failure, Options, Report, spectest};
+use sconce_engine::{Engine, Error, Extern, Instance, Linker, Module, Store, Val};
+use std::collections::HashMap;
+use wast::parser::{self, ParseBuffer};
+use wast::token::{Id, Span};
+use wast::{QuoteWat, QuoteWatTest, Wast, WastDirective, WastExecute, WastInvoke, WastRet, Wat};
+
+/// Runs a script: see [`crate::run_script`].
+pub(crate) fn run(engine: &Engine, name: &str, text: &str, options: &Options) -> Report {
+    let mut report = Report { name: name.into(), passed: 0, failures: Vec::new() };
+    let mut script = match Script::new(engine, options) {
+        Ok(script) => script,
+        Err(e) => {
+            let mismatch = Mismatch::new("a store with the module spectest", e.to_string());
+            report.failures.push(mismatch.at(name, text, 0, text));
+            return report;
+        }
+    };
+    let (forms, broken) = forms::split(text);
+    if forms.first().is_some_and(|f| !is_directive(f.keyword)) && broken.is_none() {
+        // A file of module fields is one module.
+        let whole = Form { offset: 0, text, keyword: "module" };
+        script.run_form(&whole, name, text, &mut report);
+        return report;
+    }
+    for form in &forms {
+        script.run_form(form, name, text, &mut report);
+    }
+    if let Some(broken) = broken {
+        let mismatch = Mismatch::new("a sequence of directives", format!("{}; the rest was not run", broken.message));
+        report.failures.push(mismatch.at(name, text, broken.offset, &text[broken.offset..]));
+    }
+    report
+}
+
+/// Whether a word begins a directive, supported or not.
+fn is_directive(word: &str) -> bool {
+    word.starts_with("assert_") || matches!(word, "module" | "component" | "register" | "invoke" | "get" | "thread" | "wait")
+}
+
+/// What should have happened and what did.
+struct Mismatch {
+    expected: String,
+    got: String,
+}
+
+impl Mismatch {
+    fn new(expected: impl Into<String>, got: impl Into<String>) -> Mismatch {
+        Mismatch { expected: expected.into(), got: got.into() }
+    }
+
+    /// A directive that this engine has no use for.
+    fn unsupported(what: &str) -> Mismatch {
+        Mismatch::new("to be executed", format!("{what} are not there yet"))
+    }
+
+    fn at(self, file: &str, text: &str, offset: usize, directive: &str) -> Failure {
+        let (line, column) = Span::from_offset(offset).linecol_in(text);
+        Failure {
+            file: file.into(),
+            line: line + 1,
+            column: column + 1,
+            directive: forms::clip(directive),
+            expected: self.expected,
+            got: self.got,
+        }
+    }
+}
+
+/// Why a module is not there.
+enum Rejected {
+    /// Its text has no binary form.
+    Text(String),
+    /// The engine refused it.
+    Engine(Error),
+}
+
+impl Rejected {
+    fn message(&self) -> String {
+        match self {
+            Rejected::Text(message) => message.clone(),
+            Rejected::Engine(e) => e.to_string(),
+        }
+    }
+}
+
+/// What one script has built up.
+struct Script<'e> {
+    engine: &'e Engine,
+    options: &'e Options,
+    store: Store<()>,
+    /// The module `spectest` alone.
+    base: Linker<()>,
+    /// That, and the registered instances.
+    linker: Linker<()>,
+    registered: Vec<(String, Instance)>,
+    /// What directives without a name mean: the instance of the last module; none if that failed.
+    current: Option<Instance>,
+    instances: HashMap<String, Instance>,
+    /// The last module, instantiated or not.
+    definition: Option<Module>,
+    definitions: HashMap<String, Module>,
+    hosts: HostValues,
+}
+
+impl<'e> Script<'e> {
+    fn new(engine: &'e Engine, options: &'e Options) -> Result<Script<'e>, Error> {
+        let mut store = Store::new(engine, ())?;
+        let mut linker = Linker::new(engine);
+        spectest::define(&mut store, &mut linker, options.print.clone())?;
+        Ok(Script {
+            engine,
+            options,
+            store,
+            base: linker.clone(),
+            linker,
+            registered: Vec::new(),
+            current: None,
+            instances: HashMap::new(),
+            definition: None,
+            definitions: HashMap::new(),
+            hosts: HostValues::new(),
+        })
+    }
+
+    fn run_form(&mut self, form: &Form<'_>, name: &str, text: &str, report: &mut Report) {
+        let result = match form.keyword {
+            "thread" | "wait" => Err(Mismatch::unsupported("threads and shared memories")),
+            "component" => Err(Mismatch::unsupported("components")),
+            _ => self.parse_and_execute(form),
+        };
+        match result {
+            Ok(()) => report.passed += 1,
+            Err(mismatch) => report.failures.push(mismatch.at(name, text, form.offset, form.text)),
+        }
+    }
+
+    fn parse_and_execute(&mut self, form: &Form<'_>) -> Result<(), Mismatch> {
+        let unparsed = |e: wast::Error| {
+            let (line, column) = e.span().linecol_in(form.text);
+            let place = if line == 0 { String::new() } else { format!(" ({line} lines below, column {})", column + 1) };
+            Mismatch::new("a directive", format!("{}{place}", e.message()))
+        };
+        let buffer = ParseBuffer::new_with_lexer(forms::lexer(form.text)).map_err(unparsed)?;
+        let wast = parser::parse::<Wast<'_>>(&buffer).map_err(unparsed)?;
+        for directive in wast.directives {
+            self.execute(directive)?;
+        }
+        Ok(())
+    }
+
+    fn execute(&mut self, directive: WastDirective<'_>) -> Result<(), Mismatch> {
+        match directive {
+            WastDirective::Module(mut module) => {
+                self.current = None;
+                let id = module.name();
+                let module = self.define(&mut module, id)?;
+                self.instantiate_as(&module, id)
+            }
+            WastDirective::ModuleDefinition(mut module) => {
+                let id = module.name();
+                self.define(&mut module, id).map(drop)
+            }
+            WastDirective::ModuleInstance { instance, module, .. } => {
+                self.current = None;
+                let module = match module {
+                    None => self.definition.clone(),
+                    Some(id) => self.definitions.get(id.name()).cloned(),
+                };
+                let module = module.ok_or_else(|| Mismatch::new("a module to instantiate", "no such module"))?;
+                self.instantiate_as(&module, instance)
+            }
+            WastDirective::Register { name, module, .. } => {
+                let instance = self.instance(module)?;
+                self.register(name, instance).map_err(|e| Mismatch::new("the instance under a new name", e.to_string()))
+            }
+            WastDirective::Invoke(call) => match self.invoke(&call)? {
+                Ok(_) => Ok(()),
+                Err(e) => Err(Mismatch::new("a return", describe(&e))),
+            },
+            WastDirective::AssertReturn { exec, results, .. } => self.assert_return(exec, &results),
+            WastDirective::AssertTrap { exec, message, .. } => {
+                let outcome = self.perform(exec)?;
+                self.check_trap(outcome, message)
+            }
+            WastDirective::AssertExhaustion { call, message, .. } => {
+                let outcome = self.invoke(&call)?;
+                self.check_trap(outcome, message)
+            }
+            WastDirective::AssertException { exec, .. } => match self.perform(exec)? {
+                Ok(values) => Err(Mismatch::new("an exception", values::show_values(&self.store, &values, &[]))),
+                Err(e) => Err(Mismatch::new("an exception", describe(&e))),
+            },
+            WastDirective::AssertMalformed { mut module, message, .. }
+            | WastDirective::AssertInvalid { mut module, message, .. }
+            | WastDirective::AssertInvalidCustom { mut module, message, .. }
+            | WastDirective::AssertMalformedCustom { mut module, message, .. } => self.assert_rejected(&mut module, message),
+            WastDirective::AssertUnlinkable { module, message, .. } => self.assert_unlinkable(module, message),
+            WastDirective::AssertSuspension { .. } => Err(Mismatch::unsupported("suspensions")),
+            WastDirective::Thread(_) | WastDirective::Wait { .. } => Err(Mismatch::unsupported("threads and shared memories")),
+        }
+    }
+
+    /// Compiles a module and remembers it.
+    fn define(&mut self, module: &mut QuoteWat<'_>, id: Option<Id<'_>>) -> Result<Module, Mismatch> {
+        self.definition = None;
+        let compiled = self.compile(module).map_err(|r| Mismatch::new("a valid module", r.message()))?;
+        self.definition = Some(compiled.clone());
+        if let Some(id) = id {
+            self.definitions.insert(id.name().into(), compiled.clone());
+        }
+        Ok(compiled)
+    }
+
+    /// Instantiates a module, as the current instance and under its name.
+    fn instantiate_as(&mut self, module: &Module, id: Option<Id<'_>>) -> Result<(), Mismatch> {
+        let instance =
+            self.linker.instantiate(&mut self.store, module).map_err(|e| Mismatch::new("an instance", describe(&e)))?;
+        self.current = Some(instance);
+        if let Some(id) = id {
+            self.instances.insert(id.name().into(), instance);
+        }
+        Ok(())
+    }
+
+    fn compile(&self, module: &mut QuoteWat<'_>) -> Result<Module, Rejected> {
+        Module::new(self.engine, &encode(module)?).map_err(Rejected::Engine)
+    }
+
+    /// Makes an instance known to imports. What had the name before is forgotten, exports of other names included.
+    fn register(&mut self, name: &str, instance: Instance) -> Result<(), Error> {
+        if self.registered.iter().any(|(taken, _)| taken == name) {
+            self.registered.retain(|(taken, _)| taken != name);
+            self.linker = self.base.clone();
+            for (name, instance) in &self.registered {
+                self.linker.instance(&mut self.store, name, *instance)?;
+            }
+        }
+        self.linker.instance(&mut self.store, name, instance)?;
+        self.registered.push((name.into(), instance));
+        Ok(())
+    }
+
+    fn instance(&self, id: Option<Id<'_>>) -> Result<Instance, Mismatch> {
+        match id {
+            None => {
+                self.current.ok_or_else(|| Mismatch::new("a current instance", "none: the last module failed, or there is none"))
+            }
+            Some(id) => self.instances.get(id.name()).copied().ok_or_else(|| {
+                Mismatch::new(format!("an instance named ${}", id.name()), "none: its module failed, or there is none")
+            }),
+        }
+    }
+
+    /// Performs what an assertion is about. The outer error is a directive that makes no sense.
+    fn perform(&mut self, exec: WastExecute<'_>) -> Result<Result<Vec<Val>, Error>, Mismatch> {
+        match exec {
+            WastExecute::Invoke(call) => self.invoke(&call),
+            WastExecute::Wat(module) => {
+                let module =
+                    self.compile(&mut QuoteWat::Wat(module)).map_err(|r| Mismatch::new("a valid module", r.message()))?;
+                Ok(self.linker.instantiate(&mut self.store, &module).map(|_| Vec::new()))
+            }
+            WastExecute::Get { module, global, .. } => {
+                let instance = self.instance(module)?;
+                match instance.get_export(&mut self.store, global) {
+                    Some(Extern::Global(g)) => Ok(Ok(vec![g.get(&self.store)])),
+                    Some(_) => Err(Mismatch::new(format!("an exported global {global:?}"), "another kind of export")),
+                    None => Err(Mismatch::new(format!("an exported global {global:?}"), "no such export")),
+                }
+            }
+        }
+    }
+
+    fn invoke(&mut self, call: &WastInvoke<'_>) -> Result<Result<Vec<Val>, Error>, Mismatch> {
+        let instance = self.instance(call.module)?;
+        let func = match instance.get_export(&mut self.store, call.name) {
+            Some(Extern::Func(func)) => func,
+            Some(_) => return Err(Mismatch::new(format!("an exported function {:?}", call.name), "another kind of export")),
+            None => return Err(Mismatch::new(format!("an exported function {:?}", call.name), "no such export")),
+        };
+        let args = call
+            .args
+            .iter()
+            .map(|arg| values::argument(&mut self.store, &mut self.hosts, arg))
+            .collect::<Result<Vec<Val>, String>>()
+            .map_err(|e| Mismatch::new("arguments that can be passed", e))?;
+        let mut results: Vec<Val> = func.ty(&self.store).results.iter().map(|t| Val::default_for(*t)).collect();
+        Ok(func.call(&mut self.store, &args, &mut results).map(|()| results))
+    }
+
+    fn assert_return(&mut self, exec: WastExecute<'_>, patterns: &[WastRet<'_>]) -> Result<(), Mismatch> {
+        let expected = || values::show_patterns(patterns);
+        let values = match self.perform(exec)? {
+            Ok(values) => values,
+            Err(e) => return Err(Mismatch::new(expected(), describe(&e))),
+        };
+        let same = values.len() == patterns.len() && values.iter().zip(patterns).all(|(v, p)| values::matches(&self.store, v, p));
+        if same { Ok(()) } else { Err(Mismatch::new(expected(), values::show_values(&self.store, &values, patterns))) }
+    }
+
+    fn check_trap(&self, outcome: Result<Vec<Val>, Error>, message: &str) -> Result<(), Mismatch> {
+        let got = match outcome {
+            Ok(values) => values::show_values(&self.store, &values, &[]),
+            Err(Error::Trap(trap)) if same_message(message, trap.code.message()) => return Ok(()),
+            Err(e) => describe(&e),
+        };
+        Err(Mismatch::new(format!("a trap: {message}"), got))
+    }
+
+    /// A module that must not pass validation; the text may also have no binary form at all.
+    fn assert_rejected(&self, module: &mut QuoteWat<'_>, message: &str) -> Result<(), Mismatch> {
+        let rejected = match encode(module) {
+            Ok(bytes) => match Module::validate(self.engine, &bytes) {
+                Ok(()) => return Err(Mismatch::new(format!("a rejection: {message}"), "a valid module")),
+                Err(e @ (Error::Decode { .. } | Error::Invalid { .. })) => Rejected::Engine(e),
+                Err(e) => return Err(Mismatch::new(format!("a rejection: {message}"), describe(&e))),
+            },
+            Err(r) => r,
+        };
+        self.check_message(message, &rejected.message())
+    }
+
+    fn assert_unlinkable(&mut self, module: Wat<'_>, message: &str) -> Result<(), Mismatch> {
+        let module = self.compile(&mut QuoteWat::Wat(module)).map_err(|r| Mismatch::new("a valid module", r.message()))?;
+        match self.linker.instantiate(&mut self.store, &module) {
+            Ok(_) => Err(Mismatch::new(format!("a link error: {message}"), "an instance")),
+            Err(e @ Error::Link(_)) => self.check_message(message, &e.to_string()),
+            Err(e) => Err(Mismatch::new(format!("a link error: {message}"), describe(&e))),
+        }
+    }
+
+    /// Compares messages where options ask for it.
+    fn check_message(&self, expected: &str, got: &str) -> Result<(), Mismatch> {
+        if !self.options.strict_messages || same_message(expected, got) {
+            Ok(())
+        } else {
+            Err(Mismatch::new(format!("the message: {expected}"), got))
+        }
+    }
+}
+
+/// Whether one message begins with the other: scripts of different ages word the same trap more or less precisely.
+fn same_message(a: &str, b: &str) -> bool {
+    a.starts_with(b) || b.starts_with(a)
+}
+
+fn describe(e: &Error) -> String {
+    match e {
+        Error::Trap(trap) => format!("a trap: {}", trap.code.message()),
+        e => e.to_string(),
+    }
+}
+
+/// A module's binary form.
+fn encode(module: &mut QuoteWat<'_>) -> Result<Vec<u8>, Rejected> {
+    let text = |e: wast::Error| Rejected::Text(e.message());
+    match module.to_test().map_err(text)? {
+        QuoteWatTest::Binary(bytes) if bytes.starts_with(b"\0asm") => Ok(bytes),
+        // The engine also takes text, which these bytes are not meant to be.
+        QuoteWatTest::Binary(_) => Err(Rejected::Text("magic header not detected".into())),
+        QuoteWatTest::Text(source) => {
+            let source = String::from_utf8(source).map_err(|_| Rejected::Text("malformed UTF-8 encoding".into()))?;
+            let buffer = ParseBuffer::new_with_lexer(forms::lexer(&source)).map_err(text)?;
+            parser::parse::<Wat<'_>>(&buffer).and_then(|mut wat| wat.encode()).map_err(text)
+        }
+    }
+}

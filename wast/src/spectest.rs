@@ -1,0 +1,52 @@
+//! The host module `spectest`, which the official scripts import from (reference interpreter, `host/spectest.ml`).
+
+use crate::Print;
+use sconce_engine::environ::types::Limits;
+use sconce_engine::{Error, Global, GlobalType, Linker, Memory, MemoryType, RefType, Store, Table, TableType, Val};
+use std::fmt::Write;
+
+const MODULE: &str = "spectest";
+
+/// Defines `spectest`. What its functions print goes to `print`, a line a call.
+pub(crate) fn define(store: &mut Store<()>, linker: &mut Linker<()>, print: Option<Print>) -> Result<(), Error> {
+    for (name, value) in [
+        ("global_i32", Val::I32(666)),
+        ("global_i64", Val::I64(666)),
+        ("global_f32", Val::F32(666.6f32.to_bits())),
+        ("global_f64", Val::F64(666.6f64.to_bits())),
+    ] {
+        let global = Global::new(&mut *store, GlobalType { content: value.ty(), mutable: false }, value)?;
+        linker.define(&*store, MODULE, name, global)?;
+    }
+    let table_type = TableType { element: RefType::FUNCREF, limits: Limits { min: 10, max: Some(20) }, table64: false };
+    let table = Table::new(&mut *store, table_type, Val::FuncRef(None))?;
+    linker.define(&*store, MODULE, "table", table)?;
+    let memory_type = MemoryType { limits: Limits { min: 1, max: Some(2) }, memory64: false, shared: false, page_size_log2: 16 };
+    let memory = Memory::new(&mut *store, memory_type)?;
+    linker.define(&*store, MODULE, "memory", memory)?;
+
+    let line = move |values: &[&dyn std::fmt::Display]| {
+        if let Some(print) = &print {
+            let mut text = String::new();
+            for (i, value) in values.iter().enumerate() {
+                // Writing to a string does not fail.
+                let _ = write!(text, "{}{value}", if i == 0 { "" } else { " " });
+            }
+            print(&text);
+        }
+    };
+    let p = line.clone();
+    linker.func_wrap(MODULE, "print", move || p(&[]))?;
+    let p = line.clone();
+    linker.func_wrap(MODULE, "print_i32", move |a: i32| p(&[&a]))?;
+    let p = line.clone();
+    linker.func_wrap(MODULE, "print_i64", move |a: i64| p(&[&a]))?;
+    let p = line.clone();
+    linker.func_wrap(MODULE, "print_f32", move |a: f32| p(&[&a]))?;
+    let p = line.clone();
+    linker.func_wrap(MODULE, "print_f64", move |a: f64| p(&[&a]))?;
+    let p = line.clone();
+    linker.func_wrap(MODULE, "print_i32_f32", move |a: i32, b: f32| p(&[&a, &b]))?;
+    linker.func_wrap(MODULE, "print_f64_f64", move |a: f64, b: f64| line(&[&a, &b]))?;
+    Ok(())
+}
