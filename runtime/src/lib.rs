@@ -39,3 +39,7 @@
 //! - Host code never runs on a wasm stack, and no Rust frame is skipped: wasm is left by return, or through the landing pad,
 //!   which drops wasm frames alone.
 //! - A fault becomes a trap only if its PC is in code of the store that the thread is running, and its table says so.
+
+pub mod guest;
+
+pub use guest::{GuestFault, GuestMemory};
