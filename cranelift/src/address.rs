@@ -1,0 +1,132 @@
+//! The address of an access to a linear memory.
+//!
+//! Guard style: a 32-bit memory has 4 GiB and a guard of [`MEMORY_GUARD_BYTES`] reserved, so `base + index + offset` with
+//! an offset below [`MAX_GUARDED_OFFSET`] is inside the reservation for every index, and what lies outside the memory
+//! faults there. Everything else (explicit style, large offsets, 64-bit memories, small pages) compares with the length
+//! first, in 64 bits and without wrapping, and then selects the address again under the condition, so that a
+//! misspeculated access reads nothing either.
+
+use crate::alias::{self, Region};
+use crate::translate::{LastAddress, Translator};
+use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::types::I64;
+use cranelift_codegen::ir::{InstBuilder, InstructionData, MemFlags, Opcode, Value};
+use sconce_environ::compile::{BoundsStyle, MAX_GUARDED_OFFSET, MEMORY_GUARD_BYTES};
+use sconce_environ::index::MemoryIndex;
+use sconce_environ::ops::MemArg;
+use sconce_environ::trap::TrapCode;
+use sconce_environ::types::MemoryType;
+
+// The widest access at the largest offset that needs no check stays inside the guard.
+const _: () = assert!(MAX_GUARDED_OFFSET + 16 <= MEMORY_GUARD_BYTES);
+// Guarded offsets are displacements.
+const _: () = assert!(MAX_GUARDED_OFFSET - 1 <= i32::MAX as u64);
+
+/// Where to access, and how.
+#[derive(Copy, Clone, Debug)]
+pub(crate) struct Address {
+    pub(crate) base: Value,
+    pub(crate) offset: i32,
+    pub(crate) flags: MemFlags,
+}
+
+impl Translator<'_> {
+    /// Pops the index of an access to `size` bytes. `None` if it traps whatever the index is: what follows is unreachable.
+    pub(crate) fn address(&mut self, arg: MemArg, size: u32) -> Option<Address> {
+        let index = self.pop();
+        let ty = &self.env.module.memories[arg.memory];
+        let region = self.env.module.defined_memory(arg.memory).map_or(Region::ImportedMemories, |d| Region::Memory(d.as_u32()));
+        let flags = alias::memory(self.builder.func, region);
+        if self.is_guarded(ty, arg.offset) {
+            let base = self.sum(arg.memory, index);
+            return Some(Address { base, offset: arg.offset as i32, flags });
+        }
+        let Some(end) = arg.offset.checked_add(size.into()).filter(|&end| end <= max_bytes(ty)) else {
+            self.trap(TrapCode::MemoryOutOfBounds);
+            return None;
+        };
+        if self.constant_index(index).is_some_and(|index| index.checked_add(end).is_some_and(|end| end <= min_bytes(ty))) {
+            let base = self.sum(arg.memory, index);
+            return Some(self.with_offset(base, arg.offset, flags));
+        }
+        let outside = self.outside(arg.memory, index, end);
+        self.trap_if(outside, TrapCode::MemoryOutOfBounds);
+        let sum = self.sum(arg.memory, index);
+        let address = match arg.offset {
+            0 => sum,
+            offset => self.builder.ins().iadd_imm_s(sum, offset.cast_signed()),
+        };
+        let null = self.builder.ins().iconst(I64, 0);
+        let base = self.builder.ins().select_spectre_guard(outside, null, address);
+        Some(Address { base, offset: 0, flags })
+    }
+
+    fn is_guarded(&self, ty: &MemoryType, offset: u64) -> bool {
+        self.env.settings.bounds == BoundsStyle::Guard && !ty.memory64 && ty.page_size_log2 == 16 && offset < MAX_GUARDED_OFFSET
+    }
+
+    /// Whether the bytes up to `end`, relative to the index, reach beyond the memory's length.
+    fn outside(&mut self, memory: MemoryIndex, index: Value, end: u64) -> Value {
+        let ty = &self.env.module.memories[memory];
+        let index = self.extend_index(index);
+        let length = self.memory_length(memory);
+        if end == 1 {
+            return self.builder.ins().icmp(IntCC::UnsignedGreaterThanOrEqual, index, length);
+        }
+        if end <= min_bytes(ty) {
+            // The length never shrinks, so the difference does not wrap.
+            let end = self.builder.ins().iconst(I64, end.cast_signed());
+            let limit = self.builder.ins().isub(length, end);
+            return self.builder.ins().icmp(IntCC::UnsignedGreaterThan, index, limit);
+        }
+        let end = self.builder.ins().iconst(I64, end.cast_signed());
+        let last = if ty.memory64 {
+            self.builder.ins().uadd_overflow_trap(index, end, alias::trap_code(TrapCode::MemoryOutOfBounds))
+        } else {
+            self.builder.ins().iadd(index, end)
+        };
+        self.builder.ins().icmp(IntCC::UnsignedGreaterThan, last, length)
+    }
+
+    /// `base + extended index`. Consecutive accesses to a structure share it.
+    fn sum(&mut self, memory: MemoryIndex, index: Value) -> Value {
+        let block = self.builder.current_block().expect("there is a block while code is reachable");
+        if let Some(last) = self.last_address
+            && (last.block, last.memory, last.index) == (block, memory, index)
+        {
+            return last.address;
+        }
+        let base = self.memory_base(memory);
+        let extended = self.extend_index(index);
+        let address = self.builder.ins().iadd(base, extended);
+        self.last_address = Some(LastAddress { block, memory, index, address });
+        address
+    }
+
+    fn with_offset(&mut self, base: Value, offset: u64, flags: MemFlags) -> Address {
+        match i32::try_from(offset) {
+            Ok(offset) => Address { base, offset, flags },
+            Err(_) => Address { base: self.builder.ins().iadd_imm_s(base, offset.cast_signed()), offset: 0, flags },
+        }
+    }
+
+    /// The value of an index that is a constant.
+    fn constant_index(&self, index: Value) -> Option<u64> {
+        let dfg = &self.builder.func.dfg;
+        let InstructionData::UnaryImm { opcode: Opcode::Iconst, imm } = dfg.insts[dfg.value_def(index).inst()?] else {
+            return None;
+        };
+        Some(imm.zero_extend_from_width(dfg.value_type(index).bits()).bits().cast_unsigned())
+    }
+}
+
+/// What the memory can grow to, in bytes.
+fn max_bytes(ty: &MemoryType) -> u64 {
+    let declared = ty.limits.max.map_or(u64::MAX, |max| max.saturating_mul(ty.page_size()));
+    if ty.memory64 { declared } else { declared.min(1 << 32) }
+}
+
+/// What the memory has at least, in bytes.
+fn min_bytes(ty: &MemoryType) -> u64 {
+    ty.limits.min.saturating_mul(ty.page_size())
+}

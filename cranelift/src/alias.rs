@@ -1,0 +1,81 @@
+//! Alias regions and memory flags: what Cranelift may assume about each load and store.
+//!
+//! Two accesses in different regions never touch the same byte. Imports may be the same item under two names, so all
+//! imported memories share a region, and all imported globals do; a defined item has no second name in its instance's
+//! code. Calls and builtins are fences for every region, so that whatever only the runtime writes (lengths, tables of
+//! functions) needs no more than a region of its own.
+
+use cranelift_codegen::ir::{AliasRegion, AliasRegionData, AliasRegionSet, Endianness, Function, MemFlags, MemFlagsData, TrapCode};
+use sconce_environ::trap;
+
+/// Regions, numbered for [`AliasRegionData::user_id`].
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Region {
+    /// Lengths of memories and tables, bases of tables that can grow.
+    Runtime,
+    /// Table elements.
+    Tables,
+    /// Result buffers.
+    Results,
+    /// Spilled handles.
+    StackMaps,
+    ImportedMemories,
+    ImportedGlobals,
+    /// By number among the defined ones.
+    Memory(u32),
+    /// By number among the defined ones.
+    Global(u32),
+}
+
+/// Defined memories, and defined globals, beyond this number share the last region: state is kept for each region and block.
+const OWN_REGIONS: u32 = 32;
+
+impl Region {
+    fn data(self) -> AliasRegionData {
+        let (user_id, description) = match self {
+            Region::Runtime => (0, "runtime"),
+            Region::Tables => (1, "tables"),
+            Region::Results => (2, "results"),
+            Region::StackMaps => (3, "stack maps"),
+            Region::ImportedMemories => (4, "imported memories"),
+            Region::ImportedGlobals => (5, "imported globals"),
+            Region::Memory(n) => (0x100 + n.min(OWN_REGIONS), "memory"),
+            Region::Global(n) => (0x200 + n.min(OWN_REGIONS), "global"),
+        };
+        AliasRegionData { user_id, description: description.into() }
+    }
+
+    pub(crate) fn intern(self, regions: &mut AliasRegionSet) -> AliasRegion {
+        regions.insert(self.data())
+    }
+}
+
+/// The trap code under which Cranelift carries one of ours.
+pub(crate) fn trap_code(code: trap::TrapCode) -> TrapCode {
+    TrapCode::unwrap_user(code as u8)
+}
+
+/// Flags of a load that gives the same value whenever the function runs: it may move anywhere.
+pub(crate) fn constant(func: &mut Function) -> MemFlags {
+    intern(func, MemFlagsData::trusted().with_readonly().with_can_move())
+}
+
+/// Flags of an aligned access that cannot fault.
+pub(crate) fn trusted(func: &mut Function, region: Region) -> MemFlags {
+    let region = region.intern(&mut func.dfg.alias_regions);
+    intern(func, MemFlagsData::trusted().with_alias_region(Some(region)))
+}
+
+/// Flags of an access to a linear memory: little-endian, aligned or not, and a trap where it faults.
+pub(crate) fn memory(func: &mut Function, region: Region) -> MemFlags {
+    let region = region.intern(&mut func.dfg.alias_regions);
+    let flags = MemFlagsData::new()
+        .with_endianness(Endianness::Little)
+        .with_trap_code(Some(trap_code(trap::TrapCode::MemoryOutOfBounds)))
+        .with_alias_region(Some(region));
+    intern(func, flags)
+}
+
+fn intern(func: &mut Function, flags: MemFlagsData) -> MemFlags {
+    func.dfg.mem_flags.insert(flags).expect("a few regions times a few kinds of access")
+}

@@ -1,0 +1,33 @@
+//! Calls of the runtime's builtins.
+
+use crate::translate::Translator;
+use cranelift_codegen::ir::types::{I32, I64};
+use cranelift_codegen::ir::{InstBuilder, Value};
+use sconce_environ::builtin::Builtin;
+use sconce_environ::layout::VmLayout;
+use smallvec::SmallVec;
+
+impl Translator<'_> {
+    /// Calls a builtin with what it takes beyond the VM context.
+    pub(crate) fn builtin(&mut self, builtin: Builtin, args: &[Value]) -> Option<Value> {
+        let table = self.vmctx_constant(I64, VmLayout::BUILTINS);
+        let code = self.constant(I64, table, builtin as u32 * size_of::<usize>() as u32);
+        let signature = self.builtin_signature(builtin);
+        let mut all: SmallVec<[Value; 8]> = SmallVec::new();
+        all.push(self.env.vmctx);
+        all.extend_from_slice(args);
+        let inst = self.builder.ins().call_indirect(signature, code, &all);
+        self.builder.inst_results(inst).first().copied()
+    }
+
+    /// An index into one of the module's spaces, as a builtin takes it.
+    pub(crate) fn index_argument(&mut self, index: u32) -> Value {
+        self.builder.ins().iconst(I32, i64::from(index))
+    }
+
+    /// Pushes a number of 64 bits, as one of 32 if the item is indexed by such.
+    pub(crate) fn push_index(&mut self, value: Value, is_64: bool) {
+        let value = if is_64 { value } else { self.builder.ins().ireduce(I32, value) };
+        self.push(value);
+    }
+}

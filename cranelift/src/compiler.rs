@@ -1,0 +1,119 @@
+//! The compiler as everyone else sees it.
+
+use crate::isa;
+pub use crate::isa::NewError;
+use crate::output;
+use crate::translate::{Allocations, translate};
+use cranelift_codegen::control::ControlPlane;
+use cranelift_codegen::isa::OwnedTargetIsa;
+use cranelift_codegen::{CodegenError, Context};
+use sconce_environ::compile::{CompileError, CompiledFunction, Compiler, FunctionInput, Settings};
+use std::sync::{Mutex, PoisonError};
+
+/// Compiles functions with Cranelift, on any number of threads at once.
+pub struct CraneliftCompiler {
+    isa: OwnedTargetIsa,
+    settings: Settings,
+    /// Contexts that no thread is using: as many as have ever compiled at the same time.
+    contexts: Mutex<Vec<Box<FunctionContext>>>,
+}
+
+/// What compiling one function needs and leaves behind for the next one.
+struct FunctionContext {
+    codegen: Context,
+    allocations: Allocations,
+}
+
+/// A context that has seen a function with more instructions than this is not kept: its buffers would stay that large.
+const MAX_KEPT_INSTRUCTIONS: usize = 1 << 18;
+
+/// How a function was compiled, as text, for tests and for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listing {
+    /// Cranelift IR as translated, before optimization.
+    pub clif: String,
+    /// Machine instructions, as Cranelift names them.
+    pub assembly: String,
+}
+
+impl CraneliftCompiler {
+    /// A compiler for the host.
+    ///
+    /// # Errors
+    /// If the host is not one that Cranelift and Sconce generate code for.
+    pub fn new(settings: &Settings) -> Result<CraneliftCompiler, NewError> {
+        Ok(CraneliftCompiler { isa: isa::target(settings)?, settings: settings.clone(), contexts: Mutex::default() })
+    }
+
+    /// Compiles a function and shows what came of it.
+    ///
+    /// # Errors
+    /// As [`Compiler::compile`].
+    pub fn list(&self, input: &FunctionInput<'_>) -> Result<(CompiledFunction, Listing), CompileError> {
+        let mut clif = String::new();
+        let mut assembly = String::new();
+        let compiled = self.compile_with(input, |context, done| {
+            if done {
+                assembly = context.compiled_code().and_then(|code| code.vcode.clone()).unwrap_or_default();
+            } else {
+                context.set_disasm(true);
+                clif = context.func.display().to_string();
+            }
+        })?;
+        Ok((compiled, Listing { clif, assembly }))
+    }
+
+    /// Compiles; `look` sees the context after translation (`false`) and after code generation (`true`).
+    fn compile_with(&self, input: &FunctionInput<'_>, mut look: impl FnMut(&mut Context, bool)) -> Result<CompiledFunction, CompileError> {
+        let error = |reason: String| CompileError { func: input.module.func_index(input.func), reason };
+        let mut context = self.contexts.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_else(|| {
+            Box::new(FunctionContext { codegen: Context::new(), allocations: Allocations::default() })
+        });
+        let FunctionContext { codegen, allocations } = &mut *context;
+        translate(input, &self.settings, self.isa.frontend_config(), &mut codegen.func, allocations).map_err(error)?;
+        look(codegen, false);
+        codegen.compile(&*self.isa, &mut ControlPlane::default()).map_err(|e| error(describe(e.inner)))?;
+        look(codegen, true);
+        let code = codegen.compiled_code().expect("it was compiled");
+        let function = output::convert(code, &codegen.func.params, input.module).map_err(error)?;
+        if codegen.func.dfg.num_insts() <= MAX_KEPT_INSTRUCTIONS {
+            codegen.clear();
+            self.contexts.lock().unwrap_or_else(PoisonError::into_inner).push(context);
+        }
+        Ok(function)
+    }
+}
+
+impl Compiler for CraneliftCompiler {
+    fn name(&self) -> &'static str {
+        "cranelift"
+    }
+
+    fn fingerprint(&self) -> String {
+        use std::fmt::Write;
+        let mut text = format!("cranelift {} {} {:?}", crate::CRANELIFT_VERSION, self.isa.triple(), self.settings);
+        for flag in self.isa.flags().iter().chain(self.isa.isa_flags()) {
+            // Writing to a string cannot fail.
+            let _ = write!(text, " {flag}");
+        }
+        text
+    }
+
+    fn compile(&self, input: &FunctionInput<'_>) -> Result<CompiledFunction, CompileError> {
+        self.compile_with(input, |_, _| {})
+    }
+}
+
+impl std::fmt::Debug for CraneliftCompiler {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CraneliftCompiler").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+fn describe(error: CodegenError) -> String {
+    match error {
+        CodegenError::ImplLimitExceeded => "the function is too large for Cranelift".into(),
+        CodegenError::CodeTooLarge => "the function's machine code is too large".into(),
+        other => format!("Cranelift failed: {other}"),
+    }
+}

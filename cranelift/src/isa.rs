@@ -1,0 +1,96 @@
+//! The target: Cranelift's settings and the host's features.
+
+use cranelift_codegen::isa::{self, OwnedTargetIsa};
+use cranelift_codegen::settings::{self, Configurable, SetError};
+use sconce_environ::compile::{CallStyle, Settings};
+use target_lexicon::Triple;
+
+/// Why there is no compiler for this host.
+#[derive(Debug, thiserror::Error)]
+pub enum NewError {
+    /// Vector operators need these instructions inline: there are no library calls in compiled code.
+    #[error("the processor lacks {0}, which compiled code needs")]
+    MissingFeature(&'static str),
+    /// Cranelift does not know the host or a setting.
+    #[error("Cranelift cannot generate code for this host: {0}")]
+    Target(String),
+}
+
+impl From<SetError> for NewError {
+    fn from(e: SetError) -> NewError {
+        NewError::Target(e.to_string())
+    }
+}
+
+/// Settings that are the same for all code.
+const SHARED: &[(&str, &str)] = &[
+    ("opt_level", "speed"),
+    ("regalloc_algorithm", "backtracking"),
+    ("preserve_frame_pointers", "true"),
+    // A frame larger than the guard page touches each of its pages in order, so that it cannot reach past the guard.
+    ("enable_probestack", "true"),
+    ("probestack_strategy", "inline"),
+    ("probestack_size_log2", "12"),
+    // Backtraces follow frame pointers.
+    ("unwind_info", "false"),
+    ("enable_multi_ret_implicit_sret", "false"),
+];
+
+/// The target for these settings on this host.
+pub(crate) fn target(settings: &Settings) -> Result<OwnedTargetIsa, NewError> {
+    let mut shared = settings::builder();
+    for (name, value) in SHARED {
+        shared.set(name, value)?;
+    }
+    shared.set("enable_verifier", bool_name(cfg!(debug_assertions)))?;
+    shared.set("enable_nan_canonicalization", bool_name(settings.canonical_nans))?;
+    shared.set("is_pic", bool_name(settings.calls == CallStyle::Slots))?;
+    let mut builder = isa::lookup(Triple::host()).map_err(|e| NewError::Target(e.to_string()))?;
+    enable_host_features(&mut builder)?;
+    builder.finish(settings::Flags::new(shared)).map_err(|e| NewError::Target(e.to_string()))
+}
+
+fn bool_name(value: bool) -> &'static str {
+    if value { "true" } else { "false" }
+}
+
+/// Enables each feature that the host has; the required ones must be there.
+fn enable_host_features(builder: &mut isa::Builder) -> Result<(), NewError> {
+    macro_rules! features {
+        ($($need:ident $name:tt $flag:literal;)*) => {$(
+            if std::is_x86_feature_detected!($name) {
+                builder.enable($flag)?;
+            } else if Need::$need == Need::Required {
+                return Err(NewError::MissingFeature($name));
+            }
+        )*};
+    }
+    features! {
+        Required "sse3" "has_sse3";
+        Required "ssse3" "has_ssse3";
+        Required "sse4.1" "has_sse41";
+        Optional "sse4.2" "has_sse42";
+        Optional "cmpxchg16b" "has_cmpxchg16b";
+        Optional "popcnt" "has_popcnt";
+        Optional "avx" "has_avx";
+        Optional "avx2" "has_avx2";
+        Optional "fma" "has_fma";
+        Optional "bmi1" "has_bmi1";
+        Optional "bmi2" "has_bmi2";
+        Optional "lzcnt" "has_lzcnt";
+        Optional "avxvnni" "has_avx_vnni";
+        Optional "avx512f" "has_avx512f";
+        Optional "avx512vl" "has_avx512vl";
+        Optional "avx512dq" "has_avx512dq";
+        Optional "avx512bitalg" "has_avx512bitalg";
+        Optional "avx512vbmi" "has_avx512vbmi";
+        Optional "avx512vnni" "has_avx512vnni";
+    }
+    Ok(())
+}
+
+#[derive(PartialEq)]
+enum Need {
+    Required,
+    Optional,
+}

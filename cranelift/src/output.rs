@@ -1,0 +1,94 @@
+//! Cranelift's output as [`CompiledFunction`].
+
+use crate::translate::RESERVED_SOURCE_LOCATION_BIT;
+use cranelift_codegen::binemit::Reloc as RelocKind;
+use cranelift_codegen::ir::function::FunctionParameters;
+use cranelift_codegen::ir::{self, ExternalName};
+use cranelift_codegen::{CompiledCode, Final, FinalizedRelocTarget, MachBufferFinalized};
+use sconce_environ::compile::{CompiledFunction, Reloc, RelocTarget, StackMap};
+use sconce_environ::index::{DefinedFuncIndex, FuncIndex};
+use sconce_environ::module::Module;
+use sconce_environ::trap::TrapCode;
+
+/// Functions begin at multiples of this: call-heavy code is up to a quarter slower at other places.
+const MIN_ALIGNMENT: u32 = 32;
+
+/// Converts a compiled function.
+///
+/// # Errors
+/// If Cranelift left something that an artifact cannot hold: a library call, a relocation of another kind.
+pub(crate) fn convert(code: &CompiledCode, params: &FunctionParameters, module: &Module) -> Result<CompiledFunction, String> {
+    let buffer = &code.buffer;
+    Ok(CompiledFunction {
+        code: buffer.data().to_vec(),
+        align: buffer.alignment.max(MIN_ALIGNMENT),
+        relocs: relocations(buffer, params, module)?,
+        traps: traps(buffer)?,
+        wasm_offsets: wasm_offsets(buffer),
+        stack_maps: stack_maps(buffer),
+    })
+}
+
+fn relocations(buffer: &MachBufferFinalized<Final>, params: &FunctionParameters, module: &Module) -> Result<Vec<Reloc>, String> {
+    let convert = |r: &cranelift_codegen::FinalizedMachReloc| {
+        let unexpected = || format!("unexpected relocation {:?} of {}", r.kind, r.target.display(Some(params)));
+        let FinalizedRelocTarget::ExternalName(ExternalName::User(name)) = r.target else { return Err(unexpected()) };
+        let func = FuncIndex::from_u32(params.user_named_funcs()[name].index);
+        let func: DefinedFuncIndex = module.defined_func(func).ok_or_else(unexpected)?;
+        let target = match r.kind {
+            RelocKind::X86CallPCRel4 => RelocTarget::Function(func),
+            RelocKind::X86GOTPCRel4 => RelocTarget::Slot(func),
+            _ => return Err(unexpected()),
+        };
+        Ok(Reloc { offset: r.offset, target, addend: i32::try_from(r.addend).map_err(|_| unexpected())? })
+    };
+    buffer.relocs().iter().map(convert).collect()
+}
+
+fn traps(buffer: &MachBufferFinalized<Final>) -> Result<Vec<(u32, TrapCode)>, String> {
+    let mut traps = Vec::with_capacity(buffer.traps().len());
+    for trap in buffer.traps() {
+        let code = trap_code(trap.code).ok_or_else(|| format!("unexpected trap code {}", trap.code))?;
+        traps.push((trap.offset, code));
+    }
+    traps.sort_by_key(|&(offset, _)| offset);
+    Ok(traps)
+}
+
+fn trap_code(code: ir::TrapCode) -> Option<TrapCode> {
+    match code {
+        ir::TrapCode::STACK_OVERFLOW => Some(TrapCode::StackOverflow),
+        ir::TrapCode::HEAP_OUT_OF_BOUNDS => Some(TrapCode::MemoryOutOfBounds),
+        ir::TrapCode::INTEGER_OVERFLOW => Some(TrapCode::IntegerOverflow),
+        ir::TrapCode::INTEGER_DIVISION_BY_ZERO => Some(TrapCode::IntegerDivideByZero),
+        ir::TrapCode::BAD_CONVERSION_TO_INTEGER => Some(TrapCode::InvalidConversionToInteger),
+        user => TrapCode::from_u8(user.as_raw().get()),
+    }
+}
+
+/// Runs of one operator's instructions. What belongs to none (the loads of constants, which Cranelift moves to their uses)
+/// counts to the run before it, except at the start.
+fn wasm_offsets(buffer: &MachBufferFinalized<Final>) -> Vec<(u32, u32)> {
+    let mut runs: Vec<(u32, u32)> = vec![(0, u32::MAX)];
+    for run in buffer.get_srclocs_sorted() {
+        if run.loc.is_default() {
+            continue;
+        }
+        let wasm = run.loc.bits() & !RESERVED_SOURCE_LOCATION_BIT;
+        match runs.last_mut() {
+            Some(&mut (_, last)) if last == wasm => {}
+            Some(last) if last.0 == run.start => last.1 = wasm,
+            _ => runs.push((run.start, wasm)),
+        }
+    }
+    runs
+}
+
+/// Cranelift's maps are relative to the stack pointer, and come with its distance from the frame pointer.
+fn stack_maps(buffer: &MachBufferFinalized<Final>) -> Vec<StackMap> {
+    let convert = |&(return_offset, distance, ref map): &(u32, u32, ir::UserStackMap)| StackMap {
+        return_offset,
+        slots: map.entries().map(|(_, offset)| offset.cast_signed() - distance.cast_signed()).collect(),
+    };
+    buffer.user_stack_maps().iter().map(convert).filter(|map| !map.slots.is_empty()).collect()
+}

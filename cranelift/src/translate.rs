@@ -1,0 +1,237 @@
+//! One function body to Cranelift IR: parameters, locals, then operator by operator.
+
+use crate::alias::{self, Region};
+use crate::control;
+use crate::env::{Caches, Env};
+use crate::state::State;
+use crate::types::{Types, clif_type, is_handle, signature};
+use crate::unreachable::Unreachable;
+use cranelift_codegen::ir::types::{F32, F64, I8X16};
+use cranelift_codegen::ir::{BlockArg, Endianness, Function, InstBuilder, MemFlagsData, SourceLoc, TrapCode, Type, Value};
+use cranelift_codegen::isa::TargetFrontendConfig;
+use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable};
+use sconce_environ::abi::results_in_buffer;
+use sconce_environ::compile::{FunctionInput, Settings};
+use sconce_environ::index::MemoryIndex;
+use sconce_environ::translate::val_type;
+use sconce_environ::trap;
+use sconce_environ::types::ValType;
+use sconce_environ::visit::Visitor;
+use smallvec::SmallVec;
+use wasmparser::{BinaryReader, FunctionBody, OperatorsReader, OperatorsReaderAllocations};
+
+/// The bit of a source location that is never part of a wasm offset: it is kept for marking code that must not be
+/// interrupted. A module is at most 1 GiB long, which validation ensures.
+pub(crate) const RESERVED_SOURCE_LOCATION_BIT: u32 = 1 << 31;
+
+/// Allocations that serve one function after another. After an error they are not fit for another.
+#[derive(Default)]
+pub(crate) struct Allocations {
+    frontend: FunctionBuilderContext,
+    caches: Caches,
+    operators: OperatorsReaderAllocations,
+    values: Vec<Value>,
+}
+
+/// Everything that the families work on.
+pub(crate) struct Translator<'a> {
+    pub(crate) builder: FunctionBuilder<'a>,
+    pub(crate) state: State<'a>,
+    pub(crate) env: Env<'a>,
+    /// The address computed last, to be used again by an access to the same structure.
+    pub(crate) last_address: Option<LastAddress>,
+    /// An implementation limit that was exceeded.
+    pub(crate) failure: Option<String>,
+}
+
+/// `base + extended index`, as computed in a block.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(crate) struct LastAddress {
+    pub(crate) block: cranelift_codegen::ir::Block,
+    pub(crate) memory: MemoryIndex,
+    pub(crate) index: Value,
+    pub(crate) address: Value,
+}
+
+/// Block arguments, mostly few.
+pub(crate) type Args = SmallVec<[BlockArg; 8]>;
+
+/// Translates a body into `func`, which is empty.
+///
+/// # Errors
+/// When an implementation limit is exceeded.
+pub(crate) fn translate(
+    input: &FunctionInput<'_>,
+    settings: &Settings,
+    config: TargetFrontendConfig,
+    func: &mut Function,
+    allocations: &mut Allocations,
+) -> Result<(), String> {
+    let ty = input.module.type_of(input.module.func_index(input.func));
+    func.signature = signature(ty);
+    let constant_flags = alias::constant(func);
+
+    let mut builder = FunctionBuilder::new(func, &mut allocations.frontend);
+    builder.make_stack_map_alias_region(Box::new(|regions, _, _, _| Some(Region::StackMaps.intern(regions))));
+    let entry = builder.create_block();
+    builder.append_block_params_for_function_params(entry);
+    builder.switch_to_block(entry);
+    builder.seal_block(entry);
+    builder.ensure_inserted_block();
+
+    let args = builder.block_params(entry);
+    let (vmctx, buffer) = (args[0], results_in_buffer(ty).then(|| args[1]));
+    let params: SmallVec<[Value; 16]> = args[1 + usize::from(buffer.is_some())..].into();
+    let mut values = std::mem::take(&mut allocations.values);
+    values.clear();
+    allocations.caches.clear();
+    let env = Env::new(input, settings, &mut allocations.caches, entry, vmctx, buffer, constant_flags);
+    let state = State { values, reachable: true, ..State::default() };
+    let mut t = Translator { builder, state, env, last_address: None, failure: None };
+    for (&param, &ty) in params.iter().zip(&ty.params) {
+        t.declare_local(ty, Some(param));
+    }
+    let operators = std::mem::take(&mut allocations.operators);
+    let operators = t.body(input, Types::Many(&ty.results), operators)?;
+    let Translator { builder, state, failure, .. } = t;
+    builder.finalize(config);
+    allocations.values = state.values;
+    allocations.operators = operators;
+    failure.map_or(Ok(()), Err)
+}
+
+impl<'a> Translator<'a> {
+    fn body(
+        &mut self,
+        input: &FunctionInput<'_>,
+        results: Types<'a>,
+        operators: OperatorsReaderAllocations,
+    ) -> Result<OperatorsReaderAllocations, String> {
+        let malformed = |e: wasmparser::Error| format!("malformed body: {e}");
+        let body = FunctionBody::new(BinaryReader::new(input.body, input.body_offset.into()));
+        for local in body.get_locals_reader().map_err(malformed)? {
+            let (count, ty) = local.map_err(malformed)?;
+            let ty = val_type(ty).map_err(|e| e.to_string())?;
+            let zero = self.zero(ty);
+            for _ in 0..count {
+                self.declare_local(ty, zero);
+            }
+        }
+        control::begin_function(self, results);
+        let reader = body.get_binary_reader_for_operators().map_err(malformed)?;
+        let mut reader = OperatorsReader::new_with_allocs(reader, operators);
+        while !reader.eof() {
+            // Set for unreachable code as well: an `end` may emit code.
+            self.builder.set_srcloc(source_location(reader.original_position())?);
+            if self.state.reachable {
+                reader.visit_operator(&mut Visitor(self)).map_err(malformed)?;
+            } else {
+                reader.visit_operator(&mut Visitor(&mut Unreachable(self))).map_err(malformed)?;
+            }
+        }
+        control::end_function(self);
+        Ok(reader.into_allocations())
+    }
+
+    fn declare_local(&mut self, ty: ValType, value: Option<Value>) -> Variable {
+        let var = self.builder.declare_var(clif_type(ty));
+        if is_handle(ty) {
+            self.builder.declare_var_needs_stack_map(var);
+        }
+        if let Some(value) = value {
+            self.builder.def_var(var, value);
+        }
+        var
+    }
+
+    /// The value that locals of a type begin with; those that cannot be null are set before they are read.
+    fn zero(&mut self, ty: ValType) -> Option<Value> {
+        if matches!(ty, ValType::Ref(r) if !r.nullable) {
+            return None;
+        }
+        Some(match clif_type(ty) {
+            F32 => self.builder.ins().f32const(0.0),
+            F64 => self.builder.ins().f64const(0.0),
+            I8X16 => self.vector_constant(0),
+            int => self.builder.ins().iconst(int, 0),
+        })
+    }
+
+    pub(crate) fn push(&mut self, value: Value) {
+        self.state.push(value);
+    }
+
+    pub(crate) fn pop(&mut self) -> Value {
+        self.state.pop()
+    }
+
+    /// Pops a vector as one of this type.
+    pub(crate) fn pop_as(&mut self, ty: Type) -> Value {
+        let value = self.pop();
+        self.cast(ty, value)
+    }
+
+    /// Pops two vectors as vectors of this type; the second is the one on top.
+    pub(crate) fn pop2_as(&mut self, ty: Type) -> (Value, Value) {
+        let top = self.pop_as(ty);
+        (self.pop_as(ty), top)
+    }
+
+    /// Pushes a value that may be a handle.
+    pub(crate) fn push_typed(&mut self, ty: ValType, value: Value) {
+        if is_handle(ty) {
+            self.builder.declare_value_needs_stack_map(value);
+        }
+        self.push(value);
+    }
+
+    /// The same bits as another vector type.
+    pub(crate) fn cast(&mut self, ty: Type, value: Value) -> Value {
+        if self.builder.func.dfg.value_type(value) == ty {
+            return value;
+        }
+        let flags = MemFlagsData::new().with_endianness(Endianness::Little);
+        self.builder.ins().bitcast(ty, flags, value)
+    }
+
+    /// A value as it crosses blocks and calls: every vector is `i8x16`.
+    pub(crate) fn canonical(&mut self, value: Value) -> Value {
+        if self.builder.func.dfg.value_type(value).is_vector() { self.cast(I8X16, value) } else { value }
+    }
+
+    /// The topmost `count` values as block arguments; they stay on the stack.
+    pub(crate) fn block_args(&mut self, count: usize) -> Args {
+        let start = self.state.values.len() - count;
+        (start..self.state.values.len())
+            .map(|i| {
+                let value = self.state.values[i];
+                BlockArg::Value(self.canonical(value))
+            })
+            .collect()
+    }
+
+    /// Ends the block with a trap.
+    pub(crate) fn trap(&mut self, code: trap::TrapCode) {
+        self.builder.ins().trap(alias::trap_code(code));
+        self.state.reachable = false;
+    }
+
+    /// Traps if the condition is nonzero.
+    pub(crate) fn trap_if(&mut self, condition: Value, code: trap::TrapCode) {
+        let code: TrapCode = alias::trap_code(code);
+        self.builder.ins().trapnz(condition, code);
+    }
+
+    /// Zero-extends an index of 32 bits; passes one of 64 bits.
+    pub(crate) fn extend_index(&mut self, index: Value) -> Value {
+        use cranelift_codegen::ir::types::I64;
+        if self.builder.func.dfg.value_type(index) == I64 { index } else { self.builder.ins().uextend(I64, index) }
+    }
+}
+
+fn source_location(offset: impl TryInto<u32>) -> Result<SourceLoc, String> {
+    match offset.try_into() {
+        Ok(offset) if offset & RESERVED_SOURCE_LOCATION_BIT == 0 => Ok(SourceLoc::new(offset)),
+        _ => Err("the module is longer than 2 GiB".into()),
+    }
+}

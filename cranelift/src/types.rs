@@ -1,0 +1,90 @@
+//! Wasm types as Cranelift types, and signatures.
+
+use cranelift_codegen::ir::types::{F32, F64, I8X16, I32, I64};
+use cranelift_codegen::ir::{AbiParam, ArgumentPurpose, Signature, Type};
+use cranelift_codegen::isa::CallConv;
+use sconce_environ::abi::results_in_buffer;
+use sconce_environ::builtin::{AbiType, Builtin};
+use sconce_environ::module::Module;
+use sconce_environ::ops::BlockType;
+use sconce_environ::types::{FuncType, RefKind, ValType};
+
+/// The Cranelift type of values that cross blocks and calls.
+pub(crate) fn clif_type(ty: ValType) -> Type {
+    match ty {
+        ValType::I32 => I32,
+        ValType::I64 => I64,
+        ValType::F32 => F32,
+        ValType::F64 => F64,
+        ValType::V128 => I8X16,
+        ValType::Ref(r) => match r.kind() {
+            RefKind::Func => I64,
+            RefKind::Handle => I32,
+        },
+    }
+}
+
+/// Whether values of this type belong into stack maps.
+pub(crate) fn is_handle(ty: ValType) -> bool {
+    matches!(ty, ValType::Ref(r) if r.kind() == RefKind::Handle)
+}
+
+/// A list of value types that is cheap to keep in a control frame.
+#[derive(Copy, Clone, Debug)]
+pub(crate) enum Types<'a> {
+    One(ValType),
+    Many(&'a [ValType]),
+}
+
+impl Types<'_> {
+    pub(crate) const NONE: Types<'static> = Types::Many(&[]);
+
+    pub(crate) fn as_slice(&self) -> &[ValType] {
+        match self {
+            Types::One(t) => std::slice::from_ref(t),
+            Types::Many(ts) => ts,
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.as_slice().len()
+    }
+}
+
+/// Parameters and results of a block.
+pub(crate) fn block_types(module: &Module, ty: BlockType) -> (Types<'_>, Types<'_>) {
+    match ty {
+        BlockType::Empty => (Types::NONE, Types::NONE),
+        BlockType::Value(t) => (Types::NONE, Types::One(t)),
+        BlockType::Func(index) => {
+            let f = module.func_type(index);
+            (Types::Many(&f.params), Types::Many(&f.results))
+        }
+    }
+}
+
+/// The signature of functions of this type: the callee's VM context, the result buffer if there is one, the parameters.
+pub(crate) fn signature(ty: &FuncType) -> Signature {
+    let mut sig = Signature::new(CallConv::Tail);
+    sig.params.push(AbiParam::special(I64, ArgumentPurpose::VMContext));
+    if results_in_buffer(ty) {
+        sig.params.push(AbiParam::new(I64));
+    } else {
+        sig.returns.extend(ty.results.iter().map(|&t| AbiParam::new(clif_type(t))));
+    }
+    sig.params.extend(ty.params.iter().map(|&t| AbiParam::new(clif_type(t))));
+    sig
+}
+
+/// The signature of a builtin's trampoline.
+pub(crate) fn builtin_signature(builtin: Builtin) -> Signature {
+    let abi = |t: AbiType| match t {
+        AbiType::I32 => AbiParam::new(I32),
+        AbiType::I64 | AbiType::Ptr => AbiParam::new(I64),
+    };
+    let mut sig = Signature::new(CallConv::Tail);
+    sig.params.push(AbiParam::special(I64, ArgumentPurpose::VMContext));
+    sig.params.extend(builtin.params().iter().map(|&t| abi(t)));
+    sig.returns.extend(builtin.result().map(abi));
+    sig
+}
