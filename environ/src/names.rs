@@ -11,7 +11,7 @@ impl<'a> FunctionNames<'a> {
     /// Reads the payload of a name section. A malformed section gives the names before the place where it goes wrong.
     pub fn read(section: &'a [u8]) -> FunctionNames<'a> {
         let mut names = Vec::new();
-        for subsection in NameSectionReader::new(BinaryReader::new(section, 0)).into_iter().map_while(Result::ok) {
+        for subsection in NameSectionReader::new(BinaryReader::new(section, 0)).map_while(Result::ok) {
             if let Name::Function(map) = subsection {
                 // No function has the greatest number: the index type reserves it.
                 let named = map.into_iter().map_while(Result::ok).filter(|n| n.index != u32::MAX);
@@ -38,7 +38,7 @@ impl<'a> FunctionNames<'a> {
 
 /// The module's own name in a name section, if it parses that far.
 pub fn module_name(section: &[u8]) -> Option<&str> {
-    let mut subsections = NameSectionReader::new(BinaryReader::new(section, 0)).into_iter().map_while(Result::ok);
+    let mut subsections = NameSectionReader::new(BinaryReader::new(section, 0)).map_while(Result::ok);
     // It comes first, wherever it stands in order: nothing behind the functions' names need be looked at.
     subsections.find_map(|s| if let Name::Module { name, .. } = s { Some(name) } else { None })
 }
