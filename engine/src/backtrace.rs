@@ -7,10 +7,12 @@ use std::fmt;
 /// The wasm frames of a trap, innermost first; host frames are left out.
 #[derive(Clone, Default)]
 pub struct Backtrace {
-    /// The frames, at most [`Backtrace::MAX_FRAMES`].
+    /// The frames; of a deep stack the innermost and the outermost ones.
     pub frames: Vec<Frame>,
-    /// How many more there were beyond the last of `frames`.
+    /// How many frames of a deep stack are left out.
     pub omitted: usize,
+    /// Before which of `frames` they would stand.
+    pub omitted_at: usize,
 }
 
 /// One activation of a wasm function.
@@ -22,11 +24,6 @@ pub struct Frame {
     pub func: FuncIndex,
     /// Offset of the operator in the module's binary, in bytes, where known.
     pub wasm_offset: Option<u32>,
-}
-
-impl Backtrace {
-    /// Frames that are kept: the innermost ones.
-    pub const MAX_FRAMES: usize = 128;
 }
 
 impl fmt::Debug for Backtrace {

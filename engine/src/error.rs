@@ -2,6 +2,7 @@
 
 use crate::backtrace::Backtrace;
 use crate::types::{ExternType, ImportType};
+use sconce_environ::decode::DecodeError;
 use sconce_environ::trap::TrapCode;
 use std::error::Error as StdError;
 use std::fmt;
@@ -13,24 +14,9 @@ pub enum Error {
     /// The text form does not parse. The message has line, column and an excerpt.
     #[error("{0}")]
     Text(String),
-    /// The bytes are not a well-formed module.
-    #[error("{message} (at offset {offset:#x})")]
-    Decode {
-        /// What is wrong.
-        message: String,
-        /// Byte offset in the binary.
-        offset: u64,
-    },
-    /// The module is well-formed, but does not validate.
-    #[error("{message} (at offset {offset:#x}{})", .function.as_ref().map(|f| format!(", in function {f}")).unwrap_or_default())]
-    Invalid {
-        /// What is wrong.
-        message: String,
-        /// Byte offset in the binary.
-        offset: u64,
-        /// The function's name, or its index, if it is in one.
-        function: Option<String>,
-    },
+    /// The bytes are not a valid module.
+    #[error(transparent)]
+    Decode(DecodeError),
     /// An implementation limit of the compiler.
     #[error("cannot compile {0}")]
     Compile(String),
@@ -185,6 +171,12 @@ impl Error {
         }
     }
 
+    /// The error of handles that are used with a store that is not theirs.
+    #[cold]
+    pub(crate) fn other_store(what: &str) -> Error {
+        Error::Usage(format!("the {what} belongs to another store"))
+    }
+
     /// Attaches a backtrace to a trap or host error that has none.
     pub(crate) fn with_backtrace(mut self, take: impl FnOnce() -> Backtrace) -> Error {
         match &mut self {
@@ -212,6 +204,15 @@ impl fmt::Debug for HostError {
 impl fmt::Display for HostError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.source.fmt(f)
+    }
+}
+
+impl From<DecodeError> for Error {
+    fn from(error: DecodeError) -> Error {
+        match error {
+            DecodeError::Cancelled => Error::Cancelled,
+            error => Error::Decode(error),
+        }
     }
 }
 

@@ -12,7 +12,7 @@ pub struct ExternRef {
 
 impl ExternRef {
     /// Hands a value to the store.
-    pub fn new(mut store: impl AsContextMut, value: impl Any + Send + Sync) -> ExternRef {
+    pub fn new(mut store: impl AsContextMut, value: impl Any + Send + Sync) -> Result<ExternRef, crate::Error> {
         let _ = (store.as_context_mut(), value);
         unimplemented!()
     }

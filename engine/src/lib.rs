@@ -44,6 +44,7 @@ mod memory;
 mod module;
 mod store;
 mod table;
+pub mod text;
 mod typed;
 mod types;
 mod values;
@@ -52,7 +53,7 @@ pub use backtrace::{Backtrace, Frame};
 pub use caller::Caller;
 pub use config::{CacheMode, Config, Tier};
 pub use engine::Engine;
-pub use error::{ArtifactError, Error, LinkError, TrapError};
+pub use error::{ArtifactError, Error, HostError, LinkError, TrapError};
 pub use externref::ExternRef;
 pub use externs::Extern;
 pub use func::Func;
@@ -68,8 +69,8 @@ pub use typed::{TypedFunc, WasmParams, WasmResults, WasmTy};
 pub use types::{ExportType, ExternType, FuncType, GlobalType, HeapType, ImportType, MemoryType, RefType, TableType, ValType};
 pub use values::Val;
 
+pub use sconce_cranelift::CRANELIFT_VERSION;
 pub use sconce_environ as environ;
 pub use sconce_environ::compile::{BoundsStyle, CallStyle};
 pub use sconce_environ::trap::TrapCode;
-/// Placeholder until the runtime's type is there.
-pub struct GuestMemory<'a>(std::marker::PhantomData<&'a ()>);
+pub use sconce_runtime::GuestMemory;

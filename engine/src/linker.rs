@@ -1,8 +1,6 @@
 //! Names for imports.
 
-use crate::{
-    AsContext, AsContextMut, Caller, Engine, Error, Extern, FuncType, ImportType, Instance, IntoFunc, Module, Store, Val,
-};
+use crate::{AsContextMut, Caller, Engine, Error, Extern, FuncType, ImportType, Instance, IntoFunc, Module, Store, Val};
 use std::marker::PhantomData;
 
 /// What modules can import, by module and field name. Host functions in it belong to no store; everything else belongs to one.
@@ -58,7 +56,7 @@ impl<T: 'static> Linker<T> {
     /// [`crate::LinkError::Duplicate`]; [`Error::Usage`] if the item belongs to another store.
     pub fn define(
         &mut self,
-        store: impl AsContext<Data = T>,
+        store: impl AsContextMut<Data = T>,
         module: &str,
         name: &str,
         item: impl Into<Extern>,
@@ -91,7 +89,7 @@ impl<T: 'static> Linker<T> {
     }
 
     /// A definition; a host function is made in the store.
-    pub fn get(&self, mut store: impl AsContextMut<Data = T>, module: &str, name: &str) -> Option<Extern> {
+    pub fn get(&self, mut store: impl AsContextMut<Data = T>, module: &str, name: &str) -> Result<Option<Extern>, Error> {
         let _ = (store.as_context_mut(), module, name);
         unimplemented!()
     }

@@ -99,6 +99,12 @@ impl Module {
         self.inner.module.name.as_deref()
     }
 
+    /// A function's name, from the name section, as it is written there.
+    pub fn function_name(&self, func: sconce_environ::index::FuncIndex) -> Option<String> {
+        let _ = func;
+        unimplemented!()
+    }
+
     /// A custom section that was kept for backtraces (`name`, `.debug_*`): read lazily, hence owned by the module.
     pub fn custom_section(&self, name: &str) -> Option<&[u8]> {
         let _ = name;

@@ -1,6 +1,7 @@
 //! Types as the embedder sees them: environ's, with concrete heap types named by engine-wide ids.
 
 use sconce_environ::index::TypeId;
+use sconce_environ::registry::{self, TypeRegistry};
 use sconce_environ::types;
 use std::fmt;
 
@@ -51,35 +52,24 @@ pub struct ExportType {
     pub ty: ExternType,
 }
 
-impl fmt::Display for ExternType {
-    /// `function (i32) -> (i32)`, `memory of 1 to 2 pages`, `table of 10 or more funcref`, `mutable global i32`.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            ExternType::Func(ty) => write!(f, "function {ty}"),
-            ExternType::Table(ty) => {
-                write!(f, "table of {} {}", Range(&ty.limits), ty.element)?;
-                f.write_str(if ty.table64 { " with 64-bit indices" } else { "" })
-            }
-            ExternType::Memory(ty) => {
-                write!(f, "{}memory of {} pages", if ty.shared { "shared " } else { "" }, Range(&ty.limits))?;
-                if ty.page_size_log2 != 16 {
-                    write!(f, " of {} bytes", ty.page_size())?;
-                }
-                f.write_str(if ty.memory64 { " with 64-bit indices" } else { "" })
-            }
-            ExternType::Global(ty) => write!(f, "{}global {}", if ty.mutable { "mutable " } else { "" }, ty.content),
-        }
+/// A type with function types spelled out.
+pub(crate) fn extern_type(types: &TypeRegistry, ty: &registry::ExternType) -> ExternType {
+    match *ty {
+        registry::ExternType::Func(id) => ExternType::Func(types.func_type(id).clone()),
+        registry::ExternType::Table(ty) => ExternType::Table(ty),
+        registry::ExternType::Memory(ty) => ExternType::Memory(ty),
+        registry::ExternType::Global(ty) => ExternType::Global(ty),
     }
 }
 
-struct Range<'a>(&'a types::Limits);
-
-impl fmt::Display for Range<'_> {
+impl fmt::Display for ExternType {
+    /// `func (i32) -> (i32)`, `memory 1..2`, `table 10 funcref`, `global mut i32`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.max {
-            Some(max) if max == self.0.min => write!(f, "{max}"),
-            Some(max) => write!(f, "{} to {max}", self.0.min),
-            None => write!(f, "{} or more", self.0.min),
+        match self {
+            ExternType::Func(ty) => write!(f, "func {ty}"),
+            ExternType::Table(ty) => ty.fmt(f),
+            ExternType::Memory(ty) => ty.fmt(f),
+            ExternType::Global(ty) => ty.fmt(f),
         }
     }
 }
