@@ -5,6 +5,7 @@
 //! in parallel. Nothing is copied from the input but names of imports and exports: data, bodies and custom sections are
 //! ranges of it, so the caller keeps the bytes, in memory that nobody else can write.
 
+mod blame;
 mod bodies;
 mod error;
 mod sections;
@@ -58,6 +59,10 @@ pub struct CustomSection {
 /// sections contain is no reason.
 pub fn decode(bytes: &[u8], features: Features) -> Result<Decoded, DecodeError> {
     sniff::check(bytes)?;
+    decode_sections(bytes, features).map_err(|error| blame::blame(bytes, features, error))
+}
+
+fn decode_sections(bytes: &[u8], features: Features) -> Result<Decoded, DecodeError> {
     let mut parser = Parser::new(0);
     parser.set_features(features.wasmparser());
     let mut validator = Validator::new_with_features(features.wasmparser());

@@ -1,7 +1,7 @@
 //! What `decode` makes of modules and of what is none.
 
 use sconce_environ::EntityRef;
-use sconce_environ::decode::{DecodeError, Decoded, Features, decode};
+use sconce_environ::decode::{DecodeError, Decoded, Features, FunctionName, decode};
 use sconce_environ::index::*;
 use sconce_environ::module::*;
 use sconce_environ::types::*;
@@ -103,4 +103,168 @@ fn everything_of_a_module() {
     assert_eq!(m.features, ["bulk-memory", "multi-value", "mutable-global", "reference-types", "simd"]);
     let exports: Vec<_> = m.exports.iter().map(|e| e.name.as_str()).collect();
     assert_eq!(exports, ["a", "g", "m", "t"]);
+}
+
+#[test]
+fn what_is_not_a_module_is_told_apart() {
+    let looks_like = |bytes: &[u8]| match err(bytes) {
+        DecodeError::NotWasm { looks_like } => looks_like,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(err(b""), DecodeError::Empty);
+    assert_eq!(err(b"\x1f\x8b\x08\0\0\0"), DecodeError::Gzip);
+    assert_eq!(err(b"\0asm\x0d\0\x01\0"), DecodeError::Component);
+    assert_eq!(err(&wasm("(component)")), DecodeError::Component);
+    assert_eq!(err(&wasm("(component (core module))")), DecodeError::Component);
+    assert!(err(&wasm("(component)")).to_string().contains("Sconce runs core modules; build for wasm32-wasip1"));
+    assert!(looks_like(b"\x7fELF\x02\x01\x01").contains("ELF"));
+    assert!(looks_like(b"#!/bin/sh\necho\n").contains("script"));
+    assert!(looks_like(b"<!DOCTYPE html>\n<html>").contains("HTML"));
+    assert!(looks_like(b"\n  <html lang=en>").contains("HTML"));
+    assert!(looks_like("Grüße\n".repeat(100).as_bytes()).contains("text"));
+    assert!(looks_like(b"!<arch>\nfoo.o/").contains("library"));
+    assert_eq!(looks_like(&[0, 1, 2, 3, 4]), "its first bytes are 00 01 02 03, not 00 61 73 6d");
+    assert_eq!(looks_like(&[0x80]), "its first bytes are 80, not 00 61 73 6d");
+    // The version is another matter.
+    assert!(matches!(err(b"\0asm\x02\0\0\0"), DecodeError::Invalid { message, offset: 4, .. } if message.contains("version")));
+}
+
+#[test]
+fn every_prefix_of_a_module_is_truncated_or_a_module() {
+    let bytes = wasm(KITCHEN_SINK);
+    let mut modules = 0;
+    for len in 1..bytes.len() {
+        match decode(&bytes[..len], Features::WASM2) {
+            Err(DecodeError::Truncated { offset }) => assert_eq!(offset, len as u64),
+            // Cut between sections: something that was announced is missing, or nothing is.
+            Err(DecodeError::Invalid { .. }) => assert!(len > 8),
+            Err(other) => panic!("{len}: {other:?}"),
+            Ok(_) => modules += 1,
+        }
+    }
+    assert!((2..20).contains(&modules), "{modules}");
+    let inside_of_a_body = decode(&bytes, Features::WASM2).expect("decodes").bodies[DefinedFuncIndex::new(2)].start + 1;
+    assert!(matches!(err(&bytes[..inside_of_a_body as usize]), DecodeError::Truncated { .. }));
+}
+
+#[test]
+fn a_function_that_is_invalid_is_named() {
+    let bytes =
+        wasm("(module (import \"a\" \"b\" (func)) (func $fine) (func $wrong (result i32) (i64.const 1)) (func $too (drop)))");
+    let error = err(&bytes);
+    let DecodeError::Invalid { message, offset, function: Some(function) } = &error else { panic!("{error:?}") };
+    assert!(message.contains("type mismatch"), "{message}");
+    assert_eq!(function, &FunctionName { index: FuncIndex::new(2), name: Some("wrong".to_owned()) });
+    let body = &decode(&bytes, Features::WASM2).expect("decodes").bodies[DefinedFuncIndex::new(1)];
+    assert!((u64::from(body.start)..u64::from(body.end)).contains(offset));
+    assert!(error.to_string().ends_with(&format!("(at offset {offset:#x}, in function 2 `wrong`)")), "{error}");
+    let nameless = err(&wasm("(module (func (drop)))"));
+    assert!(nameless.to_string().ends_with("in function 0)"), "{nameless}");
+    let global = err(&wasm("(module (global i32 (i64.const 0)))"));
+    assert!(global.function().is_none() && global.offset().is_some(), "{global:?}");
+}
+
+#[test]
+fn the_first_invalid_function_is_reported_however_threads_run() {
+    let mut text = "(module".to_owned();
+    for n in 0..2000 {
+        text += if n >= 1234 { "(func (result i32))" } else { "(func (result i32) (i32.const 1) (i32.popcnt))" };
+    }
+    let bytes = wasm(&(text + ")"));
+    let decoded = decode(&bytes, Features::WASM2).expect("decodes");
+    for _ in 0..20 {
+        let error = decoded.validate_bodies(&bytes, &|| true).expect_err("is invalid");
+        assert_eq!(error.function().map(|f| f.index), Some(FuncIndex::new(1234)));
+    }
+    let mut one = decoded.body_validator(&bytes);
+    assert_eq!(one.validate(DefinedFuncIndex::new(7)), Ok(()));
+    assert!(one.validate(DefinedFuncIndex::new(1999)).is_err());
+    assert_eq!(one.validate(DefinedFuncIndex::new(8)), Ok(()), "a failure leaves no traces");
+    assert_eq!(decoded.validate_bodies(&bytes, &|| false), Err(DecodeError::Cancelled));
+}
+
+#[test]
+fn proposals_that_are_not_enabled_are_named() {
+    let cases = [
+        ("(module (func (return_call 0)))", "tail-call"),
+        ("(module (memory 1 1 shared))", "threads"),
+        ("(module (memory i64 1))", "memory64"),
+        ("(module (memory 1) (memory 1))", "multi-memory"),
+        ("(module (func (param v128 v128 v128) local.get 0 local.get 1 local.get 2 f32x4.relaxed_madd drop))", "relaxed-simd"),
+        ("(module (tag))", "exception-handling"),
+        ("(module (type (struct)))", "gc"),
+        ("(module (func (param i64 i64) local.get 0 local.get 1 i64.mul_wide_s drop drop))", "wide-arithmetic"),
+        ("(module (global i32 (i32.add (i32.const 1) (i32.const 2))))", "extended-const"),
+        ("(module (memory 1 (pagesize 1)))", "custom-page-sizes"),
+    ];
+    for (text, name) in cases {
+        let error = err(&wasm(text));
+        let DecodeError::NotEnabled { proposal, .. } = &error else { panic!("{text}: {error:?}") };
+        assert_eq!(proposal, name, "{text}");
+        assert!(error.to_string().contains(name), "{error}");
+    }
+}
+
+/// A module with these bytes as a custom section of this name behind it.
+fn with_custom(mut module: Vec<u8>, name: &str, contents: &[u8]) -> Vec<u8> {
+    let len = 1 + name.len() + contents.len();
+    assert!(len < 128 && name.len() < 128);
+    module.extend([0, len as u8, name.len() as u8]);
+    module.extend(name.as_bytes());
+    module.extend(contents);
+    module
+}
+
+#[test]
+fn custom_sections_never_make_a_module_fail() {
+    let plain = || wasm("(module (func (export \"f\")))");
+    let mut random = 88172645463325252u64;
+    for _ in 0..500 {
+        let contents: Vec<u8> = (0..random % 40)
+            .map(|_| {
+                random ^= random << 13;
+                random ^= random >> 7;
+                random ^= random << 17;
+                (random % 5) as u8 | ((random >> 20) % 9 / 8 * 0x83) as u8
+            })
+            .collect();
+        random = random.wrapping_mul(6364136223846793005).wrapping_add(1);
+        for name in ["name", "producers", "target_features", "dylink.0", "", "metadata.code.branch_hint"] {
+            let bytes = with_custom(plain(), name, &contents);
+            let decoded = ok(&bytes);
+            let section = decoded.custom_sections.last().expect("the section");
+            assert_eq!(section.name, name);
+            assert_eq!(&bytes[section.contents.start as usize..section.contents.end as usize], contents);
+            decoded.function_names(&bytes).iter().for_each(|(_, name)| assert!(name.len() < 40));
+        }
+    }
+    // Names up to the place where the section goes wrong: function 0 "ab", then nonsense.
+    let bytes = with_custom(plain(), "name", &[1, 9, 2, 0, 2, b'a', b'b', 1, 99, b'x', b'y']);
+    assert_eq!(ok(&bytes).function_names(&bytes).get(FuncIndex::new(0)), Some("ab"));
+    // The greatest number is no function's, and the first of two name sections counts.
+    let bytes = with_custom(bytes, "name", &[1, 10, 1, 0xff, 0xff, 0xff, 0xff, 0x0f, 2, b'z', b'z', b'z']);
+    assert_eq!(ok(&bytes).function_names(&bytes).iter().count(), 1);
+    let bytes = with_custom(plain(), "name", &[0, 2, 1, b'm', 1, 9, 1, 0xff, 0xff, 0xff, 0xff, 0x0f, 2, b'z', b'z']);
+    assert_eq!(ok(&bytes).module.name.as_deref(), Some("m"));
+    assert_eq!(ok(&bytes).function_names(&bytes).iter().count(), 0);
+}
+
+#[test]
+fn arbitrary_damage_is_an_error_or_a_module() {
+    let original = wasm(KITCHEN_SINK);
+    let mut random = 1234567u64;
+    let mut errors = 0;
+    for _ in 0..5000 {
+        let mut bytes = original.clone();
+        for _ in 0..1 + random % 3 {
+            random = random.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            let at = 8 + (random >> 33) as usize % (bytes.len() - 8);
+            bytes[at] = (random >> 24) as u8;
+        }
+        match decode(&bytes, Features::WASM2) {
+            Ok(decoded) => errors += usize::from(decoded.validate_bodies(&bytes, &|| true).is_err()),
+            Err(_) => errors += 1,
+        }
+    }
+    assert!(errors > 1000, "{errors}");
 }

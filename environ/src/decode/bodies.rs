@@ -1,5 +1,6 @@
 //! Validation of function bodies: in parallel, with one set of allocations a thread.
 
+use super::blame::blame;
 use super::{DecodeError, Decoded};
 use crate::index::DefinedFuncIndex;
 use rayon::prelude::*;
@@ -27,6 +28,10 @@ impl BodyValidator<'_> {
     /// # Errors
     /// When it is malformed or invalid.
     pub fn validate(&mut self, func: DefinedFuncIndex) -> Result<(), DecodeError> {
+        self.check(func).map_err(|error| blame(self.bytes, self.decoded.features, error))
+    }
+
+    fn check(&mut self, func: DefinedFuncIndex) -> Result<(), DecodeError> {
         let Decoded { module, bodies, features, resources: Some(resources), .. } = self.decoded else { return Ok(()) };
         let index = module.func_index(func);
         let offset = u64::from(bodies[func].start);
@@ -66,10 +71,10 @@ impl Decoded {
                     if !go_on() {
                         return Err(DecodeError::Cancelled);
                     }
-                    validator.validate(DefinedFuncIndex::from_u32(n as u32))
+                    validator.check(DefinedFuncIndex::from_u32(n as u32))
                 },
             )
             .find_map_first(Result::err);
-        first_error.map_or(Ok(()), Err)
+        first_error.map_or(Ok(()), |error| Err(blame(bytes, self.features, error)))
     }
 }

@@ -41,7 +41,7 @@ pub enum DecodeError {
         in_function(function)
     )]
     NotEnabled {
-        /// The proposal's name.
+        /// The proposal's name; several are separated by commas.
         proposal: String,
         /// What was found.
         message: String,
