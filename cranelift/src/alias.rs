@@ -5,7 +5,9 @@
 //! code. Calls and builtins are fences for every region, so that whatever only the runtime writes (lengths, tables of
 //! functions) needs no more than a region of its own.
 
-use cranelift_codegen::ir::{AliasRegion, AliasRegionData, AliasRegionSet, Endianness, Function, MemFlags, MemFlagsData, TrapCode};
+use cranelift_codegen::ir::{
+    AliasRegion, AliasRegionData, AliasRegionSet, Endianness, Function, MemFlags, MemFlagsData, TrapCode,
+};
 use sconce_environ::trap;
 
 /// Regions, numbered for [`AliasRegionData::user_id`].

@@ -64,11 +64,18 @@ impl CraneliftCompiler {
     }
 
     /// Compiles; `look` sees the context after translation (`false`) and after code generation (`true`).
-    fn compile_with(&self, input: &FunctionInput<'_>, mut look: impl FnMut(&mut Context, bool)) -> Result<CompiledFunction, CompileError> {
+    fn compile_with(
+        &self,
+        input: &FunctionInput<'_>,
+        mut look: impl FnMut(&mut Context, bool),
+    ) -> Result<CompiledFunction, CompileError> {
         let error = |reason: String| CompileError { func: input.module.func_index(input.func), reason };
-        let mut context = self.contexts.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_else(|| {
-            Box::new(FunctionContext { codegen: Context::new(), allocations: Allocations::default() })
-        });
+        let mut context = self
+            .contexts
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop()
+            .unwrap_or_else(|| Box::new(FunctionContext { codegen: Context::new(), allocations: Allocations::default() }));
         let FunctionContext { codegen, allocations } = &mut *context;
         translate(input, &self.settings, self.isa.frontend_config(), &mut codegen.func, allocations).map_err(error)?;
         look(codegen, false);

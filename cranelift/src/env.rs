@@ -7,8 +7,8 @@ use crate::types::{builtin_signature, signature};
 use cranelift_codegen::cursor::{Cursor, FuncCursor};
 use cranelift_codegen::ir::types::I64;
 use cranelift_codegen::ir::{
-    Block, ExtFuncData, ExternalName, FuncRef, InstBuilder, MemFlags, Opcode, SigRef, StackSlot, StackSlotData, StackSlotKind, Type,
-    UserExternalName, Value,
+    Block, ExtFuncData, ExternalName, FuncRef, InstBuilder, MemFlags, Opcode, SigRef, StackSlot, StackSlotData, StackSlotKind,
+    Type, UserExternalName, Value,
 };
 use sconce_environ::abi::VALUE_SIZE;
 use sconce_environ::builtin::Builtin;
@@ -71,7 +71,6 @@ impl<'a> Env<'a> {
         Env { module, layout, settings, caches, entry, vmctx, result_buffer, results_slot: None, constant_flags }
     }
 }
-
 
 /// Vm structures are small: their offsets fit a displacement.
 pub(crate) fn displacement(offset: u32) -> i32 {

