@@ -1,0 +1,289 @@
+//! A guest's descriptor, and the table of them.
+
+use crate::abi::{fdflags, filetype, filetype_of, rights};
+use crate::errno::{Errno, Outcome};
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fs::{FileType, OFlags};
+use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+/// Most descriptors that a guest can have at once; more is `EMFILE`. The host's own limit may come first.
+pub(crate) const MAX_DESCRIPTORS: usize = 65_536;
+
+/// The flags that order data to be on the disk.
+const SYNC_FLAGS: u16 = fdflags::DSYNC | fdflags::RSYNC | fdflags::SYNC;
+
+/// Who else uses the open file description (`open(2)`) behind a descriptor.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Sharing {
+    /// Nobody: the guest opened it, or the embedder gave it away.
+    Own,
+    /// Whoever started the process: the flag `O_NONBLOCK` is theirs too, and must not change under them.
+    Shared,
+}
+
+/// Whether the guest may change what is behind a descriptor, and what is opened through it.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Everything that the host lets the process do.
+    ReadWrite,
+    /// Every change is refused with `EROFS`.
+    ReadOnly,
+}
+
+/// What a descriptor of the guest's stands for.
+#[derive(Debug)]
+pub(crate) struct Descriptor {
+    file: OwnedFd,
+    /// `$filetype`.
+    pub filetype: u8,
+    pub access: Access,
+    /// The guest's name of a preopened directory.
+    pub preopen: Option<Box<[u8]>>,
+    /// Standard output and error: the run ends when nobody reads them.
+    pub ends_on_broken_pipe: bool,
+    sharing: Sharing,
+    base: AtomicU64,
+    inheriting: AtomicU64,
+    /// The guest's `$fdflags`, but for `APPEND`, which the kernel keeps.
+    flags: AtomicU16,
+    /// Those of [`SYNC_FLAGS`] that the kernel honours; the others are made up for after each write.
+    kernel_sync: u16,
+    /// Held while the position of a directory is set and its entries are read.
+    pub reading_entries: Mutex<()>,
+}
+
+impl AsFd for Descriptor {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+}
+
+impl Descriptor {
+    /// With all the rights that its kind and the mode that it was opened with allow.
+    pub(crate) fn new(file: OwnedFd, sharing: Sharing, access: Access) -> rustix::io::Result<Descriptor> {
+        let kind = FileType::from_raw_mode(rustix::fs::fstat(&file)?.st_mode);
+        let filetype = match kind {
+            FileType::Socket if rustix::net::sockopt::socket_type(&file)? == rustix::net::SocketType::DGRAM => filetype::SOCKET_DGRAM,
+            kind => filetype_of(kind),
+        };
+        let (mut base, inheriting) = match kind {
+            FileType::Directory => (rights::DIRECTORY, rights::DIRECTORY | rights::FILE),
+            FileType::Socket => (rights::SOCKET, rights::SOCKET),
+            FileType::CharacterDevice if rustix::termios::isatty(&file) => (rights::TERMINAL, 0),
+            _ => (rights::FILE, 0),
+        };
+        let flags = rustix::fs::fcntl_getfl(&file)?;
+        if kind != FileType::Directory {
+            match flags & OFlags::ACCMODE {
+                OFlags::WRONLY => base &= !rights::FD_READ,
+                OFlags::RDWR => {}
+                _ => base &= !rights::MUTATE,
+            }
+        }
+        let kernel_sync = fdflags_of(flags) & SYNC_FLAGS;
+        Ok(Descriptor {
+            file,
+            filetype,
+            access,
+            preopen: None,
+            ends_on_broken_pipe: false,
+            sharing,
+            base: AtomicU64::new(base),
+            inheriting: AtomicU64::new(inheriting),
+            flags: AtomicU16::new(fdflags_of(flags) & !fdflags::APPEND),
+            kernel_sync,
+            reading_entries: Mutex::new(()),
+        })
+    }
+
+    /// What `path_open` opened, with `O_NONBLOCK`, so that neither a FIFO nor a device could keep it from returning.
+    pub(crate) fn opened(file: OwnedFd, access: Access, asked: (u64, u64), flags: u16) -> rustix::io::Result<Descriptor> {
+        let mut d = Descriptor::new(file, Sharing::Own, access)?;
+        let directory = d.filetype == filetype::DIRECTORY;
+        let waits = !directory && d.filetype != filetype::REGULAR_FILE;
+        if waits && flags & fdflags::NONBLOCK == 0 {
+            let now = rustix::fs::fcntl_getfl(&d.file)?;
+            rustix::fs::fcntl_setfl(&d.file, now.difference(OFlags::NONBLOCK))?;
+        }
+        // Times may be set through a file that was opened for reading, as utimensat would by its name.
+        *d.base.get_mut() |= if waits { 0 } else { rights::FD_FILESTAT_SET_TIMES };
+        *d.base.get_mut() &= asked.0;
+        *d.inheriting.get_mut() &= asked.1;
+        *d.flags.get_mut() = flags & !fdflags::APPEND;
+        Ok(d)
+    }
+
+    /// Base and inheriting rights.
+    pub(crate) fn rights(&self) -> (u64, u64) {
+        (self.base.load(Ordering::Relaxed), self.inheriting.load(Ordering::Relaxed))
+    }
+
+    /// `ENOTCAPABLE` if one of these rights is missing.
+    #[inline]
+    pub(crate) fn check(&self, needed: u64) -> Outcome {
+        if needed & !self.base.load(Ordering::Relaxed) == 0 { Ok(()) } else { Err(Errno::NotCapable.into()) }
+    }
+
+    /// Takes rights away; more than there are is `ENOTCAPABLE`.
+    pub(crate) fn shrink_rights(&self, base: u64, inheriting: u64) -> Outcome {
+        let now = self.rights();
+        if base & !now.0 != 0 || inheriting & !now.1 != 0 {
+            return Err(Errno::NotCapable.into());
+        }
+        self.base.fetch_and(base, Ordering::Relaxed);
+        self.inheriting.fetch_and(inheriting, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// `EROFS` where the guest may not change anything.
+    pub(crate) fn writable(&self) -> Outcome {
+        match self.access {
+            Access::ReadWrite => Ok(()),
+            Access::ReadOnly => Err(Errno::RoFs.into()),
+        }
+    }
+
+    /// The guest's `$fdflags`.
+    pub(crate) fn flags(&self) -> rustix::io::Result<u16> {
+        let append = fdflags_of(rustix::fs::fcntl_getfl(&self.file)?) & fdflags::APPEND;
+        Ok(append | self.flags.load(Ordering::Relaxed))
+    }
+
+    /// Sets the guest's `$fdflags`. What the kernel cannot change in an open file (`O_SYNC`), or what is not the guest's alone
+    /// (`O_NONBLOCK` of a shared description), is kept here and minded at each call.
+    pub(crate) fn set_flags(&self, flags: u16) -> rustix::io::Result<()> {
+        let now = rustix::fs::fcntl_getfl(&self.file)?;
+        let mut new = now.difference(OFlags::APPEND);
+        new.set(OFlags::APPEND, flags & fdflags::APPEND != 0);
+        if self.sharing == Sharing::Own {
+            new.set(OFlags::NONBLOCK, flags & fdflags::NONBLOCK != 0);
+        }
+        if new != now {
+            rustix::fs::fcntl_setfl(&self.file, new)?;
+        }
+        self.flags.store(flags & !fdflags::APPEND, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn nonblocking(&self) -> bool {
+        self.flags.load(Ordering::Relaxed) & fdflags::NONBLOCK != 0
+    }
+
+    /// Runs a transfer that may wait, in the way that the guest's flags want it.
+    #[inline]
+    pub(crate) fn transfer<T>(&self, events: PollFlags, mut op: impl FnMut() -> rustix::io::Result<T>) -> rustix::io::Result<T> {
+        if self.sharing == Sharing::Own {
+            return op();
+        }
+        if self.nonblocking() && !self.ready(events, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }))? {
+            return Err(rustix::io::Errno::AGAIN);
+        }
+        loop {
+            match op() {
+                // The description does not block, but the guest wants to.
+                Err(rustix::io::Errno::AGAIN) if !self.nonblocking() => self.ready(events, None)?,
+                done => return done,
+            };
+        }
+    }
+
+    fn ready(&self, events: PollFlags, timeout: Option<&Timespec>) -> rustix::io::Result<bool> {
+        Ok(rustix::event::poll(&mut [PollFd::new(&self.file, events)], timeout)? != 0)
+    }
+
+    /// After a write: what the guest's flags want of it that the kernel was not asked for.
+    #[inline]
+    pub(crate) fn written(&self) -> rustix::io::Result<()> {
+        match self.flags.load(Ordering::Relaxed) & SYNC_FLAGS & !self.kernel_sync {
+            0 => Ok(()),
+            fdflags::DSYNC => rustix::fs::fdatasync(&self.file),
+            _ => rustix::fs::fsync(&self.file),
+        }
+    }
+}
+
+/// `$fdflags` of a host's open flags.
+fn fdflags_of(flags: OFlags) -> u16 {
+    let mut out = 0;
+    for (host, guest) in [
+        (OFlags::APPEND, fdflags::APPEND),
+        (OFlags::NONBLOCK, fdflags::NONBLOCK),
+        (OFlags::DSYNC, fdflags::DSYNC),
+        // O_SYNC includes O_DSYNC's bit; on Linux it is what O_RSYNC means, too.
+        (OFlags::SYNC, fdflags::SYNC | fdflags::RSYNC),
+    ] {
+        if flags.contains(host) {
+            out |= guest;
+        }
+    }
+    out
+}
+
+/// Descriptors by number; a new one gets the lowest that is free.
+#[derive(Debug, Default)]
+pub(crate) struct Table {
+    entries: RwLock<Entries>,
+}
+
+#[derive(Debug, Default)]
+struct Entries {
+    slots: Vec<Option<Arc<Descriptor>>>,
+    /// No slot below is free.
+    lowest: usize,
+}
+
+impl Table {
+    /// The descriptor, if it has these rights.
+    #[inline]
+    pub(crate) fn get(&self, fd: u32, needed: u64) -> Outcome<Arc<Descriptor>> {
+        let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
+        let d = entries.slots.get(fd as usize).and_then(Option::as_ref).ok_or(Errno::BadF)?;
+        d.check(needed)?;
+        Ok(d.clone())
+    }
+
+    /// A place for a new descriptor: its number.
+    pub(crate) fn insert(&self, d: Descriptor) -> Outcome<u32> {
+        let d = Some(Arc::new(d));
+        let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
+        let Entries { slots, lowest } = &mut *entries;
+        let free = slots[*lowest..].iter().position(Option::is_none).map_or(slots.len(), |n| *lowest + n);
+        if free >= MAX_DESCRIPTORS {
+            return Err(Errno::MFile.into());
+        }
+        match slots.get_mut(free) {
+            Some(slot) => *slot = d,
+            None => slots.push(d),
+        }
+        *lowest = free + 1;
+        Ok(free as u32)
+    }
+
+    /// Takes a descriptor out. It is closed when the last call that uses it has returned.
+    pub(crate) fn remove(&self, fd: u32) -> Outcome<Arc<Descriptor>> {
+        let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
+        let d = entries.slots.get_mut(fd as usize).and_then(Option::take).ok_or(Errno::BadF)?;
+        entries.lowest = entries.lowest.min(fd as usize);
+        Ok(d)
+    }
+
+    /// Gives the descriptor `from` the number of another, which is closed. Both must be open.
+    pub(crate) fn renumber(&self, from: u32, to: u32) -> Outcome {
+        let (from, to) = (from as usize, to as usize);
+        let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
+        let open = |n: usize| entries.slots.get(n).is_some_and(Option::is_some);
+        if !open(from) || !open(to) {
+            return Err(Errno::BadF.into());
+        }
+        if from != to {
+            let moved = entries.slots[from].take();
+            let closed = std::mem::replace(&mut entries.slots[to], moved);
+            entries.lowest = entries.lowest.min(from);
+            drop(entries);
+            drop(closed);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,201 @@
+//! `path_*`: what is done by name below a directory. [`crate::resolve`] says what a name means.
+//!
+//! A change below a read-only directory is `EROFS`, in the order of a read-only file system: a file that exists can be opened
+//! with `CREAT` for reading there. A link to a file of a read-only directory is refused too, wherever it would be: through
+//! it the file could be written.
+
+use crate::abi::{Generation, fdflags, filetype_of, oflags, rights};
+use crate::call::Call;
+use crate::descriptor::{Access, Descriptor};
+use crate::errno::{Errno, Outcome};
+use crate::fd::{put_filestat, timestamps};
+use crate::resolve::{Follow, GuestPath, PATH_MAX};
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::fs::{FileType, Mode, OFlags};
+use std::sync::Arc;
+
+/// `$lookupflags`.
+fn follow(flags: u32) -> Outcome<Follow> {
+    match flags {
+        0 => Ok(Follow::No),
+        1 => Ok(Follow::Yes),
+        _ => Err(Errno::Inval.into()),
+    }
+}
+
+/// A directory in which something is to be changed.
+fn changeable(call: &Call<'_>, fd: u32, needed: u64) -> Outcome<Arc<Descriptor>> {
+    let d = call.ctx.dir(fd, needed)?;
+    d.writable()?;
+    Ok(d)
+}
+
+/// What a guest asks `path_open` for.
+pub(crate) struct Open {
+    pub lookup: u32,
+    pub oflags: u32,
+    pub base: u64,
+    pub inheriting: u64,
+    pub fdflags: u32,
+}
+
+/// `path_open`: the new descriptor goes to `out`.
+pub(crate) fn open(call: &Call<'_>, fd: u32, (path, len): (u32, u32), ask: &Open, out: u32) -> Outcome {
+    call.memory.check(out, 4u32)?;
+    let follow = follow(ask.lookup)?;
+    let flags = u16::try_from(ask.fdflags).map_err(|_| Errno::Inval)?;
+    if ask.oflags & !oflags::ALL != 0 || flags & !fdflags::ALL != 0 {
+        return Err(Errno::Inval.into());
+    }
+    let (base, inheriting) = (ask.base & rights::ALL, ask.inheriting & rights::ALL);
+    let mut needed = rights::PATH_OPEN;
+    if ask.oflags & oflags::CREAT != 0 {
+        needed |= rights::PATH_CREATE_FILE;
+    }
+    if ask.oflags & oflags::TRUNC != 0 {
+        needed |= rights::PATH_FILESTAT_SET_SIZE;
+    }
+    let dir = call.ctx.dir(fd, needed)?;
+    if (base | inheriting) & !dir.rights().1 != 0 {
+        return Err(Errno::NotCapable.into());
+    }
+    let host = host_flags(ask.oflags, flags, base)?;
+    let file = call.with_path(path, len, |path| match dir.access {
+        Access::ReadWrite => {
+            call.retry(|| call.ctx.resolver.open(dir.as_fd(), path, follow, host, Mode::from_raw_mode(0o666)))
+        }
+        Access::ReadOnly => open_read_only(call, &dir, path, follow, host),
+    })?;
+    let opened = Descriptor::opened(file, dir.access, (base, inheriting), flags)?;
+    call.put_u32(out, call.ctx.table.insert(opened)?)
+}
+
+/// The kernel's flags. Whether a file is opened for reading or writing is said by the rights alone.
+fn host_flags(oflags: u32, flags: u16, base: u64) -> Outcome<OFlags> {
+    let mut host = match (base & rights::FD_READ != 0, base & rights::FD_WRITE != 0) {
+        (true, true) => OFlags::RDWR,
+        (false, true) => OFlags::WRONLY,
+        (_, false) => OFlags::RDONLY,
+    };
+    // Never wait for the other end of a FIFO or for a device, and never get a controlling terminal.
+    host |= OFlags::NONBLOCK | OFlags::NOCTTY;
+    if oflags & (oflags::CREAT | oflags::DIRECTORY) == oflags::CREAT | oflags::DIRECTORY {
+        return Err(Errno::Inval.into());
+    }
+    host.set(OFlags::CREATE, oflags & oflags::CREAT != 0);
+    host.set(OFlags::EXCL, oflags & oflags::EXCL != 0);
+    host.set(OFlags::TRUNC, oflags & oflags::TRUNC != 0);
+    host.set(OFlags::DIRECTORY, oflags & oflags::DIRECTORY != 0);
+    host.set(OFlags::APPEND, flags & fdflags::APPEND != 0);
+    if flags & (fdflags::SYNC | fdflags::RSYNC) != 0 {
+        host |= OFlags::SYNC;
+    } else if flags & fdflags::DSYNC != 0 {
+        host |= OFlags::DSYNC;
+    }
+    Ok(host)
+}
+
+/// As on a read-only file system.
+fn open_read_only(call: &Call<'_>, dir: &Descriptor, path: GuestPath<'_>, follow: Follow, flags: OFlags) -> Outcome<OwnedFd> {
+    if flags.intersects(OFlags::WRONLY | OFlags::RDWR | OFlags::TRUNC) {
+        return Err(Errno::RoFs.into());
+    }
+    let create = flags.contains(OFlags::CREATE);
+    if create && flags.contains(OFlags::EXCL) {
+        return match call.ctx.resolver.stat(dir.as_fd(), path, Follow::No) {
+            Ok(_) => Err(Errno::Exist.into()),
+            Err(rustix::io::Errno::NOENT) => Err(Errno::RoFs.into()),
+            Err(e) => Err(e.into()),
+        };
+    }
+    let flags = flags.difference(OFlags::CREATE | OFlags::EXCL);
+    call.retry(|| match call.ctx.resolver.open(dir.as_fd(), path, follow, flags, Mode::empty()) {
+        Err(rustix::io::Errno::NOENT) if create => Err(rustix::io::Errno::ROFS),
+        done => done,
+    })
+}
+
+/// `path_filestat_get`.
+pub(crate) fn filestat_get(call: &Call<'_>, generation: Generation, fd: u32, lookup: u32, path: u32, len: u32, out: u32) -> Outcome {
+    let follow = follow(lookup)?;
+    let dir = call.ctx.dir(fd, rights::PATH_FILESTAT_GET)?;
+    let stat = call.with_path(path, len, |path| call.retry(|| call.ctx.resolver.stat(dir.as_fd(), path, follow)))?;
+    put_filestat(call, &stat, filetype_of(FileType::from_raw_mode(stat.st_mode)), generation, out)
+}
+
+/// `path_filestat_set_times`: of a link itself, or of what it leads to.
+pub(crate) fn filestat_set_times(
+    call: &Call<'_>,
+    fd: u32,
+    lookup: u32,
+    (path, len): (u32, u32),
+    (atim, mtim): (u64, u64),
+    flags: u32,
+) -> Outcome {
+    let (follow, times) = (follow(lookup)?, timestamps(atim, mtim, flags)?);
+    let dir = changeable(call, fd, rights::PATH_FILESTAT_SET_TIMES)?;
+    call.with_path(path, len, |path| call.retry(|| call.ctx.resolver.set_times(dir.as_fd(), path, follow, &times)))
+}
+
+/// `path_create_directory`.
+pub(crate) fn create_directory(call: &Call<'_>, fd: u32, path: u32, len: u32) -> Outcome {
+    let dir = changeable(call, fd, rights::PATH_CREATE_DIRECTORY)?;
+    call.with_path(path, len, |path| call.retry(|| call.ctx.resolver.mkdir(dir.as_fd(), path)))
+}
+
+/// `path_remove_directory`.
+pub(crate) fn remove_directory(call: &Call<'_>, fd: u32, path: u32, len: u32) -> Outcome {
+    let dir = changeable(call, fd, rights::PATH_REMOVE_DIRECTORY)?;
+    call.with_path(path, len, |path| call.retry(|| call.ctx.resolver.rmdir(dir.as_fd(), path)))
+}
+
+/// `path_unlink_file`.
+pub(crate) fn unlink_file(call: &Call<'_>, fd: u32, path: u32, len: u32) -> Outcome {
+    let dir = changeable(call, fd, rights::PATH_UNLINK_FILE)?;
+    call.with_path(path, len, |path| call.retry(|| call.ctx.resolver.unlink(dir.as_fd(), path)))
+}
+
+/// `path_rename`.
+pub(crate) fn rename(call: &Call<'_>, fd: u32, old: (u32, u32), new_fd: u32, new: (u32, u32)) -> Outcome {
+    let from = changeable(call, fd, rights::PATH_RENAME_SOURCE)?;
+    let to = changeable(call, new_fd, rights::PATH_RENAME_TARGET)?;
+    call.with_path(old.0, old.1, |old| {
+        call.with_path(new.0, new.1, |new| {
+            call.retry(|| call.ctx.resolver.rename((from.as_fd(), old), (to.as_fd(), new)))
+        })
+    })
+}
+
+/// `path_link`.
+pub(crate) fn link(call: &Call<'_>, fd: u32, lookup: u32, old: (u32, u32), new_fd: u32, new: (u32, u32)) -> Outcome {
+    let follow = follow(lookup)?;
+    let from = changeable(call, fd, rights::PATH_LINK_SOURCE)?;
+    let to = changeable(call, new_fd, rights::PATH_LINK_TARGET)?;
+    call.with_path(old.0, old.1, |old| {
+        call.with_path(new.0, new.1, |new| {
+            call.retry(|| call.ctx.resolver.link((from.as_fd(), old), follow, (to.as_fd(), new)))
+        })
+    })
+}
+
+/// `path_symlink`: a link with the text `old`.
+pub(crate) fn symlink(call: &Call<'_>, old: (u32, u32), fd: u32, new: (u32, u32)) -> Outcome {
+    let dir = changeable(call, fd, rights::PATH_SYMLINK)?;
+    call.with_text(old.0, old.1, |text| {
+        call.with_path(new.0, new.1, |new| call.retry(|| call.ctx.resolver.symlink(text, dir.as_fd(), new)))
+    })
+}
+
+/// `path_readlink`: as much of the link's text as fits; how much goes to `out`.
+pub(crate) fn readlink(call: &Call<'_>, fd: u32, path: (u32, u32), buf: u32, len: u32, out: u32) -> Outcome {
+    call.memory.check(buf, len)?;
+    let dir = call.ctx.dir(fd, rights::PATH_READLINK)?;
+    let mut text = [0; PATH_MAX + 1];
+    let text_len = call.with_path(path.0, path.1, |path| {
+        call.retry(|| call.ctx.resolver.readlink(dir.as_fd(), path, &mut text))
+    })?;
+    let n = text_len.min(len as usize);
+    call.memory.write_bytes(buf, &text[..n])?;
+    call.put_u32(out, n as u32)
+}
+
