@@ -317,7 +317,7 @@ impl<'e> Script<'e> {
         let rejected = match encode(module) {
             Ok(bytes) => match Module::validate(self.engine, &bytes) {
                 Ok(()) => return Err(Mismatch::new(format!("a rejection: {message}"), "a valid module")),
-                Err(e @ (Error::Decode { .. } | Error::Invalid { .. })) => Rejected::Engine(e),
+                Err(e @ Error::Decode(_)) => Rejected::Engine(e),
                 Err(e) => return Err(Mismatch::new(format!("a rejection: {message}"), describe(&e))),
             },
             Err(r) => r,

@@ -16,14 +16,14 @@ pub(crate) fn define(store: &mut Store<()>, linker: &mut Linker<()>, print: Opti
         ("global_f64", Val::F64(666.6f64.to_bits())),
     ] {
         let global = Global::new(&mut *store, GlobalType { content: value.ty(), mutable: false }, value)?;
-        linker.define(&*store, MODULE, name, global)?;
+        linker.define(&mut *store, MODULE, name, global)?;
     }
     let table_type = TableType { element: RefType::FUNCREF, limits: Limits { min: 10, max: Some(20) }, table64: false };
     let table = Table::new(&mut *store, table_type, Val::FuncRef(None))?;
-    linker.define(&*store, MODULE, "table", table)?;
+    linker.define(&mut *store, MODULE, "table", table)?;
     let memory_type = MemoryType { limits: Limits { min: 1, max: Some(2) }, memory64: false, shared: false, page_size_log2: 16 };
     let memory = Memory::new(&mut *store, memory_type)?;
-    linker.define(&*store, MODULE, "memory", memory)?;
+    linker.define(&mut *store, MODULE, "memory", memory)?;
 
     let line = move |values: &[&dyn std::fmt::Display]| {
         if let Some(print) = &print {

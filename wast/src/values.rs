@@ -28,7 +28,15 @@ pub(crate) fn argument<T: 'static>(store: &mut Store<T>, hosts: &mut HostValues,
             None => return Err(format!("no null of heap type {heap:?} in this engine")),
         },
         WastArgCore::RefExtern(n) => {
-            Val::ExternRef(Some(*hosts.entry(*n).or_insert_with(|| ExternRef::new(&mut *store, HostValue(*n)))))
+            let reference = match hosts.get(n) {
+                Some(reference) => *reference,
+                None => {
+                    let reference = ExternRef::new(&mut *store, HostValue(*n)).map_err(|e| e.to_string())?;
+                    hosts.insert(*n, reference);
+                    reference
+                }
+            };
+            Val::ExternRef(Some(reference))
         }
         WastArgCore::RefHost(n) => return Err(format!("no host value (ref.host {n}) as anyref in this engine")),
     })

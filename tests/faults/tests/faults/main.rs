@@ -1,0 +1,11 @@
+//! Faults that guests cause, and what becomes of them: a file a kind of fault, each in every bounds style and way to call.
+
+mod calls;
+mod every_pc;
+mod host;
+mod interrupt;
+mod limits;
+mod memory;
+mod numeric;
+mod stack;
+mod start;
