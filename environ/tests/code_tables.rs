@@ -1,0 +1,145 @@
+//! Code tables give back what was put in, and take any bytes.
+
+use sconce_environ::code_tables::{CodeTables, WasmOffsets};
+use sconce_environ::compile::{CompiledFunction, StackMap};
+use sconce_environ::trap::TrapCode;
+
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, n: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (self.0 >> 33) % n
+    }
+
+    /// Increasing offsets below `len`, sometimes far apart.
+    fn offsets(&mut self, len: u32) -> Vec<u32> {
+        let step = 1 + self.below(300);
+        let mut at = self.below(step) as u32;
+        let mut out = Vec::new();
+        while at < len {
+            out.push(at);
+            at += 1 + self.below(step) as u32;
+        }
+        out
+    }
+}
+
+fn function(random: &mut Random, len: u32) -> CompiledFunction {
+    let mut f = CompiledFunction { code: vec![0x90; len as usize], align: 16, ..Default::default() };
+    f.traps = random
+        .offsets(len)
+        .into_iter()
+        .map(|at| (at, TrapCode::ALL[random.below(TrapCode::ALL.len() as u64) as usize]))
+        .collect();
+    f.wasm_offsets = random
+        .offsets(len)
+        .into_iter()
+        .map(|at| (at, if random.below(5) == 0 { u32::MAX } else { random.below(u32::MAX.into()) as u32 }))
+        .collect();
+    // Return addresses are behind the call: up to the function's end, which is where one that never returns would return to.
+    f.stack_maps = random
+        .offsets(len)
+        .into_iter()
+        .map(|at| StackMap {
+            return_offset: at + 1,
+            slots: (0..random.below(4)).map(|_| random.below(1 << 20) as i32 - (1 << 19)).collect(),
+        })
+        .collect();
+    f
+}
+
+/// Functions with gaps of padding between them, and the start of each.
+fn unit(seed: u64) -> (Vec<(u32, CompiledFunction)>, CodeTables, WasmOffsets) {
+    let mut random = Random(seed);
+    let (mut tables, mut offsets) = (CodeTables::default(), WasmOffsets::default());
+    let mut functions = Vec::new();
+    let mut start = 0;
+    for _ in 0..20 {
+        let len = match random.below(4) {
+            0 => 1,
+            1 => 100_000,
+            _ => 1 + random.below(2000) as u32,
+        };
+        let f = function(&mut random, len);
+        tables.push(start, &f, &mut offsets);
+        functions.push((start, f));
+        start = (start + len + random.below(2) as u32).next_multiple_of(32);
+    }
+    (functions, tables, offsets)
+}
+
+#[test]
+fn what_is_put_in_is_found_at_every_offset() {
+    for seed in 0..5 {
+        let (functions, tables, offsets) = unit(seed);
+        for (n, (start, f)) in functions.iter().enumerate() {
+            let len = f.code.len() as u32;
+            let (mut traps, mut maps) = (f.traps.iter().peekable(), f.stack_maps.iter().peekable());
+            let mut wasm = f.wasm_offsets.iter().peekable();
+            let mut current = None;
+            for at in 0..len.min(3000) {
+                assert_eq!(tables.function_at(start + at).map(|i| i.as_u32()), Some(n as u32));
+                let trap = traps.next_if(|t| t.0 == at).map(|t| t.1);
+                assert_eq!(tables.trap_at(start + at), trap, "function {n}, offset {at}");
+                if let Some(&(_, offset)) = wasm.next_if(|w| w.0 == at) {
+                    current = Some(offset).filter(|&o| o != u32::MAX);
+                }
+                assert_eq!(tables.wasm_offset_at(&offsets.0, start + at), current, "function {n}, offset {at}");
+                let map = maps.next_if(|m| m.return_offset == at + 1);
+                assert_eq!(tables.stack_map_at(start + at + 1).as_ref(), map, "function {n}, return to {}", at + 1);
+            }
+            // In the padding behind it there is nothing.
+            let next = functions.get(n + 1).map_or(start + len + 40, |(start, _)| *start);
+            for at in start + len..next {
+                assert_eq!(tables.function_at(at), None);
+                assert_eq!(tables.trap_at(at), None);
+                assert_eq!(tables.wasm_offset_at(&offsets.0, at), None);
+            }
+        }
+        assert_eq!(tables.function_at(u32::MAX), None);
+    }
+    assert_eq!(CodeTables::default().function_at(0), None);
+    assert_eq!(CodeTables::default().stack_map_at(0), None);
+}
+
+#[test]
+fn any_bytes_are_looked_up_without_harm() {
+    let mut random = Random(99);
+    let mut differences = 0;
+    for seed in 0..40 {
+        let (_, good, good_offsets) = unit(seed % 2);
+        let (mut tables, mut offsets) = (good.clone(), good_offsets.clone());
+        let damage = |random: &mut Random, bytes: &mut Vec<u8>| match random.below(3) {
+            0 => bytes.truncate(random.below(bytes.len() as u64 + 1) as usize),
+            1 => bytes.iter_mut().for_each(|b| *b = random.below(256) as u8),
+            _ => bytes.fill(0xff),
+        };
+        damage(&mut random, &mut tables.traps);
+        damage(&mut random, &mut tables.stack_maps);
+        damage(&mut random, &mut offsets.0);
+        for record in &mut tables.functions {
+            // Starts stay sorted, as the search takes for granted; everything else may be anything.
+            match random.below(4) {
+                0 => record.traps = random.below(1 << 32) as u32,
+                1 => record.len = u32::MAX,
+                2 => (record.wasm_offsets, record.stack_maps) = (u32::MAX, u32::MAX),
+                _ => {}
+            }
+        }
+        for _ in 0..300 {
+            let at = random.below(1 << 18) as u32;
+            differences += usize::from(tables.trap_at(at) != good.trap_at(at));
+            differences += usize::from(tables.stack_map_at(at) != good.stack_map_at(at));
+            differences += usize::from(tables.wasm_offset_at(&offsets.0, at) != good.wasm_offset_at(&good_offsets.0, at));
+        }
+        let _ = (tables.trap_at(u32::MAX), tables.stack_map_at(u32::MAX), tables.wasm_offset_at(&offsets.0, u32::MAX));
+    }
+    assert!(differences > 100, "the damage is seen: {differences}");
+    // A count of slots that no run holds allocates nothing.
+    let mut tables = unit(0).1;
+    tables.stack_maps = vec![0, 0xff, 0xff, 0xff, 0xff, 0x0f];
+    tables.functions.truncate(1);
+    (tables.functions[0].start, tables.functions[0].stack_maps) = (0, 0);
+    assert_eq!(tables.stack_map_at(1), None);
+}
