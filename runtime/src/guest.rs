@@ -43,8 +43,8 @@ pub struct GuestMemory<'a> {
 mod sealed {
     /// Integers of fixed size, every bit pattern of which is a value.
     pub trait Integer: Copy {
-        /// From the little-endian order that wasm has.
-        fn from_wasm(self) -> Self;
+        /// Between the host's order and the little-endian one that wasm has.
+        fn little_endian(self) -> Self;
     }
 }
 use sealed::Integer;
@@ -52,7 +52,7 @@ use sealed::Integer;
 macro_rules! integers {
     ($($t:ty)*) => { $(impl Integer for $t {
         #[inline]
-        fn from_wasm(self) -> Self { <$t>::from_le(self) }
+        fn little_endian(self) -> Self { <$t>::from_le(self) }
     })* };
 }
 integers!(u8 u16 u32 u64 i8 i16 i32 i64);
@@ -107,7 +107,7 @@ impl<'a> GuestMemory<'a> {
     pub fn read<T: Integer>(self, addr: impl Into<u64>) -> Result<T, GuestFault> {
         let pointer = self.pointer(addr.into(), size_of::<T>() as u64)?.cast::<T>();
         // SAFETY: `pointer` checked that the bytes are inside the memory, which is readable for 'a; any bytes are a T.
-        Ok(unsafe { pointer.read_unaligned() }.from_wasm())
+        Ok(unsafe { pointer.read_unaligned() }.little_endian())
     }
 
     /// Writes a little-endian integer at `addr`, aligned or not.
@@ -115,7 +115,7 @@ impl<'a> GuestMemory<'a> {
     pub fn write<T: Integer>(self, addr: impl Into<u64>, value: T) -> Result<(), GuestFault> {
         let pointer = self.pointer(addr.into(), size_of::<T>() as u64)?.cast::<T>();
         // SAFETY: `pointer` checked that the bytes are inside the memory, which is writable for 'a, and nothing refers to them.
-        unsafe { pointer.write_unaligned(value.from_wasm()) };
+        unsafe { pointer.write_unaligned(value.little_endian()) };
         Ok(())
     }
 

@@ -40,6 +40,39 @@
 //!   which drops wasm frames alone.
 //! - A fault becomes a trap only if its PC is in code of the store that the thread is running, and its table says so.
 
+mod activation;
+mod backtrace;
+mod builtins;
+mod code;
+mod const_expr;
+mod enter;
+mod error;
+mod funcref;
+mod global;
 pub mod guest;
+mod handle;
+mod image;
+mod instance;
+mod interrupt;
+mod memory;
+mod module;
+mod stack;
+mod store;
+mod stubs;
+mod sys;
+mod table;
+mod traps;
 
+pub use backtrace::{RawBacktrace, RawFrame};
+pub use code::{CodeRegion, CodeSpace};
+pub use enter::{Failure, Stop, host_call};
+pub use error::{InstantiateError, OutOfBounds, ResourceError};
+pub use funcref::HostFunc;
 pub use guest::{GuestFault, GuestMemory};
+pub use handle::{FuncHandle, GlobalHandle, InstanceHandle, Item, MemoryHandle, StoreId, TableHandle};
+pub use interrupt::InterruptHandle;
+pub use module::{LoadedModule, ModuleParts};
+pub use sconce_x64::{Class, Signature};
+pub use store::{Store, StoreOptions, caller_memory};
+pub use stubs::{EntryTrampoline, HostCallKind, HostTrampoline};
+pub use sys::space::guards_unavailable;

@@ -35,10 +35,6 @@ impl Gpr {
     fn low(self) -> u8 {
         self as u8 & 7
     }
-
-    fn high(self) -> u8 {
-        self as u8 >> 3
-    }
 }
 
 /// A vector register: its number, 0 to 15.

@@ -1,0 +1,86 @@
+//! What compiled code, trampolines, signal handlers and other threads see of a store, in one allocation whose address never
+//! changes.
+//!
+//! Everything in [`Shared`] is reached through shared references alone, and mutable parts are cells: a handler looks at them in
+//! the middle of wasm code. That is sound because a handler acts only when the interrupted PC is in wasm code or a trampoline
+//! of this store; then no Rust code of the store's thread is in the middle of anything.
+
+use crate::code::CodeSpace;
+use crate::stack::WasmStack;
+use sconce_environ::trap::TrapCode;
+use sconce_environ::vm::{VmStoreContext, pending};
+use std::cell::{Cell, UnsafeCell};
+use std::ops::Range;
+use std::ptr::null_mut;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
+
+/// A trap as a handler met it.
+#[derive(Copy, Clone, Debug)]
+pub(crate) struct Fault {
+    pub code: TrapCode,
+    pub pc: usize,
+    pub sp: usize,
+    pub fp: usize,
+}
+
+/// See the module's documentation.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    vm: UnsafeCell<VmStoreContext>,
+    /// The thread that runs the store's wasm code, or 0: where interrupts go.
+    pub running: AtomicI32,
+    /// Entries into wasm that have not ended.
+    pub depth: Cell<u32>,
+    /// Written by a handler just before it leaves wasm for the landing pad.
+    pub fault: Cell<Option<Fault>>,
+    /// Address space of the store's memories. Changed by host code only.
+    pub memories: UnsafeCell<Vec<Range<usize>>>,
+    pub stack: WasmStack,
+    pub code: Arc<CodeSpace>,
+}
+
+// SAFETY: other threads (interrupt handles) use `vm.pending` and `running`, which are atomic, and nothing else. The rest is
+// used by one thread at a time: a store is not `Sync`.
+unsafe impl Sync for Shared {}
+// SAFETY: as above; pointers in `vm` name things that move along with the store.
+unsafe impl Send for Shared {}
+
+impl Shared {
+    pub(crate) fn new(stack: WasmStack, code: Arc<CodeSpace>) -> Arc<Shared> {
+        let vm = VmStoreContext {
+            host_sp: null_mut(),
+            exit_fp: null_mut(),
+            pending: AtomicU32::new(0),
+            reserved: 0,
+            runtime: null_mut(),
+            host_state: null_mut(),
+        };
+        Arc::new(Shared {
+            vm: UnsafeCell::new(vm),
+            running: AtomicI32::new(0),
+            depth: Cell::new(0),
+            fault: Cell::new(None),
+            memories: UnsafeCell::new(Vec::new()),
+            stack,
+            code,
+        })
+    }
+
+    /// The store's context.
+    pub(crate) fn vm(&self) -> *mut VmStoreContext {
+        self.vm.get()
+    }
+
+    /// Why trampolines must not return to wasm: bits of [`pending`].
+    pub(crate) fn pending(&self) -> &AtomicU32 {
+        // SAFETY: the field is atomic and never moves; the reference covers it alone.
+        unsafe { &(*self.vm.get()).pending }
+    }
+
+    /// Whether an interrupt was asked for.
+    #[inline]
+    pub(crate) fn interrupted(&self) -> bool {
+        self.pending().load(Ordering::Relaxed) & pending::INTERRUPT != 0
+    }
+}

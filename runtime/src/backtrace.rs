@@ -1,0 +1,178 @@
+//! Walks of a wasm stack by frame pointers, across nested entries.
+//!
+//! A walk follows saved frame pointers to the frame of the entry trampoline, which saved 0; from there it goes on where wasm was
+//! left for the host function that made the entry. It reads nothing outside the wasm stack and only ever goes up, so it ends
+//! whatever the frames hold.
+
+use crate::activation::{Fault, Shared};
+use crate::code::CodeRegion;
+use sconce_environ::index::DefinedFuncIndex;
+use sconce_x64::stubs::{FRAME_OLD_EXIT_FP, FRAME_OLD_HOST_SP};
+use std::sync::Arc;
+
+/// Innermost frames that are kept when there are more than a backtrace holds.
+const INNERMOST: usize = 200;
+/// Outermost frames that are kept then.
+const OUTERMOST: usize = 50;
+
+/// The wasm frames of a thread, innermost first.
+#[derive(Clone, Debug, Default)]
+pub struct RawBacktrace {
+    /// The frames.
+    pub frames: Vec<RawFrame>,
+    /// How many frames were left out.
+    pub omitted: usize,
+    /// After how many of `frames` they stood.
+    pub omitted_at: usize,
+}
+
+/// A wasm frame.
+#[derive(Clone, Debug)]
+pub struct RawFrame {
+    /// The module's code.
+    pub code: Arc<CodeRegion>,
+    /// The function.
+    pub func: DefinedFuncIndex,
+    /// Offset in text of an instruction: the one that faulted, or the last byte of the call.
+    pub offset: u32,
+}
+
+/// After a fault: `fault`'s frames, then those of the entries around.
+pub(crate) fn of_fault(shared: &Shared, fault: &Fault) -> RawBacktrace {
+    let mut walk = Walk::new(shared);
+    walk.fault(fault);
+    walk.outer_entries();
+    walk.finish()
+}
+
+/// After a host call that did not return: the frames from `exit_fp` on, then those of the entries around.
+pub(crate) fn of_exit(shared: &Shared, exit_fp: usize) -> RawBacktrace {
+    let mut walk = Walk::new(shared);
+    walk.exit(exit_fp);
+    walk.outer_entries();
+    walk.finish()
+}
+
+/// In a host call.
+pub(crate) fn of_host_call(shared: &Shared) -> RawBacktrace {
+    let mut walk = Walk::new(shared);
+    walk.outer_entries();
+    walk.finish()
+}
+
+struct Walk<'a> {
+    shared: &'a Shared,
+    trace: RawBacktrace,
+    /// The last frames beyond `INNERMOST`, a ring.
+    last: Vec<RawFrame>,
+    seen: usize,
+}
+
+impl<'a> Walk<'a> {
+    fn new(shared: &'a Shared) -> Walk<'a> {
+        Walk { shared, trace: RawBacktrace::default(), last: Vec::new(), seen: 0 }
+    }
+
+    /// A word of the wasm stack.
+    fn word(&self, address: usize) -> Option<usize> {
+        let stack = self.shared.stack.usable();
+        let inside = address.is_multiple_of(8) && address >= stack.start && address <= stack.end - 8;
+        // SAFETY: the stack is readable from end to end, and mapped as long as the store.
+        inside.then(|| unsafe { (address as *const usize).read() })
+    }
+
+    fn push(&mut self, pc: usize) {
+        // SAFETY: the store's stack names only code of its own instances, which it keeps.
+        let Some(region) = (unsafe { self.shared.code.region_at(pc) }) else { return };
+        let offset = (pc - region.text_base()) as u32;
+        let Some(func) = region.tables().function_at(offset) else { return };
+        // SAFETY: regions are published with the address that `Arc::as_ptr` gives, and this one is alive.
+        let code = unsafe {
+            Arc::increment_strong_count(region);
+            Arc::from_raw(region)
+        };
+        let frame = RawFrame { code, func, offset };
+        if self.trace.frames.len() < INNERMOST {
+            self.trace.frames.push(frame);
+        } else if self.last.len() < OUTERMOST {
+            self.last.push(frame);
+        } else {
+            self.last[self.seen % OUTERMOST] = frame;
+        }
+        self.seen += 1;
+    }
+
+    /// Frames from the one with this frame pointer on, whose callee is `called`: return addresses until the entry.
+    fn frames(&mut self, mut fp: usize) {
+        while let (Some(next), Some(return_address)) = (self.word(fp), fp.checked_add(8).and_then(|a| self.word(a))) {
+            self.push(return_address.wrapping_sub(1));
+            if next <= fp {
+                break;
+            }
+            fp = next;
+        }
+    }
+
+    fn fault(&mut self, fault: &Fault) {
+        self.push(fault.pc);
+        // Where the frame is not set up yet, the return address is at or just below the top of the stack.
+        if let Some(depth) = self.bytes_before_frame(fault.pc)
+            && let Some(return_address) = fault.sp.checked_add(depth).and_then(|a| self.word(a))
+        {
+            self.push(return_address.wrapping_sub(1));
+        }
+        self.frames(fault.fp);
+    }
+
+    /// In a prologue: how far above the stack pointer the return address is.
+    fn bytes_before_frame(&self, pc: usize) -> Option<usize> {
+        const PUSH_RBP: u8 = 0x55;
+        // SAFETY: as in `push`.
+        let into_function = unsafe { self.shared.code.region_at(pc) }.and_then(|region| {
+            let offset = (pc - region.text_base()) as u32;
+            let func = region.tables().function_at(offset)?;
+            Some(offset - region.tables().functions[func.as_u32() as usize].start)
+        });
+        match into_function {
+            Some(0) => Some(0),
+            Some(1) => Some(8),
+            Some(_) => None,
+            // A trampoline: its first instruction, or one after its frame is set up.
+            // SAFETY: code that was executing is readable.
+            None => (self.shared.code.contains(pc) && unsafe { (pc as *const u8).read() } == PUSH_RBP).then_some(0),
+        }
+    }
+
+    fn exit(&mut self, exit_fp: usize) {
+        // The trampoline's own frame is at `exit_fp`: its return address is in wasm.
+        self.frames(exit_fp);
+    }
+
+    /// The entries around the place where the store context says that wasm was left.
+    fn outer_entries(&mut self) {
+        let vm = self.shared.vm();
+        // SAFETY: no wasm code is running, so the fields are at rest.
+        let (mut exit_fp, mut host_sp) = unsafe { ((*vm).exit_fp as usize, (*vm).host_sp as usize) };
+        while exit_fp != 0 && host_sp != 0 {
+            self.exit(exit_fp);
+            // SAFETY: `host_sp` is the frame of an entry trampoline that has not returned.
+            let (outer_fp, outer_sp) = unsafe {
+                let word = |offset| ((host_sp + offset) as *const usize).read();
+                (word(FRAME_OLD_EXIT_FP), word(FRAME_OLD_HOST_SP))
+            };
+            (exit_fp, host_sp) = (outer_fp, outer_sp);
+        }
+    }
+
+    fn finish(mut self) -> RawBacktrace {
+        let kept = INNERMOST + OUTERMOST;
+        self.trace.omitted = self.seen.saturating_sub(kept);
+        self.trace.omitted_at = self.trace.frames.len();
+        if self.seen > kept {
+            // The ring's oldest frame is where the next would go.
+            self.last.rotate_left(self.seen % OUTERMOST);
+        }
+        self.trace.frames.append(&mut self.last);
+        self.trace
+    }
+}

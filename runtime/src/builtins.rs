@@ -1,0 +1,175 @@
+//! The builtins: what compiled code leaves to the runtime. Signatures come from `environ::builtin`.
+//!
+//! Nothing that a guest passes is trusted: indices are the compiler's, numbers are checked here, whatever compiled code has
+//! checked before. Operations on guest-sized ranges work in chunks and stop when an interrupt is asked for.
+
+use crate::activation::Shared;
+use crate::enter::{Stop, guarded};
+use crate::instance::{Instance, init_table};
+use crate::store::Store;
+use crate::table::Table;
+use sconce_environ::index::{DataIndex, ElemIndex};
+use sconce_environ::trap::TrapCode;
+use sconce_environ::vm::{VmContext, VmFuncRef};
+use std::ptr;
+
+/// Bytes that are moved between two looks at the interrupt flag: about a millisecond where pages are touched first.
+const CHUNK: usize = 1 << 20;
+
+/// A row's types as Rust's.
+macro_rules! abi {
+    (I32) => { u32 };
+    (I64) => { u64 };
+    (Ptr) => { *const VmFuncRef };
+}
+
+/// An `extern "C"` function for each row, and the table of their addresses.
+macro_rules! table {
+    ($($variant:ident $name:ident ($($arg:ident: $ty:ident),*) $(-> $ret:ident)?;)*) => {
+        mod shims {
+            use super::*;
+            $(pub(super) unsafe extern "C" fn $name(vmctx: *mut VmContext, $($arg: abi!($ty)),*) $(-> abi!($ret))? {
+                // SAFETY: compiled code passes the context of the instance that it belongs to, and the trampoline has left
+                // wasm properly.
+                unsafe { guarded((*vmctx).store, Default::default(), || super::$name(&mut Caller::new(vmctx), $($arg),*)) }
+            })*
+        }
+
+        /// Addresses of the builtins, by number.
+        pub(crate) fn targets() -> Vec<usize> {
+            vec![$(shims::$name as *const () as usize),*]
+        }
+    };
+}
+sconce_environ::for_each_builtin!(table);
+
+/// Who called.
+struct Caller<'a> {
+    store: &'a mut Store,
+    instance: &'a mut Instance,
+}
+
+impl Caller<'_> {
+    /// # Safety
+    /// `vmctx` is the context of a live instance whose store this thread runs, and nobody else uses either while this lives.
+    unsafe fn new<'a>(vmctx: *mut VmContext) -> Caller<'a> {
+        // SAFETY: the caller's promise. The instance is in a box of its own, beside the store.
+        unsafe { Caller { store: Store::from_vm((*vmctx).store), instance: &mut *(*vmctx).instance.cast() } }
+    }
+
+    fn memory(&self, index: u32) -> u32 {
+        self.instance.memories[index as usize]
+    }
+
+    fn table(&mut self, index: u32) -> &mut Table {
+        let n = self.instance.tables[index as usize];
+        &mut self.store.tables[n as usize]
+    }
+
+    /// Address of a range of a memory.
+    fn range(&self, memory: u32, at: u64, len: u64) -> Result<*mut u8, Stop> {
+        self.store.memories[self.memory(memory) as usize].at(at, len).map_err(|_| Stop::Trap(TrapCode::MemoryOutOfBounds))
+    }
+}
+
+/// Calls `f` with the offset and length of each chunk of `len` bytes, from the front or from the back.
+fn chunks(shared: &Shared, len: u64, backwards: bool, mut f: impl FnMut(usize, usize)) -> Result<(), Stop> {
+    let len = len as usize;
+    let mut done = 0;
+    loop {
+        let n = CHUNK.min(len - done);
+        f(if backwards { len - done - n } else { done }, n);
+        done += n;
+        if done == len {
+            return Ok(());
+        }
+        if shared.interrupted() {
+            return Err(Stop::Trap(TrapCode::Interrupt));
+        }
+    }
+}
+
+const TABLE_TRAP: Stop = Stop::Trap(TrapCode::TableOutOfBounds);
+
+fn memory_grow(c: &mut Caller<'_>, memory: u32, pages: u64) -> Result<u64, Stop> {
+    let n = c.memory(memory) as usize;
+    let Store { memories, budget, .. } = &mut *c.store;
+    Ok(memories[n].grow(pages, budget).unwrap_or(u64::MAX))
+}
+
+fn memory_fill(c: &mut Caller<'_>, memory: u32, dst: u64, value: u32, len: u64) -> Result<(), Stop> {
+    let to = c.range(memory, dst, len)?;
+    // SAFETY: the range is inside the memory, to which the host holds no references.
+    chunks(&c.store.shared, len, false, |at, n| unsafe { ptr::write_bytes(to.add(at), value as u8, n) })
+}
+
+fn memory_copy(c: &mut Caller<'_>, dst_memory: u32, src_memory: u32, dst: u64, src: u64, len: u64) -> Result<(), Stop> {
+    let to = c.range(dst_memory, dst, len)?;
+    let from = c.range(src_memory, src, len)?;
+    // As if through a buffer: from the back where the destination lies above the source.
+    let backwards = to.cast_const() > from.cast_const();
+    // SAFETY: both ranges are inside; `copy` allows overlap inside a chunk.
+    chunks(&c.store.shared, len, backwards, |at, n| unsafe { ptr::copy(from.add(at), to.add(at), n) })
+}
+
+fn memory_init(c: &mut Caller<'_>, memory: u32, data: u32, dst: u64, src: u32, len: u32) -> Result<(), Stop> {
+    let to = c.range(memory, dst, len.into())?;
+    let module = c.instance.module.clone();
+    let bytes = if c.instance.dropped_data[data as usize] { &[] } else { module.data(DataIndex::from_u32(data)) };
+    let end = src.checked_add(len).ok_or(Stop::Trap(TrapCode::MemoryOutOfBounds))?;
+    let bytes = bytes.get(src as usize..end as usize).ok_or(Stop::Trap(TrapCode::MemoryOutOfBounds))?;
+    // SAFETY: the range is inside the memory, and data segments are the host's.
+    chunks(&c.store.shared, len.into(), false, |at, n| unsafe { ptr::copy_nonoverlapping(bytes.as_ptr().add(at), to.add(at), n) })
+}
+
+fn data_drop(c: &mut Caller<'_>, data: u32) -> Result<(), Stop> {
+    c.instance.dropped_data[data as usize] = true;
+    Ok(())
+}
+
+fn raw(funcref: *const VmFuncRef) -> u128 {
+    funcref as u64 as u128
+}
+
+fn table_grow_func(c: &mut Caller<'_>, table: u32, init: *const VmFuncRef, delta: u64) -> Result<u64, Stop> {
+    // SAFETY: validation has checked the reference's type; compiled code holds only references of its store.
+    Ok(unsafe { c.table(table).grow(delta, raw(init)) }.unwrap_or(u64::MAX))
+}
+
+fn table_grow_ref(c: &mut Caller<'_>, table: u32, init: u32, delta: u64) -> Result<u64, Stop> {
+    // SAFETY: as above.
+    Ok(unsafe { c.table(table).grow(delta, init.into()) }.unwrap_or(u64::MAX))
+}
+
+fn table_fill_func(c: &mut Caller<'_>, table: u32, dst: u64, value: *const VmFuncRef, len: u64) -> Result<(), Stop> {
+    // SAFETY: as above.
+    unsafe { c.table(table).fill(dst, raw(value), len) }.map_err(|_| TABLE_TRAP)
+}
+
+fn table_fill_ref(c: &mut Caller<'_>, table: u32, dst: u64, value: u32, len: u64) -> Result<(), Stop> {
+    // SAFETY: as above.
+    unsafe { c.table(table).fill(dst, value.into(), len) }.map_err(|_| TABLE_TRAP)
+}
+
+fn table_set_func(c: &mut Caller<'_>, table: u32, index: u64, value: *const VmFuncRef) -> Result<(), Stop> {
+    // SAFETY: as above.
+    unsafe { c.table(table).set(index, raw(value)) }.map_err(|_| TABLE_TRAP)
+}
+
+fn table_copy(c: &mut Caller<'_>, dst_table: u32, src_table: u32, dst: u64, src: u64, len: u64) -> Result<(), Stop> {
+    let (to, from): (*mut Table, *const Table) = (c.table(dst_table), c.table(src_table));
+    // SAFETY: tables of this store; validation has checked that the element types match.
+    unsafe { Table::copy(to, from, dst, src, len) }.map_err(|_| TABLE_TRAP)
+}
+
+fn table_init(c: &mut Caller<'_>, table: u32, elem: u32, dst: u64, src: u32, len: u32) -> Result<(), Stop> {
+    let n = c.instance.tables[table as usize];
+    let elem = ElemIndex::from_u32(elem);
+    // SAFETY: validation has checked that the segment's type matches the table's.
+    unsafe { init_table(c.store, c.instance, n, elem, dst, src.into(), len.into()) }.map_err(Stop::Trap)
+}
+
+fn elem_drop(c: &mut Caller<'_>, elem: u32) -> Result<(), Stop> {
+    c.instance.dropped_elems[elem as usize] = true;
+    Ok(())
+}

@@ -1,0 +1,390 @@
+//! Code memory: one reservation for each engine, in which everything that wasm runs lives within reach of a 32-bit
+//! displacement.
+//!
+//! The reservation maps a memory file. Text is written to the file and only ever mapped readable and executable; so pages that
+//! never run are never mapped, and none is writable and executable. A module's entry slots stand right behind its text, in
+//! pages that are readable and writable. Where such a file cannot be had, private memory takes its place, which is writable
+//! first and executable afterwards.
+//!
+//! Space is given out in units of 64 KiB. For each unit there is one atomic word, through which a signal handler finds out
+//! what a PC belongs to: no lock, no allocation. A region unpublishes itself when its last owner goes; stores own every region
+//! that their wasm stacks can name, so a handler or a walk of a store's stack never meets one that is gone.
+
+use crate::error::ResourceError;
+use crate::stubs::Stubs;
+use crate::sys::memfile::MemFile;
+use crate::sys::mmap::{Access, Mapping};
+use crate::sys::{PAGE, page_ceil, space};
+use sconce_environ::code_tables::CodeTables;
+use sconce_environ::index::DefinedFuncIndex;
+use std::collections::BTreeMap;
+use std::ptr;
+use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Bytes of a unit of allocation.
+const UNIT: usize = 64 << 10;
+/// Bytes of a reservation, where nothing stands against it: what a signed 32-bit displacement spans.
+const DEFAULT_SIZE: usize = 2 << 30;
+/// Bytes of the smallest reservation worth having.
+const MINIMUM_SIZE: usize = 1 << 20;
+
+/// An engine's code memory. Always behind an `Arc`: regions and stores keep it alive.
+#[derive(Debug)]
+pub struct CodeSpace {
+    mapping: Mapping,
+    /// `None` where code is in private memory.
+    file: Option<MemFile>,
+    /// What each unit belongs to: null (nothing that a module owns), or the address of a [`CodeRegion`].
+    units: Box<[AtomicPtr<CodeRegion>]>,
+    /// Free ranges of units: first to count. No two touch.
+    free: Mutex<BTreeMap<usize, usize>>,
+    stubs: Stubs,
+}
+
+impl CodeSpace {
+    /// Reserves `size` bytes; `None` takes 2 GiB, or less where address space is short.
+    ///
+    /// # Errors
+    /// If not even 1 MiB can be had.
+    pub fn new(size: Option<usize>) -> Result<Arc<CodeSpace>, ResourceError> {
+        let os = ResourceError::os("cannot reserve address space for code");
+        let wanted = size.unwrap_or(DEFAULT_SIZE).clamp(MINIMUM_SIZE, DEFAULT_SIZE).next_multiple_of(UNIT);
+        // Finds out what is possible; given back at once, so that the file can be mapped.
+        let len = space::reserve_up_to(wanted, MINIMUM_SIZE, 8).map_err(os)?.len();
+        let (mapping, file) = reserve(len)?;
+        let units = (0..len / UNIT).map(|_| AtomicPtr::new(ptr::null_mut())).collect::<Box<[_]>>();
+        let free = Mutex::new(BTreeMap::from([(0, units.len())]));
+        let mut space = CodeSpace { mapping, file, units, free, stubs: Stubs::default() };
+        space.stubs = Stubs::new(&space)?;
+        Ok(Arc::new(space))
+    }
+
+    /// Bytes reserved.
+    pub fn size(&self) -> usize {
+        self.mapping.len()
+    }
+
+    pub(crate) fn stubs(&self) -> &Stubs {
+        &self.stubs
+    }
+
+    /// Loads a linked module: its text, and behind it, at the next page, one slot of 8 bytes for each function of `tables`,
+    /// filled with the function's address.
+    ///
+    /// # Errors
+    /// If there is no room, or `tables` speak of code outside `text`.
+    pub fn load(self: &Arc<Self>, text: &[u8], tables: CodeTables) -> Result<Arc<CodeRegion>, ResourceError> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let full = ResourceError::CodeSpaceFull { wanted: text.len(), size: self.size() };
+        let inside = |f: &sconce_environ::code_tables::FunctionRecord| {
+            f.start.checked_add(f.len).is_some_and(|end| end as usize <= text.len())
+        };
+        // The artifact has been authenticated; this only keeps a damaged one from being confusing.
+        if !tables.functions.iter().all(inside) {
+            return Err(ResourceError::DamagedCode);
+        }
+        let slots = page_ceil(text.len()).ok_or(ResourceError::DamagedCode)?;
+        let size = tables.functions.len().checked_mul(8).and_then(|n| page_ceil(slots + n)).filter(|&n| n <= self.size());
+        let units = size.ok_or(full)?.div_ceil(UNIT).max(1);
+        let first = self.allocate(units)?;
+        let offset = first * UNIT;
+        let base = self.mapping.base().wrapping_add(offset);
+        // From here on dropping the region gives the units back.
+        let region = CodeRegion {
+            space: self.clone(),
+            first,
+            units,
+            base,
+            text_len: text.len(),
+            tables,
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
+        };
+        let addresses: Vec<u8> =
+            region.tables.functions.iter().flat_map(|f| (base as u64 + u64::from(f.start)).to_le_bytes()).collect();
+        // SAFETY: the units are free, so nobody reads or runs them; text ends at a page boundary, before the slots.
+        unsafe {
+            self.write(offset + slots, &addresses, Access::ReadWrite)?;
+            self.write(offset, text, Access::ReadExecute)?;
+        }
+        let region = Arc::new(region);
+        // Release: a handler that finds the region sees it whole.
+        for unit in &self.units[first..first + units] {
+            unit.store(Arc::as_ptr(&region).cast_mut(), Ordering::Release);
+        }
+        Ok(region)
+    }
+
+    /// Fills pages with `bytes` and makes them accessible as `access` says.
+    ///
+    /// # Safety
+    /// Nobody depends on what is in these pages now, except on what lies before `offset` in its page, which stays if the space
+    /// has a file.
+    unsafe fn write(&self, offset: usize, bytes: &[u8], access: Access) -> Result<(), ResourceError> {
+        let os = || ResourceError::os("cannot get memory for code");
+        let start = offset & !(PAGE - 1);
+        let len = page_ceil(offset + bytes.len()).unwrap_or(self.mapping.len()) - start;
+        if let Some(file) = &self.file {
+            file.write_at(bytes, offset as u64).map_err(os())?;
+        } else if !bytes.is_empty() {
+            // SAFETY: pages of ours that nobody uses.
+            unsafe {
+                self.mapping.protect(start, len, Access::ReadWrite).map_err(os())?;
+                ptr::copy_nonoverlapping(bytes.as_ptr(), self.mapping.base().add(offset), bytes.len());
+            }
+        }
+        // SAFETY: as above.
+        unsafe { self.mapping.protect(start, len, access).map_err(os()) }
+    }
+
+    /// Whether code can be added to a page that is executable already.
+    pub(crate) fn appends(&self) -> bool {
+        self.file.is_some()
+    }
+
+    /// A unit of its own for stubs; they stay as long as the space.
+    pub(crate) fn allocate_for_stubs(&self) -> Result<usize, ResourceError> {
+        Ok(self.allocate(1)? * UNIT)
+    }
+
+    /// Bytes of what [`CodeSpace::allocate_for_stubs`] gives.
+    pub(crate) const STUB_UNIT: usize = UNIT;
+
+    /// Writes stubs, gives their address.
+    ///
+    /// # Safety
+    /// The place belongs to stubs and nothing has been written there; if the space does not append, nor anywhere else in its
+    /// pages.
+    pub(crate) unsafe fn write_stubs(&self, offset: usize, bytes: &[u8]) -> Result<usize, ResourceError> {
+        // SAFETY: as the caller promises.
+        unsafe { self.write(offset, bytes, Access::ReadExecute)? };
+        Ok(self.mapping.base() as usize + offset)
+    }
+
+    fn allocate(&self, units: usize) -> Result<usize, ResourceError> {
+        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        let fit = free.iter().find(|&(_, &count)| count >= units).map(|(&first, &count)| (first, count));
+        let Some((first, count)) = fit else {
+            return Err(ResourceError::CodeSpaceFull { wanted: units * UNIT, size: self.size() });
+        };
+        free.remove(&first);
+        if count > units {
+            free.insert(first + units, count - units);
+        }
+        Ok(first)
+    }
+
+    fn release(&self, first: usize, units: usize) {
+        for unit in &self.units[first..first + units] {
+            unit.store(ptr::null_mut(), Ordering::Release);
+        }
+        let (offset, len) = (first * UNIT, units * UNIT);
+        let emptied = match &self.file {
+            // SAFETY: the region is gone, so nothing runs or reads its pages.
+            Some(file) => {
+                unsafe { self.mapping.protect(offset, len, Access::None) }.and_then(|()| file.punch(offset as u64, len as u64))
+            }
+            // SAFETY: as above.
+            None => unsafe { self.mapping.discard(offset, len) },
+        };
+        if emptied.is_err() {
+            // Neither kind of failure leaves the pages in a state to build on: they are lost to this engine.
+            return;
+        }
+        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        let (mut first, mut units) = (first, units);
+        if let Some((&before, &count)) = free.range(..first).next_back()
+            && before + count == first
+        {
+            free.remove(&before);
+            (first, units) = (before, units + count);
+        }
+        if let Some(count) = free.remove(&(first + units)) {
+            units += count;
+        }
+        free.insert(first, units);
+    }
+
+    /// Whether an address is in the reservation.
+    pub(crate) fn contains(&self, pc: usize) -> bool {
+        pc.wrapping_sub(self.mapping.base() as usize) < self.mapping.len()
+    }
+
+    /// The region whose text contains `pc`. Async-signal-safe.
+    ///
+    /// # Safety
+    /// The region, if there is one, outlives `'a`: the caller runs or walks a store that owns it.
+    pub(crate) unsafe fn region_at<'a>(&self, pc: usize) -> Option<&'a CodeRegion> {
+        let offset = pc.checked_sub(self.mapping.base() as usize)?;
+        let region = self.units.get(offset / UNIT)?.load(Ordering::Acquire);
+        // SAFETY: published by `load`, and alive by the caller's promise.
+        let region = unsafe { region.as_ref()? };
+        (pc - (region.base as usize) < region.text_len).then_some(region)
+    }
+}
+
+/// Address space for code, with a file if possible.
+fn reserve(len: usize) -> Result<(Mapping, Option<MemFile>), ResourceError> {
+    let with_file = MemFile::new("sconce-code", len as u64, true).and_then(|file| Ok((Mapping::reserve_file(&file, len)?, file)));
+    match with_file {
+        // Policies against executable memory files show when one is made executable.
+        // SAFETY: nobody uses the mapping yet.
+        Ok((mapping, file)) if unsafe { mapping.protect(0, PAGE, Access::ReadExecute) }.is_ok() => Ok((mapping, Some(file))),
+        _ => {
+            let mapping = Mapping::reserve(len).map_err(ResourceError::os("cannot reserve address space for code"))?;
+            Ok((mapping, None))
+        }
+    }
+}
+
+/// A module's code in memory.
+#[derive(Debug)]
+pub struct CodeRegion {
+    space: Arc<CodeSpace>,
+    first: usize,
+    units: usize,
+    base: *mut u8,
+    text_len: usize,
+    tables: CodeTables,
+    id: u64,
+}
+
+// SAFETY: `base` names memory that the region owns and that only wasm code runs in; nothing is written through it.
+unsafe impl Send for CodeRegion {}
+// SAFETY: as above.
+unsafe impl Sync for CodeRegion {}
+
+impl CodeRegion {
+    /// Its tables.
+    pub fn tables(&self) -> &CodeTables {
+        &self.tables
+    }
+
+    /// Address of its first byte.
+    pub fn text_base(&self) -> usize {
+        self.base as usize
+    }
+
+    /// Its code.
+    pub fn text(&self) -> &[u8] {
+        // SAFETY: text is readable and does not change while the region lives.
+        unsafe { std::slice::from_raw_parts(self.base, self.text_len) }
+    }
+
+    /// A number of its own, in this process.
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// Where it lives.
+    pub fn space(&self) -> &Arc<CodeSpace> {
+        &self.space
+    }
+
+    /// Address of a function's code; `None` if there is no such function.
+    pub(crate) fn function_address(&self, func: DefinedFuncIndex) -> Option<usize> {
+        self.tables.functions.get(func.as_u32() as usize).map(|f| self.text_base() + f.start as usize)
+    }
+}
+
+impl Drop for CodeRegion {
+    fn drop(&mut self) {
+        self.space.release(self.first, self.units);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sconce_environ::code_tables::FunctionRecord;
+
+    fn tables(starts: &[u32], len: u32) -> CodeTables {
+        let record = |&start| FunctionRecord { start, len, traps: 0, wasm_offsets: 0, stack_maps: 0 };
+        CodeTables { functions: starts.iter().map(record).collect(), ..CodeTables::default() }
+    }
+
+    fn run(region: &CodeRegion, func: usize) -> u64 {
+        let address = region.function_address(DefinedFuncIndex::from_u32(func as u32)).unwrap();
+        // SAFETY: the tests' functions are `mov eax, imm; ret`.
+        let f: extern "C" fn() -> u64 = unsafe { std::mem::transmute(address) };
+        f()
+    }
+
+    fn returns(n: u8) -> Vec<u8> {
+        vec![0xb8, n, 0, 0, 0, 0xc3]
+    }
+
+    #[test]
+    fn text_runs_and_slots_hold_addresses() {
+        let space = CodeSpace::new(None).unwrap();
+        let mut text = returns(7);
+        text.resize(32, 0xcc);
+        text.extend(returns(9));
+        let region = space.load(&text, tables(&[0, 32], 6)).unwrap();
+        assert_eq!((run(&region, 0), run(&region, 1)), (7, 9));
+        assert_eq!(region.text(), text);
+        let slots = (region.text_base() + PAGE) as *const u64;
+        // SAFETY: two slots stand at the next page after the text.
+        let slots = unsafe { [slots.read(), slots.add(1).read()] };
+        assert_eq!(slots, [region.text_base() as u64, region.text_base() as u64 + 32]);
+    }
+
+    #[test]
+    fn a_pc_finds_its_region_until_the_region_goes() {
+        let space = CodeSpace::new(None).unwrap();
+        let a = space.load(&returns(1), tables(&[0], 6)).unwrap();
+        let b = space.load(&returns(2), tables(&[0], 6)).unwrap();
+        // SAFETY: the regions live here.
+        let find = |pc| unsafe { space.region_at(pc) }.map(CodeRegion::id);
+        assert_eq!(find(a.text_base() + 5), Some(a.id()));
+        assert_eq!(find(a.text_base() + 6), None);
+        assert_eq!(find(b.text_base()), Some(b.id()));
+        assert_eq!(find(0), None);
+        assert_eq!(find(usize::MAX), None);
+        let at = a.text_base();
+        drop(a);
+        assert_eq!(find(at), None);
+    }
+
+    #[test]
+    fn space_is_used_again_and_runs_out_with_an_error() {
+        let space = CodeSpace::new(Some(1 << 20)).unwrap();
+        let text = [returns(3), vec![0xcc; 300 << 10]].concat();
+        let first = space.load(&text, tables(&[0], 6)).unwrap();
+        let second = space.load(&text, tables(&[0], 6)).unwrap();
+        let (at, third) = (first.text_base(), space.load(&text, tables(&[0], 6)));
+        assert!(matches!(third, Err(ResourceError::CodeSpaceFull { .. })), "{third:?}");
+        drop(first);
+        let again = space.load(&[returns(4), vec![0xcc; 300 << 10]].concat(), tables(&[0], 6)).unwrap();
+        assert_eq!(again.text_base(), at);
+        assert_eq!((run(&again, 0), run(&second, 0)), (4, 3));
+        // What was freed in pieces is found in one.
+        drop(again);
+        drop(second);
+        let whole = space.load(&vec![0xcc; 800 << 10], CodeTables::default());
+        assert!(whole.is_ok(), "{whole:?}");
+    }
+
+    #[test]
+    fn tables_that_lie_are_refused() {
+        let space = CodeSpace::new(Some(1 << 20)).unwrap();
+        for (start, len) in [(0, 7), (6, 1), (u32::MAX, 2)] {
+            let r = space.load(&returns(1), tables(&[start], len));
+            assert!(matches!(r, Err(ResourceError::DamagedCode)), "{r:?}");
+        }
+    }
+
+    #[test]
+    fn without_a_file_code_is_never_writable_and_executable() {
+        let (mapping, file) = (Mapping::reserve(1 << 20).unwrap(), None);
+        let units = (0..16).map(|_| AtomicPtr::new(ptr::null_mut())).collect();
+        let free = Mutex::new(BTreeMap::from([(0, 16)]));
+        let mut space = CodeSpace { mapping, file, units, free, stubs: Stubs::default() };
+        space.stubs = Stubs::new(&space).unwrap();
+        let space = Arc::new(space);
+        let region = space.load(&returns(5), tables(&[0], 6)).unwrap();
+        assert_eq!(run(&region, 0), 5);
+        let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+        assert!(!maps.lines().any(|l| l.split(' ').nth(1).is_some_and(|p| p.starts_with("rwx"))), "{maps}");
+    }
+}

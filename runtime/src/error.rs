@@ -1,0 +1,72 @@
+//! What can go wrong for want of a resource.
+
+use sconce_environ::trap::TrapCode;
+use std::io;
+
+/// The host could not provide something. The text is for people.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ResourceError {
+    /// No room in the code reservation.
+    #[error("no room for {wanted} bytes of code: the engine's code reservation of {size} bytes is full")]
+    CodeSpaceFull {
+        /// Bytes asked for.
+        wanted: usize,
+        /// Bytes of the reservation.
+        size: usize,
+    },
+    /// Tables of code speak of code that is not there.
+    #[error("the compiled code is damaged")]
+    DamagedCode,
+    /// A memory would exceed a limit.
+    #[error("a memory of {wanted} bytes exceeds the limit of {limit} bytes (--max-memory)")]
+    MemoryLimit {
+        /// Bytes asked for.
+        wanted: u64,
+        /// The limit, for all memories of a store together.
+        limit: u64,
+    },
+    /// A table would exceed the limit.
+    #[error("a table of {wanted} elements exceeds the limit of {limit}")]
+    TableLimit {
+        /// Elements asked for.
+        wanted: u64,
+        /// The limit.
+        limit: u64,
+    },
+    /// The store's table of host values is full.
+    #[error("a store holds at most 2^31 - 1 host references")]
+    TooManyReferences,
+    /// The operating system refused.
+    #[error("{what}: {source}")]
+    Os {
+        /// What was asked for.
+        what: &'static str,
+        /// Its answer.
+        source: io::Error,
+    },
+}
+
+impl ResourceError {
+    /// Wraps the operating system's answer.
+    pub(crate) fn os(what: &'static str) -> impl FnOnce(rustix::io::Errno) -> ResourceError {
+        move |e| ResourceError::Os { what, source: e.into() }
+    }
+}
+
+/// Instantiation failed. What it did before stays done (spec section 4.5.4).
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum InstantiateError {
+    /// For want of a resource.
+    #[error(transparent)]
+    Resource(#[from] ResourceError),
+    /// An active segment does not fit.
+    #[error("{0}")]
+    Trap(TrapCode),
+}
+
+/// An access of the host lies outside its memory or table.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("out of bounds")]
+pub struct OutOfBounds;

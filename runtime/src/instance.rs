@@ -1,0 +1,408 @@
+//! Instances: a context that compiled code reads, and what the runtime knows about it.
+//!
+//! An instance is made in the order of the specification (section 4.5.4): imports, functions, tables, memories, globals; then
+//! active element segments, then active data segments, each with its bounds check. A trap leaves what was done before in
+//! place, so the instance stays in its store even then: others may hold its functions already.
+
+use crate::const_expr::evaluate;
+use crate::error::InstantiateError;
+use crate::funcref::HostRecord;
+use crate::global::Global;
+use crate::handle::{FuncHandle, Item, StoreId};
+use crate::memory::Memory;
+use crate::module::LoadedModule;
+use crate::store::Store;
+use crate::table::Table;
+use sconce_environ::index::*;
+use sconce_environ::layout::Place;
+use sconce_environ::module::{ElementItems, EntityIndex, SegmentMode};
+use sconce_environ::trap::TrapCode;
+use sconce_environ::types::RefKind;
+use sconce_environ::vm::*;
+use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
+use std::ffi::c_void;
+use std::ptr::{NonNull, null};
+use std::sync::Arc;
+
+/// An instance. Boxed by its store, so that its address (`VmContext::instance`) stays.
+#[derive(Debug)]
+pub(crate) struct Instance {
+    pub module: Arc<LoadedModule>,
+    context: Context,
+    /// Its number in the store.
+    pub index: u32,
+    /// The store's numbers of its memories, tables and globals, by index.
+    pub memories: Vec<u32>,
+    pub tables: Vec<u32>,
+    pub globals: Vec<u32>,
+    /// Host functions that it imports, each with a context that names this instance as the caller.
+    _host: Box<[HostRecord]>,
+    /// Data segments that have been dropped.
+    pub dropped_data: Box<[bool]>,
+    /// Element segments that have been dropped.
+    pub dropped_elems: Box<[bool]>,
+}
+
+/// A context's memory: zero at first, aligned, at one address until dropped.
+#[derive(Debug)]
+struct Context {
+    at: NonNull<u8>,
+    layout: Layout,
+}
+
+impl Context {
+    fn new(size: u32) -> Context {
+        let size = (size as usize).max(size_of::<VmContext>());
+        // The size is bounded by validation's limits, so the layout exists.
+        let layout = Layout::from_size_align(size, align_of::<VmContext>()).unwrap_or(Layout::new::<VmContext>());
+        // SAFETY: the size is not zero.
+        let at = unsafe { alloc_zeroed(layout) };
+        let Some(at) = NonNull::new(at) else { handle_alloc_error(layout) };
+        Context { at, layout }
+    }
+}
+
+impl Drop for Context {
+    fn drop(&mut self) {
+        // SAFETY: allocated with this layout.
+        unsafe { dealloc(self.at.as_ptr(), self.layout) };
+    }
+}
+
+impl Instance {
+    /// Its context.
+    pub(crate) fn vmctx(&self) -> *mut VmContext {
+        self.context.at.as_ptr().cast()
+    }
+
+    /// A field of the context.
+    fn field<T>(&self, offset: u32) -> *mut T {
+        debug_assert!(offset as usize + size_of::<T>() <= self.context.layout.size());
+        self.context.at.as_ptr().wrapping_add(offset as usize).cast()
+    }
+
+    /// The store's number of a global.
+    pub(crate) fn global(&self, g: GlobalIndex) -> u32 {
+        self.globals[g.as_u32() as usize]
+    }
+
+    /// The record of a function that escapes or is imported; null for others.
+    pub(crate) fn func_ref(&self, f: FuncIndex) -> *const VmFuncRef {
+        if f.as_u32() < self.module.module().num_imported_functions {
+            // SAFETY: an import's fields are inside the context, and filled before anybody asks.
+            return unsafe { (*self.field::<VmFuncImport>(self.module.layout().func_import(f))).funcref };
+        }
+        self.module.layout().func_ref(f).map_or(null(), |offset| self.field::<VmFuncRef>(offset))
+    }
+}
+
+/// Makes an instance; see [`Store::instantiate`].
+///
+/// # Safety
+/// `imports` are one for each import of the module, in order, of matching types.
+pub(crate) unsafe fn instantiate(
+    store: &mut Store,
+    module: &Arc<LoadedModule>,
+    imports: &[Item],
+) -> Result<u32, InstantiateError> {
+    let m = module.module();
+    assert_eq!(imports.len(), m.imports.len(), "an item for each import");
+    let context = Context::new(module.layout().size());
+    let mut instance = Box::new(Instance {
+        module: module.clone(),
+        context,
+        index: u32::try_from(store.instances.len()).unwrap_or(u32::MAX),
+        memories: Vec::with_capacity(m.memories.len()),
+        tables: Vec::with_capacity(m.tables.len()),
+        globals: Vec::with_capacity(m.globals.len()),
+        _host: Box::new([]),
+        dropped_data: vec![false; m.data.len()].into(),
+        dropped_elems: vec![false; m.elements.len()].into(),
+    });
+    // From here on pointers into the instance are handed out.
+    let this: *mut Instance = &mut *instance;
+    let index = instance.index;
+    store.instances.push(instance);
+    // SAFETY: the box stays in the store. `store`'s other fields are used beside it.
+    let instance = unsafe { &mut *this };
+
+    // SAFETY: offsets come from the module's layout; the context is as large as it says.
+    unsafe {
+        fill_head(store, instance, this);
+        import(store, instance, imports);
+        define_functions(instance);
+        define_tables(store, instance)?;
+        define_memories(store, instance)?;
+        define_globals(store, instance);
+        if let Some(EntityIndex::Memory(m)) = module.export("memory") {
+            (*instance.vmctx()).default_memory = store.memories[instance.memories[m.as_u32() as usize] as usize].vm();
+        }
+        initialise_tables(store, instance);
+        element_segments(store, instance)?;
+        data_segments(store, instance)?;
+    }
+    Ok(index)
+}
+
+unsafe fn fill_head(store: &Store, instance: &Instance, this: *mut Instance) {
+    let layout = instance.module.layout();
+    // SAFETY: the caller's promise.
+    unsafe {
+        instance.vmctx().write(VmContext {
+            magic: VM_CONTEXT_MAGIC,
+            reserved: 0,
+            store: store.vm(),
+            builtins: store.space().stubs().builtins(),
+            instance: this.cast::<c_void>(),
+            default_memory: null(),
+        });
+        for (i, id) in instance.module.type_ids().iter().enumerate() {
+            instance.field::<u32>(layout.type_id(TypeIndex::from_u32(i as u32))).write(id.as_u32());
+        }
+    }
+}
+
+unsafe fn import(store: &mut Store, instance: &mut Instance, imports: &[Item]) {
+    let module = instance.module.clone();
+    let layout = module.layout();
+    let id = store.id();
+    let functions: Vec<FuncHandle> = imports.iter().filter_map(|i| if let Item::Func(f) = i { Some(*f) } else { None }).collect();
+    let is_host = |f: &&FuncHandle| {
+        id.check(f.store);
+        // SAFETY: a record of this store.
+        unsafe { is_host(f.record.as_ptr()) }
+    };
+    let mut records: Box<[HostRecord]> = functions.iter().filter(is_host).map(|_| HostRecord::default()).collect();
+    let mut free = records.iter_mut();
+    for (i, f) in functions.iter().enumerate() {
+        let f_index = FuncIndex::from_u32(i as u32);
+        // SAFETY: records of this store; offsets from the layout.
+        unsafe {
+            let mut funcref: *const VmFuncRef = f.record.as_ptr();
+            if is_host(&f)
+                && let Some(record) = free.next()
+            {
+                funcref = record.fill(&*funcref, instance.vmctx());
+            }
+            let VmFuncRef { code, vmctx, .. } = *funcref;
+            instance.field::<VmFuncImport>(layout.func_import(f_index)).write(VmFuncImport { code, vmctx, funcref });
+            if let Some(offset) = layout.func_ref(f_index) {
+                instance.field::<VmFuncRef>(offset).write(*funcref);
+            }
+        }
+    }
+    instance._host = records;
+    // SAFETY: pointers to what the store owns until it drops, at offsets from the layout.
+    let pointer = |instance: &Instance, place: Place, to: *mut c_void| unsafe {
+        if let Place::Pointer(offset) = place {
+            instance.field::<*mut c_void>(offset).write(to);
+        }
+    };
+    let owned = |owner: StoreId, index: u32| {
+        id.check(owner);
+        index
+    };
+    for item in imports {
+        match item {
+            Item::Func(_) => {}
+            Item::Table(t) => {
+                let place = layout.table(TableIndex::from_u32(instance.tables.len() as u32));
+                instance.tables.push(owned(t.store, t.index));
+                pointer(instance, place, store.tables[t.index as usize].vm().cast());
+            }
+            Item::Memory(m) => {
+                let place = layout.memory(MemoryIndex::from_u32(instance.memories.len() as u32));
+                instance.memories.push(owned(m.store, m.index));
+                pointer(instance, place, store.memories[m.index as usize].vm().cast());
+            }
+            Item::Global(g) => {
+                let place = layout.global(GlobalIndex::from_u32(instance.globals.len() as u32));
+                instance.globals.push(owned(g.store, g.index));
+                pointer(instance, place, store.globals[g.index as usize].vm.cast());
+            }
+        }
+    }
+}
+
+/// Whether a record is of a host function.
+///
+/// # Safety
+/// It is a record of a live store.
+pub(crate) unsafe fn is_host(record: *const VmFuncRef) -> bool {
+    // SAFETY: both kinds of contexts begin with a magic number.
+    unsafe { (*(*record).vmctx).magic == VM_HOST_CONTEXT_MAGIC }
+}
+
+unsafe fn define_functions(instance: &Instance) {
+    let (module, layout) = (&instance.module, instance.module.layout());
+    let m = module.module();
+    for &f in &m.escaping {
+        let (Some(offset), Some(code)) = (layout.func_ref(f), module.function_address(f)) else { continue };
+        let type_id = module.type_id(m.functions[f]).as_u32();
+        let record = VmFuncRef { code: code as *const c_void, vmctx: instance.vmctx(), type_id, reserved: 0 };
+        // SAFETY: an offset from the layout.
+        unsafe { instance.field::<VmFuncRef>(offset).write(record) };
+    }
+}
+
+fn inline(place: Place) -> u32 {
+    match place {
+        Place::Inline(offset) | Place::Pointer(offset) => offset,
+    }
+}
+
+unsafe fn define_tables(store: &mut Store, instance: &mut Instance) -> Result<(), InstantiateError> {
+    let module = instance.module.clone();
+    for i in instance.tables.len()..module.module().tables.len() {
+        let i = TableIndex::from_u32(i as u32);
+        let vm = instance.field::<VmTable>(inline(module.layout().table(i)));
+        // Initial values may name functions and globals: they come when those are there.
+        // SAFETY: the context outlives the table; null belongs to every type until then.
+        let table = unsafe { Table::new(module.table_type(i), 0, vm)? };
+        instance.tables.push(store.tables.len() as u32);
+        store.tables.push(table);
+    }
+    Ok(())
+}
+
+unsafe fn define_memories(store: &mut Store, instance: &mut Instance) -> Result<(), InstantiateError> {
+    let module = instance.module.clone();
+    for i in instance.memories.len()..module.module().memories.len() {
+        let i = MemoryIndex::from_u32(i as u32);
+        let vm = instance.field::<VmMemory>(inline(module.layout().memory(i)));
+        // SAFETY: the context outlives the memory.
+        let memory = unsafe { Memory::new(module.module().memories[i], module.bounds(), vm, &mut store.budget)? };
+        instance.memories.push(store.add_memory(memory).index);
+    }
+    Ok(())
+}
+
+unsafe fn define_globals(store: &mut Store, instance: &mut Instance) {
+    let module = instance.module.clone();
+    for (d, init) in &module.module().global_inits {
+        let i = module.module().global_index(d);
+        let vm = instance.field::<VmGlobal>(inline(module.layout().global(i)));
+        let global = Global { ty: module.global_type(i), vm };
+        global.set(evaluate(init, instance, &|g| store.globals[g as usize].get()));
+        instance.globals.push(store.globals.len() as u32);
+        store.globals.push(global);
+    }
+}
+
+unsafe fn initialise_tables(store: &mut Store, instance: &Instance) {
+    let module = instance.module.clone();
+    for (d, init) in &module.module().table_inits {
+        let Some(init) = init else { continue };
+        let value = evaluate(init, instance, &|g| store.globals[g as usize].get());
+        let table = &mut store.tables[instance.tables[module.module().table_index(d).as_u32() as usize] as usize];
+        // SAFETY: validation has checked the value's type; the whole table is inside the table.
+        let _ = unsafe { table.fill(0, value, table.len()) };
+    }
+}
+
+unsafe fn element_segments(store: &mut Store, instance: &mut Instance) -> Result<(), InstantiateError> {
+    let module = instance.module.clone();
+    for (e, segment) in &module.module().elements {
+        match &segment.mode {
+            SegmentMode::Passive => continue,
+            SegmentMode::Declared => {}
+            SegmentMode::Active { target, offset } => {
+                let at = evaluate(offset, instance, &|g| store.globals[g as usize].get());
+                let at = offset_value(at, module.module().tables[*target].table64);
+                let (table, len) = (instance.tables[target.as_u32() as usize], segment.items.len() as u64);
+                // SAFETY: validation has checked types.
+                unsafe { init_table(store, instance, table, e, at, 0, len) }.map_err(InstantiateError::Trap)?;
+            }
+        }
+        instance.dropped_elems[e.as_u32() as usize] = true;
+    }
+    Ok(())
+}
+
+fn offset_value(raw: u128, wide: bool) -> u64 {
+    if wide { raw as u64 } else { u64::from(raw as u32) }
+}
+
+/// `table.init` of the store's table number `table`.
+///
+/// # Safety
+/// The segment's element type matches the table's.
+pub(crate) unsafe fn init_table(
+    store: &mut Store,
+    instance: &Instance,
+    table: u32,
+    elem: ElemIndex,
+    dst: u64,
+    src: u64,
+    len: u64,
+) -> Result<(), TrapCode> {
+    let segment = &instance.module.module().elements[elem];
+    let items = if instance.dropped_elems[elem.as_u32() as usize] { 0 } else { segment.items.len() as u64 };
+    let room = store.tables[table as usize].len();
+    let fits = |at: u64, size: u64| at.checked_add(len).is_some_and(|end| end <= size);
+    if !fits(src, items) || !fits(dst, room) {
+        return Err(TrapCode::TableOutOfBounds);
+    }
+    for i in 0..len {
+        let n = (src + i) as usize;
+        let value = match &segment.items {
+            ElementItems::Functions(f) => instance.func_ref(f[n]) as u64 as u128,
+            ElementItems::Expressions(e) => evaluate(&e[n], instance, &|g| store.globals[g as usize].get()),
+        };
+        debug_assert!(segment.ty.kind() == RefKind::Handle || store.tables[table as usize].kind() == RefKind::Func);
+        // SAFETY: the caller's promise; records and handles are this store's.
+        unsafe { store.tables[table as usize].set(dst + i, value) }.map_err(|_| TrapCode::TableOutOfBounds)?;
+    }
+    Ok(())
+}
+
+unsafe fn data_segments(store: &mut Store, instance: &mut Instance) -> Result<(), InstantiateError> {
+    let module = instance.module.clone();
+    let m = module.module();
+    let imported = m.num_imported_memories as usize;
+    let mut placed = vec![false; m.memories.len()];
+    if m.data.values().any(|d| matches!(d.mode, SegmentMode::Active { .. }))
+        && let Some(images) = module.images()
+    {
+        for (i, image) in images.iter().enumerate() {
+            let memory = &mut store.memories[instance.memories[imported + i] as usize];
+            // If it cannot be mapped, copying still works.
+            placed[imported + i] = image.as_ref().is_some_and(|image| memory.place_image(image).is_ok());
+        }
+    }
+    for (d, segment) in &m.data {
+        let SegmentMode::Active { target, offset } = &segment.mode else { continue };
+        let target = target.as_u32() as usize;
+        if !placed[target] {
+            let at = evaluate(offset, instance, &|g| store.globals[g as usize].get());
+            let memory = &mut store.memories[instance.memories[target] as usize];
+            let at = offset_value(at, memory.ty().memory64);
+            memory.write(at, module.data(d)).map_err(|_| InstantiateError::Trap(TrapCode::MemoryOutOfBounds))?;
+        }
+        instance.dropped_data[d.as_u32() as usize] = true;
+    }
+    Ok(())
+}
+
+/// The item that a module's index means in an instance.
+pub(crate) fn item(store: &mut Store, instance: u32, entity: EntityIndex) -> Item {
+    use crate::handle::{GlobalHandle, MemoryHandle, TableHandle};
+    let id = store.id();
+    let this = &store.instances[instance as usize];
+    match entity {
+        EntityIndex::Table(i) => Item::Table(TableHandle { store: id, index: this.tables[i.as_u32() as usize] }),
+        EntityIndex::Memory(i) => Item::Memory(MemoryHandle { store: id, index: this.memories[i.as_u32() as usize] }),
+        EntityIndex::Global(i) => Item::Global(GlobalHandle { store: id, index: this.globals[i.as_u32() as usize] }),
+        EntityIndex::Func(f) => {
+            let mut record = this.func_ref(f).cast_mut();
+            if record.is_null() {
+                // The start function need not escape.
+                let module = &this.module;
+                let type_id = module.type_id(module.module().functions[f]).as_u32();
+                let code = module.function_address(f).unwrap_or(0) as *const c_void;
+                record = store.add_record(VmFuncRef { code, vmctx: this.vmctx(), type_id, reserved: 0 });
+            }
+            Item::Func(FuncHandle { store: id, record: NonNull::new(record).unwrap_or(NonNull::dangling()) })
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! Interrupts: stopping wasm code from another thread, at no cost to the code.
+//!
+//! A request sets a bit in the store's `pending`, which trampolines look at when the host returns to wasm, entries look at
+//! first, and long builtins look at between chunks. For code that does none of these, the thread is signalled; if the signal
+//! finds it in the middle of a wasm function, it continues at the landing pad. If not (a trampoline, a prologue, the host), the
+//! next signal, a millisecond later, will, or one of the looks has. The bit is the truth and the signal only a nudge: one that
+//! comes late finds no bit and does nothing.
+//!
+//! A request is acknowledged when the outermost call of the store ends with a failure. One that comes when nothing runs, or too
+//! late, stays, and stops the next call: [`InterruptHandle::clear`] withdraws it.
+
+use crate::activation::Shared;
+use crate::sys::signal::{self, Context};
+use crate::traps;
+use sconce_environ::trap::TrapCode;
+use sconce_environ::vm::pending;
+use sconce_x64::stubs::PROLOGUE_BYTES;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+/// Stops a store's wasm code from any thread. Outlives the store.
+#[derive(Clone, Debug)]
+pub struct InterruptHandle(Arc<Shared>);
+
+impl InterruptHandle {
+    pub(crate) fn new(shared: Arc<Shared>) -> InterruptHandle {
+        InterruptHandle(shared)
+    }
+
+    /// Asks the store to stop, and returns when it has, or when nothing runs. On the thread that runs the store (in a host
+    /// function) it only asks.
+    pub fn interrupt(&self) {
+        self.0.pending().fetch_or(pending::INTERRUPT, Ordering::SeqCst);
+        // SAFETY: no preconditions.
+        let this_thread = unsafe { libc::gettid() };
+        let mut idle = false;
+        while self.is_set() {
+            match self.0.running.load(Ordering::SeqCst) {
+                // An entry publishes its thread and then looks at the bit, without a fence between: one that we do not see
+                // yet is seen the next time around.
+                0 if idle => return,
+                0 => idle = true,
+                thread if thread == this_thread => return,
+                thread => {
+                    idle = false;
+                    signal::send_interrupt(thread);
+                }
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// Withdraws a request that nobody has acknowledged.
+    pub fn clear(&self) {
+        self.0.pending().fetch_and(!pending::INTERRUPT, Ordering::SeqCst);
+    }
+
+    /// Whether a request is waiting.
+    pub fn is_set(&self) -> bool {
+        self.0.interrupted()
+    }
+}
+
+/// The signal has come. Async-signal-safe.
+pub(crate) fn on_signal(context: &mut Context) {
+    if let Some(shared) = traps::current()
+        && shared.interrupted()
+        && interruptible(shared, context.pc())
+    {
+        traps::leave_wasm(shared, TrapCode::Interrupt, context);
+    }
+}
+
+/// Whether wasm can be left at this PC with a backtrace that tells the truth: inside a function, its frame set up.
+fn interruptible(shared: &Shared, pc: usize) -> bool {
+    const RET: [u8; 2] = [0xc3, 0xc2];
+    // SAFETY: the store runs this code, if it is code at all, so it owns the region.
+    let Some(region) = (unsafe { shared.code.region_at(pc) }) else { return false };
+    let offset = (pc - region.text_base()) as u32;
+    let Some(func) = region.tables().function_at(offset) else { return false };
+    let start = region.tables().functions[func.as_u32() as usize].start;
+    offset - start >= PROLOGUE_BYTES && !RET.contains(&region.text()[offset as usize])
+}

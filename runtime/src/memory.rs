@@ -1,0 +1,181 @@
+//! Linear memories.
+//!
+//! A memory's base never moves: address space for all that it may become is reserved at the start, and growth makes more of it
+//! accessible. A 32-bit memory in guard style reserves everything that `base + u32 + a 31-bit offset` can name, so compiled
+//! code needs no check. Others reserve as much as their maximum and the limits allow, or less where address space is short;
+//! then growth ends sooner.
+//!
+//! The length is published after the pages are accessible, and never falls.
+
+use crate::error::{OutOfBounds, ResourceError};
+use crate::sys::mmap::{Access, Mapping};
+use crate::sys::{PAGE, page_ceil, space};
+use sconce_environ::compile::{BoundsStyle, MEMORY_GUARD_BYTES};
+use sconce_environ::types::MemoryType;
+use sconce_environ::vm::VmMemory;
+use std::ops::Range;
+use std::ptr;
+use std::sync::atomic::Ordering;
+
+/// What a memory with 64-bit indices and no maximum reserves at most.
+const MAX_RESERVATION_64: u64 = 64 << 30;
+/// What memory lengths may come to when nothing else limits them.
+const NO_LIMIT: u64 = 1 << 46;
+
+/// A memory.
+#[derive(Debug)]
+pub(crate) struct Memory {
+    mapping: Mapping,
+    ty: MemoryType,
+    /// Bytes beyond which it cannot grow.
+    capacity: u64,
+    /// Inside its instance's context, or a box of the store's.
+    vm: *mut VmMemory,
+}
+
+/// Bytes that all memories of a store have together, and may have.
+#[derive(Debug)]
+pub(crate) struct MemoryBudget {
+    pub used: u64,
+    pub limit: Option<u64>,
+}
+
+impl MemoryBudget {
+    fn take(&mut self, bytes: u64) -> Result<(), ResourceError> {
+        let limit = self.limit.unwrap_or(NO_LIMIT);
+        match self.used.checked_add(bytes) {
+            Some(used) if used <= limit => {
+                self.used = used;
+                Ok(())
+            }
+            _ => Err(ResourceError::MemoryLimit { wanted: self.used.saturating_add(bytes), limit }),
+        }
+    }
+}
+
+impl Memory {
+    /// A memory of its type's minimal size, all zero, described at `vm`.
+    ///
+    /// # Safety
+    /// `vm` is valid for writes and outlives the memory.
+    pub(crate) unsafe fn new(
+        ty: MemoryType,
+        bounds: BoundsStyle,
+        vm: *mut VmMemory,
+        budget: &mut MemoryBudget,
+    ) -> Result<Memory, ResourceError> {
+        let os = || ResourceError::os("cannot reserve address space for a memory");
+        let too_large = |limit| ResourceError::MemoryLimit { wanted: ty.limits.min.saturating_mul(ty.page_size()), limit };
+        let min = ty.limits.min.checked_mul(ty.page_size()).ok_or_else(|| too_large(NO_LIMIT))?;
+        budget.take(min)?;
+        let indexable = if ty.memory64 { MAX_RESERVATION_64.max(min) } else { 4 << 30 };
+        let declared = ty.limits.max.map_or(u64::MAX, |m| m.saturating_mul(ty.page_size()));
+        let limit = budget.limit.unwrap_or(u64::MAX);
+        let capacity = declared.min(indexable).min(limit).max(min);
+        let guarded = bounds == BoundsStyle::Guard && !ty.memory64 && ty.page_size() == 1 << 16;
+        let reserved = if guarded {
+            Mapping::reserve(((4 << 30) + MEMORY_GUARD_BYTES) as usize)
+        } else {
+            // At least a page: nothing is no mapping.
+            let [least, most] = [min, capacity].map(|n| page_ceil(n.max(1) as usize));
+            match (least, most) {
+                (Some(least), Some(most)) => space::reserve_up_to(most, least, 3),
+                _ => Err(rustix::io::Errno::NOMEM),
+            }
+        };
+        let give_back = |budget: &mut MemoryBudget, e| {
+            budget.used -= min;
+            os()(e)
+        };
+        let mapping = reserved.map_err(|e| give_back(budget, e))?;
+        let capacity = capacity.min(mapping.len() as u64);
+        let accessible = page_ceil(min as usize).unwrap_or(mapping.len()).min(mapping.len());
+        // SAFETY: a fresh mapping.
+        unsafe { mapping.protect(0, accessible, Access::ReadWrite) }.map_err(|e| give_back(budget, e))?;
+        // SAFETY: the caller's promise.
+        unsafe { vm.write(VmMemory { base: mapping.base(), length: (min as usize).into() }) };
+        Ok(Memory { mapping, ty, capacity, vm })
+    }
+
+    /// Its declared type.
+    pub(crate) fn ty(&self) -> MemoryType {
+        self.ty
+    }
+
+    /// What compiled code sees.
+    pub(crate) fn vm(&self) -> *mut VmMemory {
+        self.vm
+    }
+
+    /// The address space in which a fault is this memory's.
+    pub(crate) fn reserved(&self) -> Range<usize> {
+        let base = self.mapping.base() as usize;
+        base..base + self.mapping.len()
+    }
+
+    /// Bytes.
+    pub(crate) fn len(&self) -> usize {
+        // SAFETY: `vm` is valid as long as the memory.
+        unsafe { (*self.vm).length.load(Ordering::Relaxed) }
+    }
+
+    /// Pages.
+    pub(crate) fn pages(&self) -> u64 {
+        self.len() as u64 >> self.ty.page_size_log2
+    }
+
+    /// Adds pages of zeros; gives the number of pages before, or `None` if that cannot be.
+    pub(crate) fn grow(&mut self, pages: u64, budget: &mut MemoryBudget) -> Option<u64> {
+        let (old, before) = (self.len() as u64, self.pages());
+        let max = self.ty.limits.max.unwrap_or(u64::MAX);
+        before.checked_add(pages).filter(|&n| n <= max)?;
+        let more = pages.checked_mul(self.ty.page_size())?;
+        let new = old.checked_add(more).filter(|&n| n <= self.capacity)?;
+        budget.take(more).ok()?;
+        let [start, end] = [old, new].map(|n| n.next_multiple_of(PAGE as u64).min(self.mapping.len() as u64) as usize);
+        // SAFETY: pages that were inaccessible; nobody has a reference into them.
+        if unsafe { self.mapping.protect(start, end - start, Access::ReadWrite) }.is_err() {
+            budget.used -= more;
+            return None;
+        }
+        // Release: who sees the length sees the pages.
+        // SAFETY: as in `len`.
+        unsafe { (*self.vm).length.store(new as usize, Ordering::Release) };
+        Some(before)
+    }
+
+    /// Where `len` bytes at `offset` are, if they are inside.
+    pub(crate) fn at(&self, offset: u64, len: u64) -> Result<*mut u8, OutOfBounds> {
+        let end = offset.checked_add(len).ok_or(OutOfBounds)?;
+        if end > self.len() as u64 {
+            return Err(OutOfBounds);
+        }
+        Ok(self.mapping.base().wrapping_add(offset as usize))
+    }
+
+    /// Copies out.
+    pub(crate) fn read(&self, offset: u64, out: &mut [u8]) -> Result<(), OutOfBounds> {
+        let from = self.at(offset, out.len() as u64)?;
+        // SAFETY: inside the memory; `out` is the host's, so they do not overlap.
+        unsafe { ptr::copy_nonoverlapping(from, out.as_mut_ptr(), out.len()) };
+        Ok(())
+    }
+
+    /// Copies in.
+    pub(crate) fn write(&mut self, offset: u64, bytes: &[u8]) -> Result<(), OutOfBounds> {
+        let to = self.at(offset, bytes.len() as u64)?;
+        // SAFETY: as in `read`.
+        unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), to, bytes.len()) };
+        Ok(())
+    }
+
+    /// Puts a prepared image in place. To be called before anything has been written.
+    pub(crate) fn place_image(&mut self, image: &crate::image::MemoryImage) -> rustix::io::Result<()> {
+        let (offset, len) = (image.offset(), image.len());
+        if offset + len > self.len() {
+            return Err(rustix::io::Errno::INVAL);
+        }
+        // SAFETY: pages of a memory that nobody has used.
+        unsafe { self.mapping.map_private(offset, len, image.file(), 0) }
+    }
+}

@@ -1,0 +1,141 @@
+//! A loaded module: what all its instances share, in every store.
+
+use crate::code::CodeRegion;
+use crate::image::MemoryImage;
+use sconce_environ::compile::BoundsStyle;
+use sconce_environ::index::*;
+use sconce_environ::layout::VmLayout;
+use sconce_environ::module::{EntityIndex, Module};
+use sconce_environ::types::{GlobalType, TableType};
+use sconce_x64::stubs::THUNK_SIZE;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+
+/// Data below this many bytes is copied in: measured, mapping an image and taking its faults costs as much.
+const IMAGE_MINIMUM: usize = 64 << 10;
+
+/// What a loaded module is made of.
+pub struct ModuleParts {
+    /// The decoded module.
+    pub module: Arc<Module>,
+    /// Canonical ids of `module.types`.
+    pub type_ids: Box<[TypeId]>,
+    /// Its code, loaded.
+    pub code: Arc<CodeRegion>,
+    /// Offset in text of the first thunk. There is one, of 16 bytes, for each escaping function that the module defines, in
+    /// index order.
+    pub thunks: u32,
+    /// The contents of all data segments, one after the other.
+    pub data: Arc<dyn AsRef<[u8]> + Send + Sync>,
+    /// What the code was compiled for.
+    pub bounds: BoundsStyle,
+}
+
+/// A module that can be instantiated.
+pub struct LoadedModule {
+    parts: ModuleParts,
+    layout: VmLayout,
+    /// Escaping functions that are imported: they come first in `escaping`, and have no thunks.
+    escaping_imports: usize,
+    instantiated: AtomicBool,
+    /// Images of defined memories.
+    images: OnceLock<Box<[Option<MemoryImage>]>>,
+}
+
+impl std::fmt::Debug for LoadedModule {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LoadedModule").field("name", &self.parts.module.name).field("code", &self.parts.code.id()).finish()
+    }
+}
+
+impl LoadedModule {
+    /// From its parts.
+    pub fn new(parts: ModuleParts) -> Arc<LoadedModule> {
+        let layout = VmLayout::new(&parts.module);
+        let imported = FuncIndex::from_u32(parts.module.num_imported_functions);
+        let escaping_imports = parts.module.escaping.partition_point(|&f| f < imported);
+        let (instantiated, images) = (AtomicBool::new(false), OnceLock::new());
+        Arc::new(LoadedModule { parts, layout, escaping_imports, instantiated, images })
+    }
+
+    /// The decoded module.
+    pub fn module(&self) -> &Arc<Module> {
+        &self.parts.module
+    }
+
+    /// Its code.
+    pub fn code(&self) -> &Arc<CodeRegion> {
+        &self.parts.code
+    }
+
+    /// Layout of its instances' contexts.
+    pub fn layout(&self) -> &VmLayout {
+        &self.layout
+    }
+
+    /// Canonical ids of its types.
+    pub fn type_ids(&self) -> &[TypeId] {
+        &self.parts.type_ids
+    }
+
+    /// What its code was compiled for.
+    pub fn bounds(&self) -> BoundsStyle {
+        self.parts.bounds
+    }
+
+    /// The canonical id of a type.
+    pub fn type_id(&self, ty: TypeIndex) -> TypeId {
+        self.parts.type_ids[ty.as_u32() as usize]
+    }
+
+    /// A table's type, in canonical terms.
+    pub fn table_type(&self, table: TableIndex) -> TableType<TypeId> {
+        let ty = self.module().tables[table];
+        TableType { element: ty.element.map(&mut |t| self.type_id(t)), limits: ty.limits, table64: ty.table64 }
+    }
+
+    /// A global's type, in canonical terms.
+    pub fn global_type(&self, global: GlobalIndex) -> GlobalType<TypeId> {
+        let ty = self.module().globals[global];
+        GlobalType { content: ty.content.map(&mut |t| self.type_id(t)), mutable: ty.mutable }
+    }
+
+    /// Bytes of a data segment.
+    pub(crate) fn data(&self, data: DataIndex) -> &[u8] {
+        let range = &self.module().data[data].bytes;
+        (*self.parts.data).as_ref().get(range.start as usize..range.end as usize).unwrap_or(&[])
+    }
+
+    /// Address by which the function is named outside: its thunk if it escapes, its code otherwise.
+    pub(crate) fn function_address(&self, func: FuncIndex) -> Option<usize> {
+        let code = &self.parts.code;
+        let thunk = |n: usize| {
+            let at = self.parts.thunks as usize + (n - self.escaping_imports) * THUNK_SIZE;
+            (at + THUNK_SIZE <= code.text().len()).then(|| code.text_base() + at)
+        };
+        let defined = self.module().defined_func(func)?;
+        match self.module().escaping.binary_search(&func) {
+            Ok(n) => thunk(n),
+            Err(_) => code.function_address(defined),
+        }
+    }
+
+    /// The image of a memory, where one pays. The first instance copies its data: making an image costs as much as one copy.
+    pub(crate) fn images(&self) -> Option<&[Option<MemoryImage>]> {
+        if !self.instantiated.swap(true, Ordering::Relaxed) {
+            return None;
+        }
+        let make = || {
+            let (module, data) = (self.module(), (*self.parts.data).as_ref());
+            let first = module.num_imported_memories as usize;
+            let memories = (first..module.memories.len()).map(|m| MemoryIndex::from_u32(m as u32));
+            memories.map(|m| MemoryImage::new(module, data, m, IMAGE_MINIMUM)).collect()
+        };
+        Some(self.images.get_or_init(make))
+    }
+
+    /// Where the module's export of this name leads.
+    pub(crate) fn export(&self, name: &str) -> Option<EntityIndex> {
+        self.module().exports.iter().find(|e| e.name == name).map(|e| e.entity)
+    }
+}

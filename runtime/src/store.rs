@@ -1,0 +1,449 @@
+//! Stores: what instances share, and everything that lives until they are all gone.
+
+use crate::activation::Shared;
+use crate::backtrace::{self, RawBacktrace};
+use crate::code::CodeSpace;
+use crate::enter::Stop;
+use crate::error::{InstantiateError, OutOfBounds, ResourceError};
+use crate::funcref::{HostFunc, HostRecord};
+use crate::global::Global;
+use crate::handle::*;
+use crate::instance::{self, Instance};
+use crate::interrupt::InterruptHandle;
+use crate::memory::{Memory, MemoryBudget};
+use crate::module::LoadedModule;
+use crate::stack::WasmStack;
+use crate::sys::signal;
+use crate::table::Table;
+use sconce_environ::compile::BoundsStyle;
+use sconce_environ::index::TypeId;
+use sconce_environ::module::EntityIndex;
+use sconce_environ::types::{GlobalType, MemoryType, TableType};
+use sconce_environ::vm::*;
+use std::any::Any;
+use std::ffi::c_void;
+use std::ptr::{NonNull, null_mut};
+use std::sync::Arc;
+
+/// What can be chosen for a store.
+#[derive(Clone, Debug)]
+pub struct StoreOptions {
+    /// Bytes of its wasm stack, rounded up to pages; at least 64 KiB.
+    pub stack_size: usize,
+    /// Bytes that all its memories together may have; `None` is no limit.
+    pub max_memory: Option<u64>,
+}
+
+impl Default for StoreOptions {
+    fn default() -> StoreOptions {
+        StoreOptions { stack_size: 8 << 20, max_memory: None }
+    }
+}
+
+/// A store. Always boxed: contexts point to it.
+pub struct Store {
+    id: StoreId,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) budget: MemoryBudget,
+    pub(crate) memories: Vec<Memory>,
+    pub(crate) tables: Vec<Table>,
+    pub(crate) globals: Vec<Global>,
+    #[allow(clippy::vec_box, reason = "contexts point to instances")]
+    pub(crate) instances: Vec<Box<Instance>>,
+    /// Why wasm is being left, until the innermost call has returned.
+    pub(crate) stop: Option<Stop>,
+    host_functions: Vec<(Box<HostRecord>, Option<Arc<dyn Any + Send + Sync>>)>,
+    #[allow(clippy::vec_box, reason = "tables point to records")]
+    records: Vec<Box<VmFuncRef>>,
+    #[allow(clippy::vec_box, reason = "instances and the store's items point to them")]
+    own_memories: Vec<Box<VmMemory>>,
+    #[allow(clippy::vec_box, reason = "as above")]
+    own_tables: Vec<Box<VmTable>>,
+    #[allow(clippy::vec_box, reason = "as above")]
+    own_globals: Vec<Box<VmGlobal>>,
+    /// Host values; handle `2 * (i + 1)` names the one at `i`.
+    externrefs: Vec<Box<dyn Any + Send + Sync>>,
+}
+
+// SAFETY: a store's pointers lead to what it owns, or to code that it keeps alive, and move with it. Host functions' data is
+// `Send + Sync` by the contract of `new_host_func`.
+unsafe impl Send for Store {}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store").field("id", &self.id).field("instances", &self.instances.len()).finish()
+    }
+}
+
+impl Store {
+    /// An empty store for code in `space`.
+    ///
+    /// # Errors
+    /// If its stack cannot be had.
+    pub fn new(space: &Arc<CodeSpace>, options: StoreOptions) -> Result<Box<Store>, ResourceError> {
+        signal::install();
+        let shared = Shared::new(WasmStack::new(options.stack_size)?, space.clone());
+        let mut store = Box::new(Store {
+            id: StoreId::next(),
+            shared,
+            budget: MemoryBudget { used: 0, limit: options.max_memory },
+            memories: Vec::new(),
+            tables: Vec::new(),
+            globals: Vec::new(),
+            instances: Vec::new(),
+            stop: None,
+            host_functions: Vec::new(),
+            records: Vec::new(),
+            own_memories: Vec::new(),
+            own_tables: Vec::new(),
+            own_globals: Vec::new(),
+            externrefs: Vec::new(),
+        });
+        let this: *mut Store = &mut *store;
+        // SAFETY: nobody else has the context yet.
+        unsafe { (*store.vm()).runtime = this.cast() };
+        Ok(store)
+    }
+
+    /// Its number.
+    pub fn id(&self) -> StoreId {
+        self.id
+    }
+
+    /// Its context: what compiled code and host functions get.
+    pub fn vm(&self) -> *mut VmStoreContext {
+        self.shared.vm()
+    }
+
+    /// Where its code lives.
+    pub fn space(&self) -> &Arc<CodeSpace> {
+        &self.shared.code
+    }
+
+    /// Sets what host functions find in [`VmStoreContext::host_state`].
+    pub fn set_host_state(&mut self, state: *mut c_void) {
+        // SAFETY: the store is borrowed, so no wasm runs; the context lives as long as the store.
+        unsafe { (*self.vm()).host_state = state };
+    }
+
+    /// The store of a context, in a host function.
+    ///
+    /// # Safety
+    /// `vm` is the context of a live store that this thread is running, and no other reference to the store is used while the
+    /// result is.
+    pub unsafe fn from_vm<'a>(vm: *mut VmStoreContext) -> &'a mut Store {
+        // SAFETY: `call` keeps the pointer current; the rest is the caller's promise.
+        unsafe { &mut *(*vm).runtime.cast::<Store>() }
+    }
+
+    /// What interrupts this store's wasm code, from any thread.
+    pub fn interrupt_handle(&self) -> InterruptHandle {
+        InterruptHandle::new(self.shared.clone())
+    }
+
+    /// Whether an interrupt was asked for: host functions that take long look now and then, and return.
+    pub fn interrupted(&self) -> bool {
+        self.shared.interrupted()
+    }
+
+    /// The wasm frames below, innermost first: in a host function, those that led to it; otherwise none.
+    pub fn backtrace(&self) -> RawBacktrace {
+        backtrace::of_host_call(&self.shared)
+    }
+
+    // Functions.
+
+    /// Makes a host function.
+    ///
+    /// # Safety
+    /// `f.code` has the shape that the trampoline was made for, and may be called with `f.data` from whatever thread runs the
+    /// store, as long as `f.keep` lives.
+    ///
+    /// # Panics
+    /// If the trampoline is another engine's.
+    pub unsafe fn new_host_func(&mut self, f: HostFunc) -> FuncHandle {
+        assert!(Arc::ptr_eq(&f.trampoline.space, self.space()), "the trampoline belongs to another engine");
+        let mut record = HostRecord::new(&f, self.vm());
+        let pointer = NonNull::from(&mut *record).cast::<u8>();
+        let offset = record.record() as usize - pointer.as_ptr() as usize;
+        self.host_functions.push((record, f.keep));
+        // SAFETY: inside the box, which does not move.
+        FuncHandle { store: self.id, record: unsafe { pointer.add(offset).cast() } }
+    }
+
+    /// A function's canonical type.
+    pub fn func_type_id(&self, f: FuncHandle) -> TypeId {
+        self.id.check(f.store);
+        // SAFETY: records live as long as the store.
+        TypeId::from_u32(unsafe { (*f.record.as_ptr()).type_id })
+    }
+
+    /// A function reference as wasm holds it; null is 0.
+    pub fn func_to_raw(&self, f: Option<FuncHandle>) -> u64 {
+        f.map_or(0, |f| {
+            self.id.check(f.store);
+            f.record.as_ptr() as u64
+        })
+    }
+
+    /// A function reference that wasm holds.
+    ///
+    /// # Safety
+    /// `raw` came from wasm of this store as a funcref, or from [`Store::func_to_raw`].
+    pub unsafe fn func_from_raw(&self, raw: u64) -> Option<FuncHandle> {
+        NonNull::new(raw as *mut VmFuncRef).map(|record| FuncHandle { store: self.id, record })
+    }
+
+    pub(crate) fn add_record(&mut self, record: VmFuncRef) -> *mut VmFuncRef {
+        let same = |r: &&mut Box<VmFuncRef>| r.code == record.code && r.vmctx == record.vmctx;
+        if let Some(r) = self.records.iter_mut().find(same) {
+            return &mut **r;
+        }
+        self.records.push(Box::new(record));
+        self.records.last_mut().map_or(null_mut(), |r| &mut **r)
+    }
+
+    // Memories.
+
+    /// A memory of the host's.
+    ///
+    /// # Errors
+    /// If it exceeds the limit or cannot be had.
+    pub fn new_memory(&mut self, ty: MemoryType, bounds: BoundsStyle) -> Result<MemoryHandle, ResourceError> {
+        let mut vm = Box::new(VmMemory { base: null_mut(), length: 0.into() });
+        // SAFETY: the box stays in the store, which drops it after the memory.
+        let memory = unsafe { Memory::new(ty, bounds, &mut *vm, &mut self.budget)? };
+        self.own_memories.push(vm);
+        Ok(self.add_memory(memory))
+    }
+
+    pub(crate) fn add_memory(&mut self, memory: Memory) -> MemoryHandle {
+        // SAFETY: host code runs, so no handler is looking.
+        unsafe { (*self.shared.memories.get()).push(memory.reserved()) };
+        self.memories.push(memory);
+        MemoryHandle { store: self.id, index: self.memories.len() as u32 - 1 }
+    }
+
+    fn memory(&self, m: MemoryHandle) -> &Memory {
+        self.id.check(m.store);
+        &self.memories[m.index as usize]
+    }
+
+    /// A memory's type, as declared; its present size is [`Store::memory_size`].
+    pub fn memory_type(&self, m: MemoryHandle) -> MemoryType {
+        self.memory(m).ty()
+    }
+
+    /// A memory's pages.
+    pub fn memory_size(&self, m: MemoryHandle) -> u64 {
+        self.memory(m).pages()
+    }
+
+    /// A memory as compiled code sees it; valid as long as the store.
+    pub fn memory_vm(&self, m: MemoryHandle) -> *const VmMemory {
+        self.memory(m).vm()
+    }
+
+    /// Adds pages; gives the number before, or `None` if it cannot grow that much.
+    pub fn memory_grow(&mut self, m: MemoryHandle, pages: u64) -> Option<u64> {
+        self.id.check(m.store);
+        self.memories[m.index as usize].grow(pages, &mut self.budget)
+    }
+
+    /// Copies out of a memory.
+    ///
+    /// # Errors
+    /// If not all of it lies inside; nothing is copied then.
+    pub fn memory_read(&self, m: MemoryHandle, offset: u64, out: &mut [u8]) -> Result<(), OutOfBounds> {
+        self.memory(m).read(offset, out)
+    }
+
+    /// Copies into a memory.
+    ///
+    /// # Errors
+    /// If not all of it lies inside; nothing is copied then.
+    pub fn memory_write(&mut self, m: MemoryHandle, offset: u64, bytes: &[u8]) -> Result<(), OutOfBounds> {
+        self.id.check(m.store);
+        self.memories[m.index as usize].write(offset, bytes)
+    }
+
+    // Tables.
+
+    /// A table of the host's, full of `init`.
+    ///
+    /// # Errors
+    /// If it exceeds the limit.
+    ///
+    /// # Safety
+    /// `init` is a raw reference of this store and of the element type.
+    pub unsafe fn new_table(&mut self, ty: TableType<TypeId>, init: u128) -> Result<TableHandle, ResourceError> {
+        let mut vm = Box::new(VmTable { base: null_mut(), length: 0 });
+        // SAFETY: the box stays in the store, which drops it after the table; the rest is the caller's promise.
+        let table = unsafe { Table::new(ty, init, &mut *vm)? };
+        self.own_tables.push(vm);
+        self.tables.push(table);
+        Ok(TableHandle { store: self.id, index: self.tables.len() as u32 - 1 })
+    }
+
+    fn table(&self, t: TableHandle) -> &Table {
+        self.id.check(t.store);
+        &self.tables[t.index as usize]
+    }
+
+    /// A table's type, as declared.
+    pub fn table_type(&self, t: TableHandle) -> TableType<TypeId> {
+        self.table(t).ty()
+    }
+
+    /// A table's elements.
+    pub fn table_size(&self, t: TableHandle) -> u64 {
+        self.table(t).len()
+    }
+
+    /// An element as a raw reference; `None` past the end.
+    pub fn table_get(&self, t: TableHandle, index: u64) -> Option<u128> {
+        self.table(t).get(index).ok()
+    }
+
+    /// Replaces an element.
+    ///
+    /// # Errors
+    /// Past the end.
+    ///
+    /// # Safety
+    /// `value` is a raw reference of this store and of the element type.
+    pub unsafe fn table_set(&mut self, t: TableHandle, index: u64, value: u128) -> Result<(), OutOfBounds> {
+        self.id.check(t.store);
+        // SAFETY: the caller's promise.
+        unsafe { self.tables[t.index as usize].set(index, value) }
+    }
+
+    /// Adds elements; gives the number before, or `None` if it cannot grow that much.
+    ///
+    /// # Safety
+    /// As for [`Store::table_set`].
+    pub unsafe fn table_grow(&mut self, t: TableHandle, delta: u64, init: u128) -> Option<u64> {
+        self.id.check(t.store);
+        // SAFETY: the caller's promise.
+        unsafe { self.tables[t.index as usize].grow(delta, init) }
+    }
+
+    // Globals.
+
+    /// A global of the host's.
+    ///
+    /// # Safety
+    /// A reference is one of this store and of the type.
+    pub unsafe fn new_global(&mut self, ty: GlobalType<TypeId>, value: u128) -> GlobalHandle {
+        let mut vm = Box::new(VmGlobal { bytes: [0; 16] });
+        let global = Global { ty, vm: &mut *vm };
+        global.set(value);
+        self.own_globals.push(vm);
+        self.globals.push(global);
+        GlobalHandle { store: self.id, index: self.globals.len() as u32 - 1 }
+    }
+
+    fn global(&self, g: GlobalHandle) -> &Global {
+        self.id.check(g.store);
+        &self.globals[g.index as usize]
+    }
+
+    /// A global's type.
+    pub fn global_type(&self, g: GlobalHandle) -> GlobalType<TypeId> {
+        self.global(g).ty
+    }
+
+    /// A global's raw value.
+    pub fn global_get(&self, g: GlobalHandle) -> u128 {
+        self.global(g).get()
+    }
+
+    /// Replaces a global's value, whether it is mutable or not.
+    ///
+    /// # Safety
+    /// As for [`Store::new_global`].
+    pub unsafe fn global_set(&mut self, g: GlobalHandle, value: u128) {
+        self.global(g).set(value);
+    }
+
+    // Host values.
+
+    /// A reference to a host value, which lives until the store drops: its handle, never 0.
+    ///
+    /// # Errors
+    /// If there are 2^31 - 1 already.
+    pub fn new_externref(&mut self, value: Box<dyn Any + Send + Sync>) -> Result<u32, ResourceError> {
+        let n = u32::try_from(self.externrefs.len() + 1).ok().and_then(|n| n.checked_mul(2));
+        let handle = n.ok_or(ResourceError::TooManyReferences)?;
+        self.externrefs.push(value);
+        Ok(handle)
+    }
+
+    /// The host value of a handle; `None` for null and for what is no handle.
+    pub fn externref(&self, handle: u32) -> Option<&(dyn Any + Send + Sync)> {
+        if handle % 2 != 0 {
+            return None;
+        }
+        let i = (handle / 2).checked_sub(1)?;
+        self.externrefs.get(i as usize).map(|b| &**b)
+    }
+
+    // Instances.
+
+    /// Makes an instance: everything but running the start function.
+    ///
+    /// # Errors
+    /// If something cannot be had, or an active segment does not fit.
+    ///
+    /// # Safety
+    /// `imports` match `module`'s imports, in order, in kind and type.
+    ///
+    /// # Panics
+    /// If the number of imports is wrong, one belongs to another store, or the module to another engine.
+    pub unsafe fn instantiate(
+        &mut self,
+        module: &Arc<LoadedModule>,
+        imports: &[Item],
+    ) -> Result<InstanceHandle, InstantiateError> {
+        assert!(Arc::ptr_eq(module.code().space(), self.space()), "the module belongs to another engine");
+        // SAFETY: the caller's promise.
+        let index = unsafe { instance::instantiate(self, module, imports)? };
+        Ok(InstanceHandle { store: self.id, index })
+    }
+
+    /// An instance's module.
+    pub fn instance_module(&self, i: InstanceHandle) -> &Arc<LoadedModule> {
+        self.id.check(i.store);
+        &self.instances[i.index as usize].module
+    }
+
+    /// What an index of the instance's module means, exported or not.
+    ///
+    /// # Panics
+    /// If the module has no such index.
+    pub fn instance_item(&mut self, i: InstanceHandle, entity: EntityIndex) -> Item {
+        self.id.check(i.store);
+        instance::item(self, i.index, entity)
+    }
+
+    /// The instance whose import a host function was called through; `None` if the host made the call itself.
+    ///
+    /// # Safety
+    /// `ctx` is what the host function got, and belongs to this store.
+    pub unsafe fn caller(&self, ctx: *const VmHostContext) -> Option<InstanceHandle> {
+        // SAFETY: the caller's promise; `caller` is null or an instance's context, whose `instance` never changes.
+        unsafe {
+            let caller = (*ctx).caller.as_ref()?;
+            Some(InstanceHandle { store: self.id, index: (*caller.instance.cast::<Instance>()).index })
+        }
+    }
+}
+
+/// The memory that a host function's caller exports as `memory`.
+///
+/// # Safety
+/// `ctx` is what a host function got; the result is used only during that call.
+pub unsafe fn caller_memory<'a>(ctx: *const VmHostContext) -> Option<&'a VmMemory> {
+    // SAFETY: the caller's promise; `default_memory` is null or valid as long as the store.
+    unsafe { (*ctx).caller.as_ref()?.default_memory.as_ref() }
+}

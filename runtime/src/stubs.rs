@@ -1,0 +1,164 @@
+//! The trampolines of an engine: landing pad, builtins, and one for each signature and direction, made when first asked for.
+//!
+//! They live in the code reservation, beside the code that calls them, which makes calls measurably faster than trampolines in
+//! the executable's own text.
+
+use crate::builtins;
+use crate::code::CodeSpace;
+use crate::error::ResourceError;
+use crate::sys::PAGE;
+use sconce_environ::builtin::Builtin;
+use sconce_environ::vm::{VmContext, VmHostContext, VmStoreContext};
+use sconce_x64::Signature;
+use sconce_x64::stubs::{self, Offsets};
+use std::collections::HashMap;
+use std::ffi::c_void;
+use std::mem::offset_of;
+use std::sync::{Arc, Mutex, PoisonError};
+
+pub(crate) const OFFSETS: Offsets = Offsets {
+    store: offset_of!(VmContext, store) as i32,
+    host_code: offset_of!(VmHostContext, host_code) as i32,
+    host_sp: offset_of!(VmStoreContext, host_sp) as i32,
+    exit_fp: offset_of!(VmStoreContext, exit_fp) as i32,
+    pending: offset_of!(VmStoreContext, pending) as i32,
+};
+
+// Trampolines do not know which kind of context a callee has.
+const _: () = assert!(offset_of!(VmContext, store) == offset_of!(VmHostContext, store));
+
+/// How a host function takes its arguments; see the crate's documentation.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
+pub enum HostCallKind {
+    /// As an `extern "C"` function of the wasm function's signature.
+    Registers,
+    /// In an array of 16-byte places.
+    Array,
+}
+
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
+enum Kind {
+    Entry,
+    Host(HostCallKind),
+}
+
+/// The way into wasm functions of one signature.
+#[derive(Clone, Debug)]
+pub struct EntryTrampoline {
+    pub(crate) code: usize,
+    pub(crate) places: usize,
+    /// Keeps the code alive.
+    _space: Arc<CodeSpace>,
+}
+
+/// The way from wasm to host functions of one signature.
+#[derive(Clone, Debug)]
+pub struct HostTrampoline {
+    pub(crate) code: usize,
+    pub(crate) space: Arc<CodeSpace>,
+}
+
+/// An engine's trampolines.
+#[derive(Debug, Default)]
+pub(crate) struct Stubs {
+    landing_pad: usize,
+    builtins: Box<[usize]>,
+    made: Mutex<Made>,
+}
+
+#[derive(Debug, Default)]
+struct Made {
+    by_signature: HashMap<(Kind, Signature), usize>,
+    /// Where the next one goes, and the end of the unit.
+    next: usize,
+    end: usize,
+}
+
+impl Stubs {
+    /// Makes the landing pad and the builtins' trampolines.
+    pub(crate) fn new(space: &CodeSpace) -> Result<Stubs, ResourceError> {
+        let mut made = Made::default();
+        let landing_pad = made.add(space, &stubs::landing_pad(&OFFSETS))?;
+        let targets = builtins::targets();
+        let code: Vec<_> = targets.iter().map(|&t| stubs::builtin(&OFFSETS, t as u64, landing_pad as u64)).collect();
+        // One write for all.
+        let mut all = Vec::new();
+        let mut offsets = Vec::with_capacity(Builtin::COUNT);
+        for bytes in &code {
+            all.resize(all.len().next_multiple_of(16), 0xcc);
+            offsets.push(all.len());
+            all.extend_from_slice(bytes);
+        }
+        let base = made.add(space, &all)?;
+        let builtins = offsets.into_iter().map(|o| base + o).collect();
+        Ok(Stubs { landing_pad, builtins, made: Mutex::new(made) })
+    }
+
+    /// Where traps continue.
+    pub(crate) fn landing_pad(&self) -> usize {
+        self.landing_pad
+    }
+
+    /// What `VmContext::builtins` points to.
+    pub(crate) fn builtins(&self) -> *const *const c_void {
+        self.builtins.as_ptr().cast()
+    }
+
+    fn get(&self, space: &CodeSpace, kind: Kind, sig: &Signature) -> Result<usize, ResourceError> {
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (kind, sig.clone());
+        if let Some(&code) = made.by_signature.get(&key) {
+            return Ok(code);
+        }
+        let pad = self.landing_pad as u64;
+        let bytes = match kind {
+            Kind::Entry => stubs::entry(sig, &OFFSETS),
+            Kind::Host(HostCallKind::Registers) => stubs::host_call_registers(sig, &OFFSETS, pad),
+            Kind::Host(HostCallKind::Array) => stubs::host_call_array(sig, &OFFSETS, pad),
+        };
+        let code = made.add(space, &bytes)?;
+        made.by_signature.insert(key, code);
+        Ok(code)
+    }
+}
+
+impl Made {
+    fn add(&mut self, space: &CodeSpace, bytes: &[u8]) -> Result<usize, ResourceError> {
+        let align = if space.appends() { 32 } else { PAGE };
+        let mut at = self.next.next_multiple_of(align);
+        if at + bytes.len() > self.end {
+            // The largest trampoline, of 1,000 parameters and results, takes some 20 KiB.
+            at = space.allocate_for_stubs()?;
+            self.end = at + CodeSpace::STUB_UNIT;
+            if bytes.len() > CodeSpace::STUB_UNIT {
+                return Err(ResourceError::CodeSpaceFull { wanted: bytes.len(), size: space.size() });
+            }
+        }
+        self.next = at + bytes.len();
+        // SAFETY: the place was given to nobody else, and without appending it is a page of its own.
+        unsafe { space.write_stubs(at, bytes) }
+    }
+}
+
+impl CodeSpace {
+    /// The way into wasm functions of this signature; cached.
+    ///
+    /// # Errors
+    /// If there is no room.
+    pub fn entry_trampoline(self: &Arc<Self>, sig: &Signature) -> Result<EntryTrampoline, ResourceError> {
+        let code = self.stubs().get(self, Kind::Entry, sig)?;
+        Ok(EntryTrampoline { code, places: sig.places(), _space: self.clone() })
+    }
+
+    /// The way to host functions of this signature; cached.
+    ///
+    /// # Errors
+    /// If there is no room.
+    ///
+    /// # Panics
+    /// If `Registers` is asked for where results need a buffer.
+    pub fn host_trampoline(self: &Arc<Self>, sig: &Signature, kind: HostCallKind) -> Result<HostTrampoline, ResourceError> {
+        let code = self.stubs().get(self, Kind::Host(kind), sig)?;
+        Ok(HostTrampoline { code, space: self.clone() })
+    }
+}

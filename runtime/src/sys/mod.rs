@@ -1,0 +1,15 @@
+//! Everything that is the operating system's: mappings, memory files, address-space probes, threads' stacks, signals.
+
+pub(crate) mod memfile;
+pub(crate) mod mmap;
+pub(crate) mod signal;
+pub(crate) mod space;
+pub(crate) mod thread;
+
+/// Bytes of a host page: the only page size there is on x86-64.
+pub(crate) const PAGE: usize = 4096;
+
+/// Rounds up to whole host pages. `None` if that overflows.
+pub(crate) fn page_ceil(n: usize) -> Option<usize> {
+    n.checked_next_multiple_of(PAGE)
+}

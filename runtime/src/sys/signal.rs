@@ -1,0 +1,174 @@
+//! Signal handlers: installed once for the process, each chaining to the one that was there before.
+//!
+//! Handlers run on the alternate stack, call nothing that is not async-signal-safe, and change nothing but the interrupted
+//! context and the record of the fault.
+
+use crate::{interrupt, traps};
+use libc::{c_int, c_void, sigaction, siginfo_t, ucontext_t};
+use std::cell::UnsafeCell;
+use std::mem::{MaybeUninit, zeroed};
+use std::ptr::{null, null_mut};
+use std::sync::Once;
+
+/// The signal that interrupts wasm. By default it is ignored, debuggers pass it on, and programs rarely use it; a stray one
+/// does no harm. Requests are not queued: the flag says what is asked for, the signal only makes the thread look.
+pub(crate) const INTERRUPT: c_int = libc::SIGURG;
+
+const FAULTS: [c_int; 4] = [libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL];
+
+/// Kinds of synchronous faults.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// An access to this address.
+    Memory(usize),
+    /// Division.
+    Arithmetic,
+    /// An undefined instruction.
+    Illegal,
+}
+
+/// The interrupted state of a thread.
+pub(crate) struct Context(*mut ucontext_t);
+
+impl Context {
+    fn get(&self, register: c_int) -> usize {
+        // SAFETY: the kernel's context is valid while the handler runs.
+        unsafe { (*self.0).uc_mcontext.gregs[register as usize] as usize }
+    }
+
+    fn set(&mut self, register: c_int, value: usize) {
+        // SAFETY: as in `get`.
+        unsafe { (*self.0).uc_mcontext.gregs[register as usize] = value as i64 }
+    }
+
+    /// Program counter.
+    pub(crate) fn pc(&self) -> usize {
+        self.get(libc::REG_RIP)
+    }
+
+    /// Frame pointer.
+    pub(crate) fn fp(&self) -> usize {
+        self.get(libc::REG_RBP)
+    }
+
+    /// Stack pointer.
+    pub(crate) fn sp(&self) -> usize {
+        self.get(libc::REG_RSP)
+    }
+
+    /// Makes the thread continue at `pc` with `argument` in the first argument register. Direction, trap and alignment-check
+    /// flags are cleared: the host's code does not expect them.
+    pub(crate) fn redirect(&mut self, pc: usize, argument: usize) {
+        const DF_TF_AC: usize = 1 << 10 | 1 << 8 | 1 << 18;
+        self.set(libc::REG_RIP, pc);
+        self.set(libc::REG_RDI, argument);
+        let flags = self.get(libc::REG_EFL);
+        self.set(libc::REG_EFL, flags & !DF_TF_AC);
+    }
+}
+
+/// What was installed before us, by signal number.
+struct Previous(UnsafeCell<[MaybeUninit<sigaction>; 32]>);
+
+// SAFETY: written once, before the handler that reads it is installed.
+unsafe impl Sync for Previous {}
+
+static PREVIOUS: Previous = Previous(UnsafeCell::new([const { MaybeUninit::uninit() }; 32]));
+
+/// Installs the handlers, the first time.
+pub(crate) fn install() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        for signal in FAULTS {
+            // SA_ONSTACK: the handler must run when the stack is what faulted. Without SA_NODEFER: a fault inside the handler
+            // is a bug, and kills.
+            install_one(signal, on_fault as *const (), libc::SA_ONSTACK);
+        }
+        // Without SA_RESTART: a system call that blocks ends with EINTR, so that the host function can see the request.
+        install_one(INTERRUPT, on_interrupt as *const (), libc::SA_ONSTACK);
+    });
+}
+
+fn install_one(signal: c_int, handler: *const (), flags: c_int) {
+    // SAFETY: the previous action is stored before a handler that would read it can run; a sigaction is plain data.
+    unsafe {
+        let slot = &raw mut (*PREVIOUS.0.get())[signal as usize];
+        sigaction(signal, null(), (*slot).as_mut_ptr());
+        let mut new: sigaction = zeroed();
+        new.sa_sigaction = handler as usize;
+        new.sa_flags = libc::SA_SIGINFO | flags;
+        libc::sigemptyset(&mut new.sa_mask);
+        // Fails only for signals that cannot be caught, and these can.
+        sigaction(signal, &new, null_mut());
+    }
+}
+
+extern "C" fn on_fault(signal: c_int, info: *mut siginfo_t, context: *mut c_void) {
+    // SAFETY: the kernel passes valid pointers.
+    let (code, address) = unsafe { ((*info).si_code, (*info).si_addr() as usize) };
+    // Only what the processor raised, not what somebody sent.
+    if code > 0 {
+        let fault = match signal {
+            libc::SIGFPE => Fault::Arithmetic,
+            libc::SIGILL => Fault::Illegal,
+            _ => Fault::Memory(address),
+        };
+        if traps::on_fault(fault, &mut Context(context.cast())) {
+            return;
+        }
+    }
+    chain(signal, info, context);
+}
+
+extern "C" fn on_interrupt(signal: c_int, info: *mut siginfo_t, context: *mut c_void) {
+    interrupt::on_signal(&mut Context(context.cast()));
+    // SAFETY: the kernel passes a valid pointer, and slot and action are as in `install_one`.
+    let (ours, ignored) = unsafe {
+        let previous = (*PREVIOUS.0.get())[signal as usize].assume_init_ref().sa_sigaction;
+        let sent = (*info).si_code == libc::SI_TKILL && (*info).si_pid() == libc::getpid();
+        (sent, previous == libc::SIG_DFL || previous == libc::SIG_IGN)
+    };
+    // The default action of this signal is to ignore it.
+    if !ours && !ignored {
+        chain(signal, info, context);
+    }
+}
+
+/// Gives the signal to whoever had it before.
+fn chain(signal: c_int, info: *mut siginfo_t, context: *mut c_void) {
+    // SAFETY: the slot was written before this handler was installed; the previous handler gets what the kernel gave us, and
+    // is called in the way that its flags ask for.
+    unsafe {
+        let previous = (*PREVIOUS.0.get())[signal as usize].assume_init_ref();
+        let sent = (*info).si_code <= 0;
+        match previous.sa_sigaction {
+            libc::SIG_IGN if sent => {}
+            // The kernel does not let a fault be ignored, and neither do we: both become the default action.
+            libc::SIG_DFL | libc::SIG_IGN => {
+                let mut default: sigaction = zeroed();
+                default.sa_sigaction = libc::SIG_DFL;
+                sigaction(signal, &default, null_mut());
+                if sent {
+                    // It would not happen again by itself. Blocked now, it is delivered when the handler returns.
+                    libc::raise(signal);
+                }
+            }
+            handler if previous.sa_flags & libc::SA_SIGINFO != 0 => {
+                let handler: extern "C" fn(c_int, *mut siginfo_t, *mut c_void) = std::mem::transmute(handler);
+                handler(signal, info, context);
+            }
+            handler => {
+                let handler: extern "C" fn(c_int) = std::mem::transmute(handler);
+                handler(signal);
+            }
+        }
+    }
+}
+
+/// Signals a thread of this process. A thread that is gone is nobody.
+pub(crate) fn send_interrupt(thread: i32) {
+    // SAFETY: no memory is involved; the worst that a reused id does is to let another thread of ours look at its flag.
+    unsafe {
+        libc::syscall(libc::SYS_tgkill, libc::getpid(), thread, INTERRUPT);
+    }
+}

@@ -1,0 +1,44 @@
+//! How much address space there is.
+
+use super::PAGE;
+use super::mmap::Mapping;
+use rustix::process::{Resource, getrlimit};
+use sconce_environ::compile::MEMORY_GUARD_BYTES;
+
+/// Bytes of address space that this process may still map under its limit (`ulimit -v`); `None` without a limit.
+pub(crate) fn remaining() -> Option<u64> {
+    let limit = getrlimit(Resource::As).current?;
+    let used = std::fs::read_to_string("/proc/self/statm").ok().and_then(|s| s.split(' ').next()?.parse::<u64>().ok());
+    Some(limit.saturating_sub(used.unwrap_or(0).saturating_mul(PAGE as u64)))
+}
+
+/// Whether memories with guards can be had: `None`, or the reason why not, in one line without a full stop.
+pub fn guards_unavailable() -> Option<String> {
+    let wanted = (4 << 30) + MEMORY_GUARD_BYTES;
+    // Two: code, stacks and a second memory want their share as well.
+    if let Some(left) = remaining()
+        && left < 2 * wanted
+    {
+        return Some(format!("address space is limited to {left} more bytes (ulimit -v)"));
+    }
+    match Mapping::reserve(wanted as usize) {
+        Ok(_) => None,
+        Err(e) => Some(format!("{wanted} bytes of address space cannot be reserved: {}", std::io::Error::from(e))),
+    }
+}
+
+/// Reserves `wanted` bytes, or, where that much is not there, half and half again, down to `least`. Under a limit on address
+/// space it takes no more than `share` (a divisor) of what is left, so that something is left for others.
+pub(crate) fn reserve_up_to(wanted: usize, least: usize, share: u64) -> rustix::io::Result<Mapping> {
+    let mut len = wanted;
+    if let Some(left) = remaining() {
+        len = len.min(usize::try_from(left / share).unwrap_or(usize::MAX));
+    }
+    loop {
+        len = (len & !(0xffff)).max(least);
+        match Mapping::reserve(len) {
+            Err(_) if len > least => len /= 2,
+            result => return result,
+        }
+    }
+}

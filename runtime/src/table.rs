@@ -1,0 +1,182 @@
+//! Tables. One of functions has entries that `call_indirect` reads inline; one of other references has 32-bit handles.
+
+use crate::error::{OutOfBounds, ResourceError};
+use sconce_environ::index::TypeId;
+use sconce_environ::types::{RefKind, TableType};
+use sconce_environ::vm::{NO_TYPE, VmFuncRef, VmTable, VmTableEntry};
+use std::ptr::{null, null_mut};
+
+/// Elements that a table may have. Guests can ask for 2^32 of 32 bytes.
+pub(crate) const MAX_ELEMENTS: u64 = 10_000_000;
+
+/// Owns the elements' memory. Elements are read and written through `Table::vm`'s base, since compiled code does so too;
+/// these vectors are touched only to grow.
+#[derive(Debug)]
+enum Elements {
+    Funcs(Vec<VmTableEntry>),
+    Handles(Vec<u32>),
+}
+
+/// A table.
+#[derive(Debug)]
+pub(crate) struct Table {
+    ty: TableType<TypeId>,
+    elements: Elements,
+    vm: *mut VmTable,
+}
+
+/// The entry of a function reference.
+fn entry(funcref: *const VmFuncRef) -> VmTableEntry {
+    // SAFETY: a non-null funcref is a record of the store.
+    match unsafe { funcref.as_ref() } {
+        None => VmTableEntry { code: null(), vmctx: null_mut(), type_id: NO_TYPE, reserved: 0, funcref: null() },
+        Some(r) => VmTableEntry { code: r.code, vmctx: r.vmctx, type_id: r.type_id, reserved: 0, funcref },
+    }
+}
+
+fn funcref(raw: u128) -> *const VmFuncRef {
+    raw as u64 as *const VmFuncRef
+}
+
+impl Table {
+    /// A table of its type's minimal size, full of `init`, described at `vm`.
+    ///
+    /// # Safety
+    /// `vm` is valid for writes and outlives the table; `init` is a reference of the store and of the element type.
+    pub(crate) unsafe fn new(ty: TableType<TypeId>, init: u128, vm: *mut VmTable) -> Result<Table, ResourceError> {
+        let elements = match ty.element.kind() {
+            RefKind::Func => Elements::Funcs(Vec::new()),
+            RefKind::Handle => Elements::Handles(Vec::new()),
+        };
+        // SAFETY: the caller's promise.
+        unsafe { vm.write(VmTable { base: null_mut(), length: 0 }) };
+        let mut table = Table { ty, elements, vm };
+        // SAFETY: the caller's promise.
+        match unsafe { table.grow(ty.limits.min, init) } {
+            Some(_) => Ok(table),
+            None => Err(ResourceError::TableLimit { wanted: ty.limits.min, limit: MAX_ELEMENTS }),
+        }
+    }
+
+    /// Its declared type.
+    pub(crate) fn ty(&self) -> TableType<TypeId> {
+        self.ty
+    }
+
+    /// What compiled code sees.
+    pub(crate) fn vm(&self) -> *mut VmTable {
+        self.vm
+    }
+
+    /// Elements.
+    pub(crate) fn len(&self) -> u64 {
+        // SAFETY: `vm` is valid as long as the table.
+        unsafe { (*self.vm).length as u64 }
+    }
+
+    /// How its elements are held.
+    pub(crate) fn kind(&self) -> RefKind {
+        self.ty.element.kind()
+    }
+
+    fn base(&self) -> *mut u8 {
+        // SAFETY: as in `len`.
+        unsafe { (*self.vm).base }
+    }
+
+    /// Adds elements; gives the number before, or `None` if that cannot be.
+    ///
+    /// # Safety
+    /// `init` is a reference of the store and of the element type.
+    pub(crate) unsafe fn grow(&mut self, delta: u64, init: u128) -> Option<u64> {
+        let before = self.len();
+        let max = self.ty.limits.max.unwrap_or(u64::MAX).min(MAX_ELEMENTS);
+        let after = before.checked_add(delta).filter(|&n| n <= max)? as usize;
+        let base = match &mut self.elements {
+            Elements::Funcs(v) => {
+                v.try_reserve(delta as usize).ok()?;
+                v.resize(after, entry(funcref(init)));
+                v.as_mut_ptr().cast()
+            }
+            Elements::Handles(v) => {
+                v.try_reserve(delta as usize).ok()?;
+                v.resize(after, init as u32);
+                v.as_mut_ptr().cast()
+            }
+        };
+        // SAFETY: as in `len`.
+        unsafe { self.vm.write(VmTable { base, length: after }) };
+        Some(before)
+    }
+
+    /// An element, as a raw value.
+    pub(crate) fn get(&self, index: u64) -> Result<u128, OutOfBounds> {
+        if index >= self.len() {
+            return Err(OutOfBounds);
+        }
+        let at = index as usize;
+        // SAFETY: the index is inside, and elements are initialised.
+        Ok(unsafe {
+            match self.kind() {
+                RefKind::Func => (*self.base().cast::<VmTableEntry>().add(at)).funcref as u64 as u128,
+                RefKind::Handle => u128::from(*self.base().cast::<u32>().add(at)),
+            }
+        })
+    }
+
+    /// Fills `len` elements from `at` on.
+    ///
+    /// # Safety
+    /// As for [`Table::grow`].
+    pub(crate) unsafe fn fill(&mut self, at: u64, value: u128, len: u64) -> Result<(), OutOfBounds> {
+        at.checked_add(len).filter(|&end| end <= self.len()).ok_or(OutOfBounds)?;
+        let (at, len) = (at as usize, len as usize);
+        if len == 0 {
+            return Ok(());
+        }
+        // SAFETY: the range is inside; nothing else refers to the elements while a builtin runs.
+        unsafe {
+            match self.kind() {
+                RefKind::Func => {
+                    let e = entry(funcref(value));
+                    (0..len).for_each(|i| self.base().cast::<VmTableEntry>().add(at + i).write(e));
+                }
+                RefKind::Handle => (0..len).for_each(|i| self.base().cast::<u32>().add(at + i).write(value as u32)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Replaces one element.
+    ///
+    /// # Safety
+    /// As for [`Table::grow`].
+    pub(crate) unsafe fn set(&mut self, index: u64, value: u128) -> Result<(), OutOfBounds> {
+        // SAFETY: the caller's promise.
+        unsafe { self.fill(index, value, 1) }
+    }
+
+    /// Copies `len` elements from `src` in table `from` to `dst` in table `to`, which may be the same; as if through a buffer.
+    ///
+    /// # Safety
+    /// Both belong to one store, and `from`'s element type matches `to`'s.
+    pub(crate) unsafe fn copy(to: *mut Table, from: *const Table, dst: u64, src: u64, len: u64) -> Result<(), OutOfBounds> {
+        // SAFETY: valid tables by the caller's promise; only shared references are made, and they end here.
+        let (to, from) = unsafe { (&*to, &*from) };
+        src.checked_add(len).filter(|&end| end <= from.len()).ok_or(OutOfBounds)?;
+        dst.checked_add(len).filter(|&end| end <= to.len()).ok_or(OutOfBounds)?;
+        if to.kind() != from.kind() || len == 0 {
+            return Ok(());
+        }
+        let size = match to.kind() {
+            RefKind::Func => size_of::<VmTableEntry>(),
+            RefKind::Handle => size_of::<u32>(),
+        };
+        // SAFETY: both ranges are inside; `copy` allows overlap.
+        unsafe {
+            let (from, to) = (from.base().add(src as usize * size), to.base().add(dst as usize * size));
+            std::ptr::copy(from, to, len as usize * size);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,70 @@
+//! Which faults are traps.
+//!
+//! A fault is a trap of the store that this thread is running if its PC lies in that store's code space, and
+//! - its address lies in the guard of the store's wasm stack: the stack is exhausted, whatever instruction touched it (the push
+//!   of a call, a probe, a trampoline), or
+//! - its PC lies in a module's text and the module's trap table has an entry for it that fits the kind of fault; for memory
+//!   faults the address must also lie in one of the store's memories.
+//!
+//! Everything else is a bug, ours or the embedder's, and must look like one: it goes to the handler that was there before.
+
+use crate::activation::{Fault, Shared};
+use crate::sys::signal::{self, Context};
+use sconce_environ::trap::TrapCode;
+use std::cell::Cell;
+use std::ptr::null;
+
+thread_local! {
+    /// The store whose wasm code this thread entered last and has not left.
+    static CURRENT: Cell<*const Shared> = const { Cell::new(null()) };
+}
+
+/// Makes a store the current one; gives the one before.
+#[inline]
+pub(crate) fn set_current(shared: *const Shared) -> *const Shared {
+    CURRENT.replace(shared)
+}
+
+/// The current store, for handlers. Async-signal-safe: the variable needs no initialisation, and a thread that never touched it
+/// holds null.
+pub(crate) fn current<'a>() -> Option<&'a Shared> {
+    // SAFETY: `call` sets it while it owns a reference to the store's `Shared`, and resets it before it gives that up.
+    unsafe { CURRENT.get().as_ref() }
+}
+
+/// Turns a fault into a trap, if it is one. Async-signal-safe.
+pub(crate) fn on_fault(fault: signal::Fault, context: &mut Context) -> bool {
+    let Some(shared) = current() else { return false };
+    let Some(code) = recognise(shared, fault, context.pc()) else { return false };
+    leave_wasm(shared, code, context);
+    true
+}
+
+/// Makes the thread continue at the landing pad.
+pub(crate) fn leave_wasm(shared: &Shared, code: TrapCode, context: &mut Context) {
+    shared.fault.set(Some(Fault { code, pc: context.pc(), sp: context.sp(), fp: context.fp() }));
+    context.redirect(shared.code.stubs().landing_pad(), shared.vm() as usize);
+}
+
+fn recognise(shared: &Shared, fault: signal::Fault, pc: usize) -> Option<TrapCode> {
+    if !shared.code.contains(pc) {
+        return None;
+    }
+    if let signal::Fault::Memory(address) = fault
+        && shared.stack.guard().contains(&address)
+    {
+        return Some(TrapCode::StackOverflow);
+    }
+    // SAFETY: the store runs this code, so it owns the region.
+    let region = unsafe { shared.code.region_at(pc)? };
+    let code = region.tables().trap_at((pc - region.text_base()) as u32)?;
+    let fits = match fault {
+        // SAFETY: only host code changes the list, and wasm code was running.
+        signal::Fault::Memory(address) => {
+            code == TrapCode::MemoryOutOfBounds && unsafe { (*shared.memories.get()).iter().any(|r| r.contains(&address)) }
+        }
+        signal::Fault::Arithmetic => matches!(code, TrapCode::IntegerDivideByZero | TrapCode::IntegerOverflow),
+        signal::Fault::Illegal => true,
+    };
+    fits.then_some(code)
+}
