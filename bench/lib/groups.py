@@ -1,0 +1,226 @@
+"""What is measured: one function a group, each taking the tools and the options and returning tables."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+
+from .measure import Failed, Sample, interleave
+from .report import Table
+from .tools import BENCH, GUESTS, ROOT, sh
+
+MIB = 1 << 20
+
+
+def say(text):
+    """Progress, on standard error."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def wasm_command(tools, runner, module, *, directories=(), arguments=(), flags=()):
+    """The command that runs a module under a runner; directories are pairs of host and guest."""
+    if runner.startswith("Node"):
+        pairs = ",".join(f"{guest}={host}" for host, guest in directories)
+        return [tools.node, "--no-warnings", tools.node_script, module, pairs, *arguments]
+    program = tools.sconce if runner.startswith("Sconce") else tools.wasmtime
+    return [program, "run", *flags, *(f"--dir={host}::{guest}" for host, guest in directories), module, *arguments]
+
+
+def runs(tools, commands, *, env=None):
+    """Runners for `interleave` from commands."""
+    return {name: lambda command=command: tools.launcher.run(command, env=env) for name, command in commands.items()}
+
+
+def same_output(samples):
+    """Fails unless every run printed the same: a fast wrong answer is no result."""
+    outputs = {sample.output for of_runner in samples.values() for sample in of_runner}
+    if len(outputs) > 1:
+        raise Failed(f"runners disagree: {outputs}")
+
+
+def start_programs(tools):
+    """Short runs of hello, PHP and Python: name -> (module, directories, arguments, text that must appear)."""
+    place = tools.fresh("start")
+    (place / "hello.php").write_text("<?php echo 'hello';\n")
+    (place / "hello.py").write_text("print('hello')\n")
+    programs = tools.programs
+    return {
+        "hello": (tools.hello()[0], [], [], b"Hello"),
+        "PHP": (programs / "php.wasm", [(place, "/w")], ["/w/hello.php"], b"hello"),
+        "Python": (programs / "python.wasm", [(programs / "python-fs", "/"), (place, "/w")], ["/w/hello.py"], b"hello"),
+    }
+
+
+def startup(tools, options):
+    """Wall time of whole processes, compiled afresh and from what an earlier run left; and their peak memory."""
+    cold = Table(
+        "Start-up, compiled afresh", "ms", ["native", "Sconce", "Wasmtime", "Node"],
+        note="Wall time of the whole process, caches off.", against=[("Sconce", "Wasmtime"), ("Sconce", "Node")],
+    )
+    warm_runners = ["native", "Sconce cached", "Sconce precompiled", "Wasmtime cached", "Wasmtime precompiled"]
+    warm = Table(
+        "Start-up, second run", "ms", warm_runners, note="Wall time of the whole process, with the code of an earlier run.",
+        against=[("Sconce cached", "Wasmtime precompiled"), ("Sconce precompiled", "Wasmtime precompiled")],
+    )
+    peak_cold = Table("Peak memory, compiled afresh", "MiB", ["Sconce", "Wasmtime", "Node"], against=[("Sconce", "Wasmtime")])
+    peak_warm = Table("Peak memory, second run", "MiB", warm_runners[1:], against=[("Sconce cached", "Wasmtime precompiled")])
+    cache = tools.fresh("cache")
+    # Wasmtime's cache directory follows XDG too.
+    env = {**os.environ, "XDG_CACHE_HOME": str(cache)}
+    for name, (module, directories, arguments, must) in start_programs(tools).items():
+        say(f"start-up: {name}")
+
+        def command(runner, module=module, flags=(), directories=directories, arguments=arguments):
+            return wasm_command(tools, runner, module, directories=directories, arguments=arguments, flags=flags)
+
+        commands = {"Wasmtime": command("Wasmtime", flags=["-Ccache=n"]), "Node": command("Node")}
+        if tools.sconce:
+            commands["Sconce"] = command("Sconce", flags=["--cache=off"])
+        if name == "hello":
+            commands["native"] = [tools.hello()[1]]
+        rounds = options.rounds(40 if name == "hello" else 5)
+        samples = interleave(runs(tools, commands, env=env), rounds)
+        made = tools.precompiled(module)
+        commands = {
+            "Wasmtime cached": command("Wasmtime", flags=["-Ccache=y"]),
+            "Wasmtime precompiled": command("Wasmtime", made["Wasmtime"], ["--allow-precompiled"]),
+        }
+        if tools.sconce:
+            commands["Sconce cached"] = command("Sconce")
+            commands["Sconce precompiled"] = command("Sconce", made["Sconce"], ["--allow-precompiled"])
+        if name == "hello":
+            commands["native"] = [tools.hello()[1]]
+        warm_samples = interleave(runs(tools, commands, env=env), options.rounds(60 if name == "hello" else 20), warm=2)
+        for of_runner in [*samples.values(), *warm_samples.values()]:
+            for sample in of_runner:
+                if must not in sample.output:
+                    raise Failed(f"{name} printed {sample.output!r}")
+        cold.add(name, {r: [s.wall * 1e3 for s in found] for r, found in samples.items()})
+        warm.add(name, {r: [s.wall * 1e3 for s in found] for r, found in warm_samples.items()})
+        peak_cold.add(name, {r: [s.peak / MIB for s in found] for r, found in samples.items()})
+        peak_warm.add(name, {r: [s.peak / MIB for s in found] for r, found in warm_samples.items()})
+    return [cold, warm, peak_cold, peak_warm]
+
+
+def cpu(tools, options):
+    """CPU time of long-running guests, compiled ahead of time where a runner can."""
+    table = Table(
+        "CPU time of long-running guests", "s", ["native", "Sconce", "Wasmtime", "Node"],
+        note="User and system time of the whole process. Sconce and Wasmtime run code compiled beforehand; Node compiles as it runs.",
+        against=[("Sconce", "Wasmtime"), ("Sconce", "native"), ("Sconce", "Node"), ("Wasmtime", "native")],
+    )
+    peak = Table("Peak memory of long-running guests", "MiB", ["Sconce", "Wasmtime", "Node"], against=[("Sconce", "Wasmtime")])
+    for name in [*GUESTS, "lua", "zstd"]:
+        if options.guests and name not in options.guests:
+            continue
+        say(f"CPU time: {name}")
+        wasm, native = tools.guest(name)
+        made = tools.precompiled(wasm)
+        commands = {"native": [native], "Node": wasm_command(tools, "Node", wasm)}
+        for runner, module in made.items():
+            commands[runner] = wasm_command(tools, runner, module, flags=["--allow-precompiled"])
+        samples = interleave(runs(tools, commands), options.rounds(7), warm=0 if options.quick else 1)
+        same_output(samples)
+        table.add(name, {r: [s.cpu for s in found] for r, found in samples.items()})
+        peak.add(name, {r: [s.peak / MIB for s in found] for r, found in samples.items() if r != "native"})
+    return [table, peak]
+
+
+WASI_KINDS = {"clock_gettime": 4_000_000, "pread 16": 1_000_000, "write 16": 1_000_000, "fstat": 1_000_000, "stat": 400_000,
+              "open+close": 200_000, "getentropy 16": 1_000_000}
+
+
+def wasi(tools, options):
+    """The cost of WASI calls by kind, by the guest's own clock."""
+    runners = ["native", "Sconce", "Wasmtime", "Node"]
+    table = Table("A WASI call", "ns", runners, note="One call from C, the guest's libc included.", against=[("Sconce", "Wasmtime")])
+    beyond = Table("A WASI call beyond native", "ns", runners[1:], against=[("Sconce", "Wasmtime")])
+    source = BENCH / "guests/wasi_calls.c"
+    wasm = tools.compile_c([source], tools.work / "guests/wasi_calls.wasm")
+    native = tools.compile_c([source], tools.work / "guests/wasi_calls", native=True)
+    made = tools.precompiled(wasm)
+    place = tools.fresh("wasi")
+    directories = [(place, "/w"), ("/dev", "/dev")]
+    for kind, count in WASI_KINDS.items():
+        say(f"WASI: {kind}")
+        arguments = [kind, str(count // (4 if options.quick else 1))]
+        guest = [*arguments, "/w", "/dev"]
+        commands = {"native": [native, *arguments, place, "/dev"]}
+        commands["Node"] = wasm_command(tools, "Node", wasm, directories=directories, arguments=guest)
+        for runner, module in made.items():
+            flags = ["--allow-precompiled"]
+            commands[runner] = wasm_command(tools, runner, module, directories=directories, arguments=guest, flags=flags)
+        samples = interleave(runs(tools, commands), options.rounds(7))
+        values = {r: [float(s.output) for s in found] for r, found in samples.items()}
+        table.add(kind, values)
+        base = table.value(kind, "native")
+        beyond.add(kind, {r: [v - base for v in found] for r, found in values.items() if r != "native"})
+    return [table, beyond]
+
+
+def code_bytes(module):
+    """The size of a module's code section."""
+    data, at = module.read_bytes(), 8
+    while at < len(data):
+        section, at, size, shift = data[at], at + 1, 0, 0
+        while True:
+            byte = data[at]
+            size, shift, at = size | (byte & 127) << shift, shift + 7, at + 1
+            if byte < 128:
+                break
+        if section == 10:
+            return size
+        at += size
+    return 0
+
+
+def compile_time(tools, options):
+    """What compiling ahead of time costs by byte of code."""
+    runners = ["Sconce", "Wasmtime"]
+    processor = Table("Compile time, CPU", "ns/byte of code", runners, against=[("Sconce", "Wasmtime")])
+    wall = Table("Compile time, wall", "ns/byte of code", runners, against=[("Sconce", "Wasmtime")])
+    peak = Table("Compile time, peak memory", "MiB", runners, against=[("Sconce", "Wasmtime")])
+    out = tools.fresh("compile")
+    modules = {"Lua": tools.guest("lua")[0], "zstd": tools.guest("zstd")[0]}
+    modules |= {name: tools.programs / file for name, file in [("SQLite", "sqlite.wasm"), ("PHP", "php.wasm"), ("Python", "python.wasm")]}
+    if not options.quick:
+        modules["clang"] = tools.programs / "clang.wasm"
+    for name, module in modules.items():
+        say(f"compile time: {name}")
+        size = code_bytes(module)
+        commands = {"Wasmtime": [tools.wasmtime, "compile", "-Ccache=n", module, "-o", out / "wasmtime.cwasm"]}
+        if tools.sconce:
+            commands["Sconce"] = [tools.sconce, "compile", module, "-o", out / "sconce.cwasm"]
+        samples = interleave(runs(tools, commands), options.rounds(3 if size > 4 * MIB else 7), warm=0)
+        label = f"{name} ({size / MIB:.1f} MiB)"
+        processor.add(label, {r: [s.cpu * 1e9 / size for s in found] for r, found in samples.items()})
+        wall.add(label, {r: [s.wall * 1e9 / size for s in found] for r, found in samples.items()})
+        peak.add(label, {r: [s.peak / MIB for s in found] for r, found in samples.items()})
+    return [processor, wall, peak]
+
+
+def host_call(tools, options):
+    """A call from wasm to a typed host function, through both embedding APIs in one process."""
+    directory = BENCH / "host-call"
+    if not tools.sconce or not (directory / "Cargo.toml").exists():
+        return []
+    say("host call: building")
+    target = tools.work / "host-call"
+    sh(["cargo", "build", "--release", "--locked", "--target-dir", target], cwd=directory)
+    table = Table(
+        "A host call beyond the callee", "ns", ["Sconce", "Wasmtime"], against=[("Sconce", "Wasmtime")],
+        note="Time of a call from a wasm loop to a Rust closure, less the time of the same closure called from a Rust loop.",
+    )
+    say("host call: measuring")
+    values = {}
+    for _ in range(options.rounds(5)):
+        output = subprocess.run([target / "release/host-call"], check=True, capture_output=True, text=True).stdout
+        for kind, runner, nanoseconds in json.loads(output):
+            values.setdefault(kind, {}).setdefault(runner, []).append(nanoseconds)
+    for kind, found in values.items():
+        table.add(kind, found)
+    return [table]
+
+
+GROUPS = {"startup": startup, "cpu": cpu, "wasi": wasi, "host-call": host_call, "compile": compile_time}

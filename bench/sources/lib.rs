@@ -1,0 +1,1 @@
+//! Nothing: this manifest exists for its dependencies.
