@@ -65,7 +65,9 @@ impl Descriptor {
     pub(crate) fn new(file: OwnedFd, sharing: Sharing, access: Access) -> rustix::io::Result<Descriptor> {
         let kind = FileType::from_raw_mode(rustix::fs::fstat(&file)?.st_mode);
         let filetype = match kind {
-            FileType::Socket if rustix::net::sockopt::socket_type(&file)? == rustix::net::SocketType::DGRAM => filetype::SOCKET_DGRAM,
+            FileType::Socket if rustix::net::sockopt::socket_type(&file)? == rustix::net::SocketType::DGRAM => {
+                filetype::SOCKET_DGRAM
+            }
             kind => filetype_of(kind),
         };
         let (mut base, inheriting) = match kind {

@@ -61,9 +61,7 @@ pub(crate) fn open(call: &Call<'_>, fd: u32, (path, len): (u32, u32), ask: &Open
     }
     let host = host_flags(ask.oflags, flags, base)?;
     let file = call.with_path(path, len, |path| match dir.access {
-        Access::ReadWrite => {
-            call.retry(|| call.ctx.resolver.open(dir.as_fd(), path, follow, host, Mode::from_raw_mode(0o666)))
-        }
+        Access::ReadWrite => call.retry(|| call.ctx.resolver.open(dir.as_fd(), path, follow, host, Mode::from_raw_mode(0o666))),
         Access::ReadOnly => open_read_only(call, &dir, path, follow, host),
     })?;
     let opened = Descriptor::opened(file, dir.access, (base, inheriting), flags)?;
@@ -116,7 +114,15 @@ fn open_read_only(call: &Call<'_>, dir: &Descriptor, path: GuestPath<'_>, follow
 }
 
 /// `path_filestat_get`.
-pub(crate) fn filestat_get(call: &Call<'_>, generation: Generation, fd: u32, lookup: u32, path: u32, len: u32, out: u32) -> Outcome {
+pub(crate) fn filestat_get(
+    call: &Call<'_>,
+    generation: Generation,
+    fd: u32,
+    lookup: u32,
+    path: u32,
+    len: u32,
+    out: u32,
+) -> Outcome {
     let follow = follow(lookup)?;
     let dir = call.ctx.dir(fd, rights::PATH_FILESTAT_GET)?;
     let stat = call.with_path(path, len, |path| call.retry(|| call.ctx.resolver.stat(dir.as_fd(), path, follow)))?;
@@ -160,9 +166,7 @@ pub(crate) fn rename(call: &Call<'_>, fd: u32, old: (u32, u32), new_fd: u32, new
     let from = changeable(call, fd, rights::PATH_RENAME_SOURCE)?;
     let to = changeable(call, new_fd, rights::PATH_RENAME_TARGET)?;
     call.with_path(old.0, old.1, |old| {
-        call.with_path(new.0, new.1, |new| {
-            call.retry(|| call.ctx.resolver.rename((from.as_fd(), old), (to.as_fd(), new)))
-        })
+        call.with_path(new.0, new.1, |new| call.retry(|| call.ctx.resolver.rename((from.as_fd(), old), (to.as_fd(), new))))
     })
 }
 
@@ -172,9 +176,7 @@ pub(crate) fn link(call: &Call<'_>, fd: u32, lookup: u32, old: (u32, u32), new_f
     let from = changeable(call, fd, rights::PATH_LINK_SOURCE)?;
     let to = changeable(call, new_fd, rights::PATH_LINK_TARGET)?;
     call.with_path(old.0, old.1, |old| {
-        call.with_path(new.0, new.1, |new| {
-            call.retry(|| call.ctx.resolver.link((from.as_fd(), old), follow, (to.as_fd(), new)))
-        })
+        call.with_path(new.0, new.1, |new| call.retry(|| call.ctx.resolver.link((from.as_fd(), old), follow, (to.as_fd(), new))))
     })
 }
 
@@ -191,11 +193,9 @@ pub(crate) fn readlink(call: &Call<'_>, fd: u32, path: (u32, u32), buf: u32, len
     call.memory.check(buf, len)?;
     let dir = call.ctx.dir(fd, rights::PATH_READLINK)?;
     let mut text = [0; PATH_MAX + 1];
-    let text_len = call.with_path(path.0, path.1, |path| {
-        call.retry(|| call.ctx.resolver.readlink(dir.as_fd(), path, &mut text))
-    })?;
+    let text_len =
+        call.with_path(path.0, path.1, |path| call.retry(|| call.ctx.resolver.readlink(dir.as_fd(), path, &mut text)))?;
     let n = text_len.min(len as usize);
     call.memory.write_bytes(buf, &text[..n])?;
     call.put_u32(out, n as u32)
 }
-

@@ -83,7 +83,9 @@ pub(crate) fn oneoff(call: &Call<'_>, generation: Generation, input: u32, output
             let event = match &s.waiting {
                 Waiting::Wrong(e) => Some(Event { error: *e as u16, ..Event::default() }),
                 Waiting::Clock(id, until) => (clock::now(*id) >= *until).then(Event::default),
-                Waiting::Descriptor(d, _) => descriptor_event(d, s.kind, ready.next().map_or(PollFlags::empty(), |p| p.revents())),
+                Waiting::Descriptor(d, _) => {
+                    descriptor_event(d, s.kind, ready.next().map_or(PollFlags::empty(), |p| p.revents()))
+                }
             };
             if let Some(event) = event {
                 put(call, u64::from(output) + u64::from(written) * EVENT, s, event)?;
@@ -113,7 +115,8 @@ fn subscription(call: &Call<'_>, generation: Generation, at: u64) -> Outcome<Sub
         }
         FD_READ | FD_WRITE => {
             let fd = call.memory.read::<u32>(at + 16)?;
-            let (right, flags) = if kind == FD_READ { (rights::FD_READ, PollFlags::IN) } else { (rights::FD_WRITE, PollFlags::OUT) };
+            let (right, flags) =
+                if kind == FD_READ { (rights::FD_READ, PollFlags::IN) } else { (rights::FD_WRITE, PollFlags::OUT) };
             match call.ctx.fd(fd, right | rights::POLL_FD_READWRITE) {
                 Ok(d) => Waiting::Descriptor(d, flags),
                 Err(Fail::Errno(e)) => Waiting::Wrong(e),
@@ -166,7 +169,8 @@ fn descriptor_event(d: &Descriptor, kind: u8, revents: PollFlags) -> Option<Even
     let hangup = revents.contains(PollFlags::HUP) || revents.contains(PollFlags::ERR) && kind == FD_WRITE;
     let error = if revents.contains(PollFlags::ERR) && !hangup { Errno::Io as u16 } else { 0 };
     // Ready, though nothing can be counted: at least a byte, or a connection. Directories have nothing to read.
-    let counted = if kind == FD_READ && d.filetype != filetype::DIRECTORY { rustix::io::ioctl_fionread(d).unwrap_or(1) } else { 0 };
+    let counted =
+        if kind == FD_READ && d.filetype != filetype::DIRECTORY { rustix::io::ioctl_fionread(d).unwrap_or(1) } else { 0 };
     Some(Event { error, bytes: counted, hangup })
 }
 

@@ -119,7 +119,14 @@ impl Resolver {
     }
 
     /// Opens what `path` names; `mode` is for files that are created. `CLOEXEC` is added.
-    pub(crate) fn open(self, base: BorrowedFd<'_>, path: GuestPath<'_>, follow: Follow, flags: OFlags, mode: Mode) -> Result<OwnedFd> {
+    pub(crate) fn open(
+        self,
+        base: BorrowedFd<'_>,
+        path: GuestPath<'_>,
+        follow: Follow,
+        flags: OFlags,
+        mode: Mode,
+    ) -> Result<OwnedFd> {
         let mut flags = flags | OFlags::CLOEXEC;
         if follow == Follow::No {
             flags |= OFlags::NOFOLLOW;

@@ -6,7 +6,7 @@ use crate::descriptor::{Access, Descriptor, Sharing};
 use crate::errno::{Errno, Outcome};
 use rustix::event::PollFlags;
 use rustix::fd::AsFd;
-use rustix::net::{ReturnFlags, RecvFlags, Shutdown, SocketFlags};
+use rustix::net::{RecvFlags, ReturnFlags, Shutdown, SocketFlags};
 
 /// `sock_accept`: waits for a connection; the new descriptor's `$fdflags` may be `NONBLOCK`.
 pub(crate) fn accept(call: &Call<'_>, fd: u32, flags: u32, out: u32) -> Outcome {

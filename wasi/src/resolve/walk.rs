@@ -57,7 +57,8 @@ fn attempt(base: BorrowedFd<'_>, path: &[u8], flags: OFlags, mode: Mode) -> Resu
             },
             _ if last && flags.contains(OFlags::CREATE) => return Err(Errno::ISDIR),
             _ => {
-                let fd = rustix::fs::openat(stand.here(), name, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
+                let fd =
+                    rustix::fs::openat(stand.here(), name, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
                 match FileType::from_raw_mode(rustix::fs::fstat(&fd)?.st_mode) {
                     FileType::Directory => {
                         stand.down(fd)?;
