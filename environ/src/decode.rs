@@ -14,6 +14,7 @@ mod sniff;
 pub use crate::features::Features;
 pub use bodies::BodyValidator;
 pub use error::{DecodeError, FunctionName};
+pub(crate) use sniff::check as check_header;
 
 use crate::index::*;
 use crate::module::Module;

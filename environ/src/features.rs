@@ -33,6 +33,9 @@ pub fn proposal_name(features: WasmFeatures) -> String {
         "SATURATING_FLOAT_TO_INT" => "nontrapping-float-to-int-conversions".to_owned(),
         "EXCEPTIONS" => "exception-handling".to_owned(),
         "LEGACY_EXCEPTIONS" => "legacy-exception-handling".to_owned(),
+        // Parts of proposals, as wasmparser divides them.
+        "BULK_MEMORY_OPT" => "bulk-memory".to_owned(),
+        "CALL_INDIRECT_OVERLONG" => "reference-types".to_owned(),
         other => other.to_ascii_lowercase().replace('_', "-"),
     }
 }

@@ -18,6 +18,7 @@ pub mod meaning;
 pub mod module;
 pub mod names;
 pub mod ops;
+pub mod proposals;
 pub mod registry;
 pub mod translate;
 pub mod trap;

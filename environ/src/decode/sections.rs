@@ -3,10 +3,10 @@
 use super::{CustomSection, DecodeError, Decoded, Features};
 use crate::index::*;
 use crate::module::*;
+use crate::proposals::Proposals;
 use crate::translate::{self, Unsupported};
 use crate::types::*;
 use cranelift_entity::PrimaryMap;
-use std::collections::BTreeSet;
 use std::ops::Range;
 use wasmparser::{CompositeInnerType, DataKind, ElementKind, ExternalKind, FunctionBody, Operator, Payload, TableInit, TypeRef};
 
@@ -16,7 +16,7 @@ pub(super) struct Decoder {
     /// Functions whose address can be observed. A body's `ref.func` adds none: the function must occur elsewhere already
     /// (spec section 3.4.13, "declared references").
     escaping: Vec<FuncIndex>,
-    proposals: BTreeSet<&'static str>,
+    proposals: Proposals,
     /// Bytes of all data segments up to here.
     data_bytes: u32,
 }
@@ -46,18 +46,18 @@ impl Decoder {
                 resources: None,
             },
             escaping: Vec::new(),
-            proposals: BTreeSet::new(),
+            proposals: Proposals::default(),
             data_bytes: 0,
         }
     }
 
     pub(super) fn finish(self) -> Decoded {
-        let Decoder { mut decoded, mut escaping, .. } = self;
+        let Decoder { mut decoded, mut escaping, proposals, .. } = self;
         escaping.sort_unstable();
         escaping.dedup();
         escaping.shrink_to_fit();
         decoded.module.escaping = escaping;
-        decoded.module.features = self.proposals.into_iter().map(str::to_owned).collect();
+        decoded.module.features = proposals.names();
         decoded
     }
 
@@ -79,7 +79,9 @@ impl Decoder {
             Payload::TableSection(section) => self.tables(section),
             Payload::MemorySection(section) => {
                 for ty in section {
-                    self.decoded.module.memories.push(translate::memory_type(&ty?));
+                    let ty = ty?;
+                    self.proposals.memory(&ty);
+                    self.decoded.module.memories.push(translate::memory_type(&ty));
                 }
                 Ok(())
             }
@@ -91,7 +93,7 @@ impl Decoder {
             }
             Payload::ElementSection(section) => self.elements(section),
             Payload::DataCountSection { .. } => {
-                self.proposals.insert("bulk-memory");
+                self.proposals.data_count();
                 Ok(())
             }
             Payload::DataSection(section) => self.data(section),
@@ -117,6 +119,7 @@ impl Decoder {
     fn types(&mut self, section: wasmparser::TypeSectionReader<'_>) -> Result<()> {
         for group in section {
             let group = group?;
+            self.proposals.rec_group(&group);
             let types = &mut self.decoded.module.types;
             let start = types.len() as u32;
             for (offset, ty) in group.into_types_and_offsets() {
@@ -124,10 +127,6 @@ impl Decoder {
                     CompositeInnerType::Func(f) => translate::func_type(f).map_err(unsupported(offset))?,
                     other => return Err(unsupported(offset)(Unsupported(other.to_string()))),
                 };
-                if composite.results.len() > 1 {
-                    self.proposals.insert("multi-value");
-                }
-                composite.params.iter().chain(&composite.results).for_each(|&t| note_value(&mut self.proposals, t));
                 let supertype = ty.supertype_idxs.first().and_then(|i| i.as_module_index()).map(TypeIndex::from_u32);
                 types.push(SubType { is_final: ty.is_final, supertype, composite: CompositeType::Func(composite) });
             }
@@ -139,6 +138,7 @@ impl Decoder {
     fn imports(&mut self, section: wasmparser::ImportSectionReader<'_>) -> Result<()> {
         for import in section.into_imports_with_offsets() {
             let (offset, import) = import?;
+            self.proposals.import(&import.ty);
             let module = &mut self.decoded.module;
             let kind = match import.ty {
                 TypeRef::Func(ty) => {
@@ -150,7 +150,6 @@ impl Decoder {
                     let ty = translate::table_type(&ty).map_err(unsupported(offset))?;
                     module.num_imported_tables += 1;
                     module.tables.push(ty);
-                    note_table(&mut self.proposals, module.tables.len(), &ty);
                     EntityType::Table(ty)
                 }
                 TypeRef::Memory(ty) => {
@@ -163,10 +162,6 @@ impl Decoder {
                     let ty = translate::global_type(ty).map_err(unsupported(offset))?;
                     module.num_imported_globals += 1;
                     module.globals.push(ty);
-                    note_value(&mut self.proposals, ty.content);
-                    if ty.mutable {
-                        self.proposals.insert("mutable-global");
-                    }
                     EntityType::Global(ty)
                 }
                 TypeRef::Tag(_) | TypeRef::FuncExact(_) => {
@@ -181,15 +176,14 @@ impl Decoder {
     fn tables(&mut self, section: wasmparser::TableSectionReader<'_>) -> Result<()> {
         for table in section.into_iter_with_offsets() {
             let (offset, table) = table?;
+            self.proposals.table(&table);
             let ty = translate::table_type(&table.ty).map_err(unsupported(offset))?;
             let init = match table.init {
                 TableInit::RefNull => None,
                 TableInit::Expr(expr) => Some(self.const_expr(&expr)?),
             };
-            let module = &mut self.decoded.module;
-            module.tables.push(ty);
-            module.table_inits.push(init);
-            note_table(&mut self.proposals, module.tables.len(), &ty);
+            self.decoded.module.tables.push(ty);
+            self.decoded.module.table_inits.push(init);
         }
         Ok(())
     }
@@ -197,9 +191,9 @@ impl Decoder {
     fn globals(&mut self, section: wasmparser::GlobalSectionReader<'_>) -> Result<()> {
         for global in section.into_iter_with_offsets() {
             let (offset, global) = global?;
+            self.proposals.global(&global.ty);
             let ty = translate::global_type(global.ty).map_err(unsupported(offset))?;
             let init = self.const_expr(&global.init_expr)?;
-            note_value(&mut self.proposals, ty.content);
             self.decoded.module.globals.push(ty);
             self.decoded.module.global_inits.push(init);
         }
@@ -209,6 +203,7 @@ impl Decoder {
     fn exports(&mut self, section: wasmparser::ExportSectionReader<'_>) -> Result<()> {
         for export in section.into_iter_with_offsets() {
             let (offset, export) = export?;
+            self.proposals.export(&export);
             let entity = match export.kind {
                 ExternalKind::Func => {
                     let func = FuncIndex::from_u32(export.index);
@@ -217,13 +212,7 @@ impl Decoder {
                 }
                 ExternalKind::Table => EntityIndex::Table(TableIndex::from_u32(export.index)),
                 ExternalKind::Memory => EntityIndex::Memory(MemoryIndex::from_u32(export.index)),
-                ExternalKind::Global => {
-                    let global = GlobalIndex::from_u32(export.index);
-                    if self.decoded.module.globals[global].mutable {
-                        self.proposals.insert("mutable-global");
-                    }
-                    EntityIndex::Global(global)
-                }
+                ExternalKind::Global => EntityIndex::Global(GlobalIndex::from_u32(export.index)),
                 ExternalKind::Tag | ExternalKind::FuncExact => {
                     return Err(unsupported(offset)(Unsupported(format!("{:?}", export.kind))));
                 }
@@ -236,22 +225,14 @@ impl Decoder {
     fn elements(&mut self, section: wasmparser::ElementSectionReader<'_>) -> Result<()> {
         for element in section.into_iter_with_offsets() {
             let (offset, element) = element?;
+            self.proposals.element(&element);
             let mode = match element.kind {
-                ElementKind::Passive => {
-                    self.proposals.insert("bulk-memory");
-                    SegmentMode::Passive
-                }
+                ElementKind::Passive => SegmentMode::Passive,
                 ElementKind::Active { table_index, offset_expr } => {
-                    if table_index.is_some() {
-                        self.proposals.insert("reference-types");
-                    }
                     let target = TableIndex::from_u32(table_index.unwrap_or(0));
                     SegmentMode::Active { target, offset: self.const_expr(&offset_expr)? }
                 }
-                ElementKind::Declared => {
-                    self.proposals.insert("reference-types");
-                    SegmentMode::Declared
-                }
+                ElementKind::Declared => SegmentMode::Declared,
             };
             let (ty, items) = match element.items {
                 wasmparser::ElementItems::Functions(functions) => {
@@ -260,7 +241,6 @@ impl Decoder {
                     (RefType::FUNCREF, ElementItems::Functions(functions))
                 }
                 wasmparser::ElementItems::Expressions(ty, expressions) => {
-                    self.proposals.insert("reference-types");
                     let items = expressions.into_iter().map(|e| self.const_expr(&e?)).collect::<Result<Box<[_]>>>()?;
                     (translate::ref_type(ty).map_err(unsupported(offset))?, simplify(items))
                 }
@@ -273,11 +253,9 @@ impl Decoder {
     fn data(&mut self, section: wasmparser::DataSectionReader<'_>) -> Result<()> {
         for data in section {
             let data = data?;
+            self.proposals.data(&data);
             let mode = match data.kind {
-                DataKind::Passive => {
-                    self.proposals.insert("bulk-memory");
-                    SegmentMode::Passive
-                }
+                DataKind::Passive => SegmentMode::Passive,
                 DataKind::Active { memory_index, offset_expr } => {
                     let target = MemoryIndex::from_u32(memory_index);
                     SegmentMode::Active { target, offset: self.const_expr(&offset_expr)? }
@@ -334,19 +312,5 @@ fn simplify(items: Box<[ConstExpr]>) -> ElementItems {
     match items.iter().map(func).collect::<Option<Box<[_]>>>() {
         Some(functions) => ElementItems::Functions(functions),
         None => ElementItems::Expressions(items),
-    }
-}
-
-fn note_value(proposals: &mut BTreeSet<&'static str>, ty: ValType) {
-    match ty {
-        ValType::V128 => proposals.insert("simd"),
-        ValType::Ref(_) => proposals.insert("reference-types"),
-        _ => false,
-    };
-}
-
-fn note_table(proposals: &mut BTreeSet<&'static str>, tables: usize, ty: &TableType) {
-    if tables > 1 || ty.element != RefType::FUNCREF {
-        proposals.insert("reference-types");
     }
 }

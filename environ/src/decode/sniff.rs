@@ -24,7 +24,7 @@ const KNOWN: &[(&[u8], &str)] = &[
 ///
 /// # Errors
 /// What they are instead.
-pub(super) fn check(bytes: &[u8]) -> Result<(), DecodeError> {
+pub(crate) fn check(bytes: &[u8]) -> Result<(), DecodeError> {
     if bytes.is_empty() {
         return Err(DecodeError::Empty);
     }
