@@ -1,0 +1,210 @@
+//! `sconce inspect`: a module's outside, decoded and validated but not compiled.
+
+use crate::capabilities;
+use crate::cli::InspectArgs;
+use crate::load::{self, Input};
+use crate::report::{Failure, print};
+use sconce_environ::decode::{Decoded, decode};
+use sconce_environ::features::Features;
+use sconce_environ::index::MemoryIndex;
+use sconce_environ::module::{EntityIndex, EntityType, Module};
+use sconce_environ::types::{Limits, MemoryType};
+use serde_json::{Value, json};
+use std::borrow::Cow;
+use std::fmt::Write;
+
+/// Prints what there is to know.
+///
+/// # Errors
+/// What is wrong with the module.
+pub fn inspect(args: &InspectArgs) -> Result<(), Failure> {
+    let input = load::read(&args.file)?;
+    let bytes = binary(&input)?;
+    let wrong = |e: sconce_environ::decode::DecodeError| Failure::not_run(format!("{}: {e}", input.name));
+    let decoded = decode(&bytes, Features::default()).map_err(wrong)?;
+    decoded.validate_bodies(&bytes, &|| true).map_err(wrong)?;
+    let text = if args.json {
+        format!("{:#}\n", to_json(&input.name, bytes.len(), &decoded))
+    } else {
+        to_text(&input.name, bytes.len(), &decoded)
+    };
+    print(&text)
+}
+
+fn binary(input: &Input) -> Result<Cow<'_, [u8]>, Failure> {
+    sconce_engine::text::to_binary(&input.bytes).map_err(|e| load::wrong(&input.name, &e))
+}
+
+fn to_text(name: &str, size: usize, decoded: &Decoded) -> String {
+    let module = &decoded.module;
+    let mut out = String::new();
+    let named = module.name.as_ref().map(|n| format!(", named \"{}\"", n.escape_debug())).unwrap_or_default();
+    let _ = writeln!(out, "{name}: core module, {size} bytes{named}");
+    let features = if module.features.is_empty() { "none beyond 1.0".to_owned() } else { module.features.join(", ") };
+    let _ = writeln!(out, "proposals used: {features}");
+
+    section(&mut out, "types", module.types.keys().map(|i| format!("{}: {}", i.as_u32(), module.func_type(i))));
+    let imports = module.imports.iter();
+    let import = |i: &sconce_environ::module::Import| {
+        format!("\"{}\" \"{}\": {}", i.module.escape_debug(), i.name.escape_debug(), describe(module, &i.kind))
+    };
+    section(&mut out, "imports", imports.map(import));
+    let export = |e: &sconce_environ::module::Export| {
+        format!("\"{}\": {}", e.name.escape_debug(), describe(module, &module.entity_type(e.entity)))
+    };
+    section(&mut out, "exports", module.exports.iter().map(export));
+    section(&mut out, "memories", module.memories.keys().map(|i| memory_text(module, i)));
+    let defined = [
+        ("functions", module.num_defined_functions()),
+        ("tables", module.tables.len() - module.num_imported_tables as usize),
+        ("globals", module.globals.len() - module.num_imported_globals as usize),
+        ("element segments", module.elements.len()),
+        ("data segments", module.data.len()),
+    ];
+    section(&mut out, "defines", defined.iter().filter(|(_, n)| *n > 0).map(|(what, n)| format!("{what}: {n}")));
+    let custom = decoded.custom_sections.iter();
+    section(&mut out, "custom sections", custom.map(|s| format!("\"{}\": {} bytes", s.name.escape_debug(), s.contents.len())));
+    let asked = capabilities::asked(wasi_imports(module));
+    let asks = |(capability, functions): &(&capabilities::Capability, Vec<&str>)| {
+        let flag = capability.flag.map(|f| format!(" (granted by {f})")).unwrap_or_default();
+        format!("{}{flag}: {}", capability.words, functions.join(", "))
+    };
+    section(&mut out, "asks WASI to", asked.iter().map(asks));
+    let _ = writeln!(out, "{}", how_to_run(module));
+    out
+}
+
+fn section(out: &mut String, title: &str, rows: impl Iterator<Item = String>) {
+    let mut rows = rows.peekable();
+    if rows.peek().is_some() {
+        let _ = writeln!(out, "{title}:");
+    }
+    for row in rows {
+        let _ = writeln!(out, "  {row}");
+    }
+}
+
+fn wasi_imports(module: &Module) -> impl Iterator<Item = &str> + Clone {
+    module.imports.iter().filter(|i| capabilities::is_wasi(&i.module)).map(|i| i.name.as_str())
+}
+
+fn how_to_run(module: &Module) -> &'static str {
+    let exports = |name: &str| module.exports.iter().any(|e| e.name == name && matches!(e.entity, EntityIndex::Func(_)));
+    match (exports("_start"), exports("_initialize")) {
+        (true, _) => "a command: 'sconce run' calls _start",
+        (false, true) => "a reactor: 'sconce run --invoke NAME' calls _initialize, then NAME",
+        (false, false) => "a library: 'sconce run --invoke NAME' calls NAME",
+    }
+}
+
+/// The type of an import or export for people.
+pub fn describe(module: &Module, entity: &EntityType) -> String {
+    match entity {
+        EntityType::Func(ty) => format!("function {}", module.func_type(*ty)),
+        EntityType::Table(ty) => format!("table of {} {}", range(&ty.limits), ty.element),
+        EntityType::Memory(ty) => format!("memory of {}", pages(ty)),
+        EntityType::Global(ty) => format!("{}global {}", if ty.mutable { "mutable " } else { "" }, ty.content),
+    }
+}
+
+fn range(limits: &Limits) -> String {
+    match limits.max {
+        Some(max) if max == limits.min => max.to_string(),
+        Some(max) => format!("{} to {max}", limits.min),
+        None => format!("{} or more", limits.min),
+    }
+}
+
+fn pages(ty: &MemoryType) -> String {
+    let size = |pages: u64| {
+        let bytes = u128::from(pages) << ty.page_size_log2;
+        match bytes {
+            0..1024 => format!("{bytes} bytes"),
+            1024..1_048_576 => format!("{} KiB", bytes >> 10),
+            1_048_576..1_073_741_824 => format!("{} MiB", bytes >> 20),
+            _ => format!("{} GiB", bytes >> 30),
+        }
+    };
+    let most = ty.limits.max.map(|max| format!(", at most {}", size(max))).unwrap_or_default();
+    let kind = [(ty.memory64, ", 64-bit"), (ty.shared, ", shared")].iter().filter(|k| k.0).map(|k| k.1).collect::<String>();
+    format!("{} pages ({}{most}{kind})", range(&ty.limits), size(ty.limits.min))
+}
+
+fn memory_text(module: &Module, index: MemoryIndex) -> String {
+    let from = if module.defined_memory(index).is_none() { ", imported" } else { "" };
+    let exports = module.exports.iter().filter(|e| e.entity == EntityIndex::Memory(index));
+    let exported: String = exports.map(|e| format!(", exported as \"{}\"", e.name.escape_debug())).collect();
+    format!("{}: {}{from}{exported}", index.as_u32(), pages(&module.memories[index]))
+}
+
+fn to_json(name: &str, size: usize, decoded: &Decoded) -> Value {
+    let module = &decoded.module;
+    let types: Vec<Value> = module.types.keys().map(|i| function(module, i)).collect();
+    let imports: Vec<Value> = module
+        .imports
+        .iter()
+        .map(|i| json!({ "module": i.module, "name": i.name, "type": entity(module, &i.kind) }))
+        .collect();
+    let exports: Vec<Value> =
+        module.exports.iter().map(|e| json!({ "name": e.name, "type": entity(module, &module.entity_type(e.entity)) })).collect();
+    let memories: Vec<Value> = module
+        .memories
+        .iter()
+        .map(|(i, ty)| {
+            let mut value = memory(ty);
+            value["imported"] = json!(module.defined_memory(i).is_none());
+            value
+        })
+        .collect();
+    let custom: Vec<Value> =
+        decoded.custom_sections.iter().map(|s| json!({ "name": s.name, "bytes": s.contents.len() })).collect();
+    let capabilities: Vec<Value> = capabilities::asked(wasi_imports(module))
+        .into_iter()
+        .map(|(c, functions)| json!({ "words": c.words, "flag": c.flag, "functions": functions }))
+        .collect();
+    json!({
+        "file": name,
+        "bytes": size,
+        "name": module.name,
+        "proposals": module.features,
+        "types": types,
+        "imports": imports,
+        "exports": exports,
+        "memories": memories,
+        "functions": module.num_defined_functions(),
+        "custom_sections": custom,
+        "wasi_capabilities": capabilities,
+    })
+}
+
+fn function(module: &Module, index: sconce_environ::index::TypeIndex) -> Value {
+    let ty = module.func_type(index);
+    let list = |types: &[sconce_environ::types::ValType]| types.iter().map(ToString::to_string).collect::<Vec<_>>();
+    json!({ "kind": "function", "params": list(&ty.params), "results": list(&ty.results) })
+}
+
+fn memory(ty: &MemoryType) -> Value {
+    json!({
+        "kind": "memory",
+        "min_pages": ty.limits.min,
+        "max_pages": ty.limits.max,
+        "page_bytes": ty.page_size(),
+        "shared": ty.shared,
+        "memory64": ty.memory64,
+    })
+}
+
+fn entity(module: &Module, entity: &EntityType) -> Value {
+    match entity {
+        EntityType::Func(ty) => function(module, *ty),
+        EntityType::Table(ty) => json!({
+            "kind": "table",
+            "element": ty.element.to_string(),
+            "min": ty.limits.min,
+            "max": ty.limits.max,
+            "table64": ty.table64,
+        }),
+        EntityType::Memory(ty) => memory(ty),
+        EntityType::Global(ty) => json!({ "kind": "global", "content": ty.content.to_string(), "mutable": ty.mutable }),
+    }
+}

@@ -1,0 +1,89 @@
+//! How the process ends, and what it says then. Messages begin with `error: `, as those of the argument parser do.
+
+use signal_hook::consts::SIGPIPE;
+use std::io::{self, Write};
+
+/// Exit code of a module that could not be run.
+pub const NOT_RUN: i32 = 1;
+/// Exit code of wrong usage.
+pub const USAGE: i32 = 2;
+/// Exit code of a timeout, as `timeout` has it.
+pub const TIMED_OUT: i32 = 124;
+/// Exit code of a trap: what a shell makes of SIGABRT.
+pub const TRAPPED: i32 = 134;
+
+/// Why a subcommand ends early.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// Exit code.
+    pub code: i32,
+    /// What follows `error: `; several lines are fine.
+    pub message: String,
+}
+
+impl Failure {
+    /// The module could not be run, or the files not be used.
+    pub fn not_run(message: impl Into<String>) -> Failure {
+        Failure { code: NOT_RUN, message: message.into() }
+    }
+
+    /// The command line does not make sense.
+    pub fn usage(message: impl Into<String>) -> Failure {
+        Failure { code: USAGE, message: message.into() }
+    }
+}
+
+/// How a process ends.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// With an exit code, of which the parent sees the low 8 bits.
+    Exit(i32),
+    /// By a signal's default action.
+    Signal(i32),
+}
+
+impl End {
+    /// Ends the process.
+    pub fn now(self) -> ! {
+        match self {
+            End::Exit(code) => std::process::exit(code),
+            End::Signal(signal) => {
+                // Restores the default action, unblocks and raises; for the signals that come here, that ends the process.
+                let _ = signal_hook::low_level::emulate_default_handler(signal);
+                std::process::exit(128 + signal)
+            }
+        }
+    }
+}
+
+/// Writes to standard output. A reader that is gone ends the process by SIGPIPE, as it ends other programs.
+///
+/// # Errors
+/// Any other failure.
+pub fn print(text: &str) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => End::Signal(SIGPIPE).now(),
+        Err(e) => Err(Failure::not_run(format!("cannot write to standard output: {}", reason(&e)))),
+        Ok(()) => Ok(()),
+    }
+}
+
+/// Writes a line to standard error: whole, so that lines of several writers do not mix. What cannot be written is lost.
+pub fn complain(line: &str) {
+    let _ = io::stderr().lock().write_all(format!("{line}\n").as_bytes());
+}
+
+/// Says `error: ..`.
+pub fn error(message: &str) {
+    complain(&format!("error: {message}"));
+}
+
+/// What the system says, without the number that the standard library adds.
+pub fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    match text.find(" (os error ") {
+        Some(at) => text[..at].to_owned(),
+        None => text,
+    }
+}

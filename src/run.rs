@@ -1,0 +1,278 @@
+//! `sconce run`: everything that can be found wrong is found before the guest's first instruction.
+
+use crate::cli::RunArgs;
+use crate::imports::{self, Provided};
+use crate::load::{self, Input, Precompiled};
+use crate::report::{self, End, Failure, TRAPPED};
+use crate::stdio::Flags;
+use crate::supervise::{self, Control, Reason};
+use crate::values::nearest;
+use crate::{invoke, world};
+use sconce_engine::{CacheMode, Config, Engine, Error, ExternType, FuncType, Linker, Module, Store, TrapCode, Val};
+use sconce_wasi::WasiCtx;
+use signal_hook::consts::{SIGPIPE, SIGQUIT};
+use std::convert::Infallible;
+use std::fmt::Write;
+use std::path::Path;
+
+/// Runs a program, and ends the process as the program does.
+///
+/// # Errors
+/// Why it could not be started.
+pub fn run(args: RunArgs) -> Result<Infallible, Failure> {
+    // Before anything is opened: the numbers of `--fd` are the parent's.
+    let inherited = world::Inherited::take(&args.fd)?;
+    let flags = Flags::save();
+    let engine = load::engine(&config(&args)?)?;
+    let precompiled = if args.allow_precompiled { Precompiled::Allowed } else { Precompiled::Refused };
+    let load = |path: &Path| -> Result<Loaded, Failure> {
+        let Input { name, bytes } = load::read(path)?;
+        let module = load::compile(&engine, &Input { name: name.clone(), bytes }, precompiled)?;
+        Ok(Loaded { name, module })
+    };
+    let main = load(Path::new(&args.command[0]))?;
+    let preloads = args.preload.iter().map(|p| Ok((p.name.clone(), load(&p.file)?))).collect::<Result<Vec<_>, Failure>>()?;
+
+    let linker = world::linker(&engine)?;
+    check_imports(&linker, &main, &preloads)?;
+    let entry = entry(&main, args.invoke.as_deref(), &args.command[1..])?;
+    let context = world::context(&args, inherited)?;
+    // The guest has no way to start a program; should one be found, that program gains nothing.
+    let _ = sconce_wasi::no_new_privs();
+
+    let program = Program { engine, linker, main, preloads, entry };
+    let supervised = supervise::supervise(args.timeout, flags, move |control| program.run(context, control));
+    supervised.map_err(|e| Failure::not_run(format!("cannot start the program's thread: {}", report::reason(&e))))
+}
+
+fn config(args: &RunArgs) -> Result<Config, Failure> {
+    let cache = match &args.cache {
+        None => CacheMode::Default,
+        Some(dir) if dir.as_os_str() == "off" => CacheMode::Off,
+        Some(dir) => CacheMode::Dir(dir.clone()),
+    };
+    let config = load::config(&args.compiler).cache(cache).max_memory(args.max_memory);
+    Ok(match args.stack_size {
+        None => config,
+        Some(size) if !(MIN_STACK..=MAX_STACK).contains(&size) => {
+            let message = format!("--stack-size: {size} bytes are out of range: {MIN_STACK} (64K) to {MAX_STACK} (4G)");
+            return Err(Failure::usage(message));
+        }
+        Some(size) => config.stack_size(size as usize),
+    })
+}
+
+/// Room for a few frames, so that even a small program starts.
+const MIN_STACK: u64 = 64 << 10;
+/// Beyond it is a slip.
+const MAX_STACK: u64 = 4 << 30;
+
+/// A module and what messages call it.
+struct Loaded {
+    name: String,
+    module: Module,
+}
+
+/// What is called when everything is instantiated.
+enum Entry {
+    /// `_start`.
+    Start,
+    /// An export with its arguments, after `_initialize`.
+    Invoke { name: String, arguments: Vec<Val>, results: usize },
+}
+
+fn functions(module: &Module) -> Vec<(String, FuncType)> {
+    let func = |e: sconce_engine::ExportType| if let ExternType::Func(ty) = e.ty { Some((e.name, ty)) } else { None };
+    module.exports().filter_map(func).collect()
+}
+
+fn has_function(module: &Module, name: &str) -> bool {
+    functions(module).iter().any(|(n, _)| n == name)
+}
+
+fn entry(main: &Loaded, invoke: Option<&str>, texts: &[std::ffi::OsString]) -> Result<Entry, Failure> {
+    let functions = functions(&main.module);
+    let find = |name: &str| functions.iter().find(|(n, _)| n == name).map(|(_, ty)| ty);
+    let Some(name) = invoke else {
+        return match find("_start") {
+            Some(ty) if ty.params.is_empty() && ty.results.is_empty() => Ok(Entry::Start),
+            Some(ty) => Err(Failure::not_run(format!("{}: _start is {ty} where () -> () is needed", main.name))),
+            None => Err(Failure::not_run(no_start(main, &functions))),
+        };
+    };
+    let Some(ty) = find(name) else {
+        let names = functions.iter().map(|(n, _)| n.as_str());
+        let mut message = format!("--invoke: {} exports no function \"{}\"", main.name, name.escape_debug());
+        match nearest(name, names) {
+            Some(near) => drop(write!(message, "; did you mean \"{}\"?", near.escape_debug())),
+            None => list(&mut message, &functions),
+        }
+        return Err(Failure::usage(message));
+    };
+    let arguments = invoke::parse_arguments(ty, texts)
+        .map_err(|why| Failure::usage(format!("--invoke {}: {why}; its type is {ty}", name.escape_debug())))?;
+    Ok(Entry::Invoke { name: name.to_owned(), arguments, results: ty.results.len() })
+}
+
+fn no_start(main: &Loaded, functions: &[(String, FuncType)]) -> String {
+    let mut text = format!("{}: there is no _start function to run", main.name);
+    if functions.is_empty() {
+        text.push_str(", and no other function is exported");
+    } else {
+        text.push_str("; choose another export with --invoke NAME");
+        list(&mut text, functions);
+    }
+    text
+}
+
+fn list(text: &mut String, functions: &[(String, FuncType)]) {
+    if !functions.is_empty() {
+        text.push_str("; it exports:");
+    }
+    for (name, ty) in functions {
+        let _ = write!(text, "\n  \"{}\": function {ty}", name.escape_debug());
+    }
+}
+
+/// Looks for imports that neither the host nor an earlier preload gives.
+fn check_imports(linker: &Linker<WasiCtx>, main: &Loaded, preloads: &[(String, Loaded)]) -> Result<(), Failure> {
+    let mut provided = Provided::default();
+    let check = |loaded: &Loaded, provided: &Provided| {
+        let mut missing = linker.unresolved(&loaded.module);
+        missing.retain(|i| !provided.names.iter().any(|(m, n)| *m == i.module && *n == i.name));
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let mut names: Vec<_> = linker.names().map(|(m, n)| (m.to_owned(), n.to_owned())).collect();
+        names.extend(provided.names.iter().cloned());
+        let known = Provided { names, preloads: provided.preloads.clone() };
+        Err(Failure::not_run(imports::message(&loaded.name, &missing, &known)))
+    };
+    for (name, preload) in preloads {
+        check(preload, &provided)?;
+        provided.names.extend(preload.module.exports().map(|e| (name.clone(), e.name)));
+        provided.preloads.push(name.clone());
+    }
+    check(main, &provided)
+}
+
+/// Everything that the guest's thread needs.
+struct Program {
+    engine: Engine,
+    linker: Linker<WasiCtx>,
+    main: Loaded,
+    preloads: Vec<(String, Loaded)>,
+    entry: Entry,
+}
+
+/// Where running stopped.
+struct Stopped {
+    /// The module that is to blame.
+    name: String,
+    error: Error,
+}
+
+impl Program {
+    fn run(self, context: WasiCtx, control: &Control) -> End {
+        let result = self.execute(context, control);
+        let end = finish(control.ending(), result);
+        if let End::Exit(_) = end {
+            self.engine.finish_background_work();
+        }
+        end
+    }
+
+    /// Gives the results as they are printed.
+    fn execute(&self, context: WasiCtx, control: &Control) -> Result<Vec<String>, Stopped> {
+        let blame = |loaded: &Loaded| {
+            let name = loaded.name.clone();
+            move |error| Stopped { name, error }
+        };
+        let main = &self.main;
+        let mut store = Store::new(&self.engine, context).map_err(blame(main))?;
+        let mut linker = self.linker.clone();
+        control.begin(store.interrupt_handle());
+        for (name, preload) in &self.preloads {
+            let instance = linker.instantiate(&mut store, &preload.module).map_err(blame(preload))?;
+            if let Some(initialize) = instance.get_func(&mut store, "_initialize") {
+                initialize.call(&mut store, &[], &mut []).map_err(blame(preload))?;
+            }
+            linker.instance(&mut store, name, instance).map_err(blame(preload))?;
+        }
+        let instance = linker.instantiate(&mut store, &main.module).map_err(blame(main))?;
+        let (name, arguments, results) = match &self.entry {
+            Entry::Start => ("_start", &[][..], 0),
+            Entry::Invoke { name, arguments, results } => {
+                if name != "_initialize" && has_function(&main.module, "_initialize") {
+                    let initialize = instance.get_func(&mut store, "_initialize");
+                    initialize.map_or(Ok(()), |f| f.call(&mut store, &[], &mut [])).map_err(blame(main))?;
+                }
+                (name.as_str(), arguments.as_slice(), *results)
+            }
+        };
+        let mut values = vec![Val::I32(0); results];
+        // The export was found before anything ran.
+        if let Some(function) = instance.get_func(&mut store, name) {
+            function.call(&mut store, arguments, &mut values).map_err(blame(main))?;
+        }
+        Ok(values.iter().map(|v| invoke::Shown(v).to_string()).collect())
+    }
+}
+
+/// What is said, and how the process ends.
+fn finish(reason: Reason, result: Result<Vec<String>, Stopped>) -> End {
+    if reason != Reason::None {
+        if let (Reason::Signal(SIGQUIT), Err(stopped)) = (reason, &result) {
+            report::complain(&format!("quit{}", backtrace(&stopped.error)));
+        }
+        // A guest that ended by itself at the same moment was asked to end all the same.
+        return if result.is_ok() && matches!(reason, Reason::Timeout(_)) { print(result) } else { supervise::end(reason) };
+    }
+    print(result)
+}
+
+fn print(result: Result<Vec<String>, Stopped>) -> End {
+    let Stopped { name, error } = match result {
+        Ok(lines) if lines.is_empty() => return End::Exit(0),
+        Ok(lines) => {
+            return match report::print(&(lines.join("\n") + "\n")) {
+                Ok(()) => End::Exit(0),
+                Err(failure) => {
+                    report::error(&failure.message);
+                    End::Exit(failure.code)
+                }
+            };
+        }
+        Err(stopped) => stopped,
+    };
+    if let Some(sconce_wasi::Exit(code)) = error.downcast_ref() {
+        return End::Exit((*code).cast_signed());
+    }
+    if error.downcast_ref::<sconce_wasi::BrokenPipe>().is_some() {
+        return End::Signal(SIGPIPE);
+    }
+    if let Some(sconce_wasi::Killed(signal)) = error.downcast_ref() {
+        return End::Signal(*signal);
+    }
+    match &error {
+        Error::Trap(trap) => report::error(&format!("{}{}{}", trap.code, backtrace(&error), advice(trap.code))),
+        Error::Host(host) => report::error(&format!("{host}{}", backtrace(&error))),
+        other => {
+            report::error(&format!("{name}: {other}"));
+            return End::Exit(report::NOT_RUN);
+        }
+    }
+    End::Exit(TRAPPED)
+}
+
+fn advice(code: TrapCode) -> &'static str {
+    if code == TrapCode::StackOverflow { "\nhelp: --stack-size SIZE gives a larger stack" } else { "" }
+}
+
+/// The frames, each on lines of its own, behind a line's end.
+fn backtrace(error: &Error) -> String {
+    match error.backtrace() {
+        Some(backtrace) if !backtrace.frames.is_empty() => format!("\n{backtrace}"),
+        _ => String::new(),
+    }
+}

@@ -1,0 +1,205 @@
+//! Signals and time: the guest runs on a thread of its own, and the process's first thread waits for what could end it.
+//!
+//! The kernel gives a process's signals to the first thread when that does not block them. So handlers run on the first
+//! thread's stack, never on a wasm stack that may have no room left, and no signal mask is touched.
+//!
+//! A signal that was ignored at the start (`nohup`, a shell's background job) stays ignored. Of the others the first one
+//! interrupts the guest; its thread then ends the process by that same signal, so that a shell that runs it in a loop stops
+//! too. The second one has its default action at once, by its handler. A guest that does not stop within [`GRACE`], because
+//! a system call of its cannot be interrupted, is not waited for.
+
+use crate::report::{self, End, TIMED_OUT};
+use crate::stdio::Flags;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use sconce_engine::InterruptHandle;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+use signal_hook::flag;
+use signal_hook::low_level::pipe;
+use std::io::{self, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, OnceLock};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long the guest has to acknowledge an interrupt.
+const GRACE: Duration = Duration::from_secs(1);
+/// The guest thread's stack: host functions run here, wasm does not. As large as a first thread's usually is.
+const STACK: usize = 8 << 20;
+/// Signals that interrupt the guest.
+const SIGNALS: [i32; 4] = [SIGINT, SIGTERM, SIGHUP, SIGQUIT];
+/// In place of a signal's number.
+const TIMEOUT: usize = usize::MAX;
+
+/// Why the guest was interrupted.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// By nobody here.
+    None,
+    /// The time of `--timeout` is over.
+    Timeout(Duration),
+    /// A signal.
+    Signal(i32),
+}
+
+/// What the two threads share.
+#[derive(Debug)]
+pub struct Control {
+    timeout: Option<Duration>,
+    handle: OnceLock<(Handle, Instant)>,
+    reason: AtomicUsize,
+    ending: AtomicBool,
+    wake: UnixStream,
+}
+
+struct Handle(InterruptHandle);
+
+impl std::fmt::Debug for Handle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("InterruptHandle")
+    }
+}
+
+impl Control {
+    /// The guest's first instruction is next: time runs from here.
+    pub fn begin(&self, handle: InterruptHandle) {
+        if self.handle.set((Handle(handle), Instant::now())).is_ok() && self.timeout.is_some() {
+            self.wake();
+        }
+    }
+
+    /// The guest has stopped; what remains is to report and to end. No grace period applies any more.
+    pub fn ending(&self) -> Reason {
+        self.ending.store(true, SeqCst);
+        self.reason()
+    }
+
+    fn reason(&self) -> Reason {
+        match self.reason.load(SeqCst) {
+            0 => Reason::None,
+            TIMEOUT => Reason::Timeout(self.timeout.unwrap_or_default()),
+            signal => Reason::Signal(signal as i32),
+        }
+    }
+
+    fn wake(&self) {
+        // A full pipe wakes as well.
+        let _ = (&self.wake).write(&[0]);
+    }
+}
+
+/// Runs the guest, and ends the process as it says.
+///
+/// # Errors
+/// When a thread or a pipe cannot be had.
+pub fn supervise(
+    timeout: Option<Duration>,
+    flags: Flags,
+    guest: impl FnOnce(&Control) -> End + Send + 'static,
+) -> io::Result<std::convert::Infallible> {
+    let (mut pipe, wake) = UnixStream::pair()?;
+    pipe.set_nonblocking(true)?;
+    wake.set_nonblocking(true)?;
+    let signal = Arc::new(AtomicUsize::new(0));
+    let seen = Arc::new(AtomicBool::new(false));
+    let ignored = ignored_signals();
+    for number in SIGNALS {
+        if ignored >> (number - 1) & 1 == 1 {
+            continue;
+        }
+        // In this order: the second signal finds `seen` set by the first.
+        flag::register_conditional_default(number, seen.clone())?;
+        flag::register(number, seen.clone())?;
+        flag::register_usize(number, signal.clone(), number as usize)?;
+        pipe::register(number, wake.try_clone()?)?;
+    }
+    let control = Arc::new(Control {
+        timeout,
+        handle: OnceLock::new(),
+        reason: AtomicUsize::new(0),
+        ending: AtomicBool::new(false),
+        wake,
+    });
+    let shared = control.clone();
+    thread::Builder::new().name("guest".into()).stack_size(STACK).spawn(move || {
+        // A panic has been reported where it happened.
+        let end = catch_unwind(AssertUnwindSafe(|| guest(&shared))).unwrap_or(End::Exit(101));
+        shared.ending.store(true, SeqCst);
+        flags.restore();
+        end.now()
+    })?;
+    let mut kill_at = None;
+    loop {
+        let deadline = match (kill_at, timeout, control.handle.get()) {
+            (Some(kill_at), ..) => (!control.ending.load(SeqCst)).then_some(kill_at),
+            (None, Some(timeout), Some((_, start))) => start.checked_add(timeout),
+            _ => None,
+        };
+        wait(&mut pipe, deadline);
+        let received = signal.swap(0, SeqCst);
+        let over = deadline.is_some_and(|d| Instant::now() >= d);
+        if control.ending.load(SeqCst) {
+            match received {
+                0 => continue,
+                // The guest is past being interrupted: what is left is to report, and to keep what was compiled.
+                signal => {
+                    flags.restore();
+                    End::Signal(signal as i32).now()
+                }
+            }
+        }
+        let reason = match (received, kill_at) {
+            (0, None) if over => TIMEOUT,
+            (0, Some(_)) if over => {
+                flags.restore();
+                end(control.reason()).now()
+            }
+            (0, _) => continue,
+            (signal, _) => signal,
+        };
+        // A signal goes before a timeout that is under way.
+        control.reason.store(reason, SeqCst);
+        let Some((handle, _)) = control.handle.get() else {
+            flags.restore();
+            end(control.reason()).now()
+        };
+        kill_at.get_or_insert(Instant::now() + GRACE);
+        // Interrupting returns when the guest has acknowledged, which it may never do.
+        let handle = handle.0.clone();
+        thread::Builder::new().name("interrupt".into()).spawn(move || handle.interrupt())?;
+    }
+}
+
+/// How the process ends for this reason; a timeout is said.
+pub fn end(reason: Reason) -> End {
+    match reason {
+        Reason::Timeout(after) => {
+            report::error(&format!("timed out after {after:?}"));
+            End::Exit(TIMED_OUT)
+        }
+        Reason::Signal(signal) => End::Signal(signal),
+        // Nothing was asked for, so nothing can be late.
+        Reason::None => End::Exit(report::NOT_RUN),
+    }
+}
+
+/// Waits for a byte or the deadline, or less.
+fn wait(pipe: &mut UnixStream, deadline: Option<Instant>) {
+    let timeout = deadline.map(|d| {
+        let rest = d.saturating_duration_since(Instant::now());
+        Timespec { tv_sec: i64::try_from(rest.as_secs()).unwrap_or(i64::MAX), tv_nsec: rest.subsec_nanos().into() }
+    });
+    // An interruption is a signal, which the caller looks for.
+    let _ = poll(&mut [PollFd::new(&*pipe, PollFlags::IN)], timeout.as_ref());
+    let mut bytes = [0; 64];
+    while matches!(pipe.read(&mut bytes), Ok(n) if n > 0) {}
+}
+
+/// The set of signals that were ignored when the process started: bit n - 1 for signal n. There is no safe call that asks for
+/// an action, and the file says it as well.
+fn ignored_signals() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|l| l.strip_prefix("SigIgn:"));
+    line.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
+}

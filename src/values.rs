@@ -1,0 +1,234 @@
+//! Values of flags: sizes, times, directories, variables. Parsers return messages for people; clap puts the flag's name and
+//! the text in front of them.
+
+use std::ffi::{OsStr, OsString};
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// `--dir`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Directory {
+    /// Where it is.
+    pub host: PathBuf,
+    /// Its name in the guest.
+    pub guest: OsString,
+    /// Whether nothing in it can be changed.
+    pub read_only: bool,
+}
+
+/// `HOST[::GUEST][:ro]`. The first `::` separates, so a host path that contains one cannot be given.
+pub fn parse_directory(text: &OsStr) -> Result<Directory, String> {
+    let (paths, read_only) = match text.as_bytes().strip_suffix(b":ro") {
+        Some(rest) => (rest, true),
+        None => (text.as_bytes(), false),
+    };
+    let (host, guest) = match paths.windows(2).position(|w| w == b"::") {
+        Some(at) => (&paths[..at], &paths[at + 2..]),
+        None => (paths, paths),
+    };
+    if host.is_empty() {
+        return Err("the host's path is empty".into());
+    }
+    if guest.is_empty() {
+        return Err("the guest's path is empty".into());
+    }
+    let (host, guest) = (OsString::from_vec(host.to_vec()), OsString::from_vec(guest.to_vec()));
+    Ok(Directory { host: host.into(), guest, read_only })
+}
+
+/// `--env`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EnvVar {
+    /// Its name.
+    pub name: OsString,
+    /// Its value.
+    pub value: OsString,
+}
+
+/// `NAME[=VALUE]`.
+pub fn parse_env(text: &OsStr) -> Result<EnvVar, String> {
+    let bytes = text.as_bytes();
+    let (name, value) = match bytes.iter().position(|&b| b == b'=') {
+        Some(at) => (&bytes[..at], Some(OsString::from_vec(bytes[at + 1..].to_vec()))),
+        None => (bytes, None),
+    };
+    if name.is_empty() {
+        return Err("the name is empty".into());
+    }
+    let name = OsString::from_vec(name.to_vec());
+    let value = match value {
+        Some(value) => value,
+        None => std::env::var_os(&name).ok_or("it has no value here; write NAME=VALUE")?,
+    };
+    Ok(EnvVar { name, value })
+}
+
+/// `--preload`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Preload {
+    /// The module name that importers write.
+    pub name: String,
+    /// The file.
+    pub file: PathBuf,
+}
+
+/// `NAME=FILE`.
+pub fn parse_preload(text: &OsStr) -> Result<Preload, String> {
+    let bytes = text.as_bytes();
+    let at = bytes.iter().position(|&b| b == b'=').ok_or("write NAME=FILE")?;
+    let name = String::from_utf8(bytes[..at].to_vec()).map_err(|_| "the name is not UTF-8")?;
+    if at + 1 == bytes.len() {
+        return Err("the file is missing: write NAME=FILE".into());
+    }
+    Ok(Preload { name, file: OsString::from_vec(bytes[at + 1..].to_vec()).into() })
+}
+
+/// `--listen`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListenAddr(pub Vec<SocketAddr>);
+
+/// `ADDR:PORT`; a host name is looked up.
+pub fn parse_listen(text: &str) -> Result<ListenAddr, String> {
+    if let Ok(address) = text.parse() {
+        return Ok(ListenAddr(vec![address]));
+    }
+    let well_formed = text.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
+    if !well_formed {
+        return Err("write ADDR:PORT, such as 127.0.0.1:8080 or [::1]:8080".into());
+    }
+    let addresses: Vec<SocketAddr> = text.to_socket_addrs().map_err(|e| e.to_string())?.collect();
+    if addresses.is_empty() { Err("no such address".into()) } else { Ok(ListenAddr(addresses)) }
+}
+
+/// Bytes: a number, and K, M or G (with or without `B` or `iB`) for powers of 1024.
+pub fn parse_size(text: &str) -> Result<u64, String> {
+    const HELP: &str = "write a number of bytes, or one with K, M or G, such as 64M";
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let number: u64 = match text[..digits].parse() {
+        Ok(n) => n,
+        Err(_) if digits > 0 => return Err("it is more than 2^64 bytes".into()),
+        Err(_) => return Err(HELP.into()),
+    };
+    let unit = text[digits..].to_ascii_lowercase();
+    let shift = match unit.strip_suffix("ib").or_else(|| unit.strip_suffix('b')).unwrap_or(&unit) {
+        "" if unit.ends_with("ib") => return Err(HELP.into()),
+        "" => 0,
+        "k" => 10,
+        "m" => 20,
+        "g" => 30,
+        _ => return Err(HELP.into()),
+    };
+    number.checked_mul(1 << shift).ok_or_else(|| "it is more than 2^64 bytes".into())
+}
+
+/// A time above zero: a number, decimals allowed, and ms, s, m or h.
+pub fn parse_timeout(text: &str) -> Result<Duration, String> {
+    const HELP: &str = "write a number and a unit: 500ms, 10s, 5m or 1h";
+    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let number: f64 = text[..digits].parse().map_err(|_| HELP)?;
+    let unit = match &text[digits..] {
+        "ms" => 0.001,
+        "s" => 1.0,
+        "m" => 60.0,
+        "h" => 3600.0,
+        _ => return Err(HELP.into()),
+    };
+    let time = Duration::try_from_secs_f64(number * unit).map_err(|_| "that is too long")?;
+    if time.is_zero() { Err("it must be above zero".into()) } else { Ok(time) }
+}
+
+/// The candidate that `word` is most probably a slip of, if one is near enough.
+pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    candidates
+        .into_iter()
+        .map(|c| (strsim::damerau_levenshtein(word, c), c))
+        // A third of the letters wrong is no slip any more.
+        .filter(|(distance, c)| *distance <= word.len().max(c.len()).div_ceil(3))
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, c)| c)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes() {
+        for (text, bytes) in [
+            ("0", 0),
+            ("65536", 65536),
+            ("64K", 64 << 10),
+            ("64k", 64 << 10),
+            ("3MiB", 3 << 20),
+            ("2gb", 2 << 30),
+            ("7B", 7),
+        ] {
+            assert_eq!(parse_size(text), Ok(bytes), "{text}");
+        }
+        for text in ["", "K", "-1", "1.5G", "12X", "64 M", "5ib", "1T", "0x10"] {
+            assert!(parse_size(text).unwrap_err().contains("such as 64M"), "{text}");
+        }
+        for text in ["99999999999999999999", "18446744073709551615K"] {
+            assert!(parse_size(text).unwrap_err().contains("2^64"), "{text}");
+        }
+    }
+
+    #[test]
+    fn timeouts() {
+        for (text, ms) in [("500ms", 500), ("10s", 10_000), ("0.5s", 500), ("5m", 300_000), ("1h", 3_600_000)] {
+            assert_eq!(parse_timeout(text), Ok(Duration::from_millis(ms)), "{text}");
+        }
+        for text in ["", "10", "s", "-1s", "1d", "1..5s", ".s", "10 s", "infs", "nan"] {
+            assert!(parse_timeout(text).is_err(), "{text}");
+        }
+        assert!(parse_timeout("0s").unwrap_err().contains("above zero"));
+        assert!(parse_timeout("99999999999999999999999999h").unwrap_err().contains("too long"));
+    }
+
+    #[test]
+    fn directories() {
+        let dir = |host: &str, guest: &str, read_only| Directory { host: host.into(), guest: guest.into(), read_only };
+        for (text, expected) in [
+            (".", dir(".", ".", false)),
+            ("/a/b:ro", dir("/a/b", "/a/b", true)),
+            ("a::/data", dir("a", "/data", false)),
+            ("a::/data:ro", dir("a", "/data", true)),
+            ("a:b", dir("a:b", "a:b", false)),
+        ] {
+            assert_eq!(parse_directory(text.as_ref()), Ok(expected), "{text}");
+        }
+        for text in ["", ":ro", "::/data", "a::", "a:::ro"] {
+            let error = parse_directory(text.as_ref()).expect_err(text);
+            assert!(error.contains("empty"), "{text}: {error}");
+        }
+        let odd = parse_directory(OsStr::from_bytes(b"\xff::\xfe")).expect("not UTF-8");
+        assert_eq!((odd.host.as_os_str().as_bytes(), odd.guest.as_bytes()), (&b"\xff"[..], &b"\xfe"[..]));
+    }
+
+    #[test]
+    fn variables() {
+        let var = parse_env("A=b=c".as_ref()).expect("a variable");
+        assert_eq!((var.name, var.value), ("A".into(), "b=c".into()));
+        assert_eq!(parse_env("A=".as_ref()).expect("empty value").value, "");
+        assert_eq!(parse_env("PATH".as_ref()).expect("inherited").value, std::env::var_os("PATH").expect("PATH"));
+        assert!(parse_env("=x".as_ref()).is_err());
+        assert!(parse_env("SCONCE_NO_SUCH_VARIABLE".as_ref()).unwrap_err().contains("NAME=VALUE"));
+    }
+
+    #[test]
+    fn addresses() {
+        assert_eq!(parse_listen("127.0.0.1:80").expect("v4").0, ["127.0.0.1:80".parse().expect("address")]);
+        assert_eq!(parse_listen("[::1]:0").expect("v6").0.len(), 1);
+        for text in ["", "80", ":80", "127.0.0.1", "127.0.0.1:http", "127.0.0.1:70000"] {
+            assert!(parse_listen(text).unwrap_err().contains("ADDR:PORT"), "{text}");
+        }
+    }
+
+    #[test]
+    fn nearest_names() {
+        assert_eq!(nearest("fd_wirte", ["fd_read", "fd_write", "path_open"]), Some("fd_write"));
+        assert_eq!(nearest("xyz", ["fd_read"]), None);
+    }
+}

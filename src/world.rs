@@ -1,0 +1,81 @@
+//! What the program is given: flags to a [`WasiCtx`].
+
+use crate::cli::RunArgs;
+use crate::report::{Failure, reason};
+use sconce_engine::{Engine, Linker};
+use sconce_wasi::{Access, BuildError, WasiCtx};
+use std::net::TcpListener;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+
+/// The descriptors of `--fd`, taken before anything else is opened that could have their numbers.
+#[derive(Debug)]
+pub struct Inherited(Vec<OwnedFd>);
+
+impl Inherited {
+    /// Takes them.
+    ///
+    /// # Errors
+    /// Which is not there.
+    pub fn take(numbers: &[i32]) -> Result<Inherited, Failure> {
+        let take = |&n: &i32| sconce_wasi::inherit(n).map_err(|e| Failure::not_run(format!("--fd {n}: {}", reason(&e))));
+        numbers.iter().map(take).collect::<Result<_, _>>().map(Inherited)
+    }
+}
+
+/// The program's context.
+///
+/// # Errors
+/// Which directory or address cannot be had, and why.
+pub fn context(args: &RunArgs, inherited: Inherited) -> Result<WasiCtx, Failure> {
+    let name = args.argv0.as_ref().unwrap_or(&args.command[0]);
+    let mut builder = WasiCtx::builder().arg(name.as_bytes());
+    if args.invoke.is_none() {
+        builder = builder.args(args.command[1..].iter().map(|a| a.as_bytes()));
+    }
+    if args.inherit_env {
+        for (name, value) in std::env::vars_os() {
+            // The system passes such things on; a program cannot look them up.
+            if !name.is_empty() && !name.as_bytes().contains(&b'=') {
+                builder = builder.env(name.into_vec(), value.into_vec());
+            }
+        }
+    }
+    for var in &args.env {
+        builder = builder.env(var.name.as_bytes(), var.value.as_bytes());
+    }
+    builder = builder.inherit_stdio().map_err(|e| Failure::not_run(format!("standard streams: {}", reason(&e))))?;
+    for dir in &args.dirs {
+        let access = if dir.read_only { Access::ReadOnly } else { Access::ReadWrite };
+        builder = builder.preopen_path(&dir.host, dir.guest.as_bytes(), access).map_err(failure)?;
+    }
+    for address in &args.listen {
+        let listener = TcpListener::bind(&address.0[..])
+            .map_err(|e| Failure::not_run(format!("--listen {}: {}", address.0[0], reason(&e))))?;
+        builder = builder.listener(listener);
+    }
+    for fd in inherited.0 {
+        builder = builder.descriptor(fd);
+    }
+    builder.build().map_err(failure)
+}
+
+fn failure(error: BuildError) -> Failure {
+    match error {
+        BuildError::Preopen { path, source } => Failure::not_run(format!("--dir {}: {}", path.display(), reason(&source))),
+        BuildError::DuplicateGuestPath(path) => {
+            Failure::usage(format!("--dir: two directories have the guest path '{}'", path.escape_debug()))
+        }
+        other => Failure::not_run(other.to_string()),
+    }
+}
+
+/// A linker with everything that the host gives.
+///
+/// # Errors
+/// The engine's.
+pub fn linker(engine: &Engine) -> Result<Linker<WasiCtx>, Failure> {
+    let mut linker = Linker::new(engine);
+    sconce_wasi::add_to_linker(&mut linker, |context: &WasiCtx| context).map_err(|e| Failure::not_run(e.to_string()))?;
+    Ok(linker)
+}

@@ -1,0 +1,71 @@
+//! `compile`, `--allow-precompiled`, `--cache`.
+
+use crate::support::{Dir, args, contains, hello};
+use std::path::Path;
+
+#[test]
+fn a_compiled_module_runs_where_it_is_allowed() {
+    let dir = Dir::new();
+    dir.file("args.wat", args());
+    assert_eq!(dir.run("compile args.wat").ok(), "");
+    assert_eq!(dir.run("--allow-precompiled args.cwasm x").ok(), "args.cwasm\0x\0");
+    contains(&dir.run("args.cwasm x").fails(1), &["args.cwasm", "--allow-precompiled"]);
+    assert_eq!(dir.run("--allow-precompiled args.wat x").ok(), "args.wat\0x\0");
+    assert_eq!(dir.run("compile -o other args.wat").ok(), "");
+    assert_eq!(dir.run("--allow-precompiled ./other").ok(), "./other\0");
+    let names: Vec<_> = std::fs::read_dir(dir.path()).expect("the directory").map(|e| e.expect("an entry").file_name()).collect();
+    assert!(names.iter().all(|n| !n.to_string_lossy().contains("tmp")), "{names:?}");
+}
+
+#[test]
+fn a_mismatch_is_one_message() {
+    let dir = Dir::new();
+    dir.file("hello.wat", hello());
+    assert_eq!(dir.run("compile --bounds explicit hello.wat").ok(), "");
+    assert_eq!(dir.run("--allow-precompiled --bounds explicit hello.cwasm").ok(), "hello\n");
+    contains(&dir.run("--allow-precompiled --bounds guard hello.cwasm").fails(1), &["hello.cwasm", "compile"]);
+    let whole = std::fs::read(dir.path().join("hello.cwasm")).expect("the artifact");
+    dir.file("cut.cwasm", &whole[..whole.len() / 2]);
+    contains(&dir.run("--allow-precompiled --bounds explicit cut.cwasm").fails(1), &["cut.cwasm", "damaged"]);
+    let mut damaged = whole;
+    let middle = damaged.len() / 2;
+    damaged[middle] ^= 1;
+    dir.file("damaged.cwasm", &damaged);
+    contains(&dir.run("--allow-precompiled --bounds explicit damaged.cwasm").fails(1), &["damaged.cwasm"]);
+}
+
+#[test]
+fn output_that_cannot_be_written_is_named() {
+    let dir = Dir::new();
+    dir.file("hello.wat", hello());
+    contains(&dir.run("compile hello.wat -o nowhere/hello.cwasm").fails(1), &["nowhere/hello.cwasm", "No such file"]);
+    contains(&dir.run("compile hello.wat -o .").fails(1), &["cannot write ."]);
+}
+
+fn files(dir: &Path) -> usize {
+    let Ok(entries) = std::fs::read_dir(dir) else { return 0 };
+    entries.map(|e| e.expect("an entry").path()).map(|p| if p.is_dir() { files(&p) } else { 1 }).sum()
+}
+
+#[test]
+fn the_cache_is_where_it_is_said() {
+    let dir = Dir::new();
+    dir.file("hello.wat", hello());
+    assert_eq!(dir.run("--cache off hello.wat").ok(), "hello\n");
+    assert_eq!(files(&dir.path().join("cache")), 0);
+    for _ in 0..2 {
+        assert_eq!(dir.run("hello.wat").ok(), "hello\n");
+        assert_eq!(dir.run("--cache mine hello.wat").ok(), "hello\n");
+    }
+    assert!(files(&dir.path().join("cache/sconce")) > 0);
+    assert!(files(&dir.path().join("mine")) > 0);
+}
+
+#[test]
+fn a_cache_that_cannot_be_used_costs_nothing_else() {
+    let dir = Dir::new();
+    dir.file("hello.wat", hello());
+    dir.file("cache", "not a directory");
+    assert_eq!(dir.run("hello.wat").stdout, "hello\n");
+    assert_eq!(dir.run("--cache /proc/nowhere hello.wat").stdout, "hello\n");
+}

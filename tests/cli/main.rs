@@ -1,0 +1,10 @@
+//! The binary as a user at a shell meets it: arguments, messages, exit codes, signals.
+
+mod arguments;
+mod artifacts;
+mod invoke;
+mod messages;
+mod signals;
+mod support;
+mod tools;
+mod traps;

@@ -1,0 +1,129 @@
+//! Bad input: one clear message each on standard error, nothing on standard output.
+
+use crate::support::{Dir, contains, hello, outcome};
+
+#[test]
+fn files_that_cannot_be_read() {
+    let dir = Dir::new();
+    std::fs::create_dir(dir.path().join("folder.wasm")).expect("a directory");
+    contains(&dir.run("missing.wasm").fails(1), &["cannot read missing.wasm: No such file or directory"]);
+    contains(&dir.run("run missing").fails(1), &["cannot read missing: No such file or directory"]);
+    contains(&dir.run("folder.wasm").fails(1), &["cannot read folder.wasm: Is a directory"]);
+    contains(&dir.run("hello.wat/x.wasm").fails(1), &["cannot read hello.wat/x.wasm"]);
+    let path = dir.file("secret.wasm", "");
+    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0)).expect("permissions");
+    // Root may read everything, and finds it empty.
+    let message = dir.run("secret.wasm").fails(1);
+    assert!(message.contains("cannot read secret.wasm: Permission denied") || message.contains("secret.wasm: "), "{message}");
+}
+
+#[test]
+fn files_that_are_something_else() {
+    let dir = Dir::new();
+    for (bytes, parts) in [
+        (&b""[..], &["empty"][..]),
+        (b"\x1f\x8b\x08\x00rest", &["gzip"]),
+        (b"\x7fELF\x02\x01\x01", &["not a WebAssembly module", "ELF"]),
+        (b"#!/bin/sh\necho hello\n", &["not a WebAssembly module", "script"]),
+        (b"hello world\n", &["not a WebAssembly module", "text"]),
+        (b"<!doctype html><html>", &["not a WebAssembly module", "HTML"]),
+        (b"\x01\x02\x03\x04", &["not a WebAssembly module", "01 02 03 04"]),
+        (b"\0asm\x0d\0\x01\0", &["component", "Sconce runs core modules; build for wasm32-wasip1"]),
+        (b"\0asm\x07\0\0\0", &["version"]),
+        (b"\0as", &["truncated"]),
+        (b"\0asm\x01\0\0\0\x01\x7f", &["offset 0x"]),
+    ] {
+        dir.file("app.wasm", bytes);
+        let message = dir.run("app.wasm").fails(1);
+        contains(&message, &["error: app.wasm: "]);
+        contains(&message, parts);
+        contains(&dir.run("inspect app.wasm").fails(1), parts);
+        contains(&dir.run("compile app.wasm").fails(1), parts);
+        assert!(!dir.path().join("app.cwasm").exists());
+    }
+}
+
+#[test]
+fn a_module_that_is_cut_off_or_invalid() {
+    let dir = Dir::new();
+    let wasm = wat::parse_str(hello()).expect("the text is right");
+    for len in [9, 20, wasm.len() / 2, wasm.len() - 1] {
+        dir.file("cut.wasm", &wasm[..len]);
+        contains(&dir.run("cut.wasm").fails(1), &["error: cut.wasm: ", "offset 0x"]);
+    }
+    let invalid = r#"(module (func $first) (func $broken_one (result i32) (i64.const 0)) (export "_start" (func $first)))"#;
+    dir.file("invalid.wasm", wat::parse_str(invalid).expect("it parses"));
+    contains(&dir.run("invalid.wasm").fails(1), &["error: invalid.wasm: ", "type mismatch", "offset 0x", "function 1", "broken_one"]);
+    contains(&dir.run("inspect invalid.wasm").fails(1), &["error: invalid.wasm: ", "broken_one"]);
+}
+
+#[test]
+fn text_with_an_error_names_line_and_column() {
+    let dir = Dir::new();
+    dir.file("bad.wat", "(module\n  (func (i32.cosnt 0)))");
+    contains(&dir.run("bad.wat").fails(1), &["error: bad.wat: ", ":2:10"]);
+}
+
+#[test]
+fn unknown_imports_are_all_said_with_what_might_help() {
+    let dir = Dir::new();
+    dir.file(
+        "imports.wat",
+        r#"(module
+  (import "wasi_snapshot_preview1" "fd_wirte" (func (param i32 i32 i32 i32) (result i32)))
+  (import "env" "callback" (func (param i32) (result f64)))
+  (import "env" "table" (table 1 funcref))
+  (import "wasi:cli/exit@0.2.0" "exit" (func))
+  (import "\1b[31m" "x" (func))
+  (func (export "_start")))"#,
+    );
+    let message = dir.run("imports.wat").fails(1);
+    contains(
+        &message,
+        &[
+            "error: imports.wat: 5 imports are missing",
+            "\"wasi_snapshot_preview1\" \"fd_wirte\"",
+            "did you mean \"fd_write\"?",
+            "\"env\" \"callback\": function (i32) -> (f64)",
+            "\"env\" \"table\": table of 1 or more funcref",
+            "--preload env=FILE",
+            "wasm32-wasip1",
+        ],
+    );
+    assert!(!message.contains('\u{1b}'), "a module's names do not reach the terminal as they are: {message:?}");
+    dir.file("env.wat", r#"(module (func (export "calback") (param i32) (result f64) (f64.const 0)))"#);
+    contains(&dir.run("--preload env=env.wat imports.wat").fails(1), &["did you mean \"calback\"?"]);
+}
+
+#[test]
+fn an_import_of_the_wrong_type_names_both() {
+    let dir = Dir::new();
+    dir.file("import.wat", r#"(module (import "wasi_snapshot_preview1" "proc_exit" (func (param i64))) (func (export "_start")))"#);
+    contains(&dir.run("import.wat").fails(1), &["import.wat", "proc_exit", "(i64) -> ()", "(i32) -> ()"]);
+}
+
+#[test]
+fn without_a_start_function_exports_are_listed() {
+    let dir = Dir::new();
+    dir.file("library.wat", r#"(module (memory (export "m") 1) (func (export "add") (param i32 i32) (result i32) (i32.const 0)))"#);
+    contains(&dir.run("library.wat").fails(1), &["library.wat", "_start", "--invoke NAME", "\"add\": function (i32, i32) -> (i32)"]);
+    dir.file("nothing.wat", "(module)");
+    contains(&dir.run("nothing.wat").fails(1), &["nothing.wat", "_start", "no other function is exported"]);
+    dir.file("odd.wat", r#"(module (func (export "_start") (param i32)))"#);
+    contains(&dir.run("odd.wat").fails(1), &["_start is (i32) -> ()"]);
+}
+
+#[test]
+fn wrong_usage() {
+    let dir = Dir::new();
+    dir.file("hello.wat", hello());
+    contains(&dir.run("rnu hello.wat").fails(2), &["'rnu'", "did you mean 'sconce run'?"]);
+    contains(&dir.run("--timeot 5s hello.wat").fails(2), &["--timeot", "--timeout"]);
+    contains(&dir.run("run --no-such-flag hello.wat").fails(2), &["--no-such-flag", "Usage: sconce run"]);
+    contains(&dir.run("run").fails(2), &["APP.wasm"]);
+    contains(&dir.run("--invoke").fails(2), &["--invoke"]);
+    contains(&dir.run("compile -").fails(2), &["--output"]);
+    let nothing = outcome(&mut dir.sconce([""; 0]));
+    assert_eq!((nothing.code(), nothing.stdout.as_str()), (2, ""));
+    contains(&nothing.stderr, &["Usage:", "inspect"]);
+}

@@ -1,0 +1,302 @@
+//! Signals, terminals, time limits, pipes whose reader has gone.
+
+use crate::support::{Dir, command, contains, finish, outcome, start, wait};
+use rustix::process::{Pid, Signal, kill_process};
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+/// Says hello, then waits for input.
+fn prompt() -> String {
+    command(r#"(func $wait (call $read)) (func (export "_start") (call $hello) (call $wait))"#)
+}
+
+/// Says hello, then loops.
+fn forever() -> String {
+    command(r#"(func $spin (loop (br 0))) (func (export "_start") (call $hello) (call $spin))"#)
+}
+
+/// What has been read from a stream so far, while it is read on.
+#[derive(Clone)]
+struct Seen(Arc<Mutex<String>>);
+
+impl Seen {
+    fn of(mut stream: impl Read + Send + 'static) -> Seen {
+        let seen = Seen(Arc::default());
+        let text = seen.0.clone();
+        std::thread::spawn(move || {
+            let mut bytes = [0; 1024];
+            // A terminal whose last user has gone answers with an error.
+            while let Ok(n @ 1..) = stream.read(&mut bytes) {
+                text.lock().expect("no panic").push_str(&String::from_utf8_lossy(&bytes[..n]));
+            }
+        });
+        seen
+    }
+
+    fn text(&self) -> String {
+        self.0.lock().expect("no panic").clone()
+    }
+
+    /// Waits until it contains a text.
+    #[track_caller]
+    fn expect(&self, text: &str) {
+        let start = Instant::now();
+        while !self.text().contains(text) {
+            assert!(start.elapsed() < Duration::from_secs(100), "no {text:?} in {:?}", self.text());
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+}
+
+/// A process with a pseudo-terminal of its own as controlling terminal and standard streams.
+struct Terminal {
+    child: Child,
+    keyboard: File,
+    screen: Seen,
+}
+
+impl Terminal {
+    fn start(program: &mut Command) -> Terminal {
+        use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).expect("a pseudo-terminal");
+        grantpt(&master).expect("its other end");
+        unlockpt(&master).expect("its other end");
+        let name = ptsname(&master, Vec::new()).expect("its name").into_string().expect("ASCII");
+        let slave = || -> Stdio {
+            let flags = rustix::fs::OFlags::NOCTTY.bits().cast_signed();
+            File::options().read(true).write(true).custom_flags(flags).open(&name).expect("its other end").into()
+        };
+        let mut command = Command::new("setsid");
+        command.arg("--ctty").arg(program.get_program()).args(program.get_args());
+        if let Some(dir) = program.get_current_dir() {
+            command.current_dir(dir);
+        }
+        for (name, value) in program.get_envs() {
+            command.env(name, value.expect("a variable that is set"));
+        }
+        let child = start(command.stdin(slave()).stdout(slave()).stderr(slave()));
+        let keyboard = File::from(master);
+        let screen = Seen::of(keyboard.try_clone().expect("a copy"));
+        Terminal { child, keyboard, screen }
+    }
+
+    fn press(&mut self, keys: &[u8]) {
+        self.keyboard.write_all(keys).expect("keys are pressed");
+    }
+}
+
+#[track_caller]
+fn send(child: &Child, signal: Signal) {
+    kill_process(Pid::from_child(child), signal).expect("a process");
+}
+
+const CTRL_C: &[u8] = b"\x03";
+const CTRL_BACKSLASH: &[u8] = b"\x1c";
+
+#[test]
+fn ctrl_c_ends_by_sigint() {
+    let dir = Dir::new();
+    for guest in [prompt(), forever()] {
+        dir.file("guest.wat", guest);
+        let mut terminal = Terminal::start(&mut dir.sconce(["guest.wat"]));
+        terminal.screen.expect("hello");
+        terminal.press(CTRL_C);
+        assert_eq!(wait(&mut terminal.child).signal(), Some(Signal::INT.as_raw()), "{}", terminal.screen.text());
+        assert!(!terminal.screen.text().contains("error"), "{}", terminal.screen.text());
+    }
+}
+
+#[test]
+fn ctrl_c_stops_a_shells_loop() {
+    let dir = Dir::new();
+    dir.file("guest.wat", prompt());
+    let script = format!("for i in 1 2 3; do '{}' guest.wat; echo again; done", env!("CARGO_BIN_EXE_sconce"));
+    let mut bash = Command::new("bash");
+    bash.args(["-c", &script]).current_dir(dir.path()).env("XDG_CACHE_HOME", dir.path().join("cache"));
+    let mut terminal = Terminal::start(&mut bash);
+    terminal.screen.expect("hello");
+    terminal.press(CTRL_C);
+    assert_eq!(wait(&mut terminal.child).signal(), Some(Signal::INT.as_raw()));
+    assert!(!terminal.screen.text().contains("again"), "{}", terminal.screen.text());
+}
+
+#[test]
+fn quit_prints_the_guests_backtrace() {
+    let dir = Dir::new();
+    for (guest, frame) in [(forever(), "spin"), (prompt(), "wait")] {
+        dir.file("guest.wat", guest);
+        let mut shell = dir.sconce([""; 0]);
+        shell = {
+            let mut sh = Command::new("sh");
+            sh.args(["-c", "ulimit -c 0; exec \"$0\" guest.wat"]).arg(shell.get_program()).current_dir(dir.path());
+            sh.env("XDG_CACHE_HOME", dir.path().join("cache"));
+            sh
+        };
+        let mut terminal = Terminal::start(&mut shell);
+        terminal.screen.expect("hello");
+        terminal.press(CTRL_BACKSLASH);
+        assert_eq!(wait(&mut terminal.child).signal(), Some(Signal::QUIT.as_raw()));
+        contains(&terminal.screen.text(), &["quit\r\n", frame, "_start"]);
+    }
+}
+
+#[test]
+fn signals_end_the_process_as_they_are() {
+    let dir = Dir::new();
+    for signal in [Signal::TERM, Signal::HUP, Signal::INT] {
+        for guest in [prompt(), forever()] {
+            dir.file("guest.wat", guest);
+            let mut child = start(dir.sconce(["guest.wat"]).stdin(Stdio::piped()));
+            let stdout = Seen::of(child.stdout.take().expect("a pipe"));
+            stdout.expect("hello");
+            send(&child, signal);
+            let out = finish(child);
+            assert_eq!((out.status.signal(), out.stderr.as_str()), (Some(signal.as_raw()), ""));
+        }
+    }
+}
+
+#[test]
+fn an_ignored_signal_stays_ignored() {
+    let dir = Dir::new();
+    dir.file("guest.wat", forever());
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "trap '' HUP INT; exec \"$0\" guest.wat", env!("CARGO_BIN_EXE_sconce")]).current_dir(dir.path());
+    shell.env("XDG_CACHE_HOME", dir.path().join("cache")).stdout(Stdio::piped());
+    let mut child = start(&mut shell);
+    Seen::of(child.stdout.take().expect("a pipe")).expect("hello");
+    send(&child, Signal::HUP);
+    send(&child, Signal::INT);
+    send(&child, Signal::TERM);
+    assert_eq!(wait(&mut child).signal(), Some(Signal::TERM.as_raw()));
+}
+
+#[test]
+fn a_second_signal_does_not_wait() {
+    let dir = Dir::new();
+    dir.file("guest.wat", forever());
+    // Nobody reads standard error, and it is full: the backtrace that the first signal asks for cannot be written.
+    let (reader, mut full) = std::io::pipe().expect("a pipe");
+    let flags = rustix::fs::fcntl_getfl(&full).expect("flags");
+    rustix::fs::fcntl_setfl(&full, flags | rustix::fs::OFlags::NONBLOCK).expect("flags");
+    while full.write(&[0; 4096]).is_ok() {}
+    while full.write(&[0]).is_ok() {}
+    rustix::fs::fcntl_setfl(&full, flags).expect("flags");
+    let mut child = start(dir.sconce(["guest.wat"]).stderr(full));
+    Seen::of(child.stdout.take().expect("a pipe")).expect("hello");
+    send(&child, Signal::QUIT);
+    std::thread::sleep(Duration::from_millis(200));
+    assert!(child.try_wait().expect("a child").is_none(), "the message was written?");
+    send(&child, Signal::INT);
+    assert_eq!(wait(&mut child).signal(), Some(Signal::INT.as_raw()));
+    drop(reader);
+}
+
+/// A module that takes a while to compile, and does nothing.
+fn large(functions: usize) -> Vec<u8> {
+    let body = "(local.set 0 (i32.add (i32.mul (local.get 0) (local.get 1)) (i32.const 7)))".repeat(1000);
+    let function = format!("(func (param i32 i32) (result i32) {body} (local.get 0))");
+    let text = format!("(module {} (func (export \"_start\")))", function.repeat(functions));
+    wat::parse_str(text).expect("the text is right")
+}
+
+#[test]
+fn a_long_compilation_shows_a_bar_on_a_terminal_and_can_be_stopped() {
+    let dir = Dir::new();
+    dir.file("large.wasm", large(600));
+    for words in [&["--cache", "off", "large.wasm"][..], &["compile", "large.wasm"]] {
+        let mut terminal = Terminal::start(&mut dir.sconce(words));
+        terminal.screen.expect("compiling large.wasm");
+        terminal.press(CTRL_C);
+        assert_eq!(wait(&mut terminal.child).signal(), Some(Signal::INT.as_raw()));
+    }
+    assert!(!dir.path().join("large.cwasm").exists());
+}
+
+#[test]
+fn a_timeout_counts_from_the_first_instruction_and_no_bar_is_shown_elsewhere() {
+    let dir = Dir::new();
+    dir.file("large.wasm", large(150));
+    assert_eq!(dir.run("--cache off --timeout 100ms large.wasm").ok(), "");
+}
+
+#[test]
+fn a_timeout_ends_loops_calls_and_waits() {
+    let dir = Dir::new();
+    dir.file("forever.wat", forever());
+    dir.file("prompt.wat", prompt());
+    dir.file(
+        "fill.wat",
+        r#"(module (memory (export "memory") 16384) (func (export "_start")
+  (loop (memory.fill (i32.const 0) (i32.const 1) (i32.const 0x40000000)) (br 0))))"#,
+    );
+    dir.file(
+        "start.wat",
+        r#"(module (func $begin (loop (br 0))) (start $begin) (func (export "_start")))"#,
+    );
+    for file in ["forever.wat", "prompt.wat", "fill.wat", "start.wat"] {
+        let child = start(dir.sconce(["--timeout", "200ms", file]).stdin(Stdio::piped()));
+        let out = finish(child);
+        assert_eq!((out.code(), out.stderr.as_str()), (124, "error: timed out after 200ms\n"), "{file}: {out:?}");
+    }
+    // What ends in time is as if there were no limit.
+    dir.file("hello.wat", crate::support::hello());
+    assert_eq!(dir.run("--timeout 1h hello.wat").ok(), "hello\n");
+}
+
+#[test]
+fn a_reader_that_leaves_ends_the_program_by_sigpipe() {
+    let dir = Dir::new();
+    let chatter = |stream| {
+        command(&format!(
+            r#"(func (export "_start")
+  (i32.store (i32.const 0) (i32.const 1024)) (i32.store (i32.const 4) (i32.const 6))
+  (loop (drop (call $fd_write (i32.const {stream}) (i32.const 0) (i32.const 1) (i32.const 8))) (br 0)))"#
+        ))
+    };
+    dir.file("out.wat", chatter(1));
+    let mut child = start(&mut dir.sconce(["out.wat"]));
+    let mut stdout = child.stdout.take().expect("a pipe");
+    let mut line = [0; 6];
+    stdout.read_exact(&mut line).expect("a line");
+    assert_eq!(&line, b"hello\n");
+    drop(stdout);
+    let out = finish(child);
+    assert_eq!((out.status.signal(), out.stderr.as_str()), (Some(Signal::PIPE.as_raw()), ""));
+
+    dir.file("err.wat", chatter(2));
+    let mut child = start(&mut dir.sconce(["err.wat"]));
+    drop(child.stderr.take());
+    assert_eq!(wait(&mut child).signal(), Some(Signal::PIPE.as_raw()));
+
+    // Results of --invoke are output like any other.
+    dir.file("one.wat", r#"(module (func (export "one") (result i32) (i32.const 1)))"#);
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let out = outcome(dir.sconce(["--invoke", "one", "one.wat"]).stdout(writer));
+    assert_eq!(out.status.signal(), Some(Signal::PIPE.as_raw()));
+}
+
+#[test]
+fn flags_of_shared_streams_are_as_they_were() {
+    let dir = Dir::new();
+    dir.file(
+        "append.wat",
+        r#"(module
+  (import "wasi_snapshot_preview1" "fd_fdstat_set_flags" (func $set (param i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+  (memory (export "memory") 1)
+  (func (export "_start") (call $exit (call $set (i32.const 1) (i32.const 5)))))"#,
+    );
+    let file = File::create(dir.path().join("out")).expect("a file");
+    let before = rustix::fs::fcntl_getfl(&file).expect("flags");
+    let shared = OwnedFd::from(file.try_clone().expect("a copy"));
+    assert_eq!(outcome(dir.sconce(["append.wat"]).stdout(shared)).code(), 0);
+    assert_eq!(rustix::fs::fcntl_getfl(&file).expect("flags"), before);
+}

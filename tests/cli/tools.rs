@@ -1,0 +1,118 @@
+//! `wast`, `inspect`, `completions`, `man`, help and version.
+
+use crate::support::{Dir, contains, hello, outcome, start, wait};
+use std::os::unix::process::ExitStatusExt;
+
+#[test]
+fn scripts_report_every_failure_and_a_summary() {
+    let dir = Dir::new();
+    let module = "(module (func (export \"f\") (result i32) (i32.const 1)))\n";
+    dir.file("good.wast", format!("{module}(assert_return (invoke \"f\") (i32.const 1))"));
+    dir.file(
+        "bad.wast",
+        format!("{module}(assert_return (invoke \"f\") (i32.const 2))\n(assert_return (invoke \"f\") (i32.const 1))\n(assert_trap (invoke \"f\") \"x\")"),
+    );
+    assert_eq!(dir.run("wast good.wast").ok(), "1 script: 2 passed, 0 failed\n");
+    let out = dir.run("wast good.wast bad.wast");
+    assert_eq!((out.code(), out.stderr.as_str()), (1, "error: 2 directives failed\n"), "{out:?}");
+    contains(&out.stdout, &["bad.wast:2:", "bad.wast:4:", "2 scripts: 4 passed, 2 failed\n"]);
+    let out = dir.run("wast missing.wast good.wast");
+    assert_eq!(out.code(), 1);
+    contains(&out.stderr, &["cannot read missing.wast: No such file"]);
+    contains(&out.stdout, &["2 passed"]);
+}
+
+#[test]
+fn inspect_shows_the_outside() {
+    let dir = Dir::new();
+    dir.file(
+        "m.wat",
+        r#"(module $thing
+  (import "wasi_snapshot_preview1" "path_open" (func (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
+  (import "env" "g" (global (mut i64)))
+  (memory (export "memory") 2 16)
+  (table (export "t") 1 3 funcref)
+  (func (export "pair") (param v128) (result i32 i32) (i32.const 1) (i32.const 2))
+  (func (export "_start")))"#,
+    );
+    let text = dir.run("inspect m.wat").ok();
+    contains(
+        &text,
+        &[
+            "m.wat: core module",
+            "\"thing\"",
+            "multi-value",
+            "simd",
+            "(v128) -> (i32, i32)",
+            "\"env\" \"g\": mutable global i64",
+            "\"pair\": function (v128) -> (i32, i32)",
+            "\"t\": table of 1 to 3 funcref",
+            "0: 2 to 16 pages (128 KiB, at most 1 MiB), exported as \"memory\"",
+            "open files in directories (granted by --dir): path_open",
+            "a command",
+        ],
+    );
+    let json: serde_json::Value = serde_json::from_str(&dir.run("inspect --json m.wat").ok()).expect("JSON");
+    assert_eq!(json["name"], "thing");
+    assert_eq!(json["memories"][0]["max_pages"], 16);
+    assert_eq!(json["exports"][2]["type"]["results"], serde_json::json!(["i32", "i32"]));
+    assert_eq!(json["imports"][1]["type"], serde_json::json!({ "kind": "global", "content": "i64", "mutable": true }));
+    assert_eq!(json["wasi_capabilities"][0]["flag"], "--dir");
+}
+
+#[test]
+fn nothing_is_run_by_inspect() {
+    let dir = Dir::new();
+    dir.file("m.wat", r#"(module (import "no" "where" (func)) (func $f unreachable) (start $f))"#);
+    contains(&dir.run("inspect m.wat").ok(), &["\"no\" \"where\": function () -> ()", "a library"]);
+}
+
+#[test]
+fn completions_for_every_shell() {
+    let dir = Dir::new();
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        contains(&dir.run(&format!("completions {shell}")).ok(), &["sconce", "allow-precompiled"]);
+    }
+    contains(&dir.run("completions tcsh").fails(2), &["tcsh", "bash"]);
+}
+
+#[test]
+fn the_manual_has_every_subcommand_and_flag() {
+    let dir = Dir::new();
+    let page = dir.run("man").ok();
+    contains(&page, &[".TH", "SCONCE RUN", "SCONCE INSPECT", "\\-\\-allow\\-precompiled", "EXIT STATUS", "134"]);
+    assert!(!page.contains("--calls"), "a hidden flag is shown");
+}
+
+#[test]
+fn help_and_version() {
+    let dir = Dir::new();
+    let version = dir.run("--version").ok();
+    assert!(version.starts_with("sconce ") && version.contains("Cranelift 0.135"), "{version}");
+    contains(&dir.run("--help").ok(), &["APP.wasm", "inspect", "Exit status", "134"]);
+    contains(&dir.run("run --help").ok(), &["--dir <HOST[::GUEST][:ro]>", "--timeout", "Exit status"]);
+}
+
+#[test]
+fn logs_are_written_where_asked() {
+    let dir = Dir::new();
+    dir.file("hello.wat", hello());
+    let out = dir.run("--log trace hello.wat");
+    assert_eq!((out.code(), out.stdout.as_str()), (0, "hello\n"));
+    let out = dir.run("--log off hello.wat");
+    assert_eq!(out.ok(), "hello\n");
+}
+
+#[test]
+fn a_reader_that_leaves_ends_tools_by_sigpipe() {
+    let dir = Dir::new();
+    dir.file("hello.wat", hello());
+    for words in [&["inspect", "hello.wat"][..], &["man"], &["completions", "bash"]] {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let mut child = start(dir.sconce(words).stdout(writer));
+        assert_eq!(wait(&mut child).signal(), Some(signal_hook::consts::SIGPIPE), "{words:?}");
+    }
+    // The same for what a shell's pipeline does to `--help`, which the argument parser prints.
+    assert_eq!(outcome(&mut dir.sconce(["--help"])).code(), 0);
+}
