@@ -68,18 +68,18 @@ impl Proposals {
 
     fn payload(&mut self, payload: Payload<'_>) -> Result<()> {
         match payload {
-            Payload::TypeSection(section) => section.into_iter().try_for_each(|group| Ok(self.rec_group(&group?))),
+            Payload::TypeSection(section) => section.into_iter().try_for_each(|group| group.map(|g| self.rec_group(&g))),
             Payload::ImportSection(section) => section.into_iter().try_for_each(|imports| {
                 let imports = imports?;
                 self.note_if(!matches!(imports, Imports::Single(..)), WasmFeatures::COMPACT_IMPORTS);
-                imports.into_iter().try_for_each(|import| Ok(self.import(&import?.1.ty)))
+                imports.into_iter().try_for_each(|import| import.map(|(_, i)| self.import(&i.ty)))
             }),
             Payload::TableSection(section) => section.into_iter().try_for_each(|table| {
                 let table = table?;
                 self.table(&table);
                 if let TableInit::Expr(expr) = &table.init { self.const_expr(expr) } else { Ok(()) }
             }),
-            Payload::MemorySection(section) => section.into_iter().try_for_each(|ty| Ok(self.memory(&ty?))),
+            Payload::MemorySection(section) => section.into_iter().try_for_each(|ty| ty.map(|t| self.memory(&t))),
             Payload::TagSection(section) => {
                 self.note(WasmFeatures::EXCEPTIONS);
                 section.into_iter().try_for_each(|tag| tag.map(drop))
@@ -89,7 +89,7 @@ impl Proposals {
                 self.global(&global.ty);
                 self.const_expr(&global.init_expr)
             }),
-            Payload::ExportSection(section) => section.into_iter().try_for_each(|export| Ok(self.export(&export?))),
+            Payload::ExportSection(section) => section.into_iter().try_for_each(|export| export.map(|e| self.export(&e))),
             Payload::ElementSection(section) => section.into_iter().try_for_each(|element| {
                 let element = element?;
                 self.element(&element);
@@ -99,7 +99,10 @@ impl Proposals {
                 let ElementItems::Expressions(_, expressions) = element.items else { return Ok(()) };
                 expressions.into_iter().try_for_each(|expr| self.const_expr(&expr?))
             }),
-            Payload::DataCountSection { .. } => Ok(self.data_count()),
+            Payload::DataCountSection { .. } => {
+                self.data_count();
+                Ok(())
+            }
             Payload::DataSection(section) => section.into_iter().try_for_each(|data| {
                 let data = data?;
                 self.data(&data);
