@@ -35,8 +35,6 @@ pub(crate) mod rights {
     pub const SOCK_SHUTDOWN: u64 = 1 << 28;
     pub const SOCK_ACCEPT: u64 = 1 << 29;
 
-    /// Every right that has a name. Guests ask for more (Go: all 32 low bits); the rest is ignored.
-    pub const ALL: u64 = (1 << 30) - 1;
     /// What can be done with a regular file, and tried with a pipe or device.
     pub const FILE: u64 = FD_DATASYNC
         | FD_READ
@@ -73,6 +71,8 @@ pub(crate) mod rights {
         | PATH_REMOVE_DIRECTORY
         | PATH_UNLINK_FILE
         | POLL_FD_READWRITE;
+    /// What can be done with anything that a path names. Guests ask for more (Go: all 32 low bits); the rest is ignored.
+    pub const OPENED: u64 = FILE | DIRECTORY;
     /// What can be done with a terminal. wasi-libc takes a character device without `SEEK` and `TELL` for one.
     pub const TERMINAL: u64 = FD_READ | FD_WRITE | FD_FDSTAT_SET_FLAGS | FD_FILESTAT_GET | POLL_FD_READWRITE;
     /// What can be done with a socket.

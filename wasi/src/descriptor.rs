@@ -71,7 +71,7 @@ impl Descriptor {
             kind => filetype_of(kind),
         };
         let (mut base, inheriting) = match kind {
-            FileType::Directory => (rights::DIRECTORY, rights::DIRECTORY | rights::FILE),
+            FileType::Directory => (rights::DIRECTORY, rights::OPENED),
             FileType::Socket => (rights::SOCKET, rights::SOCKET),
             FileType::CharacterDevice if rustix::termios::isatty(&file) => (rights::TERMINAL, 0),
             _ => (rights::FILE, 0),

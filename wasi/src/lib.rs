@@ -34,6 +34,8 @@ mod random;
 mod resolve;
 mod sched;
 mod sock;
+#[cfg(test)]
+mod tests;
 
 pub use ctx::{BuildError, WasiCtx, WasiCtxBuilder};
 pub use descriptor::Access;

@@ -47,7 +47,7 @@ pub(crate) fn open(call: &Call<'_>, fd: u32, (path, len): (u32, u32), ask: &Open
     if ask.oflags & !oflags::ALL != 0 || flags & !fdflags::ALL != 0 {
         return Err(Errno::Inval.into());
     }
-    let (base, inheriting) = (ask.base & rights::ALL, ask.inheriting & rights::ALL);
+    let (base, inheriting) = (ask.base & rights::OPENED, ask.inheriting & rights::OPENED);
     let mut needed = rights::PATH_OPEN;
     if ask.oflags & oflags::CREAT != 0 {
         needed |= rights::PATH_CREATE_FILE;
