@@ -1,7 +1,17 @@
 //! The engine: what all modules and stores of a process (or of one embedding) share.
 
-use crate::{BoundsStyle, Config, Error};
-use std::sync::Arc;
+use crate::cache::Cache;
+use crate::{BoundsStyle, Config, Error, FuncType, ValType};
+use sconce_cranelift::CraneliftCompiler;
+use sconce_environ::compile::{Compiler, Settings};
+use sconce_environ::index::TypeId;
+use sconce_environ::registry::TypeRegistry;
+use sconce_environ::types::RefKind;
+use sconce_runtime as rt;
+use sconce_x64::{Class, Signature};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard};
+use std::thread::JoinHandle;
 
 /// Settings, compiler, canonical types and the code reservation. Cheap to clone; clones are the same engine.
 #[derive(Clone)]
@@ -11,6 +21,33 @@ pub struct Engine {
 
 pub(crate) struct EngineInner {
     pub(crate) config: Config,
+    pub(crate) settings: Settings,
+    pub(crate) space: Arc<rt::CodeSpace>,
+    notice: Option<String>,
+    /// Made when something is compiled, or when its fingerprint is wanted.
+    compiler: OnceLock<Result<CraneliftCompiler, String>>,
+    types: RwLock<TypeRegistry>,
+    entries: RwLock<HashMap<TypeId, rt::EntryTrampoline>>,
+    /// Opened when the first module wants it.
+    cache: OnceLock<Option<Arc<Cache>>>,
+    /// Threads that write cache entries. They hold no engine.
+    background: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl Drop for EngineInner {
+    fn drop(&mut self) {
+        self.finish_background_work();
+    }
+}
+
+impl EngineInner {
+    fn finish_background_work(&self) {
+        let threads = std::mem::take(&mut *self.background.lock().unwrap_or_else(PoisonError::into_inner));
+        for thread in threads {
+            // A panic there costs a cache entry.
+            let _ = thread.join();
+        }
+    }
 }
 
 impl Engine {
@@ -19,18 +56,43 @@ impl Engine {
     /// # Errors
     /// [`Error::Resources`] if the code reservation or what a forced bounds style needs cannot be had.
     pub fn new(config: &Config) -> Result<Engine, Error> {
-        let _ = config;
-        unimplemented!()
+        let (bounds, notice) = match config.bounds {
+            Some(BoundsStyle::Explicit) => (BoundsStyle::Explicit, None),
+            Some(BoundsStyle::Guard) => match rt::guards_unavailable() {
+                Some(reason) => return Err(Error::Resources(format!("memories with guards are not possible here: {reason}"))),
+                None => (BoundsStyle::Guard, None),
+            },
+            None => match rt::guards_unavailable() {
+                Some(reason) => {
+                    (BoundsStyle::Explicit, Some(format!("memory accesses are checked explicitly, which is slower: {reason}")))
+                }
+                None => (BoundsStyle::Guard, None),
+            },
+        };
+        let settings = Settings { bounds, calls: config.calls, canonical_nans: config.canonical_nans };
+        Ok(Engine {
+            inner: Arc::new(EngineInner {
+                config: config.clone(),
+                settings,
+                space: rt::CodeSpace::new(None)?,
+                notice,
+                compiler: OnceLock::new(),
+                types: RwLock::new(TypeRegistry::new()),
+                entries: RwLock::new(HashMap::new()),
+                cache: OnceLock::new(),
+                background: Mutex::new(Vec::new()),
+            }),
+        })
     }
 
     /// The bounds style in use.
     pub fn bounds(&self) -> BoundsStyle {
-        self.inner.config.bounds.unwrap_or(BoundsStyle::Guard)
+        self.inner.settings.bounds
     }
 
     /// One line for people if the automatic choice could not be the fast one.
     pub fn fallback_notice(&self) -> Option<&str> {
-        None
+        self.inner.notice.as_deref()
     }
 
     /// Whether both are the same engine.
@@ -41,6 +103,71 @@ impl Engine {
     /// Waits until cache entries that are being written beside the run are complete. Dropping the last clone of the engine
     /// does the same; a program that leaves by `exit` calls this first.
     pub fn finish_background_work(&self) {
-        unimplemented!()
+        self.inner.finish_background_work();
     }
+
+    /// The cache, if there is one.
+    pub(crate) fn cache(&self) -> Option<&Arc<Cache>> {
+        let open = || Cache::open(&self.inner.config.cache, self.inner.config.cache_limit).map(Arc::new);
+        self.inner.cache.get_or_init(open).as_ref()
+    }
+
+    /// Runs something beside the guest.
+    pub(crate) fn in_background(&self, work: impl FnOnce() + Send + 'static) {
+        match std::thread::Builder::new().name("cache".into()).spawn(work) {
+            Ok(thread) => self.inner.background.lock().unwrap_or_else(PoisonError::into_inner).push(thread),
+            Err(e) => log::debug!("no thread for the cache: {e}"),
+        }
+    }
+
+    pub(crate) fn compiler(&self) -> Result<&dyn Compiler, Error> {
+        let made = self.inner.compiler.get_or_init(|| CraneliftCompiler::new(&self.inner.settings).map_err(|e| e.to_string()));
+        match made {
+            Ok(compiler) => Ok(compiler),
+            Err(message) => Err(Error::Compile(format!("for this machine: {message}"))),
+        }
+    }
+
+    pub(crate) fn types(&self) -> RwLockReadGuard<'_, TypeRegistry> {
+        // Types are only ever added, each by one push: what a panicking thread leaves behind is whole.
+        self.inner.types.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn register(&self, module: &sconce_environ::module::Module) -> Box<[TypeId]> {
+        let mut types = self.inner.types.write().unwrap_or_else(PoisonError::into_inner);
+        types.register(module).values().copied().collect()
+    }
+
+    pub(crate) fn type_id(&self, ty: &FuncType) -> TypeId {
+        self.inner.types.write().unwrap_or_else(PoisonError::into_inner).register_func(ty)
+    }
+
+    /// The trampoline into functions of this type.
+    pub(crate) fn entry(&self, ty: TypeId) -> Result<rt::EntryTrampoline, Error> {
+        let entries = self.inner.entries.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(entry) = entries.get(&ty) {
+            return Ok(entry.clone());
+        }
+        drop(entries);
+        let signature = signature(self.types().func_type(ty));
+        let entry = self.inner.space.entry_trampoline(&signature)?;
+        self.inner.entries.write().unwrap_or_else(PoisonError::into_inner).insert(ty, entry.clone());
+        Ok(entry)
+    }
+}
+
+/// The machine classes of a function type.
+pub(crate) fn signature(ty: &FuncType) -> Signature {
+    let class = |ty: &ValType| match ty {
+        ValType::I32 => Class::I32,
+        ValType::I64 => Class::I64,
+        ValType::F32 => Class::F32,
+        ValType::F64 => Class::F64,
+        ValType::V128 => Class::V128,
+        ValType::Ref(r) => match r.kind() {
+            RefKind::Func => Class::I64,
+            RefKind::Handle => Class::I32,
+        },
+    };
+    Signature::new(ty.params.iter().map(class), ty.results.iter().map(class))
 }

@@ -4,6 +4,7 @@ use crate::backtrace::Backtrace;
 use crate::types::{ExternType, ImportType};
 use sconce_environ::decode::DecodeError;
 use sconce_environ::trap::TrapCode;
+use sconce_runtime as rt;
 use std::error::Error as StdError;
 use std::fmt;
 
@@ -38,6 +39,9 @@ pub enum Error {
     /// A serialized module cannot be used.
     #[error(transparent)]
     Artifact(#[from] ArtifactError),
+    /// The module's file cannot be read.
+    #[error(transparent)]
+    Io(std::io::Error),
     /// Memory, address space or another limit of the host.
     #[error("{0}")]
     Resources(String),
@@ -177,6 +181,15 @@ impl Error {
         Error::Usage(format!("the {what} belongs to another store"))
     }
 
+    /// How a host function's failure travels through wasm frames.
+    #[cold]
+    pub(crate) fn into_stop(self) -> rt::Stop {
+        match self {
+            Error::Trap(e) if e.backtrace.frames.is_empty() => rt::Stop::Trap(e.code),
+            error => rt::Stop::Host(Box::new(error)),
+        }
+    }
+
     /// Attaches a backtrace to a trap or host error that has none.
     pub(crate) fn with_backtrace(mut self, take: impl FnOnce() -> Backtrace) -> Error {
         match &mut self {
@@ -213,6 +226,12 @@ impl From<DecodeError> for Error {
             DecodeError::Cancelled => Error::Cancelled,
             error => Error::Decode(error),
         }
+    }
+}
+
+impl From<rt::ResourceError> for Error {
+    fn from(error: rt::ResourceError) -> Error {
+        Error::Resources(error.to_string())
     }
 }
 

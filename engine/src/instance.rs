@@ -1,10 +1,19 @@
 //! Instances.
 
-use crate::{AsContext, AsContextMut, Error, Extern, Func, Global, Memory, Module, Table, TypedFunc, WasmParams, WasmResults};
+use crate::error::{Error, LinkError};
+use crate::store::{AsContext, AsContextMut, StoreContextMut};
+use crate::typed::{self, TypedFunc, WasmParams, WasmResults};
+use crate::{Extern, Func, Global, Memory, Module, Table};
+use sconce_environ::index::FuncIndex;
+use sconce_environ::module::EntityIndex;
+use sconce_environ::registry;
+use sconce_runtime as rt;
 
 /// An instance of a module in a store.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Instance {}
+pub struct Instance {
+    pub(crate) handle: rt::InstanceHandle,
+}
 
 impl Instance {
     /// Makes an instance from imports in the module's order, and runs its start function.
@@ -13,8 +22,34 @@ impl Instance {
     /// [`Error::Link`] if an import does not fit; [`Error::Trap`] if a segment lies outside its memory or table, or from the start
     /// function; [`Error::Resources`]; [`Error::Usage`] for another engine's module, another store's import, or a wrong number of imports.
     pub fn new(mut store: impl AsContextMut, module: &Module, imports: &[Extern]) -> Result<Instance, Error> {
-        let _ = (store.as_context_mut(), module, imports);
-        unimplemented!()
+        let mut store = store.as_context_mut();
+        if !module.engine().same(store.engine()) {
+            return Err(Error::Usage("the module belongs to another engine than the store".into()));
+        }
+        let items = check_imports(&store, module, imports)?;
+        store.note_module(module);
+        // SAFETY: imports are of this store and have the types that the module wants.
+        let made = unsafe { store.runtime_mut().instantiate(&module.inner.loaded, &items) };
+        let handle = made.map_err(|e| match e {
+            rt::InstantiateError::Trap(code) => Error::trap(code),
+            rt::InstantiateError::Resource(e) => e.into(),
+            other => Error::Instantiation(other.to_string()),
+        })?;
+        let instance = Instance { handle };
+        if let Some(start) = module.environ().start {
+            instance.start(&mut store, start)?;
+        }
+        Ok(instance)
+    }
+
+    fn start<T>(self, store: &mut StoreContextMut<'_, T>, start: FuncIndex) -> Result<(), Error> {
+        let rt::Item::Func(handle) = store.runtime_mut().instance_item(self.handle, EntityIndex::Func(start)) else {
+            unreachable!("asked for a function");
+        };
+        let func = Func { handle };
+        let entry = store.engine().entry(store.runtime().func_type_id(handle))?;
+        // SAFETY: validation has made sure that it takes and gives nothing.
+        unsafe { typed::call(store, &entry, func, &mut []) }
     }
 
     /// Its module.
@@ -22,20 +57,22 @@ impl Instance {
     /// # Panics
     /// If it belongs to another store; so do the other methods without a `Result`.
     pub fn module<'a, S: AsContext>(&self, store: &'a S) -> &'a Module {
-        let _ = store;
-        unimplemented!()
+        store.as_context().module(self.handle)
     }
 
     /// An export.
     pub fn get_export(&self, mut store: impl AsContextMut, name: &str) -> Option<Extern> {
-        let _ = (store.as_context_mut(), name);
-        unimplemented!()
+        let mut store = store.as_context_mut();
+        let entity = store.as_context().module(self.handle).export(name)?;
+        Some(item(store.runtime_mut().instance_item(self.handle, entity)))
     }
 
     /// All exports, in order.
     pub fn exports(&self, mut store: impl AsContextMut) -> Vec<(String, Extern)> {
-        let _ = store.as_context_mut();
-        unimplemented!()
+        let mut store = store.as_context_mut();
+        let module = store.as_context().module(self.handle).clone();
+        let exports = module.environ().exports.iter();
+        exports.map(|e| (e.name.clone(), item(store.runtime_mut().instance_item(self.handle, e.entity)))).collect()
     }
 
     /// An exported function.
@@ -71,5 +108,62 @@ impl Instance {
     /// An exported global.
     pub fn get_global(&self, store: impl AsContextMut, name: &str) -> Option<Global> {
         self.get_export(store, name)?.global()
+    }
+}
+
+fn item(item: rt::Item) -> Extern {
+    match item {
+        rt::Item::Func(handle) => Extern::Func(Func { handle }),
+        rt::Item::Table(handle) => Extern::Table(Table { handle }),
+        rt::Item::Memory(handle) => Extern::Memory(Memory { handle }),
+        rt::Item::Global(handle) => Extern::Global(Global { handle }),
+    }
+}
+
+/// The imports as the runtime takes them, checked to be of this store and of the types that the module wants.
+fn check_imports<T>(store: &StoreContextMut<'_, T>, module: &Module, imports: &[Extern]) -> Result<Vec<rt::Item>, Error> {
+    let wanted = &module.environ().imports;
+    if wanted.len() != imports.len() {
+        return Err(Error::Usage(format!("the module has {} imports, not {}", wanted.len(), imports.len())));
+    }
+    let types = store.engine().types();
+    wanted
+        .iter()
+        .zip(imports)
+        .map(|(import, given)| {
+            let (item, found) = given.describe(store)?;
+            let expected = module.registry_type(&import.kind);
+            if types.matches(&found, &expected) {
+                return Ok(item);
+            }
+            Err(Error::Link(LinkError::Mismatch {
+                module: import.module.clone(),
+                name: import.name.clone(),
+                expected: Box::new(crate::types::extern_type(&types, &expected)),
+                found: Box::new(crate::types::extern_type(&types, &found)),
+            }))
+        })
+        .collect()
+}
+
+impl Extern {
+    /// The item and its type, if it is this store's.
+    pub(crate) fn describe<T>(&self, store: &StoreContextMut<'_, T>) -> Result<(rt::Item, registry::ExternType), Error> {
+        let runtime = store.runtime();
+        let (owner, what) = match self {
+            Extern::Func(f) => (f.handle.store(), "function"),
+            Extern::Table(t) => (t.handle.store(), "table"),
+            Extern::Memory(m) => (m.handle.store(), "memory"),
+            Extern::Global(g) => (g.handle.store(), "global"),
+        };
+        if owner != runtime.id() {
+            return Err(Error::other_store(what));
+        }
+        Ok(match self {
+            Extern::Func(f) => (rt::Item::Func(f.handle), registry::ExternType::Func(runtime.func_type_id(f.handle))),
+            Extern::Table(t) => (rt::Item::Table(t.handle), registry::ExternType::Table(t.ty(store))),
+            Extern::Memory(m) => (rt::Item::Memory(m.handle), registry::ExternType::Memory(m.ty(store))),
+            Extern::Global(g) => (rt::Item::Global(g.handle), registry::ExternType::Global(g.ty(store))),
+        })
     }
 }

@@ -28,8 +28,11 @@
 //! - After a trap the store can be used again.
 //! - On the way of a host call there is no allocation, no lock and no boxing.
 
+mod artifact;
 mod backtrace;
+mod cache;
 mod caller;
+mod check;
 mod config;
 mod engine;
 mod error;
@@ -39,10 +42,13 @@ mod func;
 mod global;
 mod host;
 mod instance;
+mod link;
 mod linker;
 mod memory;
 mod module;
+mod sections;
 mod store;
+mod symbolize;
 mod table;
 pub mod text;
 mod typed;
@@ -64,6 +70,7 @@ pub use linker::Linker;
 pub use memory::Memory;
 pub use module::{Module, Progress};
 pub use store::{AsContext, AsContextMut, InterruptHandle, Store, StoreContext, StoreContextMut};
+pub use symbolize::{SourceLocation, SymbolizedFrame, demangle, symbolize};
 pub use table::Table;
 pub use typed::{TypedFunc, WasmParams, WasmResults, WasmTy};
 pub use types::{ExportType, ExternType, FuncType, GlobalType, HeapType, ImportType, MemoryType, RefType, TableType, ValType};
@@ -73,4 +80,4 @@ pub use sconce_cranelift::CRANELIFT_VERSION;
 pub use sconce_environ as environ;
 pub use sconce_environ::compile::{BoundsStyle, CallStyle};
 pub use sconce_environ::trap::TrapCode;
-pub use sconce_runtime::{GuestFault, GuestMemory};
+pub use sconce_runtime::{GuestFault, GuestMemory, inherit};

@@ -1,18 +1,33 @@
 //! Names for imports.
 
-use crate::{AsContextMut, Caller, Engine, Error, Extern, FuncType, ImportType, Instance, IntoFunc, Module, Store, Val};
+use crate::caller::Caller;
+use crate::error::{Error, LinkError};
+use crate::host::{HostFunction, IntoFunc};
+use crate::store::{AsContextMut, StoreContextMut};
+use crate::{Engine, Extern, Func, FuncType, ImportType, Instance, Module, Val};
+use std::collections::HashMap;
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 /// What modules can import, by module and field name. Host functions in it belong to no store; everything else belongs to one.
 pub struct Linker<T: 'static> {
     engine: Engine,
+    shadowing: bool,
+    /// By module, then by field.
+    modules: HashMap<String, HashMap<String, Definition>>,
     _data: PhantomData<fn(T)>,
+}
+
+#[derive(Clone)]
+enum Definition {
+    Host(Arc<HostFunction>),
+    Item(Extern),
 }
 
 impl<T: 'static> Linker<T> {
     /// An empty linker.
     pub fn new(engine: &Engine) -> Linker<T> {
-        Linker { engine: engine.clone(), _data: PhantomData }
+        Linker { engine: engine.clone(), shadowing: false, modules: HashMap::new(), _data: PhantomData }
     }
 
     /// Its engine.
@@ -22,23 +37,34 @@ impl<T: 'static> Linker<T> {
 
     /// Whether a definition may replace one of the same name. The default is no.
     pub fn allow_shadowing(&mut self, on: bool) -> &mut Self {
-        let _ = on;
+        self.shadowing = on;
         self
+    }
+
+    fn insert(&mut self, module: &str, name: &str, definition: Definition) -> Result<&mut Self, Error> {
+        let fields = match self.modules.get_mut(module) {
+            Some(fields) => fields,
+            None => self.modules.entry(module.to_owned()).or_default(),
+        };
+        if fields.contains_key(name) && !self.shadowing {
+            return Err(LinkError::Duplicate { module: module.to_owned(), name: name.to_owned() }.into());
+        }
+        fields.insert(name.to_owned(), definition);
+        Ok(self)
     }
 
     /// Defines a host function from a closure.
     ///
     /// # Errors
-    /// [`crate::LinkError::Duplicate`].
+    /// [`LinkError::Duplicate`].
     pub fn func_wrap<P, R>(&mut self, module: &str, name: &str, f: impl IntoFunc<T, P, R>) -> Result<&mut Self, Error> {
-        let _ = (module, name, f);
-        unimplemented!()
+        self.insert(module, name, Definition::Host(Arc::new(HostFunction::wrap(f))))
     }
 
-    /// Defines a host function of any type; see [`crate::Func::new`].
+    /// Defines a host function of any type; see [`Func::new`].
     ///
     /// # Errors
-    /// [`crate::LinkError::Duplicate`].
+    /// [`LinkError::Duplicate`].
     pub fn func_new(
         &mut self,
         module: &str,
@@ -46,23 +72,23 @@ impl<T: 'static> Linker<T> {
         ty: FuncType,
         f: impl Fn(Caller<'_, T>, &[Val], &mut [Val]) -> Result<(), Error> + Send + Sync + 'static,
     ) -> Result<&mut Self, Error> {
-        let _ = (module, name, ty, f);
-        unimplemented!()
+        self.insert(module, name, Definition::Host(Arc::new(HostFunction::untyped(ty, f))))
     }
 
     /// Defines an item of a store.
     ///
     /// # Errors
-    /// [`crate::LinkError::Duplicate`]; [`Error::Usage`] if the item belongs to another store.
+    /// [`LinkError::Duplicate`]; [`Error::Usage`] if the item belongs to another store.
     pub fn define(
         &mut self,
-        store: impl AsContextMut<Data = T>,
+        mut store: impl AsContextMut<Data = T>,
         module: &str,
         name: &str,
         item: impl Into<Extern>,
     ) -> Result<&mut Self, Error> {
-        let _ = (store, module, name, item.into());
-        unimplemented!()
+        let item = item.into();
+        item.describe(&store.as_context_mut())?;
+        self.insert(module, name, Definition::Item(item))
     }
 
     /// Defines all exports of an instance under a module name.
@@ -71,53 +97,78 @@ impl<T: 'static> Linker<T> {
     /// As [`Linker::define`].
     pub fn instance(
         &mut self,
-        mut store: impl AsContextMut<Data = T>,
+        store: impl AsContextMut<Data = T>,
         module_name: &str,
         instance: Instance,
     ) -> Result<&mut Self, Error> {
-        let _ = (store.as_context_mut(), module_name, instance);
-        unimplemented!()
+        for (name, item) in instance.exports(store) {
+            self.insert(module_name, &name, Definition::Item(item))?;
+        }
+        Ok(self)
     }
 
     /// Defines everything that is under module name `from` under `to` too.
     ///
     /// # Errors
-    /// [`crate::LinkError::Duplicate`].
+    /// [`LinkError::Duplicate`].
     pub fn alias_module(&mut self, from: &str, to: &str) -> Result<&mut Self, Error> {
-        let _ = (from, to);
-        unimplemented!()
+        for (name, definition) in self.modules.get(from).cloned().unwrap_or_default() {
+            self.insert(to, &name, definition)?;
+        }
+        Ok(self)
+    }
+
+    fn definition(&self, module: &str, name: &str) -> Option<&Definition> {
+        self.modules.get(module)?.get(name)
     }
 
     /// A definition; a host function is made in the store.
+    ///
+    /// # Errors
+    /// [`Error::Resources`] if a trampoline cannot be made.
     pub fn get(&self, mut store: impl AsContextMut<Data = T>, module: &str, name: &str) -> Result<Option<Extern>, Error> {
-        let _ = (store.as_context_mut(), module, name);
-        unimplemented!()
+        let definition = self.definition(module, name);
+        definition.map(|d| d.make(&mut store.as_context_mut())).transpose()
     }
 
     /// Every definition's module and field name, in no order (for suggesting the nearest one).
     pub fn names(&self) -> impl Iterator<Item = (&str, &str)> {
-        std::iter::empty()
+        self.modules.iter().flat_map(|(module, fields)| fields.keys().map(move |name| (module.as_str(), name.as_str())))
     }
 
     /// The module's imports that nothing here has the name of, in order.
     pub fn unresolved(&self, module: &Module) -> Vec<ImportType> {
-        let _ = module;
-        unimplemented!()
+        module.imports().filter(|import| self.definition(&import.module, &import.name).is_none()).collect()
     }
 
     /// Makes an instance, and runs its start function.
     ///
     /// # Errors
-    /// As [`Instance::new`]; [`crate::LinkError::Missing`] names all missing imports.
+    /// As [`Instance::new`]; [`LinkError::Missing`] names all missing imports.
     pub fn instantiate(&self, mut store: impl AsContextMut<Data = T>, module: &Module) -> Result<Instance, Error> {
-        let _ = (store.as_context_mut(), module);
-        unimplemented!()
+        let mut store = store.as_context_mut();
+        if !self.engine.same(store.engine()) {
+            return Err(Error::Usage("the linker belongs to another engine than the store".into()));
+        }
+        let wanted = module.environ().imports.iter();
+        let found: Option<Vec<_>> = wanted.map(|import| self.definition(&import.module, &import.name)).collect();
+        let Some(found) = found else { return Err(LinkError::Missing(self.unresolved(module)).into()) };
+        let imports = found.into_iter().map(|d| d.make(&mut store)).collect::<Result<Vec<_>, _>>()?;
+        Instance::new(store, module, &imports)
+    }
+}
+
+impl Definition {
+    fn make<T>(&self, store: &mut StoreContextMut<'_, T>) -> Result<Extern, Error> {
+        match self {
+            Definition::Host(function) => Ok(Extern::Func(Func::host(store, function)?)),
+            Definition::Item(item) => Ok(*item),
+        }
     }
 }
 
 impl<T: 'static> Clone for Linker<T> {
     fn clone(&self) -> Self {
-        let _: Option<Store<T>> = None;
-        unimplemented!()
+        Linker { engine: self.engine.clone(), shadowing: self.shadowing, modules: self.modules.clone(), _data: PhantomData }
     }
 }

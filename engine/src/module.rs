@@ -1,8 +1,24 @@
 //! A compiled module.
 
-use crate::{Engine, Error, ExportType, ImportType};
+use crate::artifact::Parts;
+use crate::cache::Key;
+use crate::error::Error;
+use crate::link::{self, Job, Linked};
+use crate::sections::Section;
+use crate::types::extern_type;
+use crate::{Engine, ExportType, ImportType, text};
 use sconce_environ as environ;
-use std::sync::Arc;
+use sconce_environ::decode::{Decoded, Features, decode};
+use sconce_environ::index::{FuncIndex, TypeId};
+use sconce_environ::module::{EntityIndex, EntityType};
+use sconce_environ::names::FunctionNames;
+use sconce_environ::registry;
+use sconce_runtime as rt;
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::Read;
+use std::os::unix::fs::FileExt;
+use std::sync::{Arc, OnceLock};
 
 /// A validated and compiled module. Cheap to clone; clones are the same module.
 #[derive(Clone)]
@@ -12,7 +28,25 @@ pub struct Module {
 
 pub(crate) struct ModuleInner {
     pub(crate) engine: Engine,
-    pub(crate) module: environ::module::Module,
+    pub(crate) loaded: Arc<rt::LoadedModule>,
+    /// Offset of the first thunk in text.
+    pub(crate) thunks: u32,
+    /// Contents of all data segments.
+    pub(crate) data: Arc<Section>,
+    /// What only backtraces need.
+    pub(crate) debug: Arc<DebugSections>,
+    exports: OnceLock<HashMap<String, EntityIndex>>,
+}
+
+/// What only backtraces need: never looked at while everything goes well.
+#[derive(Default)]
+pub(crate) struct DebugSections {
+    /// [`environ::code_tables::WasmOffsets`] of the text.
+    pub(crate) offsets: Section,
+    /// The name section and DWARF.
+    pub(crate) custom: Vec<(String, Section)>,
+    /// Where the code section's contents begin in the binary.
+    pub(crate) code_offset: u32,
 }
 
 /// How a long compilation tells of its progress, and is asked whether to go on. Called from several threads.
@@ -26,13 +60,13 @@ pub trait Progress: Sync {
 }
 
 impl Module {
-    /// Compiles a module in binary or text form (a first line `#!` is skipped), or takes it from the engine's cache.
+    /// Compiles a module in binary or text form (a first line `#!` is skipped), or takes it from the engine's cache. Nobody may
+    /// write to `bytes` meanwhile: a mapping of a file would not do.
     ///
     /// # Errors
-    /// [`Error::Text`], [`Error::Decode`], [`Error::Invalid`], [`Error::Compile`], [`Error::Resources`].
+    /// [`Error::Text`], [`Error::Decode`], [`Error::Compile`], [`Error::Resources`].
     pub fn new(engine: &Engine, bytes: &[u8]) -> Result<Module, Error> {
-        let _ = (engine, bytes);
-        unimplemented!()
+        Module::cached(engine, bytes, None)
     }
 
     /// The same, and tells of its progress.
@@ -40,38 +74,87 @@ impl Module {
     /// # Errors
     /// As [`Module::new`], and [`Error::Cancelled`].
     pub fn new_with_progress(engine: &Engine, bytes: &[u8], progress: &dyn Progress) -> Result<Module, Error> {
-        let _ = (engine, bytes, progress);
-        unimplemented!()
+        Module::cached(engine, bytes, Some(progress))
+    }
+
+    /// The same from a file, which is read to its end. If the cache has the module, the file's bytes are only hashed.
+    ///
+    /// # Errors
+    /// As [`Module::new_with_progress`]; [`Error::Io`].
+    pub fn from_file(engine: &Engine, file: &File, progress: Option<&dyn Progress>) -> Result<Module, Error> {
+        if let Some(cache) = engine.cache()
+            && let Some(content) = hash_file(file)
+            && let Some(module) = cache.load(engine, Key::new(engine, content)?)
+        {
+            return Ok(module);
+        }
+        // A private copy, hashed again: the file may change at any time.
+        let mut bytes = Vec::new();
+        let mut file = file;
+        file.read_to_end(&mut bytes).map_err(Error::Io)?;
+        Module::cached(engine, &bytes, progress)
+    }
+
+    fn cached(engine: &Engine, bytes: &[u8], progress: Option<&dyn Progress>) -> Result<Module, Error> {
+        let Some(cache) = engine.cache() else { return Module::compile(engine, bytes, progress) };
+        let key = Key::new(engine, blake3::hash(bytes))?;
+        if let Some(module) = cache.load(engine, key) {
+            return Ok(module);
+        }
+        let module = Module::compile(engine, bytes, progress)?;
+        let (cache, parts) = (cache.clone(), Parts::of(&module)?);
+        // Beside the run, which need not wait for it; the engine waits at the end.
+        engine.in_background(move || cache.store(key, &parts));
+        Ok(module)
+    }
+
+    fn compile(engine: &Engine, bytes: &[u8], progress: Option<&dyn Progress>) -> Result<Module, Error> {
+        let binary = text::to_binary(bytes)?;
+        let mut decoded = decode(&binary, Features::WASM2)?;
+        let parallel = engine.inner.config.parallel;
+        let job = Job { compiler: engine.compiler()?, bytes: &binary, decoded: &decoded, parallel, progress };
+        let Linked { text, thunks, tables, offsets } = link::compile(&job)?;
+        let debug = debug_sections(&decoded, &binary, offsets.0);
+        let mut data = Vec::new();
+        for range in decoded.data.values() {
+            data.extend_from_slice(&binary[range.start as usize..range.end as usize]);
+        }
+        let code = engine.inner.space.load(&text, tables)?;
+        let module = Arc::new(std::mem::take(&mut decoded.module));
+        Ok(Module::assemble(engine, module, code, thunks, Section::from(data), debug))
+    }
+
+    /// A module from its parts.
+    pub(crate) fn assemble(
+        engine: &Engine,
+        module: Arc<environ::module::Module>,
+        code: Arc<rt::CodeRegion>,
+        thunks: u32,
+        data: Section,
+        debug: DebugSections,
+    ) -> Module {
+        let data = Arc::new(data);
+        let loaded = rt::LoadedModule::new(rt::ModuleParts {
+            type_ids: engine.register(&module),
+            module,
+            code,
+            thunks,
+            data: data.clone(),
+            bounds: engine.bounds(),
+        });
+        let inner =
+            ModuleInner { engine: engine.clone(), loaded, thunks, data, debug: Arc::new(debug), exports: OnceLock::new() };
+        Module { inner: Arc::new(inner) }
     }
 
     /// Decodes and validates without compiling.
     ///
     /// # Errors
-    /// [`Error::Text`], [`Error::Decode`], [`Error::Invalid`].
+    /// [`Error::Text`], [`Error::Decode`].
     pub fn validate(engine: &Engine, bytes: &[u8]) -> Result<(), Error> {
-        let _ = (engine, bytes);
-        unimplemented!()
-    }
-
-    /// The compiled module as bytes for [`Module::deserialize`].
-    pub fn serialize(&self) -> Vec<u8> {
-        unimplemented!()
-    }
-
-    /// A module from what [`Module::serialize`] gave. A checksum guards against damage, not against malice: whoever can
-    /// forge these bytes can run any code.
-    ///
-    /// # Errors
-    /// [`Error::Artifact`] says which of format, version, CPU, settings or checksum does not match; [`Error::Resources`].
-    pub fn deserialize(engine: &Engine, bytes: &[u8]) -> Result<Module, Error> {
-        let _ = (engine, bytes);
-        unimplemented!()
-    }
-
-    /// Whether these bytes begin as a serialized module does.
-    pub fn is_artifact(bytes: &[u8]) -> bool {
-        let _ = bytes;
-        unimplemented!()
+        let binary = text::to_binary(bytes)?;
+        let decoded = decode(&binary, Features::WASM2)?;
+        link::validate(&decoded, &binary, engine.inner.config.parallel, &|| true)
     }
 
     /// Its engine.
@@ -81,38 +164,113 @@ impl Module {
 
     /// What it needs, in order.
     pub fn imports(&self) -> impl ExactSizeIterator<Item = ImportType> + '_ {
-        Vec::new().into_iter()
+        self.environ().imports.iter().map(|import| ImportType {
+            module: import.module.clone(),
+            name: import.name.clone(),
+            ty: extern_type(&self.engine().types(), &self.registry_type(&import.kind)),
+        })
     }
 
     /// What it offers, in order.
     pub fn exports(&self) -> impl ExactSizeIterator<Item = ExportType> + '_ {
-        Vec::new().into_iter()
+        self.environ().exports.iter().map(|export| ExportType {
+            name: export.name.clone(),
+            ty: extern_type(&self.engine().types(), &self.registry_type(&self.environ().entity_type(export.entity))),
+        })
+    }
+
+    /// An export.
+    pub(crate) fn export(&self, name: &str) -> Option<EntityIndex> {
+        let exports = &self.environ().exports;
+        // Most have so few, or are asked so seldom, that a table does not pay.
+        if exports.len() < 16 {
+            return exports.iter().find(|e| e.name == name).map(|e| e.entity);
+        }
+        let table = || exports.iter().map(|e| (e.name.clone(), e.entity)).collect();
+        self.inner.exports.get_or_init(table).get(name).copied()
     }
 
     /// The decoded module.
     pub fn environ(&self) -> &environ::module::Module {
-        &self.inner.module
+        self.inner.loaded.module()
     }
 
     /// Its name, from the name section.
     pub fn name(&self) -> Option<&str> {
-        self.inner.module.name.as_deref()
+        self.environ().name.as_deref()
     }
 
     /// A function's name, from the name section, as it is written there.
-    pub fn function_name(&self, func: sconce_environ::index::FuncIndex) -> Option<String> {
-        let _ = func;
-        unimplemented!()
+    pub fn function_name(&self, func: FuncIndex) -> Option<String> {
+        FunctionNames::read(self.custom_section("name")?).get(func).map(str::to_owned)
     }
 
-    /// A custom section that was kept for backtraces (`name`, `.debug_*`): read lazily, hence owned by the module.
+    /// A custom section that is kept for backtraces: `name` and `.debug_*`. Read from the artifact when it is first asked for;
+    /// `None` if there is none, or if the artifact's file is damaged there.
     pub fn custom_section(&self, name: &str) -> Option<&[u8]> {
-        let _ = name;
-        unimplemented!()
+        let (_, section) = self.inner.debug.custom.iter().find(|(n, _)| n == name)?;
+        section.bytes()
     }
 
     /// Where the code section's contents begin in the binary, in bytes: DWARF addresses count from there.
     pub fn code_section_offset(&self) -> u32 {
-        unimplemented!()
+        self.inner.debug.code_offset
+    }
+
+    /// The wasm offset of the operator that the instruction at this offset of text belongs to.
+    pub(crate) fn wasm_offset(&self, offset: u32) -> Option<u32> {
+        self.inner.loaded.code().tables().wasm_offset_at(self.inner.debug.offsets.bytes()?, offset)
+    }
+
+    /// A type of this module with canonical ids.
+    pub(crate) fn registry_type(&self, ty: &EntityType) -> registry::ExternType {
+        let ids = self.inner.loaded.type_ids();
+        let mut id = |index: environ::index::TypeIndex| -> TypeId { ids[index.as_u32() as usize] };
+        match *ty {
+            EntityType::Func(index) => registry::ExternType::Func(id(index)),
+            EntityType::Table(ty) => registry::ExternType::Table(ty.map(&mut id)),
+            EntityType::Memory(ty) => registry::ExternType::Memory(ty),
+            EntityType::Global(ty) => registry::ExternType::Global(ty.map(&mut id)),
+        }
+    }
+}
+
+impl std::fmt::Debug for Module {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Module")
+            .field("name", &self.name())
+            .field("functions", &self.environ().functions.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The hash of a regular file's contents, read in blocks and not kept; its position stays.
+fn hash_file(file: &File) -> Option<blake3::Hash> {
+    const BLOCK: usize = 256 << 10;
+    let metadata = file.metadata().ok().filter(|m| m.is_file())?;
+    let mut hasher = blake3::Hasher::new();
+    let mut block = vec![0; BLOCK.min(usize::try_from(metadata.len()).ok()? + 1)];
+    let mut at = 0;
+    loop {
+        match file.read_at(&mut block, at).ok()? {
+            0 => return Some(hasher.finalize()),
+            n => {
+                hasher.update(&block[..n]);
+                at += n as u64;
+            }
+        }
+    }
+}
+
+fn debug_sections(decoded: &Decoded, binary: &[u8], offsets: Vec<u8>) -> DebugSections {
+    let wanted = |name: &str| name == "name" || name.starts_with(".debug_");
+    let custom = decoded.custom_sections.iter().filter(|s| wanted(&s.name)).map(|s| {
+        let contents = &binary[s.contents.start as usize..s.contents.end as usize];
+        (s.name.clone(), Section::from(contents.to_vec()))
+    });
+    DebugSections {
+        offsets: Section::from(offsets),
+        custom: custom.collect(),
+        code_offset: decoded.code.as_ref().map_or(0, |range| range.start),
     }
 }

@@ -1,18 +1,32 @@
 //! Stores and the ways to reach one: owned, borrowed, or as a host function's caller.
 
-use crate::{Engine, Error};
+use crate::backtrace::{Backtrace, Frame};
+use crate::{Engine, Error, Module};
+use sconce_runtime as rt;
+use std::collections::HashMap;
 use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 
 /// Instances, memories, tables, globals and functions that can refer to each other, the wasm stack they run on, and the
 /// embedder's data.
 pub struct Store<T: 'static> {
+    /// Reached through raw pointers alone, since host functions reach it from `VmStoreContext::host_state` while a call is under
+    /// way: no reference to the whole is ever made.
     inner: NonNull<StoreInner<T>>,
+    _owns: PhantomData<StoreInner<T>>,
 }
 
+// SAFETY: the store is used by one thread at a time, and everything in it can be sent: host values and closures are `Send`.
+unsafe impl<T: Send + 'static> Send for Store<T> {}
+
 pub(crate) struct StoreInner<T> {
-    engine: Engine,
+    /// First, so that it is dropped first.
+    runtime: Box<rt::Store>,
+    /// By the id of their code.
+    modules: HashMap<u64, Module>,
     data: T,
+    engine: Engine,
 }
 
 /// A store, borrowed for reading.
@@ -41,25 +55,25 @@ pub trait AsContextMut: AsContext {
     fn as_context_mut(&mut self) -> StoreContextMut<'_, Self::Data>;
 }
 
-/// Stops a store's wasm code from another thread or a signal handler's thread.
+/// Stops a store's wasm code from another thread.
 #[derive(Clone)]
-pub struct InterruptHandle {}
+pub struct InterruptHandle(rt::InterruptHandle);
 
 impl InterruptHandle {
-    /// Wasm code that runs, or runs next, traps with [`crate::TrapCode::Interrupt`]. Blocking system calls of host functions are interrupted
-    /// (EINTR). Returns when the store has acknowledged, or when nothing runs (the flag then waits for the next call).
+    /// Wasm code that runs, or runs next, traps with [`crate::TrapCode::Interrupt`]. Blocking system calls of host functions are
+    /// interrupted (EINTR). Returns when the store has acknowledged, or when nothing runs (the flag then waits for the next call).
     pub fn interrupt(&self) {
-        unimplemented!()
+        self.0.interrupt();
     }
 
     /// Takes back an interrupt that nothing has acknowledged yet.
     pub fn clear(&self) {
-        unimplemented!()
+        self.0.clear();
     }
 
     /// Whether an interrupt is asked for.
     pub fn is_set(&self) -> bool {
-        unimplemented!()
+        self.0.is_set()
     }
 }
 
@@ -69,62 +83,164 @@ impl<T: 'static> Store<T> {
     /// # Errors
     /// [`Error::Resources`] if its wasm stack cannot be had.
     pub fn new(engine: &Engine, data: T) -> Result<Store<T>, Error> {
-        let _ = (engine, data);
-        unimplemented!()
+        let config = &engine.inner.config;
+        let options =
+            rt::StoreOptions { stack_size: config.stack_size, max_memory: config.max_memory, ..rt::StoreOptions::default() };
+        let runtime = rt::Store::new(&engine.inner.space, options)?;
+        let inner = Box::new(StoreInner { runtime, modules: HashMap::new(), data, engine: engine.clone() });
+        let inner = NonNull::from(Box::leak(inner));
+        // SAFETY: just made; nothing else refers to it.
+        unsafe { (*inner.as_ptr()).runtime.set_host_state(inner.as_ptr().cast()) };
+        Ok(Store { inner, _owns: PhantomData })
     }
 
     /// Its engine.
     pub fn engine(&self) -> &Engine {
-        unimplemented!()
+        self.as_context().engine()
     }
 
     /// The embedder's data.
     pub fn data(&self) -> &T {
-        unimplemented!()
+        self.as_context().data()
     }
 
     /// The embedder's data.
     pub fn data_mut(&mut self) -> &mut T {
-        unimplemented!()
+        // SAFETY: borrowed exclusively.
+        unsafe { &mut (*self.inner.as_ptr()).data }
     }
 
     /// Drops the store and gives the data back.
     pub fn into_data(self) -> T {
-        unimplemented!()
+        let this = ManuallyDrop::new(self);
+        // SAFETY: made by `Box::leak`, and not dropped again.
+        let inner = unsafe { Box::from_raw(this.inner.as_ptr()) };
+        inner.data
     }
 
     /// For stopping it from elsewhere.
     pub fn interrupt_handle(&self) -> InterruptHandle {
-        unimplemented!()
+        InterruptHandle(self.as_context().runtime().interrupt_handle())
+    }
+}
+
+impl<T: 'static> Drop for Store<T> {
+    fn drop(&mut self) {
+        // SAFETY: made by `Box::leak`, and dropped once.
+        drop(unsafe { Box::from_raw(self.inner.as_ptr()) });
     }
 }
 
 impl<'a, T: 'static> StoreContext<'a, T> {
     /// The embedder's data.
     pub fn data(&self) -> &'a T {
-        unimplemented!()
+        // SAFETY: borrowed for `'a`.
+        unsafe { &(*self.inner.as_ptr()).data }
     }
 
     /// Its engine.
     pub fn engine(&self) -> &'a Engine {
-        unimplemented!()
+        // SAFETY: borrowed for `'a`.
+        unsafe { &(*self.inner.as_ptr()).engine }
+    }
+
+    pub(crate) fn runtime(&self) -> &'a rt::Store {
+        // SAFETY: borrowed for `'a`.
+        unsafe { &(*self.inner.as_ptr()).runtime }
+    }
+
+    /// The module whose code an instance runs.
+    pub(crate) fn module(&self, instance: rt::InstanceHandle) -> &'a Module {
+        let region = self.runtime().instance_module(instance).code().id();
+        // SAFETY: borrowed for `'a`.
+        let modules = unsafe { &(*self.inner.as_ptr()).modules };
+        modules.get(&region).expect("every module that was instantiated is noted")
     }
 }
 
-impl<T: 'static> StoreContextMut<'_, T> {
-    /// The embedder's data.
-    pub fn data(&self) -> &T {
-        unimplemented!()
+impl<'a, T: 'static> StoreContextMut<'a, T> {
+    /// # Safety
+    /// What [`Store::new`] made, with nothing else using it for `'a`.
+    #[inline]
+    pub(crate) unsafe fn from_raw(inner: *mut StoreInner<T>) -> Self {
+        // SAFETY: as the caller promises.
+        StoreContextMut { inner: unsafe { NonNull::new_unchecked(inner) }, _borrow: PhantomData }
     }
 
     /// The embedder's data.
+    #[inline]
+    pub fn data(&self) -> &T {
+        // SAFETY: borrowed.
+        unsafe { &(*self.inner.as_ptr()).data }
+    }
+
+    /// The embedder's data.
+    #[inline]
     pub fn data_mut(&mut self) -> &mut T {
-        unimplemented!()
+        // SAFETY: borrowed exclusively.
+        unsafe { &mut (*self.inner.as_ptr()).data }
     }
 
     /// Its engine.
     pub fn engine(&self) -> &Engine {
-        unimplemented!()
+        // SAFETY: borrowed.
+        unsafe { &(*self.inner.as_ptr()).engine }
+    }
+
+    #[inline]
+    pub(crate) fn runtime(&self) -> &rt::Store {
+        // SAFETY: borrowed.
+        unsafe { &(*self.inner.as_ptr()).runtime }
+    }
+
+    #[inline]
+    pub(crate) fn runtime_mut(&mut self) -> &mut rt::Store {
+        // SAFETY: borrowed exclusively.
+        unsafe { &mut (*self.inner.as_ptr()).runtime }
+    }
+
+    /// Notes a module before it is instantiated, so that backtraces find it.
+    pub(crate) fn note_module(&mut self, module: &Module) {
+        // SAFETY: borrowed exclusively.
+        let modules = unsafe { &mut (*self.inner.as_ptr()).modules };
+        modules.entry(module.inner.loaded.code().id()).or_insert_with(|| module.clone());
+    }
+
+    /// What a call that failed gives its caller.
+    ///
+    /// # Panics
+    /// If a host function panicked: the panic continues.
+    #[cold]
+    pub(crate) fn failed(&self, failure: rt::Failure) -> Error {
+        let error = match failure.stop {
+            rt::Stop::Trap(code) => Error::trap(code),
+            rt::Stop::Host(error) => match error.downcast::<Error>() {
+                Ok(error) => *error,
+                Err(_) => Error::host("a host function failed"),
+            },
+            rt::Stop::Resource(error) => error.into(),
+            rt::Stop::Panic(payload) => std::panic::resume_unwind(payload),
+        };
+        error.with_backtrace(|| self.backtrace(failure.backtrace))
+    }
+
+    fn backtrace(&self, raw: rt::RawBacktrace) -> Backtrace {
+        // SAFETY: borrowed.
+        let modules = unsafe { &(*self.inner.as_ptr()).modules };
+        let frame = |f: &rt::RawFrame| {
+            let module = modules.get(&f.code.id())?;
+            Some(Frame {
+                func: module.environ().func_index(f.func),
+                wasm_offset: module.wasm_offset(f.offset),
+                module: module.clone(),
+            })
+        };
+        Backtrace { frames: raw.frames.iter().filter_map(frame).collect(), omitted: raw.omitted, omitted_at: raw.omitted_at }
+    }
+
+    /// Where wasm code is that called the host function that is running; empty outside host functions.
+    pub(crate) fn current_backtrace(&self) -> Backtrace {
+        self.backtrace(self.runtime().backtrace())
     }
 }
 

@@ -1,6 +1,10 @@
 //! Values of any type.
 
+use crate::error::Error;
+use crate::store::StoreContextMut;
 use crate::{ExternRef, Func, ValType};
+use sconce_environ::types::{HeapType, RefKind};
+use sconce_runtime as rt;
 
 /// A wasm value. Floats are held as bits, so that NaN payloads survive and equality is bitwise.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -24,7 +28,6 @@ pub enum Val {
 impl Val {
     /// Zero, or null.
     pub fn default_for(ty: ValType) -> Val {
-        use sconce_environ::types::RefKind;
         match ty {
             ValType::I32 => Val::I32(0),
             ValType::I64 => Val::I64(0),
@@ -67,6 +70,72 @@ impl Val {
     /// The `f64`, if it is one.
     pub fn f64(&self) -> Option<f64> {
         if let Val::F64(v) = self { Some(f64::from_bits(*v)) } else { None }
+    }
+}
+
+impl Val {
+    /// # Safety
+    /// `raw` is a value of this type, a reference one of the store's.
+    pub(crate) unsafe fn from_raw(raw: u128, ty: ValType, store: &rt::Store) -> Val {
+        // What stands above a value's bytes is undefined: the casts drop it.
+        match ty {
+            ValType::I32 => Val::I32(raw as i32),
+            ValType::I64 => Val::I64(raw as i64),
+            ValType::F32 => Val::F32(raw as u32),
+            ValType::F64 => Val::F64(raw as u64),
+            ValType::V128 => Val::V128(raw),
+            ValType::Ref(r) => match r.kind() {
+                // SAFETY: as the caller promises.
+                RefKind::Func => Val::FuncRef(unsafe { store.func_from_raw(raw as u64) }.map(|handle| Func { handle })),
+                RefKind::Handle => Val::ExternRef(ExternRef::from_raw(raw as u32, store)),
+            },
+        }
+    }
+
+    /// The value for a place of type `ty`.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] if it is not of that type, or belongs to another store.
+    pub(crate) fn to_raw<T>(self, ty: ValType, store: &StoreContextMut<'_, T>) -> Result<u128, Error> {
+        let mismatch = || Err(Error::Usage(format!("a value of type {} was expected, not {self}", ty)));
+        let runtime = store.runtime();
+        let raw = match (self, ty) {
+            (Val::I32(v), ValType::I32) => v.cast_unsigned().into(),
+            (Val::I64(v), ValType::I64) => v.cast_unsigned().into(),
+            (Val::F32(v), ValType::F32) => v.into(),
+            (Val::F64(v), ValType::F64) => v.into(),
+            (Val::V128(v), ValType::V128) => v,
+            (Val::FuncRef(None), ValType::Ref(r)) if r.nullable && r.kind() == RefKind::Func => 0,
+            (Val::ExternRef(None), ValType::Ref(r)) if r.nullable && r.kind() == RefKind::Handle => 0,
+            (Val::FuncRef(Some(func)), ValType::Ref(r)) => {
+                func.check(runtime)?;
+                let own = HeapType::Concrete(runtime.func_type_id(func.handle));
+                if !store.engine().types().heap_matches(own, r.heap) {
+                    return mismatch();
+                }
+                runtime.func_to_raw(Some(func.handle)).into()
+            }
+            (Val::ExternRef(Some(value)), ValType::Ref(r)) if r.heap == HeapType::Extern => value.to_raw(runtime)?.into(),
+            _ => return mismatch(),
+        };
+        Ok(raw)
+    }
+}
+
+impl std::fmt::Display for Val {
+    /// Type and value: `i32 5`, `f32 1.5`, `null funcref`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Val::I32(v) => write!(f, "i32 {v}"),
+            Val::I64(v) => write!(f, "i64 {v}"),
+            Val::F32(v) => write!(f, "f32 {}", f32::from_bits(*v)),
+            Val::F64(v) => write!(f, "f64 {}", f64::from_bits(*v)),
+            Val::V128(v) => write!(f, "v128 {v:#034x}"),
+            Val::FuncRef(None) => f.write_str("null funcref"),
+            Val::FuncRef(Some(_)) => f.write_str("funcref"),
+            Val::ExternRef(None) => f.write_str("null externref"),
+            Val::ExternRef(Some(_)) => f.write_str("externref"),
+        }
     }
 }
 

@@ -1,0 +1,382 @@
+//! Compiled modules as bytes.
+//!
+//! | part | contents |
+//! |---|---|
+//! | fixed head, 96 bytes | magic, format version, crate version, length of the eager part, hash of the eager part behind this head |
+//! | eager part | identity (target, settings), metadata, tables of the code, a hash for each [`CHUNK`] of text, data segments |
+//! | from the next page | text |
+//! | behind it | wasm offsets, name section, DWARF: read when a backtrace wants them |
+//!
+//! Lengths stand before their parts; numbers are little-endian. What is executed or trusted is covered by a hash: the eager part by
+//! the head's, the text by the hashes in the eager part. The rest can at worst make a backtrace say something wrong. The hashes
+//! find damage. They are no signature: whoever can write an artifact can run any code. Metadata that passes the hash is checked
+//! all the same ([`crate::check`]), so that no bytes make this crate panic.
+
+use crate::Engine;
+use crate::check;
+use crate::error::{ArtifactError, Error};
+use crate::module::{DebugSections, Module};
+use crate::sections::Section;
+use sconce_environ as environ;
+use sconce_environ::code_tables::{CodeTables, FunctionRecord};
+use sconce_environ::compile::{BoundsStyle, CallStyle, Settings};
+use sconce_runtime as rt;
+use serde::{Deserialize, Serialize};
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+
+const MAGIC: [u8; 8] = *b"\x7fsconce\n";
+/// Changes whenever the meaning of any byte does. Versions of the crate do not read each other's artifacts anyway, so this
+/// matters between builds of one version.
+const FORMAT: u32 = 1;
+const HEAD: usize = 96;
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// Where in the head the version is, zero-padded.
+const VERSION_AT: std::ops::Range<usize> = 16..48;
+const EAGER_LEN_AT: std::ops::Range<usize> = 48..56;
+const HASH_AT: std::ops::Range<usize> = 64..96;
+const PAGE: u64 = 4096;
+/// Bytes of text that one hash covers.
+pub(crate) const CHUNK: usize = 64 << 10;
+const HASH_LEN: usize = 32;
+
+/// For whom an artifact was made.
+#[derive(Serialize, Deserialize, PartialEq, Eq)]
+struct Identity {
+    target: String,
+    settings: Settings,
+}
+
+/// What the parts mean, and how long the lazy ones are.
+#[derive(Serialize, Deserialize)]
+struct Meta<M> {
+    module: M,
+    thunks: u32,
+    text_len: u64,
+    offsets_len: u64,
+    code_offset: u32,
+    custom: Vec<(String, u64)>,
+}
+
+/// A module's parts, as they are written. Holds no engine, so that a thread that writes a cache entry keeps none alive.
+pub(crate) struct Parts {
+    identity: Identity,
+    module: Arc<environ::module::Module>,
+    code: Arc<rt::CodeRegion>,
+    thunks: u32,
+    data: Arc<Section>,
+    debug: Arc<DebugSections>,
+}
+
+/// Whether these bytes begin as an artifact does.
+pub(crate) fn is_artifact(bytes: &[u8]) -> bool {
+    bytes.starts_with(&MAGIC)
+}
+
+impl Module {
+    /// The compiled module as bytes for [`Module::deserialize`].
+    ///
+    /// # Errors
+    /// [`Error::Artifact`] if the module came from an artifact's file that has been damaged since.
+    pub fn serialize(&self) -> Result<Vec<u8>, Error> {
+        let mut bytes = Vec::new();
+        let written = Parts::of(self)?.write(&mut bytes);
+        written.map_err(|_| ArtifactError::Corrupt("a part of its file is gone"))?;
+        Ok(bytes)
+    }
+
+    /// A module from what [`Module::serialize`] gave. A checksum guards against damage, not against malice: whoever can
+    /// forge these bytes can run any code.
+    ///
+    /// # Errors
+    /// [`Error::Artifact`] says which of format, version, CPU, settings or checksum does not match; [`Error::Resources`].
+    pub fn deserialize(engine: &Engine, bytes: &[u8]) -> Result<Module, Error> {
+        read(engine, &Source::Bytes(bytes))
+    }
+
+    /// Whether these bytes begin as a serialized module does.
+    pub fn is_artifact(bytes: &[u8]) -> bool {
+        is_artifact(bytes)
+    }
+}
+
+impl Parts {
+    pub(crate) fn of(module: &Module) -> Result<Parts, Error> {
+        let inner = &module.inner;
+        Ok(Parts {
+            identity: Identity::of(&inner.engine)?,
+            module: inner.loaded.module().clone(),
+            code: inner.loaded.code().clone(),
+            thunks: inner.thunks,
+            data: inner.data.clone(),
+            debug: inner.debug.clone(),
+        })
+    }
+
+    /// Writes the artifact.
+    pub(crate) fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        let gone = || io::Error::other("a section cannot be read any more");
+        let text = self.code.text();
+        let offsets = self.debug.offsets.bytes().ok_or_else(gone)?;
+        let custom: Option<Vec<(&str, &[u8])>> =
+            self.debug.custom.iter().map(|(name, section)| Some((name.as_str(), section.bytes()?))).collect();
+        let custom = custom.ok_or_else(gone)?;
+        let meta = Meta {
+            module: &*self.module,
+            thunks: self.thunks,
+            text_len: text.len() as u64,
+            offsets_len: offsets.len() as u64,
+            code_offset: self.debug.code_offset,
+            custom: custom.iter().map(|(name, bytes)| ((*name).to_owned(), bytes.len() as u64)).collect(),
+        };
+        let tables = self.code.tables();
+        let mut eager = Vec::new();
+        let part = |eager: &mut Vec<u8>, bytes: &[u8]| {
+            eager.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
+            eager.extend_from_slice(bytes);
+        };
+        part(&mut eager, &encode(&self.identity)?);
+        part(&mut eager, &encode(&meta)?);
+        part(&mut eager, &records_to_bytes(&tables.functions));
+        part(&mut eager, &tables.traps);
+        part(&mut eager, &tables.stack_maps);
+        let hashes: Vec<u8> = text.chunks(CHUNK).flat_map(|chunk| *blake3::hash(chunk).as_bytes()).collect();
+        part(&mut eager, &hashes);
+        part(&mut eager, self.data.bytes().ok_or_else(gone)?);
+
+        let mut head = [0; HEAD];
+        head[..8].copy_from_slice(&MAGIC);
+        head[8..12].copy_from_slice(&FORMAT.to_le_bytes());
+        let version = VERSION.as_bytes();
+        head[VERSION_AT.start..][..version.len()].copy_from_slice(version);
+        head[EAGER_LEN_AT].copy_from_slice(&(eager.len() as u64).to_le_bytes());
+        head[HASH_AT].copy_from_slice(blake3::hash(&eager).as_bytes());
+        out.write_all(&head)?;
+        out.write_all(&eager)?;
+        let end = (HEAD + eager.len()) as u64;
+        out.write_all(&vec![0; (end.next_multiple_of(PAGE) - end) as usize])?;
+        out.write_all(text)?;
+        out.write_all(offsets)?;
+        custom.iter().try_for_each(|(_, bytes)| out.write_all(bytes))
+    }
+}
+
+fn encode(value: &impl Serialize) -> io::Result<Vec<u8>> {
+    postcard::to_stdvec(value).map_err(io::Error::other)
+}
+
+impl Identity {
+    fn of(engine: &Engine) -> Result<Identity, Error> {
+        Ok(Identity { target: engine.compiler()?.fingerprint(), settings: engine.inner.settings.clone() })
+    }
+
+    fn check(&self, engine: &Engine) -> Result<(), Error> {
+        let own = Identity::of(engine)?;
+        if self.target != own.target {
+            return Err(ArtifactError::Target { expected: own.target, found: self.target.clone() }.into());
+        }
+        if self.settings != own.settings {
+            let (expected, found) = (describe(&own.settings), describe(&self.settings));
+            return Err(ArtifactError::Settings { expected, found }.into());
+        }
+        Ok(())
+    }
+}
+
+/// What artifacts of this build are called in messages and keys.
+pub(crate) fn version() -> String {
+    format!("{VERSION} (format {FORMAT})")
+}
+
+/// Settings in the words of the options that choose them.
+pub(crate) fn describe(settings: &Settings) -> String {
+    let bounds = match settings.bounds {
+        BoundsStyle::Guard => "guard",
+        BoundsStyle::Explicit => "explicit",
+    };
+    let calls = match settings.calls {
+        CallStyle::Direct => "direct",
+        CallStyle::Slots => "slots",
+    };
+    let nans = if settings.canonical_nans { ", canonical NaNs" } else { "" };
+    format!("bounds={bounds}, calls={calls}{nans}")
+}
+
+/// Where an artifact is read from.
+pub(crate) enum Source<'a> {
+    Bytes(&'a [u8]),
+    File(Arc<File>),
+}
+
+impl Source<'_> {
+    fn len(&self) -> io::Result<u64> {
+        match self {
+            Source::Bytes(bytes) => Ok(bytes.len() as u64),
+            Source::File(file) => Ok(file.metadata()?.len()),
+        }
+    }
+
+    fn read_at(&self, at: u64, out: &mut [u8]) -> Result<(), Error> {
+        let read = match self {
+            Source::Bytes(bytes) => usize::try_from(at)
+                .ok()
+                .and_then(|at| bytes.get(at..at.checked_add(out.len())?))
+                .map(|from| out.copy_from_slice(from)),
+            Source::File(file) => file.read_exact_at(out, at).ok(),
+        };
+        read.ok_or_else(|| corrupt("it is cut off"))
+    }
+
+    /// Bytes that nobody looks at for now.
+    fn lazy(&self, at: u64, len: u64) -> Result<Section, Error> {
+        match self {
+            Source::File(file) => Ok(Section::in_file(file.clone(), at..at + len)),
+            Source::Bytes(_) => {
+                let mut bytes = vec![0; len as usize];
+                self.read_at(at, &mut bytes)?;
+                Ok(Section::from(bytes))
+            }
+        }
+    }
+}
+
+#[cold]
+fn corrupt(what: &'static str) -> Error {
+    ArtifactError::Corrupt(what).into()
+}
+
+/// The eager part, cut into its parts one after the other.
+struct Cursor<'a>(&'a [u8]);
+
+impl<'a> Cursor<'a> {
+    fn part(&mut self) -> Result<&'a [u8], Error> {
+        let (len, rest) = self.0.split_first_chunk().ok_or_else(|| corrupt("a length is missing"))?;
+        let len = usize::try_from(u64::from_le_bytes(*len)).map_err(|_| corrupt("a length is too large"))?;
+        let (part, rest) = rest.split_at_checked(len).ok_or_else(|| corrupt("a length is too large"))?;
+        self.0 = rest;
+        Ok(part)
+    }
+}
+
+/// Reads an artifact, copying what is trusted before it is hashed.
+pub(crate) fn read(engine: &Engine, source: &Source<'_>) -> Result<Module, Error> {
+    let len = source.len().map_err(|_| corrupt("its length is unknown"))?;
+    let mut head = [0; HEAD];
+    let known = usize::try_from(len).map_or(HEAD, |len| len.min(HEAD));
+    source.read_at(0, &mut head[..known])?;
+    if !is_artifact(&head) {
+        return Err(ArtifactError::NotAnArtifact.into());
+    }
+    if known < HEAD {
+        return Err(corrupt("it is cut off"));
+    }
+    check_version(&head)?;
+    let eager_len = u64::from_le_bytes(head[EAGER_LEN_AT].try_into().expect("eight bytes"));
+    // Checked against the file before it is allocated.
+    if eager_len > len - HEAD as u64 {
+        return Err(corrupt("it is cut off"));
+    }
+    let mut eager = vec![0; eager_len as usize];
+    source.read_at(HEAD as u64, &mut eager)?;
+    let hash = hash(engine, &eager);
+    // The identity is looked at first, since a mismatch there is the better message, but only believed if the hash is right.
+    let mut cursor = Cursor(&eager);
+    if hash.as_bytes() != &head[HASH_AT] {
+        return Err(corrupt("a checksum does not match"));
+    }
+    let identity: Identity = postcard::from_bytes(cursor.part()?).map_err(|_| corrupt("its identity does not parse"))?;
+    identity.check(engine)?;
+    let meta: Meta<environ::module::Module> =
+        postcard::from_bytes(cursor.part()?).map_err(|_| corrupt("its metadata does not parse"))?;
+    let functions = records_from_bytes(cursor.part()?)?;
+    let (traps, stack_maps, hashes) = (cursor.part()?, cursor.part()?, cursor.part()?);
+    let data = cursor.part()?;
+    let tables = CodeTables { functions, traps: traps.to_vec(), stack_maps: stack_maps.to_vec() };
+    check::module(&meta.module, data.len()).ok_or_else(|| corrupt("its metadata is inconsistent"))?;
+    check::tables(&meta.module, &tables, meta.thunks, meta.text_len).ok_or_else(|| corrupt("its tables are inconsistent"))?;
+
+    let text_at = (HEAD as u64 + eager_len).next_multiple_of(PAGE);
+    let mut at = text_at;
+    let mut next = |len: u64| {
+        let start = at;
+        at = at.checked_add(len).filter(|&end| end <= source_len(source)).ok_or_else(|| corrupt("it is cut off"))?;
+        Ok::<u64, Error>(start)
+    };
+    let text_start = next(meta.text_len)?;
+    let offsets = (next(meta.offsets_len)?, meta.offsets_len);
+    let mut custom = Vec::new();
+    for (name, len) in meta.custom {
+        custom.push((name, source.lazy(next(len)?, len)?));
+    }
+    let debug = DebugSections { offsets: source.lazy(offsets.0, offsets.1)?, custom, code_offset: meta.code_offset };
+    let code = load_text(engine, source, text_start, meta.text_len, hashes, tables)?;
+    let data = Section::from(data.to_vec());
+    Ok(Module::assemble(engine, Arc::new(meta.module), code, meta.thunks, data, debug))
+}
+
+fn source_len(source: &Source<'_>) -> u64 {
+    source.len().unwrap_or(0)
+}
+
+fn check_version(head: &[u8; HEAD]) -> Result<(), Error> {
+    let version = head[VERSION_AT].split(|&b| b == 0).next().unwrap_or_default();
+    let version = String::from_utf8_lossy(version);
+    let format = u32::from_le_bytes([head[8], head[9], head[10], head[11]]);
+    if version != VERSION {
+        let found = version.chars().filter(|c| !c.is_control()).collect();
+        return Err(ArtifactError::Version { expected: VERSION.into(), found }.into());
+    }
+    if format != FORMAT {
+        let (expected, found) = (format!("{VERSION} (format {FORMAT})"), format!("{VERSION} (format {format})"));
+        return Err(ArtifactError::Version { expected, found }.into());
+    }
+    Ok(())
+}
+
+fn load_text(
+    engine: &Engine,
+    source: &Source<'_>,
+    at: u64,
+    len: u64,
+    hashes: &[u8],
+    tables: CodeTables,
+) -> Result<Arc<rt::CodeRegion>, Error> {
+    if hashes.len() as u64 != len.div_ceil(CHUNK as u64) * HASH_LEN as u64 {
+        return Err(corrupt("checksums are missing"));
+    }
+    let mut text = vec![0; len as usize];
+    source.read_at(at, &mut text)?;
+    let right = text.chunks(CHUNK).zip(hashes.chunks(HASH_LEN)).all(|(chunk, hash)| blake3::hash(chunk).as_bytes() == hash);
+    if !right {
+        return Err(corrupt("a checksum does not match"));
+    }
+    Ok(engine.inner.space.load(&text, tables)?)
+}
+
+/// Hashes on several threads where that pays.
+fn hash(engine: &Engine, bytes: &[u8]) -> blake3::Hash {
+    let _ = engine;
+    blake3::hash(bytes)
+}
+
+const RECORD: usize = size_of::<FunctionRecord>();
+
+fn records_to_bytes(records: &[FunctionRecord]) -> Vec<u8> {
+    let fields = |r: &FunctionRecord| [r.start, r.len, r.traps, r.wasm_offsets, r.stack_maps];
+    records.iter().flat_map(fields).flat_map(u32::to_le_bytes).collect()
+}
+
+fn records_from_bytes(bytes: &[u8]) -> Result<Vec<FunctionRecord>, Error> {
+    let (records, rest) = bytes.as_chunks::<RECORD>();
+    if !rest.is_empty() {
+        return Err(corrupt("a table is cut off"));
+    }
+    let record = |bytes: &[u8; RECORD]| {
+        let mut fields = bytes.as_chunks::<4>().0.iter().map(|b| u32::from_le_bytes(*b));
+        let mut field = || fields.next().unwrap_or_default();
+        FunctionRecord { start: field(), len: field(), traps: field(), wasm_offsets: field(), stack_maps: field() }
+    };
+    Ok(records.iter().map(record).collect())
+}

@@ -1,0 +1,239 @@
+//! Compiled modules kept between runs, as artifacts in a directory of the user's own.
+//!
+//! Whatever goes wrong here costs the cache, never the run: it is logged, and the module is compiled.
+//!
+//! - The directory has mode 0700 and belongs to the user, else it is not used: what is in it is executed.
+//! - An entry's name is a hash of the module's bytes and of everything else that its code depends on, the executable included. So an
+//!   entry is never wrong, only missing or damaged; damage is found by the artifact's hashes, and the entry removed.
+//! - An entry is written under another name and then renamed, so that other processes see all of it or nothing.
+//! - When the entries together exceed the limit, those that were not used for longest go. Use is noted in an entry's
+//!   modification time, at most once an hour.
+
+use crate::Engine;
+use crate::artifact::{self, Parts, Source};
+use crate::config::CacheMode;
+use crate::error::Error;
+use crate::module::Module;
+use rustix::fd::OwnedFd;
+use rustix::fs::{AtFlags, CWD, Dir, Mode, OFlags, RawMode, Stat, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT};
+use rustix::io::Errno;
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Seconds after which a use is noted again, and after which an unfinished file is taken for abandoned.
+const HOUR: i64 = 3600;
+
+/// An open cache directory.
+pub(crate) struct Cache {
+    dir: OwnedFd,
+    path: PathBuf,
+    /// Bytes.
+    limit: u64,
+}
+
+/// The name of an entry.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Key(blake3::Hash);
+
+impl Key {
+    /// The key of a module whose bytes have this hash.
+    pub(crate) fn new(engine: &Engine, content: blake3::Hash) -> Result<Key, Error> {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(content.as_bytes());
+        for part in [artifact::version().as_str(), &engine.compiler()?.fingerprint(), &artifact::describe(&engine.inner.settings)]
+        {
+            hasher.update(&(part.len() as u64).to_le_bytes());
+            hasher.update(part.as_bytes());
+        }
+        // Two builds of one version may generate different code.
+        if let Ok(exe) = rustix::fs::stat("/proc/self/exe") {
+            for number in [exe.st_size, exe.st_mtime, exe.st_mtime_nsec.cast_signed()] {
+                hasher.update(&number.to_le_bytes());
+            }
+        }
+        Ok(Key(hasher.finalize()))
+    }
+
+    fn name(self) -> String {
+        self.0.to_hex().to_string()
+    }
+}
+
+impl Cache {
+    /// Opens the directory, and makes it if it is not there. `None`, with a line in the log, if there is no usable one.
+    pub(crate) fn open(mode: &CacheMode, limit: u64) -> Option<Cache> {
+        let path = match mode {
+            CacheMode::Off => return None,
+            CacheMode::Dir(path) => path.clone(),
+            CacheMode::Default => match default_dir() {
+                Some(path) => path,
+                None => {
+                    log::debug!("no cache: neither XDG_CACHE_HOME nor HOME is an absolute path");
+                    return None;
+                }
+            },
+        };
+        match open_dir(&path) {
+            Ok(dir) => Some(Cache { dir, path, limit }),
+            Err(reason) => {
+                log::warn!("the cache directory {} is not used: {reason}", path.display());
+                None
+            }
+        }
+    }
+
+    /// The module of this key, if there is a good entry.
+    pub(crate) fn load(&self, engine: &Engine, key: Key) -> Option<Module> {
+        let name = key.name();
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+        let file = match rustix::fs::openat(&self.dir, &name, flags, Mode::empty()) {
+            Ok(file) => File::from(file),
+            Err(Errno::NOENT) => return None,
+            Err(e) => {
+                log::debug!("cache entry {name}: {e}");
+                return None;
+            }
+        };
+        let file = Arc::new(file);
+        match artifact::read(engine, &Source::File(file.clone())) {
+            Ok(module) => {
+                self.note_use(&file);
+                log::debug!("cache entry {name} is used");
+                Some(module)
+            }
+            Err(Error::Artifact(e)) => {
+                log::debug!("cache entry {name} is removed: {e}");
+                self.remove(&name);
+                None
+            }
+            Err(e) => {
+                log::debug!("cache entry {name} is not used: {e}");
+                None
+            }
+        }
+    }
+
+    fn note_use(&self, file: &File) {
+        let old = rustix::fs::fstat(file).is_ok_and(|stat| now() - stat.st_mtime > HOUR);
+        if old {
+            let time = |nsec| Timespec { tv_sec: 0, tv_nsec: nsec };
+            let times = Timestamps { last_access: time(UTIME_OMIT.into()), last_modification: time(UTIME_NOW.into()) };
+            // If this fails the entry is evicted earlier.
+            let _ = rustix::fs::futimens(file, &times);
+        }
+    }
+
+    /// Writes an entry, and makes room for it.
+    pub(crate) fn store(&self, key: Key, parts: &Parts) {
+        let name = key.name();
+        match self.write(&name, parts) {
+            Ok(()) => log::debug!("cache entry {name} is written"),
+            Err(e) => log::debug!("cache entry {name} is not written: {e}"),
+        }
+        if let Err(e) = self.evict() {
+            log::debug!("the cache directory {} cannot be cleaned: {e}", self.path.display());
+        }
+    }
+
+    fn write(&self, name: &str, parts: &Parts) -> io::Result<()> {
+        static COUNTER: AtomicU64 = AtomicU64::new(0);
+        let unfinished = format!("{name}.{}-{}.tmp", std::process::id(), COUNTER.fetch_add(1, Ordering::Relaxed));
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let file = File::from(rustix::fs::openat(&self.dir, &unfinished, flags, Mode::RUSR | Mode::WUSR)?);
+        let mut out = BufWriter::new(file);
+        let written = parts.write(&mut out).and_then(|()| out.flush());
+        // Not synced to the disk: what a power failure leaves does not pass the hashes.
+        let renamed = written.and_then(|()| Ok(rustix::fs::renameat(&self.dir, &unfinished, &self.dir, name)?));
+        if renamed.is_err() {
+            self.remove(&unfinished);
+        }
+        renamed
+    }
+
+    fn remove(&self, name: &str) {
+        // Another process may have been faster.
+        let _ = rustix::fs::unlinkat(&self.dir, name, AtFlags::empty());
+    }
+
+    fn evict(&self) -> io::Result<()> {
+        let mut entries = Vec::new();
+        for entry in Dir::read_from(&self.dir)? {
+            let entry = entry?;
+            let Ok(name) = entry.file_name().to_str() else { continue };
+            let unfinished = name.ends_with(".tmp");
+            // Whatever else is in the directory is not the cache's.
+            if !unfinished && (name.len() != 2 * blake3::OUT_LEN || !name.bytes().all(|b| b.is_ascii_hexdigit())) {
+                continue;
+            }
+            let Ok(stat) = rustix::fs::statat(&self.dir, name, AtFlags::SYMLINK_NOFOLLOW) else { continue };
+            if unfinished {
+                if now() - stat.st_mtime > HOUR {
+                    self.remove(name);
+                }
+            } else {
+                entries.push((last_use(&stat), stat.st_size.cast_unsigned(), name.to_owned()));
+            }
+        }
+        let mut total: u64 = entries.iter().map(|(_, size, _)| size).sum();
+        if total <= self.limit {
+            return Ok(());
+        }
+        entries.sort();
+        // A little more than needed, so that the next entry fits without another round.
+        for (_, size, name) in entries {
+            if total <= self.limit / 10 * 9 {
+                break;
+            }
+            log::debug!("cache entry {name} is evicted");
+            self.remove(&name);
+            total -= size;
+        }
+        Ok(())
+    }
+}
+
+fn last_use(stat: &Stat) -> (i64, u64) {
+    (stat.st_mtime, stat.st_mtime_nsec)
+}
+
+fn now() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs().cast_signed())
+}
+
+fn default_dir() -> Option<PathBuf> {
+    let absolute = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let base = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")))?;
+    Some(base.join("sconce"))
+}
+
+/// Opens the directory itself, not what a link there names, and looks at what was opened.
+fn open_dir(path: &Path) -> Result<OwnedFd, String> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    let open = || rustix::fs::openat(CWD, path, flags, Mode::empty());
+    let dir = match open() {
+        Err(Errno::NOENT) => {
+            use std::os::unix::fs::DirBuilderExt;
+            let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
+            made.map_err(|e| format!("it cannot be made: {e}"))?;
+            open()
+        }
+        opened => opened,
+    };
+    let dir = dir.map_err(|e| match e {
+        Errno::LOOP | Errno::NOTDIR => "it is not a directory".into(),
+        e => e.to_string(),
+    })?;
+    let stat = rustix::fs::fstat(&dir).map_err(|e| e.to_string())?;
+    if stat.st_uid != rustix::process::geteuid().as_raw() {
+        return Err(format!("it belongs to user {}", stat.st_uid));
+    }
+    let mode: RawMode = stat.st_mode & 0o777;
+    if mode != 0o700 {
+        return Err(format!("its mode is {mode:03o}, not 700"));
+    }
+    Ok(dir)
+}

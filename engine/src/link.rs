@@ -1,0 +1,306 @@
+//! From a decoded module to one text: functions compiled, on several threads where that pays, and laid out as
+//! ARCHITECTURE.md says, with every relocation fixed.
+//!
+//! What a function's compilation gives is made compact at once, on the thread that compiled it, since all functions are held
+//! until the last one is there: the runs of its tables are encoded then, and linking concatenates them.
+
+use crate::error::Error;
+use crate::module::Progress;
+use sconce_environ::EntityRef;
+use sconce_environ::code_tables::{CodeTables, FunctionRecord, WasmOffsets};
+use sconce_environ::compile::{Compiler, FunctionInput, Reloc, RelocTarget};
+use sconce_environ::decode::Decoded;
+use sconce_environ::index::DefinedFuncIndex;
+use sconce_environ::layout::VmLayout;
+use sconce_environ::module::Module;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+/// Functions start at multiples of this.
+const FUNCTION_ALIGN: u32 = 32;
+/// Bytes of a thunk.
+pub(crate) const THUNK_SIZE: u32 = sconce_x64::stubs::THUNK_SIZE as u32;
+/// Slots begin at the next multiple of this behind the text.
+const PAGE: u32 = 4096;
+/// Fill between functions: traps if it is ever run.
+const INT3: u8 = 0xcc;
+/// Bytes of function bodies that are worth another thread: some milliseconds of work.
+const WORTH_A_THREAD: usize = 4096;
+
+/// A linked text and its tables.
+pub(crate) struct Linked {
+    /// Functions, then thunks.
+    pub(crate) text: Vec<u8>,
+    /// Where the thunks begin.
+    pub(crate) thunks: u32,
+    /// Tables of the text.
+    pub(crate) tables: CodeTables,
+    /// Its wasm offsets.
+    pub(crate) offsets: WasmOffsets,
+}
+
+/// A compiled function with its tables encoded.
+#[derive(Default)]
+struct Piece {
+    code: Vec<u8>,
+    align: u32,
+    relocs: Vec<Reloc>,
+    tables: CodeTables,
+    offsets: WasmOffsets,
+}
+
+/// What one compilation needs of its surroundings.
+pub(crate) struct Job<'a> {
+    pub(crate) compiler: &'a dyn Compiler,
+    pub(crate) bytes: &'a [u8],
+    pub(crate) decoded: &'a Decoded,
+    pub(crate) parallel: bool,
+    pub(crate) progress: Option<&'a dyn Progress>,
+}
+
+/// Validates, compiles and links all functions.
+pub(crate) fn compile(job: &Job<'_>) -> Result<Linked, Error> {
+    let go_on = || !job.progress.is_some_and(Progress::cancelled);
+    // An invalid module must not cost a compilation, so this comes first.
+    validate(job.decoded, job.bytes, job.parallel, &go_on)?;
+    let total: usize = job.decoded.bodies.values().map(|b| b.len()).sum();
+    if let Some(progress) = job.progress {
+        progress.started(total as u64);
+    }
+    let pieces = compile_all(job, threads(job.parallel, total))?;
+    link(&job.decoded.module, pieces)
+}
+
+/// Validates all function bodies, on several threads where that pays. `go_on` is asked now and then.
+pub(crate) fn validate(decoded: &Decoded, bytes: &[u8], parallel: bool, go_on: &(dyn Fn() -> bool + Sync)) -> Result<(), Error> {
+    let total: usize = decoded.bodies.values().map(|b| b.len()).sum();
+    // Validation is a hundred times as fast as compilation.
+    if threads(parallel, total / 32) > 1 {
+        return Ok(decoded.validate_bodies(bytes, go_on)?);
+    }
+    let mut validator = decoded.body_validator(bytes);
+    for func in decoded.bodies.keys() {
+        validator.validate(func)?;
+        if !go_on() {
+            return Err(Error::Cancelled);
+        }
+    }
+    Ok(())
+}
+
+fn threads(parallel: bool, bytes: usize) -> usize {
+    if !parallel || bytes < 2 * WORTH_A_THREAD {
+        return 1;
+    }
+    // Asked for only here: it reads files of the control group.
+    let available = std::thread::available_parallelism().map_or(1, usize::from);
+    available.min(bytes / WORTH_A_THREAD)
+}
+
+fn compile_all(job: &Job<'_>, threads: usize) -> Result<Vec<Piece>, Error> {
+    let count = job.decoded.bodies.len();
+    let layout = VmLayout::new(&job.decoded.module);
+    let mut order: Vec<DefinedFuncIndex> = job.decoded.bodies.keys().collect();
+    if threads > 1 {
+        // Largest first, so that no thread is left with a large one at the end.
+        order.sort_by_key(|&f| std::cmp::Reverse(job.decoded.bodies[f].len()));
+    }
+    let next = AtomicUsize::new(0);
+    let stop = AtomicBool::new(false);
+    let failure: Mutex<Option<(DefinedFuncIndex, Error)>> = Mutex::new(None);
+    let fail = |func: DefinedFuncIndex, error: Error| {
+        stop.store(true, Ordering::Relaxed);
+        let mut failure = failure.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if failure.as_ref().is_none_or(|(first, _)| func < *first) {
+            *failure = Some((func, error));
+        }
+    };
+    let work = || {
+        let mut done = Vec::new();
+        while let Some(&func) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
+            if job.progress.is_some_and(Progress::cancelled) {
+                fail(func, Error::Cancelled);
+            }
+            if stop.load(Ordering::Relaxed) {
+                break;
+            }
+            match compile_one(job, &layout, func) {
+                Ok(piece) => done.push((func, piece)),
+                Err(error) => fail(func, error),
+            }
+            if let Some(progress) = job.progress {
+                progress.advanced(job.decoded.bodies[func].len() as u64);
+            }
+        }
+        done
+    };
+    let mut pieces: Vec<Piece> = Vec::new();
+    pieces.resize_with(count, Piece::default);
+    let mut place = |done: Vec<(DefinedFuncIndex, Piece)>| {
+        for (func, piece) in done {
+            pieces[func.index()] = piece;
+        }
+    };
+    std::thread::scope(|scope| {
+        let others: Vec<_> = (1..threads)
+            .filter_map(|n| std::thread::Builder::new().name(format!("compile-{n}")).spawn_scoped(scope, work).ok())
+            .collect();
+        place(work());
+        for other in others {
+            match other.join() {
+                Ok(done) => place(done),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+    });
+    match failure.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner) {
+        Some((_, error)) => Err(error),
+        None => Ok(pieces),
+    }
+}
+
+fn compile_one(job: &Job<'_>, layout: &VmLayout, func: DefinedFuncIndex) -> Result<Piece, Error> {
+    let input = FunctionInput {
+        module: &job.decoded.module,
+        layout,
+        func,
+        body: job.decoded.body(job.bytes, func),
+        body_offset: job.decoded.bodies[func].start,
+    };
+    let compiled = job.compiler.compile(&input).map_err(|e| Error::Compile(e.to_string()))?;
+    let mut piece = Piece { align: compiled.align, ..Piece::default() };
+    piece.tables.push(0, &compiled, &mut piece.offsets);
+    piece.code = compiled.code;
+    piece.relocs = compiled.relocs;
+    Ok(piece)
+}
+
+fn link(module: &Module, mut pieces: Vec<Piece>) -> Result<Linked, Error> {
+    let mut starts = Vec::with_capacity(pieces.len());
+    let mut at = 0u64;
+    for piece in &pieces {
+        at = at.next_multiple_of(u64::from(piece.align.max(FUNCTION_ALIGN)));
+        starts.push(at as u32);
+        at += piece.code.len() as u64;
+    }
+    let thunks = at.next_multiple_of(u64::from(FUNCTION_ALIGN));
+    let escaping = module.escaping.iter().filter_map(|&f| module.defined_func(f));
+    let text_len = thunks + escaping.clone().count() as u64 * u64::from(THUNK_SIZE);
+    let slots = text_len.next_multiple_of(u64::from(PAGE));
+    if slots + pieces.len() as u64 * 8 > i32::MAX as u64 {
+        return Err(Error::Compile(format!("the module: its code would be {text_len} bytes long, more than 2 GiB")));
+    }
+    let (thunks, slots) = (thunks as u32, slots as u32);
+    let slot = |func: DefinedFuncIndex| slots + func.as_u32() * 8;
+
+    let mut linked = Linked {
+        text: Vec::with_capacity(text_len as usize),
+        thunks,
+        tables: CodeTables::default(),
+        offsets: WasmOffsets::default(),
+    };
+    let Linked { text, tables, offsets, .. } = &mut linked;
+    tables.functions.reserve_exact(pieces.len());
+    for (piece, &start) in pieces.iter_mut().zip(&starts) {
+        // Freed as they are copied: all of them together are as large as the text.
+        let Piece { mut code, relocs, tables: own, offsets: own_offsets, .. } = std::mem::take(piece);
+        for reloc in &relocs {
+            let target = match reloc.target {
+                RelocTarget::Function(func) => starts[func.index()],
+                RelocTarget::Slot(func) => slot(func),
+            };
+            let value = i64::from(target) + i64::from(reloc.addend) - i64::from(start) - i64::from(reloc.offset);
+            // Everything is within 2 GiB.
+            let at = reloc.offset as usize;
+            code[at..at + 4].copy_from_slice(&(value as i32).to_le_bytes());
+        }
+        text.resize(start as usize, INT3);
+        text.extend_from_slice(&code);
+        tables.functions.push(FunctionRecord {
+            start,
+            len: code.len() as u32,
+            traps: tables.traps.len() as u32,
+            wasm_offsets: offsets.0.len() as u32,
+            stack_maps: tables.stack_maps.len() as u32,
+        });
+        tables.traps.extend_from_slice(&own.traps);
+        tables.stack_maps.extend_from_slice(&own.stack_maps);
+        offsets.0.extend_from_slice(&own_offsets.0);
+    }
+    text.resize(thunks as usize, INT3);
+    for func in escaping {
+        // From the end of the jump, which is six bytes long.
+        let displacement = i64::from(slot(func)) - (text.len() as i64 + 6);
+        text.extend_from_slice(&sconce_x64::stubs::thunk(displacement as i32));
+    }
+    Ok(linked)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sconce_environ::PrimaryMap;
+    use sconce_environ::index::{FuncIndex, TypeIndex};
+    use sconce_environ::trap::TrapCode;
+
+    fn piece(code: &[u8], relocs: Vec<Reloc>, trap: u32) -> Piece {
+        let compiled = sconce_environ::compile::CompiledFunction {
+            code: code.to_vec(),
+            align: 16,
+            relocs: relocs.clone(),
+            traps: vec![(trap, TrapCode::Unreachable)],
+            wasm_offsets: vec![(0, 100), (trap, 200)],
+            stack_maps: vec![],
+        };
+        let mut piece = Piece { code: code.to_vec(), align: 16, relocs, ..Piece::default() };
+        piece.tables.push(0, &compiled, &mut piece.offsets);
+        piece
+    }
+
+    fn module(functions: u32, escaping: &[u32]) -> Module {
+        let mut types = PrimaryMap::new();
+        for _ in 0..functions {
+            types.push(TypeIndex::from_u32(0));
+        }
+        Module { functions: types, escaping: escaping.iter().map(|&f| FuncIndex::from_u32(f)).collect(), ..Module::default() }
+    }
+
+    fn displacement(text: &[u8], at: usize) -> i32 {
+        i32::from_le_bytes(text[at..at + 4].try_into().unwrap())
+    }
+
+    #[test]
+    fn calls_and_slots_are_fixed() {
+        let to = |offset, target| Reloc { offset, target, addend: -4 };
+        let (f0, f1) = (DefinedFuncIndex::from_u32(0), DefinedFuncIndex::from_u32(1));
+        let a = piece(&[0x90; 40], vec![to(1, RelocTarget::Function(f1)), to(10, RelocTarget::Slot(f1))], 7);
+        let b = piece(&[0x90; 10], vec![to(3, RelocTarget::Function(f0))], 2);
+        let linked = link(&module(2, &[1]), vec![a, b]).unwrap();
+        assert_eq!(linked.tables.functions[1].start, 64);
+        assert_eq!(displacement(&linked.text, 1), 64 - 4 - 1);
+        assert_eq!(displacement(&linked.text, 10), 4096 + 8 - 4 - 10);
+        assert_eq!(displacement(&linked.text, 64 + 3), -64 - 4 - 3);
+        assert_eq!(linked.thunks, 96);
+        // jmp [rip + to the slot of function 1]
+        assert_eq!(linked.text[96..98], [0xff, 0x25]);
+        assert_eq!(displacement(&linked.text, 98), 4096 + 8 - (96 + 6));
+        assert_eq!(linked.text.len(), 96 + 16);
+        assert_eq!(linked.text[40..64], [INT3; 24]);
+    }
+
+    #[test]
+    fn tables_are_those_of_each_function() {
+        let linked = link(&module(2, &[]), vec![piece(&[0x90; 40], vec![], 7), piece(&[0x90; 10], vec![], 2)]).unwrap();
+        assert_eq!(linked.tables.trap_at(7), Some(TrapCode::Unreachable));
+        assert_eq!(linked.tables.trap_at(66), Some(TrapCode::Unreachable));
+        assert_eq!(linked.tables.trap_at(65), None);
+        assert_eq!(linked.tables.wasm_offset_at(&linked.offsets.0, 65), Some(100));
+        assert_eq!(linked.tables.wasm_offset_at(&linked.offsets.0, 66), Some(200));
+    }
+
+    #[test]
+    fn threads_only_for_large_work() {
+        assert_eq!(threads(true, 100), 1);
+        assert_eq!(threads(false, 1 << 30), 1);
+    }
+}

@@ -1,0 +1,157 @@
+//! Serialized modules.
+
+use crate::engine;
+use sconce_engine::{ArtifactError, BoundsStyle, CallStyle, Config, Engine, Error, Linker, Module, Store};
+
+/// A bit of everything that metadata describes.
+const WAT: &str = r#"(module $everything
+    (type $t (func (param i32) (result i32)))
+    (import "h" "f" (func $f (type $t)))
+    (memory (export "memory") 1 4)
+    (table (export "table") 8 funcref)
+    (table 3 externref)
+    (global $g (export "g") (mut i64) (i64.const -3))
+    (global $r funcref (ref.func $double))
+    (global $v v128 (v128.const i64x2 1 2))
+    (data (i32.const 8) "hello artifact")
+    (data $passive "passive")
+    (elem (i32.const 1) func $double $f)
+    (elem $e externref (ref.null extern))
+    (func $double (type $t) (i32.mul (local.get 0) (i32.const 2)))
+    (func $div (export "div") (param i32 i32) (result i32) (i32.div_s (local.get 0) (local.get 1)))
+    (func (export "run") (param i32) (result i32)
+        (memory.init $passive (i32.const 100) (i32.const 0) (i32.const 7))
+        (i32.add (call_indirect (type $t) (local.get 0) (i32.const 1)) (call_indirect (type $t) (local.get 0) (i32.const 2))))
+    (func $start (global.set $g (i64.add (global.get $g) (i64.const 1)))) (start $start))"#;
+
+fn run(engine: &Engine, module: &Module) {
+    let mut store = Store::new(engine, ()).unwrap();
+    let mut linker = Linker::new(engine);
+    linker.func_wrap("h", "f", |x: i32| x + 1000).unwrap();
+    let instance = linker.instantiate(&mut store, module).unwrap();
+    let f = instance.get_typed_func::<i32, i32>(&mut store, "run").unwrap();
+    assert_eq!(f.call(&mut store, 5).unwrap(), 1015);
+    let memory = instance.get_memory(&mut store, "memory").unwrap();
+    let mut bytes = [0; 14];
+    memory.read(&store, 8, &mut bytes).unwrap();
+    assert_eq!(&bytes, b"hello artifact");
+    memory.read(&store, 100, &mut bytes[..7]).unwrap();
+    assert_eq!(&bytes[..7], b"passive");
+    assert_eq!(instance.get_global(&mut store, "g").unwrap().get(&store).i64(), Some(-2));
+    let div = instance.get_typed_func::<(i32, i32), i32>(&mut store, "div").unwrap();
+    let error = div.call(&mut store, (1, 0)).unwrap_err();
+    let frame = &error.backtrace().unwrap().frames[0];
+    assert!(frame.wasm_offset.is_some());
+    assert_eq!(frame.module.function_name(frame.func).as_deref(), Some("div"));
+}
+
+#[test]
+fn a_serialized_module_is_the_same_module() {
+    let engine = engine();
+    let module = Module::new(&engine, WAT.as_bytes()).unwrap();
+    run(&engine, &module);
+    let bytes = module.serialize().unwrap();
+    assert!(Module::is_artifact(&bytes) && !Module::is_artifact(WAT.as_bytes()));
+    let again = Module::deserialize(&engine, &bytes).unwrap();
+    assert_eq!(again.name(), Some("everything"));
+    run(&engine, &again);
+    assert_eq!(again.serialize().unwrap(), bytes);
+    let other = Engine::new(&Config::new()).unwrap();
+    run(&other, &Module::deserialize(&other, &bytes).unwrap());
+}
+
+fn artifact_error(result: Result<Module, Error>) -> ArtifactError {
+    match result {
+        Err(Error::Artifact(e)) => e,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn mismatches_are_told_apart() {
+    let engine = engine();
+    let bytes = Module::new(&engine, WAT.as_bytes()).unwrap().serialize().unwrap();
+    assert_eq!(artifact_error(Module::deserialize(&engine, b"")), ArtifactError::NotAnArtifact);
+    assert_eq!(artifact_error(Module::deserialize(&engine, b"\0asm\x01\0\0\0")), ArtifactError::NotAnArtifact);
+
+    let mut newer = bytes.clone();
+    newer[16..22].copy_from_slice(b"99.9.9");
+    let error = artifact_error(Module::deserialize(&engine, &newer));
+    assert!(matches!(&error, ArtifactError::Version { found, .. } if found.starts_with("99.9.9")), "{error:?}");
+    let mut format = bytes.clone();
+    format[8] ^= 0x40;
+    assert!(matches!(artifact_error(Module::deserialize(&engine, &format)), ArtifactError::Version { .. }));
+
+    for config in [
+        Config::new().bounds(Some(BoundsStyle::Explicit)),
+        Config::new().calls(CallStyle::Slots),
+        Config::new().canonical_nans(true),
+    ] {
+        let other = Engine::new(&config).unwrap();
+        let error = artifact_error(Module::deserialize(&other, &bytes));
+        assert!(matches!(error, ArtifactError::Settings { .. }), "{error:?}");
+        assert_eq!(error.to_string().lines().count(), 1);
+    }
+}
+
+#[test]
+fn damage_is_found_wherever_it_is() {
+    let engine = engine();
+    let bytes = Module::new(&engine, WAT.as_bytes()).unwrap().serialize().unwrap();
+    // What only backtraces read is not hashed, and comes last; the page boundary before the text is padding.
+    let mut accepted = 0;
+    for at in 0..bytes.len() {
+        let mut damaged = bytes.clone();
+        damaged[at] ^= 0x10;
+        match Module::deserialize(&engine, &damaged) {
+            Ok(_) => accepted += 1,
+            Err(Error::Artifact(_)) => {}
+            Err(e) => panic!("{at}: {e}"),
+        }
+    }
+    assert!(accepted < bytes.len() / 2 + 4096, "{accepted} of {}", bytes.len());
+    for len in (0..bytes.len()).step_by(7) {
+        artifact_error(Module::deserialize(&engine, &bytes[..len]));
+    }
+}
+
+/// Offset and length of the hashed part.
+fn eager(bytes: &[u8]) -> std::ops::Range<usize> {
+    96..96 + u64::from_le_bytes(bytes[48..56].try_into().unwrap()) as usize
+}
+
+fn seal(bytes: &mut [u8]) {
+    let hash = blake3::hash(&bytes[eager(bytes)]);
+    bytes[64..96].copy_from_slice(hash.as_bytes());
+}
+
+#[test]
+fn metadata_with_a_right_hash_is_checked_all_the_same() {
+    // Every byte of identity and metadata with several values, sealed again: what is accepted must be usable.
+    let engine = engine();
+    let bytes = Module::new(&engine, WAT.as_bytes()).unwrap().serialize().unwrap();
+    let region = eager(&bytes);
+    let (mut accepted, mut refused) = (0, 0);
+    for at in region.clone() {
+        for value in [0, 1, 0x7f, 0x80, 0xff, bytes[at].wrapping_add(1)] {
+            let mut altered = bytes.clone();
+            if altered[at] == value {
+                continue;
+            }
+            altered[at] = value;
+            seal(&mut altered);
+            match Module::deserialize(&engine, &altered) {
+                Ok(module) => {
+                    accepted += 1;
+                    // Instantiation reads all of it. Nothing is called: the code is another matter.
+                    let _ = module.imports().count() + module.exports().count();
+                    if module.environ().start.is_none() {
+                        continue;
+                    }
+                }
+                Err(_) => refused += 1,
+            }
+        }
+    }
+    assert!(accepted > 0 && refused > region.len(), "{accepted} {refused}");
+}

@@ -1,0 +1,30 @@
+//! The embedding API, from outside.
+
+mod artifacts;
+mod cache;
+mod calls;
+mod host;
+mod items;
+mod linking;
+mod misuse;
+mod traps;
+
+use sconce_engine::{Config, Engine, Error, Instance, Linker, Module, Store};
+
+/// An engine without a cache.
+fn engine() -> Engine {
+    Engine::new(&Config::new()).unwrap()
+}
+
+/// A store of `()` and an instance of a module without imports.
+fn instance(wat: &str) -> (Store<()>, Instance) {
+    try_instance(wat).unwrap()
+}
+
+fn try_instance(wat: &str) -> Result<(Store<()>, Instance), Error> {
+    let engine = engine();
+    let module = Module::new(&engine, wat.as_bytes())?;
+    let mut store = Store::new(&engine, ())?;
+    let instance = Linker::new(&engine).instantiate(&mut store, &module)?;
+    Ok((store, instance))
+}
