@@ -11,6 +11,7 @@
 //! that their wasm stacks can name, so a handler or a walk of a store's stack never meets one that is gone.
 
 use crate::error::ResourceError;
+use crate::lazy_text::{LazyText, TEXT_CHUNK, TextSource};
 use crate::stubs::Stubs;
 use crate::sys::memfile::MemFile;
 use crate::sys::mmap::{Access, Mapping};
@@ -75,44 +76,56 @@ impl CodeSpace {
     /// # Errors
     /// If there is no room, or `tables` speak of code outside `text`.
     pub fn load(self: &Arc<Self>, text: &[u8], tables: CodeTables) -> Result<Arc<CodeRegion>, ResourceError> {
+        let region = self.place(text.len(), tables, None)?;
+        // SAFETY: the region is new, so nobody reads or runs it; its text begins at its first page.
+        unsafe { self.write(region.first * UNIT, text, Access::ReadExecute)? };
+        Ok(self.publish(region))
+    }
+
+    /// As [`CodeSpace::load`], but brings text in when it is first run: see [`crate::lazy_text`].
+    ///
+    /// # Errors
+    /// As for `load`, and if there is not one digest for each chunk.
+    pub fn load_lazily(self: &Arc<Self>, text: TextSource, tables: CodeTables) -> Result<Arc<CodeRegion>, ResourceError> {
+        let len = text.len;
+        let lazy = LazyText::new(text).ok_or(ResourceError::DamagedCode)?;
+        Ok(self.publish(self.place(len, tables, Some(lazy))?))
+    }
+
+    /// Finds room for a text and fills its slots.
+    fn place(self: &Arc<Self>, text_len: usize, tables: CodeTables, lazy: Option<LazyText>) -> Result<CodeRegion, ResourceError> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
-        let full = ResourceError::CodeSpaceFull { wanted: text.len(), size: self.size() };
+        let full = ResourceError::CodeSpaceFull { wanted: text_len, size: self.size() };
         let inside = |f: &sconce_environ::code_tables::FunctionRecord| {
-            f.start.checked_add(f.len).is_some_and(|end| end as usize <= text.len())
+            f.start.checked_add(f.len).is_some_and(|end| end as usize <= text_len)
         };
         // The artifact has been authenticated; this only keeps a damaged one from being confusing.
         if !tables.functions.iter().all(inside) {
             return Err(ResourceError::DamagedCode);
         }
-        let slots = page_ceil(text.len()).ok_or(ResourceError::DamagedCode)?;
+        let slots = page_ceil(text_len).ok_or(ResourceError::DamagedCode)?;
         let size = tables.functions.len().checked_mul(8).and_then(|n| page_ceil(slots + n)).filter(|&n| n <= self.size());
         let units = size.ok_or(full)?.div_ceil(UNIT).max(1);
         let first = self.allocate(units)?;
-        let offset = first * UNIT;
-        let base = self.mapping.base().wrapping_add(offset);
+        let base = self.mapping.base().wrapping_add(first * UNIT);
+        let id = NEXT.fetch_add(1, Ordering::Relaxed);
         // From here on dropping the region gives the units back.
-        let region = CodeRegion {
-            space: self.clone(),
-            first,
-            units,
-            base,
-            text_len: text.len(),
-            tables,
-            id: NEXT.fetch_add(1, Ordering::Relaxed),
-        };
+        let region = CodeRegion { space: self.clone(), first, units, base, text_len, lazy, tables, id };
         let addresses: Vec<u8> =
             region.tables.functions.iter().flat_map(|f| (base as u64 + u64::from(f.start)).to_le_bytes()).collect();
-        // SAFETY: the units are free, so nobody reads or runs them; text ends at a page boundary, before the slots.
-        unsafe {
-            self.write(offset + slots, &addresses, Access::ReadWrite)?;
-            self.write(offset, text, Access::ReadExecute)?;
-        }
+        // SAFETY: the units are free, so nobody uses them; slots begin at a page of their own.
+        unsafe { self.write(first * UNIT + slots, &addresses, Access::ReadWrite)? };
+        Ok(region)
+    }
+
+    /// Lets handlers find a region.
+    fn publish(&self, region: CodeRegion) -> Arc<CodeRegion> {
         let region = Arc::new(region);
         // Release: a handler that finds the region sees it whole.
-        for unit in &self.units[first..first + units] {
+        for unit in &self.units[region.first..region.first + region.units] {
             unit.store(Arc::as_ptr(&region).cast_mut(), Ordering::Release);
         }
-        Ok(region)
+        region
     }
 
     /// Fills pages with `bytes` and makes them accessible as `access` says.
@@ -221,6 +234,16 @@ impl CodeSpace {
         let region = unsafe { region.as_ref()? };
         (pc - (region.base as usize) < region.text_len).then_some(region)
     }
+
+    /// Brings in the text around `address`, if that is why it could not be used. Async-signal-safe.
+    ///
+    /// # Safety
+    /// As for [`CodeSpace::region_at`].
+    pub(crate) unsafe fn load_missing(&self, address: usize) -> bool {
+        // SAFETY: the caller's promise.
+        let region = unsafe { self.region_at(address) };
+        region.is_some_and(|region| region.load_around(address - region.text_base()))
+    }
 }
 
 /// Address space for code, with a file if possible.
@@ -245,6 +268,8 @@ pub struct CodeRegion {
     units: usize,
     base: *mut u8,
     text_len: usize,
+    /// Where text comes from, if it is not all there.
+    lazy: Option<LazyText>,
     tables: CodeTables,
     id: u64,
 }
@@ -265,10 +290,32 @@ impl CodeRegion {
         self.base as usize
     }
 
-    /// Its code.
+    /// Bytes of text.
+    pub fn text_len(&self) -> usize {
+        self.text_len
+    }
+
+    /// Its code, all of it: what is not there yet is brought in.
     pub fn text(&self) -> &[u8] {
+        for offset in (0..self.text_len).step_by(TEXT_CHUNK) {
+            self.load_around(offset);
+        }
         // SAFETY: text is readable and does not change while the region lives.
         unsafe { std::slice::from_raw_parts(self.base, self.text_len) }
+    }
+
+    /// A byte of text; `None` if it is not there yet. Async-signal-safe.
+    pub(crate) fn byte_at(&self, offset: usize) -> Option<u8> {
+        let there = offset < self.text_len && self.lazy.as_ref().is_none_or(|lazy| lazy.is_present(offset));
+        // SAFETY: inside text, which is readable where it is present.
+        there.then(|| unsafe { self.base.add(offset).read() })
+    }
+
+    /// Brings in the text around `offset`; false if it was there.
+    fn load_around(&self, offset: usize) -> bool {
+        let base = self.first * UNIT;
+        // SAFETY: the region owns its units, and nothing else makes pages of lazy text accessible.
+        self.lazy.as_ref().is_some_and(|lazy| unsafe { lazy.load(&self.space.mapping, base, offset) })
     }
 
     /// A number of its own, in this process.
@@ -296,7 +343,9 @@ impl Drop for CodeRegion {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lazy_text::Digest;
     use sconce_environ::code_tables::FunctionRecord;
+    use std::os::fd::AsFd;
 
     fn tables(starts: &[u32], len: u32) -> CodeTables {
         let record = |&start| FunctionRecord { start, len, traps: 0, wasm_offsets: 0, stack_maps: 0 };
@@ -349,13 +398,13 @@ mod tests {
     #[test]
     fn space_is_used_again_and_runs_out_with_an_error() {
         let space = CodeSpace::new(Some(1 << 20)).unwrap();
-        let text = [returns(3), vec![0xcc; 300 << 10]].concat();
+        let text = [returns(3), vec![0xcc; 400 << 10]].concat();
         let first = space.load(&text, tables(&[0], 6)).unwrap();
         let second = space.load(&text, tables(&[0], 6)).unwrap();
         let (at, third) = (first.text_base(), space.load(&text, tables(&[0], 6)));
         assert!(matches!(third, Err(ResourceError::CodeSpaceFull { .. })), "{third:?}");
         drop(first);
-        let again = space.load(&[returns(4), vec![0xcc; 300 << 10]].concat(), tables(&[0], 6)).unwrap();
+        let again = space.load(&[returns(4), vec![0xcc; 400 << 10]].concat(), tables(&[0], 6)).unwrap();
         assert_eq!(again.text_base(), at);
         assert_eq!((run(&again, 0), run(&second, 0)), (4, 3));
         // What was freed in pieces is found in one.
@@ -363,6 +412,92 @@ mod tests {
         drop(second);
         let whole = space.load(&vec![0xcc; 800 << 10], CodeTables::default());
         assert!(whole.is_ok(), "{whole:?}");
+    }
+
+    /// A stand-in for a cryptographic digest, good enough to see one changed byte.
+    fn digest(bytes: &[u8]) -> Digest {
+        let mut digest: Digest = [0; 32];
+        for (i, b) in bytes.iter().enumerate() {
+            digest[i % 32] = digest[i % 32].rotate_left(3) ^ b.wrapping_add(i as u8);
+        }
+        digest
+    }
+
+    fn source(text: &[u8]) -> TextSource {
+        let file = MemFile::new("text", 100 + text.len() as u64, false).unwrap();
+        file.write_at(text, 100).unwrap();
+        let digests = text.chunks(TEXT_CHUNK).map(digest).collect();
+        TextSource { file: Arc::new(file.as_fd().try_clone_to_owned().unwrap()), offset: 100, len: text.len(), digests, digest }
+    }
+
+    #[test]
+    fn lazy_text_comes_in_chunk_by_chunk() {
+        let space = CodeSpace::new(None).unwrap();
+        let mut text = returns(7);
+        text.resize(2 * TEXT_CHUNK, 0xcc);
+        text.extend(returns(9));
+        let region = space.load_lazily(source(&text), tables(&[0, 2 * TEXT_CHUNK as u32], 6)).unwrap();
+        let at = |offset| region.text_base() + offset;
+        assert_eq!(region.byte_at(0), None);
+        // SAFETY: the region lives here.
+        unsafe {
+            assert!(space.load_missing(at(2 * TEXT_CHUNK + 5)));
+            assert!(!space.load_missing(at(2 * TEXT_CHUNK)), "it is there now");
+            assert!(!space.load_missing(at(text.len())), "behind the text");
+        }
+        assert_eq!((region.byte_at(0), region.byte_at(2 * TEXT_CHUNK), region.byte_at(text.len())), (None, Some(0xb8), None));
+        assert_eq!(run(&region, 1), 9);
+        assert_eq!(region.text(), text);
+        assert_eq!(run(&region, 0), 7);
+    }
+
+    #[test]
+    fn lazy_text_wants_a_digest_for_each_chunk() {
+        let space = CodeSpace::new(None).unwrap();
+        for digests in [vec![], vec![[0; 32]; 2]] {
+            let text = TextSource { digests: digests.into(), ..source(&returns(1)) };
+            let r = space.load_lazily(text, tables(&[0], 6));
+            assert!(matches!(r, Err(ResourceError::DamagedCode)), "{r:?}");
+        }
+    }
+
+    /// Runs `f` in a child process; gives its exit code.
+    fn exit_code_of(f: impl FnOnce()) -> i32 {
+        // SAFETY: the child makes system calls and runs `f`, which takes no lock that another thread could hold.
+        unsafe {
+            match libc::fork() {
+                0 => {
+                    f();
+                    libc::_exit(0)
+                }
+                child => {
+                    let mut status = 0;
+                    assert_eq!(libc::waitpid(child, &raw mut status, 0), child);
+                    assert!(libc::WIFEXITED(status), "{status:#x}");
+                    libc::WEXITSTATUS(status)
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn lazy_text_that_was_changed_is_never_run() {
+        let space = CodeSpace::new(None).unwrap();
+        let mut text = returns(7);
+        text.resize(TEXT_CHUNK + 10, 0xcc);
+        let load = |source| space.load_lazily(source, tables(&[0], 6)).unwrap();
+        // SAFETY: the regions live here.
+        let first = |region: &CodeRegion| unsafe { space.load_missing(region.text_base()) };
+        let good = load(source(&text));
+        assert_eq!(exit_code_of(|| assert!(first(&good))), 0);
+        let changed = source(&text);
+        rustix::io::pwrite(&*changed.file, &[8], 101).unwrap();
+        let changed = load(changed);
+        assert_eq!(exit_code_of(|| assert!(first(&changed))), 1);
+        let cut = source(&text);
+        rustix::fs::ftruncate(&*cut.file, 100 + TEXT_CHUNK as u64 - 1).unwrap();
+        let cut = load(cut);
+        assert_eq!(exit_code_of(|| assert!(first(&cut))), 1);
     }
 
     #[test]

@@ -80,5 +80,5 @@ fn interruptible(shared: &Shared, pc: usize) -> bool {
     let offset = (pc - region.text_base()) as u32;
     let Some(func) = region.tables().function_at(offset) else { return false };
     let start = region.tables().functions[func.as_u32() as usize].start;
-    offset - start >= PROLOGUE_BYTES && !RET.contains(&region.text()[offset as usize])
+    offset - start >= PROLOGUE_BYTES && region.byte_at(offset as usize).is_some_and(|byte| !RET.contains(&byte))
 }

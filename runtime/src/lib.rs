@@ -34,7 +34,7 @@
 //!
 //! # Invariants
 //!
-//! - No page is writable and executable; text is written through a memfd, never through a mapping.
+//! - No page is writable and executable: text is written through a memfd, or into pages that become executable afterwards.
 //! - No base of a memory moves, and a memory never shrinks.
 //! - Host code never runs on a wasm stack, and no Rust frame is skipped: wasm is left by return, or through the landing pad,
 //!   which drops wasm frames alone.
@@ -44,7 +44,6 @@ mod activation;
 mod backtrace;
 mod builtins;
 mod code;
-mod const_expr;
 mod enter;
 mod error;
 mod funcref;
@@ -52,8 +51,10 @@ mod global;
 pub mod guest;
 mod handle;
 mod image;
+mod inherit;
 mod instance;
 mod interrupt;
+mod lazy_text;
 mod memory;
 mod module;
 mod stack;
@@ -61,6 +62,8 @@ mod store;
 mod stubs;
 mod sys;
 mod table;
+#[cfg(test)]
+mod tests;
 mod traps;
 
 pub use backtrace::{RawBacktrace, RawFrame};
@@ -70,7 +73,9 @@ pub use error::{InstantiateError, OutOfBounds, ResourceError};
 pub use funcref::HostFunc;
 pub use guest::{GuestFault, GuestMemory};
 pub use handle::{FuncHandle, GlobalHandle, InstanceHandle, Item, MemoryHandle, StoreId, TableHandle};
+pub use inherit::inherit;
 pub use interrupt::InterruptHandle;
+pub use lazy_text::{Digest, TEXT_CHUNK, TextSource};
 pub use module::{LoadedModule, ModuleParts};
 pub use sconce_x64::{Class, Signature};
 pub use store::{Store, StoreOptions, caller_memory};

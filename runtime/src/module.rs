@@ -111,7 +111,7 @@ impl LoadedModule {
         let code = &self.parts.code;
         let thunk = |n: usize| {
             let at = self.parts.thunks as usize + (n - self.escaping_imports) * THUNK_SIZE;
-            (at + THUNK_SIZE <= code.text().len()).then(|| code.text_base() + at)
+            (at + THUNK_SIZE <= code.text_len()).then(|| code.text_base() + at)
         };
         let defined = self.module().defined_func(func)?;
         match self.module().escaping.binary_search(&func) {

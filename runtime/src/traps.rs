@@ -32,9 +32,16 @@ pub(crate) fn current<'a>() -> Option<&'a Shared> {
     unsafe { CURRENT.get().as_ref() }
 }
 
-/// Turns a fault into a trap, if it is one. Async-signal-safe.
+/// Mends a fault that is about text that has not been brought in, or turns it into a trap, if it is one. Async-signal-safe.
 pub(crate) fn on_fault(fault: signal::Fault, context: &mut Context) -> bool {
     let Some(shared) = current() else { return false };
+    // Whatever code is running: a handler that looks at an instruction meets missing text just as a call does.
+    if let signal::Fault::Memory(address) = fault
+        // SAFETY: what a store's thread meets of its code space is of regions that the store owns.
+        && unsafe { shared.code.load_missing(address) }
+    {
+        return true;
+    }
     let Some(code) = recognise(shared, fault, context.pc()) else { return false };
     leave_wasm(shared, code, context);
     true
