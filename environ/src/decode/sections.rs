@@ -273,6 +273,14 @@ impl Decoder {
     }
 
     fn const_expr(&mut self, expr: &wasmparser::ConstExpr<'_>) -> Result<ConstExpr> {
+        // Some linkers write ten thousands of data segments, each at a constant: 0x41, the number, 0x0b.
+        let mut simple = expr.get_binary_reader();
+        if simple.read_u8()? == 0x41 {
+            let value = simple.read_var_i32()?;
+            if simple.read_u8()? == 0x0b && simple.eof() {
+                return Ok(ConstExpr { ops: Box::new([ConstOp::I32(value)]) });
+            }
+        }
         let mut ops = Vec::new();
         let mut reader = expr.get_operators_reader();
         loop {
