@@ -38,7 +38,7 @@ pub fn run(args: RunArgs) -> Result<Infallible, Failure> {
     let entry = entry(&main, args.invoke.as_deref(), &args.command[1..])?;
     let context = world::context(&args, inherited)?;
     // The guest has no way to start a program; should one be found, that program gains nothing.
-    let _ = sconce_wasi::no_new_privs();
+    let _ = sconce_wasi::confine::no_new_privs();
 
     let program = Program { engine, linker, main, preloads, entry };
     let supervised = supervise::supervise(args.timeout, flags, move |control| program.run(context, control));

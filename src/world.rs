@@ -18,7 +18,7 @@ impl Inherited {
     /// # Errors
     /// Which is not there.
     pub fn take(numbers: &[i32]) -> Result<Inherited, Failure> {
-        let take = |&n: &i32| sconce_wasi::inherit(n).map_err(|e| Failure::not_run(format!("--fd {n}: {}", reason(&e))));
+        let take = |&n: &i32| sconce_engine::inherit(n).map_err(|e| Failure::not_run(format!("--fd {n}: {}", reason(&e.into()))));
         numbers.iter().map(take).collect::<Result<_, _>>().map(Inherited)
     }
 }

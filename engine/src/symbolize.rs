@@ -300,13 +300,16 @@ impl fmt::Display for Backtrace {
             if i > 0 {
                 f.write_char('\n')?;
             }
-            write!(f, "{i:>4}: {frame}")?;
+            let mut number = i;
+            if self.omitted > 0 && i >= self.omitted_at {
+                number += self.omitted;
+                if i == self.omitted_at {
+                    writeln!(f, "      .. {} frames are left out", self.omitted)?;
+                }
+            }
+            write!(f, "{number:>4}: {frame}")?;
         }
-        match self.omitted {
-            0 => Ok(()),
-            1 => f.write_str("\n      .. and 1 more frame"),
-            n => write!(f, "\n      .. and {n} more frames"),
-        }
+        Ok(())
     }
 }
 
