@@ -15,6 +15,9 @@ const INNERMOST: usize = 200;
 /// Outermost frames that are kept then.
 const OUTERMOST: usize = 50;
 
+/// Frames that are looked at when the call that failed was made by a host function of another call.
+const NESTED: usize = 10_000;
+
 /// The wasm frames of a thread, innermost first.
 #[derive(Clone, Debug, Default)]
 pub struct RawBacktrace {
@@ -62,15 +65,20 @@ pub(crate) fn of_host_call(shared: &Shared) -> RawBacktrace {
 
 struct Walk<'a> {
     shared: &'a Shared,
-    trace: RawBacktrace,
-    /// The last frames beyond `INNERMOST`, a ring.
-    last: Vec<RawFrame>,
+    /// Frames that may still be looked at.
+    patience: usize,
+    /// PCs of the innermost frames.
+    first: Vec<usize>,
+    /// PCs of the last frames beyond, a ring.
+    last: Vec<usize>,
     seen: usize,
 }
 
 impl<'a> Walk<'a> {
     fn new(shared: &'a Shared) -> Walk<'a> {
-        Walk { shared, trace: RawBacktrace::default(), last: Vec::new(), seen: 0 }
+        // A call inside a call that fails is likely to make the outer one fail as well: the whole stack once is enough.
+        let patience = if shared.depth.get() == 0 { usize::MAX } else { NESTED };
+        Walk { shared, patience, first: Vec::new(), last: Vec::new(), seen: 0 }
     }
 
     /// A word of the wasm stack.
@@ -83,32 +91,40 @@ impl<'a> Walk<'a> {
 
     fn push(&mut self, pc: usize) {
         // SAFETY: the store's stack names only code of its own instances, which it keeps.
-        let Some(region) = (unsafe { self.shared.code.region_at(pc) }) else { return };
+        if unsafe { self.shared.code.region_at(pc) }.is_none() {
+            return;
+        }
+        if self.first.len() < INNERMOST {
+            self.first.push(pc);
+        } else if self.last.len() < OUTERMOST {
+            self.last.push(pc);
+        } else {
+            self.last[self.seen % OUTERMOST] = pc;
+        }
+        self.seen += 1;
+    }
+
+    fn frame(&self, pc: usize) -> Option<RawFrame> {
+        // SAFETY: as in `push`.
+        let region = unsafe { self.shared.code.region_at(pc)? };
         let offset = (pc - region.text_base()) as u32;
-        let Some(func) = region.tables().function_at(offset) else { return };
+        let func = region.tables().function_at(offset)?;
         // SAFETY: regions are published with the address that `Arc::as_ptr` gives, and this one is alive.
         let code = unsafe {
             Arc::increment_strong_count(region);
             Arc::from_raw(region)
         };
-        let frame = RawFrame { code, func, offset };
-        if self.trace.frames.len() < INNERMOST {
-            self.trace.frames.push(frame);
-        } else if self.last.len() < OUTERMOST {
-            self.last.push(frame);
-        } else {
-            self.last[self.seen % OUTERMOST] = frame;
-        }
-        self.seen += 1;
+        Some(RawFrame { code, func, offset })
     }
 
     /// Frames from the one with this frame pointer on, whose callee is `called`: return addresses until the entry.
     fn frames(&mut self, mut fp: usize) {
         while let (Some(next), Some(return_address)) = (self.word(fp), fp.checked_add(8).and_then(|a| self.word(a))) {
             self.push(return_address.wrapping_sub(1));
-            if next <= fp {
+            if next <= fp || self.patience == 0 {
                 break;
             }
+            self.patience -= 1;
             fp = next;
         }
     }
@@ -166,13 +182,13 @@ impl<'a> Walk<'a> {
 
     fn finish(mut self) -> RawBacktrace {
         let kept = INNERMOST + OUTERMOST;
-        self.trace.omitted = self.seen.saturating_sub(kept);
-        self.trace.omitted_at = self.trace.frames.len();
         if self.seen > kept {
             // The ring's oldest frame is where the next would go.
             self.last.rotate_left(self.seen % OUTERMOST);
         }
-        self.trace.frames.append(&mut self.last);
-        self.trace
+        let mut frames: Vec<_> = self.first.iter().filter_map(|&pc| self.frame(pc)).collect();
+        let omitted_at = frames.len();
+        frames.extend(self.last.iter().filter_map(|&pc| self.frame(pc)));
+        RawBacktrace { frames, omitted: self.seen.saturating_sub(kept), omitted_at }
     }
 }

@@ -52,7 +52,7 @@ impl CodeSpace {
         let os = ResourceError::os("cannot reserve address space for code");
         let wanted = size.unwrap_or(DEFAULT_SIZE).clamp(MINIMUM_SIZE, DEFAULT_SIZE).next_multiple_of(UNIT);
         // Finds out what is possible; given back at once, so that the file can be mapped.
-        let len = space::reserve_up_to(wanted, MINIMUM_SIZE, 8).map_err(os)?.len();
+        let len = space::reserve_up_to(wanted, MINIMUM_SIZE, 8).map_err(os)?.len() & !(UNIT - 1);
         let (mapping, file) = reserve(len)?;
         let units = (0..len / UNIT).map(|_| AtomicPtr::new(ptr::null_mut())).collect::<Box<[_]>>();
         let free = Mutex::new(BTreeMap::from([(0, units.len())]));

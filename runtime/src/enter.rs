@@ -22,8 +22,8 @@ use std::sync::atomic::Ordering;
 
 /// Bytes that the host's stack must have left on entry: host functions and handlers of other libraries run there.
 const HOST_STACK_RESERVE: usize = 256 << 10;
-/// Entries inside each other that a store allows.
-const MAX_NESTING: u32 = 10_000;
+/// Entries inside each other that a store allows. Each that fails walks the stack, so the work is of the order of its square.
+const MAX_NESTING: u32 = 1000;
 
 /// Why wasm was left other than by returning.
 #[derive(Debug)]

@@ -4,7 +4,6 @@
 //! active element segments, then active data segments, each with its bounds check. A trap leaves what was done before in
 //! place, so the instance stays in its store even then: others may hold its functions already.
 
-use crate::const_expr::evaluate;
 use crate::error::InstantiateError;
 use crate::funcref::HostRecord;
 use crate::global::Global;
@@ -13,9 +12,10 @@ use crate::memory::Memory;
 use crate::module::LoadedModule;
 use crate::store::Store;
 use crate::table::Table;
+use sconce_environ::const_expr::{self, ConstContext};
 use sconce_environ::index::*;
 use sconce_environ::layout::Place;
-use sconce_environ::module::{ElementItems, EntityIndex, SegmentMode};
+use sconce_environ::module::{ConstExpr, ElementItems, EntityIndex, SegmentMode};
 use sconce_environ::trap::TrapCode;
 use sconce_environ::types::RefKind;
 use sconce_environ::vm::*;
@@ -283,7 +283,7 @@ unsafe fn define_globals(store: &mut Store, instance: &mut Instance) {
         let i = module.module().global_index(d);
         let vm = instance.field::<VmGlobal>(inline(module.layout().global(i)));
         let global = Global { ty: module.global_type(i), vm };
-        global.set(evaluate(init, instance, &|g| store.globals[g as usize].get()));
+        global.set(evaluate(init, instance, &store.globals));
         instance.globals.push(store.globals.len() as u32);
         store.globals.push(global);
     }
@@ -293,7 +293,7 @@ unsafe fn initialise_tables(store: &mut Store, instance: &Instance) {
     let module = instance.module.clone();
     for (d, init) in &module.module().table_inits {
         let Some(init) = init else { continue };
-        let value = evaluate(init, instance, &|g| store.globals[g as usize].get());
+        let value = evaluate(init, instance, &store.globals);
         let table = &mut store.tables[instance.tables[module.module().table_index(d).as_u32() as usize] as usize];
         // SAFETY: validation has checked the value's type; the whole table is inside the table.
         let _ = unsafe { table.fill(0, value, table.len()) };
@@ -307,7 +307,7 @@ unsafe fn element_segments(store: &mut Store, instance: &mut Instance) -> Result
             SegmentMode::Passive => continue,
             SegmentMode::Declared => {}
             SegmentMode::Active { target, offset } => {
-                let at = evaluate(offset, instance, &|g| store.globals[g as usize].get());
+                let at = evaluate(offset, instance, &store.globals);
                 let at = offset_value(at, module.module().tables[*target].table64);
                 let (table, len) = (instance.tables[target.as_u32() as usize], segment.items.len() as u64);
                 // SAFETY: validation has checked types.
@@ -317,6 +317,28 @@ unsafe fn element_segments(store: &mut Store, instance: &mut Instance) -> Result
         instance.dropped_elems[e.as_u32() as usize] = true;
     }
     Ok(())
+}
+
+/// What constant expressions refer to.
+struct Scope<'a> {
+    instance: &'a Instance,
+    globals: &'a [Global],
+}
+
+impl ConstContext for Scope<'_> {
+    fn global(&mut self, global: GlobalIndex) -> u128 {
+        self.globals[self.instance.global(global) as usize].get()
+    }
+
+    fn func_ref(&mut self, func: FuncIndex) -> u128 {
+        self.instance.func_ref(func) as u64 as u128
+    }
+}
+
+/// The value of a constant expression, as a raw value. The globals that it refers to are initialised already.
+fn evaluate(expr: &ConstExpr, instance: &Instance, globals: &[Global]) -> u128 {
+    // Validation has accepted it, so it has a value.
+    const_expr::eval(expr, &mut Scope { instance, globals }).unwrap_or(0)
 }
 
 fn offset_value(raw: u128, wide: bool) -> u64 {
@@ -347,7 +369,7 @@ pub(crate) unsafe fn init_table(
         let n = (src + i) as usize;
         let value = match &segment.items {
             ElementItems::Functions(f) => instance.func_ref(f[n]) as u64 as u128,
-            ElementItems::Expressions(e) => evaluate(&e[n], instance, &|g| store.globals[g as usize].get()),
+            ElementItems::Expressions(e) => evaluate(&e[n], instance, &store.globals),
         };
         debug_assert!(segment.ty.kind() == RefKind::Handle || store.tables[table as usize].kind() == RefKind::Func);
         // SAFETY: the caller's promise; records and handles are this store's.
@@ -374,7 +396,7 @@ unsafe fn data_segments(store: &mut Store, instance: &mut Instance) -> Result<()
         let SegmentMode::Active { target, offset } = &segment.mode else { continue };
         let target = target.as_u32() as usize;
         if !placed[target] {
-            let at = evaluate(offset, instance, &|g| store.globals[g as usize].get());
+            let at = evaluate(offset, instance, &store.globals);
             let memory = &mut store.memories[instance.memories[target] as usize];
             let at = offset_value(at, memory.ty().memory64);
             memory.write(at, module.data(d)).map_err(|_| InstantiateError::Trap(TrapCode::MemoryOutOfBounds))?;

@@ -31,6 +31,12 @@ pub(crate) enum Fault {
 pub(crate) struct Context(*mut ucontext_t);
 
 impl Context {
+    /// What a handler of a test got.
+    #[cfg(test)]
+    pub(crate) fn for_tests(context: *mut c_void) -> Context {
+        Context(context.cast())
+    }
+
     fn get(&self, register: c_int) -> usize {
         // SAFETY: the kernel's context is valid while the handler runs.
         unsafe { (*self.0).uc_mcontext.gregs[register as usize] as usize }

@@ -27,7 +27,7 @@ pub fn guards_unavailable() -> Option<String> {
     }
 }
 
-/// Reserves `wanted` bytes, or, where that much is not there, half and half again, down to `least`. Under a limit on address
+/// Reserves `wanted` bytes (whole pages, as `least` is), or, where that much is not there, half and half again, down to `least`. Under a limit on address
 /// space it takes no more than `share` (a divisor) of what is left, so that something is left for others.
 pub(crate) fn reserve_up_to(wanted: usize, least: usize, share: u64) -> rustix::io::Result<Mapping> {
     let mut len = wanted;
@@ -35,7 +35,7 @@ pub(crate) fn reserve_up_to(wanted: usize, least: usize, share: u64) -> rustix::
         len = len.min(usize::try_from(left / share).unwrap_or(usize::MAX));
     }
     loop {
-        len = (len & !(0xffff)).max(least);
+        len = (len & !(PAGE - 1)).max(least);
         match Mapping::reserve(len) {
             Err(_) if len > least => len /= 2,
             result => return result,

@@ -9,8 +9,9 @@ use std::cell::{Cell, OnceCell};
 use std::mem::MaybeUninit;
 use std::ptr::{null, null_mut};
 
-/// A handler needs this much at least; the processor's own part of a signal frame alone may exceed what libc calls enough.
-const ALTERNATE_STACK: usize = 64 << 10;
+/// A handler gets this much at least. The processor's own part of a signal frame alone may exceed what libc calls enough, and
+/// handlers that bring in text compute digests. Only what is used takes memory.
+const ALTERNATE_STACK: usize = 256 << 10;
 
 /// How far the main thread's stack may be believed to reach: the kernel keeps 128 MiB free below it when the limit on it is
 /// smaller or absent.
