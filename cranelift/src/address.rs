@@ -17,8 +17,11 @@ use sconce_environ::ops::MemArg;
 use sconce_environ::trap::TrapCode;
 use sconce_environ::types::MemoryType;
 
+/// Bytes of the widest access: inlined bulk operations are wider than any load or store.
+pub(crate) const MAX_SIZE: u32 = 64;
+
 // The widest access at the largest offset that needs no check stays inside the guard.
-const _: () = assert!(MAX_GUARDED_OFFSET + 16 <= MEMORY_GUARD_BYTES);
+const _: () = assert!(MAX_GUARDED_OFFSET + MAX_SIZE as u64 <= MEMORY_GUARD_BYTES);
 // Guarded offsets are displacements.
 const _: () = assert!(MAX_GUARDED_OFFSET - 1 <= i32::MAX as u64);
 
@@ -34,10 +37,15 @@ impl Translator<'_> {
     /// Pops the index of an access to `size` bytes. `None` if it traps whatever the index is: what follows is unreachable.
     pub(crate) fn address(&mut self, arg: MemArg, size: u32) -> Option<Address> {
         let index = self.pop();
+        self.address_of(arg, index, size)
+    }
+
+    /// The same, of an index that is not on the stack. `size` is at most [`MAX_SIZE`].
+    pub(crate) fn address_of(&mut self, arg: MemArg, index: Value, size: u32) -> Option<Address> {
         let ty = &self.env.module.memories[arg.memory];
         let region = self.env.module.defined_memory(arg.memory).map_or(Region::ImportedMemories, |d| Region::Memory(d.as_u32()));
         let flags = alias::memory(self.builder.func, region);
-        if self.is_guarded(ty, arg.offset) {
+        if self.is_guarded(arg.memory, arg.offset) {
             let base = self.sum(arg.memory, index);
             return Some(Address { base, offset: arg.offset as i32, flags });
         }
@@ -61,7 +69,9 @@ impl Translator<'_> {
         Some(Address { base, offset: 0, flags })
     }
 
-    fn is_guarded(&self, ty: &MemoryType, offset: u64) -> bool {
+    /// Whether the guard catches every access at this offset that is not inside the memory.
+    pub(crate) fn is_guarded(&self, memory: MemoryIndex, offset: u64) -> bool {
+        let ty = &self.env.module.memories[memory];
         self.env.settings.bounds == BoundsStyle::Guard && !ty.memory64 && ty.page_size_log2 == 16 && offset < MAX_GUARDED_OFFSET
     }
 
@@ -111,7 +121,7 @@ impl Translator<'_> {
     }
 
     /// The value of an index that is a constant.
-    fn constant_index(&self, index: Value) -> Option<u64> {
+    pub(crate) fn constant_index(&self, index: Value) -> Option<u64> {
         let dfg = &self.builder.func.dfg;
         let InstructionData::UnaryImm { opcode: Opcode::Iconst, imm } = dfg.insts[dfg.value_def(index).inst()?] else {
             return None;

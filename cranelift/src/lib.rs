@@ -18,6 +18,7 @@
 mod address;
 mod alias;
 mod builtins;
+mod bulk;
 mod call;
 mod compiler;
 mod control;

@@ -1,4 +1,4 @@
-//! Linear memories.
+//! Linear memories: loads, stores, size.
 
 use crate::address::Address;
 use crate::translate::Translator;
@@ -89,37 +89,12 @@ pub(crate) fn memory_grow(t: &mut Translator<'_>, memory: MemoryIndex) {
     t.push_index(before, t.env.module.memories[memory].memory64);
 }
 
-pub(crate) fn memory_fill(t: &mut Translator<'_>, memory: MemoryIndex) {
-    let (dst, value, len) = t.state.pop3();
-    let (number, dst, len) = (t.index_argument(memory.as_u32()), t.extend_index(dst), t.extend_index(len));
-    t.builtin(Builtin::MemoryFill, &[number, dst, value, len]);
-}
-
-pub(crate) fn memory_copy(t: &mut Translator<'_>, dst_memory: MemoryIndex, src_memory: MemoryIndex) {
-    let (dst, src, len) = t.state.pop3();
-    let memories = (t.index_argument(dst_memory.as_u32()), t.index_argument(src_memory.as_u32()));
-    let (dst, src, len) = (t.extend_index(dst), t.extend_index(src), t.extend_index(len));
-    t.builtin(Builtin::MemoryCopy, &[memories.0, memories.1, dst, src, len]);
-}
-
-pub(crate) fn memory_init(t: &mut Translator<'_>, memory: MemoryIndex, data: DataIndex) {
-    let (dst, src, len) = t.state.pop3();
-    let (memory, data) = (t.index_argument(memory.as_u32()), t.index_argument(data.as_u32()));
-    let dst = t.extend_index(dst);
-    t.builtin(Builtin::MemoryInit, &[memory, data, dst, src, len]);
-}
-
-pub(crate) fn data_drop(t: &mut Translator<'_>, data: DataIndex) {
-    let data = t.index_argument(data.as_u32());
-    t.builtin(Builtin::DataDrop, &[data]);
-}
-
 impl Translator<'_> {
-    fn read(&mut self, at: Address, op: Opcode, ty: Type) -> Value {
+    pub(crate) fn read(&mut self, at: Address, op: Opcode, ty: Type) -> Value {
         self.load_with(op, ty, at.flags, at.base, at.offset)
     }
 
-    fn write(&mut self, at: Address, op: Opcode, value: Value) {
+    pub(crate) fn write(&mut self, at: Address, op: Opcode, value: Value) {
         self.store_with(op, at.flags, value, at.base, at.offset);
     }
 }

@@ -1,7 +1,7 @@
 //! The operators of reachable code: each family's method, forwarded to the family's file.
 
 use crate::translate::Translator;
-use crate::{call, control, convert, float, int, memory, reference, variable, vector};
+use crate::{bulk, call, control, convert, float, int, memory, reference, variable, vector};
 use sconce_environ::index::*;
 use sconce_environ::ops::*;
 use sconce_environ::types::{HeapType, ValType};
@@ -29,8 +29,10 @@ forward! {
     memory {
         load(load: Load, arg: MemArg); store(store: Store, arg: MemArg);
         load_lane(lane: Lane, arg: MemArg, index: u8); store_lane(lane: Lane, arg: MemArg, index: u8);
-        memory_size(memory: MemoryIndex); memory_grow(memory: MemoryIndex); memory_fill(memory: MemoryIndex);
-        memory_copy(dst: MemoryIndex, src: MemoryIndex); memory_init(memory: MemoryIndex, data: DataIndex);
+        memory_size(memory: MemoryIndex); memory_grow(memory: MemoryIndex);
+    }
+    bulk {
+        memory_fill(memory: MemoryIndex); memory_copy(dst: MemoryIndex, src: MemoryIndex); memory_init(memory: MemoryIndex, data: DataIndex);
         data_drop(data: DataIndex);
     }
     reference {

@@ -138,6 +138,23 @@ fn explicit_style_knows_constant_accesses() {
     assert!(perhaps.1.clif.contains("trapnz"), "{}", perhaps.1.clif);
 }
 
+/// Small constant lengths are done inline; all others, 0 included, by the builtin.
+#[test]
+fn small_bulk_operations_are_inline() {
+    let calls = |op: &str| {
+        let wat = format!("(module (memory 1) (func (param i32 i32) ({op})))");
+        compile(&guard_direct(), &wat, 0).unwrap().1.clif.contains("call_indirect")
+    };
+    for op in ["memory.copy (local.get 0) (local.get 1)", "memory.fill (local.get 0) (local.get 1)"] {
+        for len in 1..=64 {
+            assert!(!calls(&format!("{op} (i32.const {len})")), "{op} {len}");
+        }
+        for len in ["i32.const 0", "i32.const 65", "i32.const -1", "local.get 1"] {
+            assert!(calls(&format!("{op} ({len})")), "{op} {len}");
+        }
+    }
+}
+
 /// Handles are in stack maps wherever they come from; function references and numbers never are.
 #[test]
 fn handles_from_everywhere_are_in_stack_maps() {

@@ -126,6 +126,18 @@ fn builtin() {
     check("builtin", &settings(GUARD, DIRECT), wat);
 }
 
+const COPY: &str = "(module (memory 1) (func (param i32 i32) (memory.copy (local.get 0) (local.get 1) (i32.const 13))))";
+
+#[test]
+fn copy_guard() {
+    check("copy_guard", &settings(GUARD, DIRECT), COPY);
+}
+
+#[test]
+fn copy_explicit() {
+    check("copy_explicit", &settings(EXPLICIT, DIRECT), COPY);
+}
+
 #[test]
 fn globals() {
     let wat = r#"(module (global $i (import "" "") (mut i32)) (global $c (import "" "c") i32) (global $d (mut i32) (i32.const 0))
