@@ -192,13 +192,15 @@ impl CodeSpace {
             unit.store(ptr::null_mut(), Ordering::Release);
         }
         let (offset, len) = (first * UNIT, units * UNIT);
-        let emptied = match &self.file {
-            // SAFETY: the region is gone, so nothing runs or reads its pages.
-            Some(file) => {
-                unsafe { self.mapping.protect(offset, len, Access::None) }.and_then(|()| file.punch(offset as u64, len as u64))
+        // SAFETY: the region is gone, so nothing runs or reads its pages.
+        let emptied = unsafe {
+            match &self.file {
+                Some(file) => {
+                    let closed = self.mapping.protect(offset, len, Access::None);
+                    closed.and_then(|()| file.punch(offset as u64, len as u64))
+                }
+                None => self.mapping.discard(offset, len),
             }
-            // SAFETY: as above.
-            None => unsafe { self.mapping.discard(offset, len) },
         };
         if emptied.is_err() {
             // Neither kind of failure leaves the pages in a state to build on: they are lost to this engine.

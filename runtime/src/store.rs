@@ -52,7 +52,10 @@ pub struct Store {
     pub(crate) instances: Vec<Box<Instance>>,
     /// Why wasm is being left, until the innermost call has returned.
     pub(crate) stop: Option<Stop>,
-    host_functions: Vec<(Box<HostRecord>, Option<Arc<dyn Any + Send + Sync>>)>,
+    #[allow(clippy::vec_box, reason = "wasm points to records")]
+    host_functions: Vec<Box<HostRecord>>,
+    /// What host functions' data pointers lead to.
+    kept: Vec<Arc<dyn Any + Send + Sync>>,
     #[allow(clippy::vec_box, reason = "tables point to records")]
     records: Vec<Box<VmFuncRef>>,
     #[allow(clippy::vec_box, reason = "instances and the store's items point to them")]
@@ -93,6 +96,7 @@ impl Store {
             instances: Vec::new(),
             stop: None,
             host_functions: Vec::new(),
+            kept: Vec::new(),
             records: Vec::new(),
             own_memories: Vec::new(),
             own_tables: Vec::new(),
@@ -166,7 +170,8 @@ impl Store {
         let mut record = HostRecord::new(&f, self.vm());
         let pointer = NonNull::from(&mut *record).cast::<u8>();
         let offset = record.record() as usize - pointer.as_ptr() as usize;
-        self.host_functions.push((record, f.keep));
+        self.host_functions.push(record);
+        self.kept.extend(f.keep);
         // SAFETY: inside the box, which does not move.
         FuncHandle { store: self.id, record: unsafe { pointer.add(offset).cast() } }
     }
@@ -381,7 +386,7 @@ impl Store {
 
     /// The host value of a handle; `None` for null and for what is no handle.
     pub fn externref(&self, handle: u32) -> Option<&(dyn Any + Send + Sync)> {
-        if handle % 2 != 0 {
+        if !handle.is_multiple_of(2) {
             return None;
         }
         let i = (handle / 2).checked_sub(1)?;

@@ -65,11 +65,10 @@ fn recognise(shared: &Shared, fault: signal::Fault, pc: usize) -> Option<TrapCod
     // SAFETY: the store runs this code, so it owns the region.
     let region = unsafe { shared.code.region_at(pc)? };
     let code = region.tables().trap_at((pc - region.text_base()) as u32)?;
+    // SAFETY: only host code changes the list, and wasm code was running.
+    let memories = unsafe { &*shared.memories.get() };
     let fits = match fault {
-        // SAFETY: only host code changes the list, and wasm code was running.
-        signal::Fault::Memory(address) => {
-            code == TrapCode::MemoryOutOfBounds && unsafe { (*shared.memories.get()).iter().any(|r| r.contains(&address)) }
-        }
+        signal::Fault::Memory(address) => code == TrapCode::MemoryOutOfBounds && memories.iter().any(|r| r.contains(&address)),
         signal::Fault::Arithmetic => matches!(code, TrapCode::IntegerDivideByZero | TrapCode::IntegerOverflow),
         signal::Fault::Illegal => true,
     };

@@ -37,6 +37,13 @@ impl Context {
         Context(context.cast())
     }
 
+    /// Ends single-stepping.
+    #[cfg(test)]
+    pub(crate) fn stop_stepping(&mut self) {
+        let flags = self.get(libc::REG_EFL);
+        self.set(libc::REG_EFL, flags & !0x100);
+    }
+
     fn get(&self, register: c_int) -> usize {
         // SAFETY: the kernel's context is valid while the handler runs.
         unsafe { (*self.0).uc_mcontext.gregs[register as usize] as usize }

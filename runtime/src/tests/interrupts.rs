@@ -207,6 +207,7 @@ extern "C" fn on_step(_: libc::c_int, _: *mut libc::siginfo_t, context: *mut c_v
     if shared.code.contains(context.pc()) && STEPS.fetch_add(1, Ordering::Relaxed) == TARGET.load(Ordering::Relaxed) {
         shared.pending().fetch_or(sconce_environ::vm::pending::INTERRUPT, Ordering::Relaxed);
         interrupt::on_signal(&mut context);
+        context.stop_stepping();
     }
 }
 
