@@ -16,9 +16,11 @@ pub fn compile(args: &CompileArgs) -> Result<(), Failure> {
         None if args.file.as_os_str() == "-" => return Err(Failure::usage("a module from standard input needs --output")),
         None => args.file.with_extension("cwasm"),
     };
-    let input = load::read(&args.file)?;
+    let input = load::open(&args.file)?;
+    let name = input.name.clone();
     let engine = load::engine(&load::config(&args.compiler))?;
-    let bytes = load::compile(&engine, &input, Precompiled::Refused)?.serialize();
+    let module = load::compile(&engine, input, Precompiled::Refused)?;
+    let bytes = module.serialize().map_err(|e| load::wrong(&name, &e))?;
     write(&output, &bytes).map_err(|e| Failure::not_run(format!("cannot write {}: {}", output.display(), reason(&e))))
 }
 

@@ -2,7 +2,7 @@
 
 use crate::capabilities;
 use crate::cli::InspectArgs;
-use crate::load::{self, Input};
+use crate::load;
 use crate::report::{Failure, print};
 use sconce_environ::decode::{Decoded, decode};
 use sconce_environ::features::Features;
@@ -10,7 +10,6 @@ use sconce_environ::index::MemoryIndex;
 use sconce_environ::module::{EntityIndex, EntityType, Module};
 use sconce_environ::types::{Limits, MemoryType};
 use serde_json::{Value, json};
-use std::borrow::Cow;
 use std::fmt::Write;
 
 /// Prints what there is to know.
@@ -18,29 +17,32 @@ use std::fmt::Write;
 /// # Errors
 /// What is wrong with the module.
 pub fn inspect(args: &InspectArgs) -> Result<(), Failure> {
-    let input = load::read(&args.file)?;
-    let bytes = binary(&input)?;
-    let wrong = |e: sconce_environ::decode::DecodeError| Failure::not_run(format!("{}: {e}", input.name));
+    let input = load::open(&args.file)?;
+    let name = input.name.clone();
+    let bytes = input.into_bytes()?;
+    let bytes = sconce_engine::text::to_binary(&bytes).map_err(|e| load::wrong(&name, &e))?;
+    let wrong = |e: sconce_environ::decode::DecodeError| Failure::not_run(format!("{name}: {e}"));
     let decoded = decode(&bytes, Features::default()).map_err(wrong)?;
     decoded.validate_bodies(&bytes, &|| true).map_err(wrong)?;
-    let text = if args.json {
-        format!("{:#}\n", to_json(&input.name, bytes.len(), &decoded))
-    } else {
-        to_text(&input.name, bytes.len(), &decoded)
-    };
-    print(&text)
+    let proposals = sconce_environ::proposals::used(&bytes).map_err(wrong)?.names();
+    let file = Inspected { name: &name, size: bytes.len(), decoded: &decoded, proposals };
+    print(&if args.json { format!("{:#}\n", to_json(&file)) } else { to_text(&file) })
 }
 
-fn binary(input: &Input) -> Result<Cow<'_, [u8]>, Failure> {
-    sconce_engine::text::to_binary(&input.bytes).map_err(|e| load::wrong(&input.name, &e))
+struct Inspected<'a> {
+    name: &'a str,
+    size: usize,
+    decoded: &'a Decoded,
+    proposals: Vec<String>,
 }
 
-fn to_text(name: &str, size: usize, decoded: &Decoded) -> String {
+fn to_text(file: &Inspected<'_>) -> String {
+    let Inspected { name, size, decoded, proposals } = file;
     let module = &decoded.module;
     let mut out = String::new();
     let named = module.name.as_ref().map(|n| format!(", named \"{}\"", n.escape_debug())).unwrap_or_default();
     let _ = writeln!(out, "{name}: core module, {size} bytes{named}");
-    let features = if module.features.is_empty() { "none beyond 1.0".to_owned() } else { module.features.join(", ") };
+    let features = if proposals.is_empty() { "none beyond 1.0".to_owned() } else { proposals.join(", ") };
     let _ = writeln!(out, "proposals used: {features}");
 
     section(&mut out, "types", module.types.keys().map(|i| format!("{}: {}", i.as_u32(), module.func_type(i))));
@@ -137,7 +139,8 @@ fn memory_text(module: &Module, index: MemoryIndex) -> String {
     format!("{}: {}{from}{exported}", index.as_u32(), pages(&module.memories[index]))
 }
 
-fn to_json(name: &str, size: usize, decoded: &Decoded) -> Value {
+fn to_json(file: &Inspected<'_>) -> Value {
+    let Inspected { name, size, decoded, proposals } = file;
     let module = &decoded.module;
     let types: Vec<Value> = module.types.keys().map(|i| function(module, i)).collect();
     let imports: Vec<Value> = module
@@ -166,7 +169,7 @@ fn to_json(name: &str, size: usize, decoded: &Decoded) -> Value {
         "file": name,
         "bytes": size,
         "name": module.name,
-        "proposals": module.features,
+        "proposals": proposals,
         "types": types,
         "imports": imports,
         "exports": exports,

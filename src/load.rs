@@ -7,33 +7,90 @@ use sconce_engine::environ::compile::CallStyle;
 use sconce_engine::{Config, Engine, Error, Module};
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-/// A file's private copy, and what messages call it.
+/// A module that has been opened.
 #[derive(Debug)]
 pub struct Input {
     /// The path as given, or `standard input`.
     pub name: String,
-    /// Everything in it.
-    pub bytes: Vec<u8>,
+    source: Source,
 }
 
-/// Reads a module; `-` is standard input.
+#[derive(Debug)]
+enum Source {
+    /// A regular file, which the engine reads as far as it must.
+    File(File),
+    /// Everything that came out of a pipe or the like.
+    Bytes(Vec<u8>),
+}
+
+/// One byte above what a module may have: enough for the decoder to say so, however much is behind it.
+const MOST: u64 = 1 << 32;
+
+/// Opens a module; `-` is standard input.
 ///
 /// # Errors
 /// Which path, and why.
-pub fn read(path: &Path) -> Result<Input, Failure> {
-    // One byte above what a module may have: enough for the decoder to say so, however much is behind it.
-    const MOST: u64 = 1 << 32;
-    let mut bytes = Vec::new();
-    let (name, result) = if path.as_os_str() == "-" {
-        ("standard input".to_owned(), io::stdin().lock().take(MOST).read_to_end(&mut bytes))
+pub fn open(path: &Path) -> Result<Input, Failure> {
+    let (name, source) = if path.as_os_str() == "-" {
+        ("standard input".to_owned(), read(io::stdin().lock()))
     } else {
-        (path.display().to_string(), File::open(path).and_then(|f| f.take(MOST).read_to_end(&mut bytes)))
+        (path.display().to_string(), open_file(path))
     };
-    match result {
-        Ok(_) => Ok(Input { name, bytes }),
-        Err(e) => Err(Failure::not_run(format!("cannot read {name}: {}", reason(&e)))),
+    match source {
+        Ok(source) => Ok(Input { name, source }),
+        Err(e) => Err(unreadable(&name, &e)),
+    }
+}
+
+fn open_file(path: &Path) -> io::Result<Source> {
+    let file = File::open(path)?;
+    let kind = file.metadata()?.file_type();
+    if kind.is_dir() {
+        return Err(rustix::io::Errno::ISDIR.into());
+    }
+    if kind.is_file() { Ok(Source::File(file)) } else { read(file) }
+}
+
+fn read(stream: impl Read) -> io::Result<Source> {
+    let mut bytes = Vec::new();
+    stream.take(MOST).read_to_end(&mut bytes)?;
+    Ok(Source::Bytes(bytes))
+}
+
+fn unreadable(name: &str, error: &io::Error) -> Failure {
+    Failure::not_run(format!("cannot read {name}: {}", reason(error)))
+}
+
+impl Input {
+    /// All of it, in memory that nobody else writes.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn into_bytes(self) -> Result<Vec<u8>, Failure> {
+        match self.source {
+            Source::Bytes(bytes) => Ok(bytes),
+            Source::File(file) => {
+                let mut bytes = Vec::new();
+                match file.take(MOST).read_to_end(&mut bytes) {
+                    Ok(_) => Ok(bytes),
+                    Err(e) => Err(unreadable(&self.name, &e)),
+                }
+            }
+        }
+    }
+
+    /// Whether `sconce compile` wrote it.
+    fn is_artifact(&self) -> bool {
+        match &self.source {
+            Source::Bytes(bytes) => Module::is_artifact(bytes),
+            Source::File(file) => {
+                let mut head = [0; 16];
+                file.read_at(&mut head, 0).is_ok_and(|n| Module::is_artifact(&head[..n]))
+            }
+        }
     }
 }
 
@@ -72,17 +129,25 @@ pub enum Precompiled {
 ///
 /// # Errors
 /// What is wrong with it, with its name.
-pub fn compile(engine: &Engine, input: &Input, precompiled: Precompiled) -> Result<Module, Failure> {
-    let Input { name, bytes } = input;
-    if Module::is_artifact(bytes) {
+pub fn compile(engine: &Engine, input: Input, precompiled: Precompiled) -> Result<Module, Failure> {
+    let name = input.name.clone();
+    if input.is_artifact() {
         return match precompiled {
-            Precompiled::Allowed => Module::deserialize(engine, bytes).map_err(|e| wrong(name, &e)),
+            Precompiled::Allowed => Module::deserialize(engine, &input.into_bytes()?).map_err(|e| wrong(&name, &e)),
             Precompiled::Refused => Err(Failure::not_run(format!(
                 "{name}: this is machine code that 'sconce compile' wrote; if you trust it as you would a program, add --allow-precompiled"
             ))),
         };
     }
-    Module::new_with_progress(engine, bytes, &Bar::new(name)).map_err(|e| wrong(name, &e))
+    let bar = Bar::new(&name);
+    let module = match &input.source {
+        Source::File(file) => Module::from_file(engine, file, Some(&bar)),
+        Source::Bytes(bytes) => Module::new_with_progress(engine, bytes, &bar),
+    };
+    module.map_err(|e| match e {
+        Error::Io(e) => unreadable(&name, &e),
+        other => wrong(&name, &other),
+    })
 }
 
 /// An error of the module's.

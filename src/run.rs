@@ -2,7 +2,7 @@
 
 use crate::cli::RunArgs;
 use crate::imports::{self, Provided};
-use crate::load::{self, Input, Precompiled};
+use crate::load::{self, Precompiled};
 use crate::report::{self, End, Failure, TRAPPED};
 use crate::stdio::Flags;
 use crate::supervise::{self, Control, Reason};
@@ -26,9 +26,8 @@ pub fn run(args: RunArgs) -> Result<Infallible, Failure> {
     let engine = load::engine(&config(&args)?)?;
     let precompiled = if args.allow_precompiled { Precompiled::Allowed } else { Precompiled::Refused };
     let load = |path: &Path| -> Result<Loaded, Failure> {
-        let Input { name, bytes } = load::read(path)?;
-        let module = load::compile(&engine, &Input { name: name.clone(), bytes }, precompiled)?;
-        Ok(Loaded { name, module })
+        let input = load::open(path)?;
+        Ok(Loaded { name: input.name.clone(), module: load::compile(&engine, input, precompiled)? })
     };
     let main = load(Path::new(&args.command[0]))?;
     let preloads = args.preload.iter().map(|p| Ok((p.name.clone(), load(&p.file)?))).collect::<Result<Vec<_>, Failure>>()?;

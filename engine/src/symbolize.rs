@@ -359,3 +359,6 @@ impl fmt::Display for SourceLocation {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;
