@@ -8,6 +8,6 @@ __attribute__((noinline)) static double spread(int n, double a, double b, double
 }
 
 int main(void) {
-    printf("%d %d %.3f\n", fib(40), tak(24, 16, 8), spread(25, 1.5, 2.25, 0.125, 7, 3));
+    printf("%d %d %.3f\n", fib(42), tak(24, 16, 8), spread(26, 1.5, 2.25, 0.125, 7, 3));
     return 0;
 }

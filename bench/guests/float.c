@@ -29,13 +29,13 @@ int main(void) {
             place[i][k] = i * 5.2 + k * 1.16 - (k == 1) * i;
             speed[i][k] = i ? 0.6 / (i + k + 1) : 0;
         }
-    for (int i = 0; i < 3000000; i++) step(0.001);
+    for (int i = 0; i < 9000000; i++) step(0.001);
     long inside = 0;
     for (int y = 0; y < 700; y++)
         for (int x = 0; x < 700; x++) {
             double cr = x * 3.0 / 700 - 2.0, ci = y * 2.4 / 700 - 1.2, zr = 0, zi = 0;
             int n = 0;
-            while (n < 400 && zr * zr + zi * zi < 4.0) {
+            while (n < 1200 && zr * zr + zi * zi < 4.0) {
                 double t = zr * zr - zi * zi + cr;
                 zi = 2 * zr * zi + ci;
                 zr = t;

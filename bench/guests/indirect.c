@@ -26,7 +26,7 @@ int main(void) {
     uint8_t program[64];
     for (int i = 0; i < 64; i++) program[i] = (uint8_t)(i * 29 + 7);
     uint32_t sum = 0;
-    for (int round = 0; round < 8000000; round++)
+    for (int round = 0; round < 13000000; round++)
         for (int i = 0; i < 64; i += 2) sum += table[program[i + (round & 1)] & 7](&m, program[i]);
     printf("%u %u %u\n", sum, m.a, m.b);
     return 0;

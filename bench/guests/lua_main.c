@@ -8,7 +8,7 @@ static const char script[] =
     "local function tree(d) if d == 0 then return {} end return {tree(d - 1), tree(d - 1)} end\n"
     "local function count(t) return t[1] and 1 + count(t[1]) + count(t[2]) or 1 end\n"
     "local total = 0\n"
-    "for i = 1, 12 do total = total + count(tree(14)) end\n"
+    "for i = 1, 26 do total = total + count(tree(14)) end\n"
     "local parts = {}\n"
     "for i = 1, 120000 do parts[#parts + 1] = string.format('%d:%s', i, ('x'):rep(i % 7)) end\n"
     "table.sort(parts)\n"
@@ -16,9 +16,9 @@ static const char script[] =
     "local digits = 0\n"
     "for d in text:gmatch('%d+') do digits = digits + #d end\n"
     "local sieve, primes = {}, 0\n"
-    "for i = 2, 1000000 do if not sieve[i] then primes = primes + 1 for j = i * i, 1000000, i do sieve[j] = true end end end\n"
+    "for i = 2, 2000000 do if not sieve[i] then primes = primes + 1 for j = i * i, 2000000, i do sieve[j] = true end end end\n"
     "local x = 0.5\n"
-    "for i = 1, 4000000 do x = 3.9 * x * (1 - x) end\n"
+    "for i = 1, 8000000 do x = 3.9 * x * (1 - x) end\n"
     "return string.format('%d %d %d %d %.6f', total, #text, digits, primes, x)\n";
 
 int main(void) {

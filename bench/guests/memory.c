@@ -9,10 +9,10 @@ int main(void) {
     uint32_t *next = malloc(CELLS * sizeof *next);
     for (uint32_t i = 0; i < CELLS; i++) next[i] = (i * 1664525u + 1013904223u) & (CELLS - 1);
     uint32_t at = 0;
-    for (int i = 0; i < 8000000; i++) at = next[at];
+    for (int i = 0; i < 4000000; i++) at = next[at];
     static uint32_t histogram[65536];
     uint64_t sum = 0;
-    for (int round = 0; round < 6; round++) {
+    for (int round = 0; round < 3; round++) {
         for (uint32_t i = 0; i < CELLS; i++) histogram[next[i] >> 8 & 65535] += i;
         for (uint32_t stride = 1; stride <= 64; stride *= 8)
             for (uint32_t i = 0; i < CELLS; i += stride) sum += next[i];

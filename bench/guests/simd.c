@@ -31,13 +31,13 @@ int main(void) {
         }
     for (size_t i = 0; i < sizeof text; i++) text[i] = (uint8_t)(i * i >> 3);
     float trace = 0;
-    for (int round = 0; round < 90; round++) {
+    for (int round = 0; round < 270; round++) {
         product();
         a[round][round] += 1;
         trace += c[round][round];
     }
     words total = {0};
-    for (int round = 0; round < 1600; round++) {
+    for (int round = 0; round < 5600; round++) {
         bytes sum = {0};
         for (size_t i = 0; i < sizeof text; i += 32) {
             bytes x = *(bytes *)&text[i], y = *(bytes *)&text[i + 16];

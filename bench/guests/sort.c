@@ -32,17 +32,17 @@ static void quick(uint32_t *low, uint32_t *high) {
 }
 
 int main(void) {
-    enum { COUNT = 2000000 };
+    enum { COUNT = 1000000 };
     uint32_t *numbers = malloc(COUNT * sizeof *numbers);
     uint64_t sum = 0;
-    for (int round = 0; round < 5; round++) {
+    for (int round = 0; round < 4; round++) {
         for (int i = 0; i < COUNT; i++) numbers[i] = next();
         quick(numbers, numbers + COUNT);
         for (int i = 0; i < COUNT; i += 1000) sum = sum * 31 + numbers[i];
     }
     for (int i = 0; i < COUNT; i++) numbers[i] = next();
     qsort(numbers, COUNT / 4, sizeof *numbers, by_value);
-    for (int i = 0; i < 1500000; i++) {
+    for (int i = 0; i < 700000; i++) {
         uint32_t key = next();
         sum += bsearch(&key, numbers, COUNT / 4, sizeof *numbers, by_value) != NULL;
     }

@@ -36,7 +36,7 @@ int main(void) {
         LOAD, 0, PUSH, 1, SUB, STORE, 0, PUSH, 7, DROP, JUMP, 0,
         LOAD, 1, LOAD, 2, ADD, STORE, 1, HALT,
     };
-    volatile int64_t count = 16000000;
+    volatile int64_t count = 28000000;
     printf("%lld\n", (long long)run(code, count));
     return 0;
 }

@@ -8,7 +8,7 @@
 int main(void) {
     static const char *words[16] = {"light ", "wall ", "candle ", "small ", "fort ", "holds ", "a ", "the ",
                                     "module ", "memory ", "stack ", "trap ", "of ", "and ", "0x", "\n"};
-    size_t size = 12 << 20;
+    size_t size = 26 << 20;
     char *text = malloc(size + 16), *back = malloc(size);
     uint32_t state = 7;
     for (size_t at = 0; at < size;) {

@@ -173,8 +173,8 @@ fn the_memory_limit_is_kept() {
     let grew =
         |arguments: &[&str], pages: &str| run(sconce_run().args(arguments).arg(guest("memory.wasm")).arg(pages), "").good();
     assert_eq!(grew(&[], "1600"), "grew by 1600 pages, fresh bytes summed to 0\n");
-    // The guest begins with 17 pages and grows by 16 at a time: 64 pages in all leave room for two steps.
-    assert_eq!(grew(&["--max-memory", "4M"], "1600"), "grew by 32 pages, fresh bytes summed to 0\n");
+    // The guest begins with 257 pages and grows by 16 at a time: 304 pages in all leave room for two steps.
+    assert_eq!(grew(&["--max-memory", "19M"], "1600"), "grew by 32 pages, fresh bytes summed to 0\n");
 }
 
 #[test]
