@@ -98,8 +98,8 @@ mod tests {
         let text = message("a.wasm", &[import("env", "f"), import("env", "g")], &Provided::default());
         assert_eq!(
             text,
-            "a.wasm: 2 imports are missing:\n  \"env\" \"f\": function () -> ()\n    --preload env=FILE gives it, if FILE exports it\n  \
-             \"env\" \"g\": function () -> ()"
+            "a.wasm: 2 imports are missing:\n  \"env\" \"f\": func () -> ()\n    --preload env=FILE gives it, if FILE exports it\n  \
+             \"env\" \"g\": func () -> ()"
         );
     }
 }

@@ -99,24 +99,17 @@ fn how_to_run(module: &Module) -> &'static str {
     }
 }
 
-/// The type of an import or export for people.
-pub fn describe(module: &Module, entity: &EntityType) -> String {
+/// The type of an import or export for people, in the words of the engine's messages.
+fn describe(module: &Module, entity: &EntityType) -> String {
     match entity {
-        EntityType::Func(ty) => format!("function {}", module.func_type(*ty)),
-        EntityType::Table(ty) => format!("table of {} {}", range(&ty.limits), ty.element),
-        EntityType::Memory(ty) => format!("memory of {}", pages(ty)),
-        EntityType::Global(ty) => format!("{}global {}", if ty.mutable { "mutable " } else { "" }, ty.content),
+        EntityType::Func(ty) => format!("func {}", module.func_type(*ty)),
+        EntityType::Table(ty) => ty.to_string(),
+        EntityType::Memory(ty) => ty.to_string(),
+        EntityType::Global(ty) => ty.to_string(),
     }
 }
 
-fn range(limits: &Limits) -> String {
-    match limits.max {
-        Some(max) if max == limits.min => max.to_string(),
-        Some(max) => format!("{} to {max}", limits.min),
-        None => format!("{} or more", limits.min),
-    }
-}
-
+/// How much that is: `2 pages (128 KiB) at first, at most 16 (1 MiB)`.
 fn pages(ty: &MemoryType) -> String {
     let size = |pages: u64| {
         let bytes = u128::from(pages) << ty.page_size_log2;
@@ -127,9 +120,10 @@ fn pages(ty: &MemoryType) -> String {
             _ => format!("{} GiB", bytes >> 30),
         }
     };
-    let most = ty.limits.max.map(|max| format!(", at most {}", size(max))).unwrap_or_default();
+    let Limits { min, max } = ty.limits;
+    let most = max.map(|max| format!(", at most {max} ({})", size(max))).unwrap_or_default();
     let kind = [(ty.memory64, ", 64-bit"), (ty.shared, ", shared")].iter().filter(|k| k.0).map(|k| k.1).collect::<String>();
-    format!("{} pages ({}{most}{kind})", range(&ty.limits), size(ty.limits.min))
+    format!("{min} pages ({}) at first{most}{kind}", size(min))
 }
 
 fn memory_text(module: &Module, index: MemoryIndex) -> String {

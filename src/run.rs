@@ -129,7 +129,7 @@ fn list(text: &mut String, functions: &[(String, FuncType)]) {
         text.push_str("; it exports:");
     }
     for (name, ty) in functions {
-        let _ = write!(text, "\n  \"{}\": function {ty}", name.escape_debug());
+        let _ = write!(text, "\n  \"{}\": func {ty}", name.escape_debug());
     }
 }
 

@@ -296,22 +296,32 @@ impl Budget {
 /// ```
 impl fmt::Display for Backtrace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (i, frame) in symbolize(self).iter().enumerate() {
+        let frames = symbolize(self);
+        let mut hidden = 0;
+        for (i, frame) in frames.iter().enumerate() {
+            let gap = if self.omitted_at == i { self.omitted } else { 0 };
+            hidden += gap;
+            if i >= INNERMOST && i + OUTERMOST < frames.len() {
+                hidden += 1;
+                continue;
+            }
             if i > 0 {
                 f.write_char('\n')?;
             }
-            let mut number = i;
-            if self.omitted > 0 && i >= self.omitted_at {
-                number += self.omitted;
-                if i == self.omitted_at {
-                    writeln!(f, "      .. {} frames are left out", self.omitted)?;
-                }
+            if hidden > 0 {
+                writeln!(f, "      .. {hidden} frames are left out")?;
+                hidden = 0;
             }
+            let number = if i >= self.omitted_at { i + self.omitted } else { i };
             write!(f, "{number:>4}: {frame}")?;
         }
         Ok(())
     }
 }
+
+/// Frames of a deep stack that are shown at either end: the cause must stay on the screen.
+const INNERMOST: usize = 30;
+const OUTERMOST: usize = 10;
 
 impl fmt::Display for SymbolizedFrame {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

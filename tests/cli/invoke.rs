@@ -54,7 +54,7 @@ fn wrong_arguments_name_parameter_type_and_text() {
         ("v128 f.wat 5", &["argument 1 (v128)", "'5'", "i32x4:1,2,3,4"]),
         ("externref f.wat 5", &["argument 1 (externref)", "'5'"]),
         ("ad f.wat", &["no function \"ad\"", "did you mean \"add\"?"]),
-        ("quite_another f.wat", &["no function \"quite_another\"", "\"add\": function (i32, i32) -> (i32)"]),
+        ("quite_another f.wat", &["no function \"quite_another\"", "\"add\": func (i32, i32) -> (i32)"]),
     ] {
         contains(&dir.run(&format!("--invoke {words}")).fails(2), parts);
     }

@@ -84,8 +84,8 @@ fn unknown_imports_are_all_said_with_what_might_help() {
             "error: imports.wat: 5 imports are missing",
             "\"wasi_snapshot_preview1\" \"fd_wirte\"",
             "did you mean \"fd_write\"?",
-            "\"env\" \"callback\": function (i32) -> (f64)",
-            "\"env\" \"table\": table of 1 or more funcref",
+            "\"env\" \"callback\": func (i32) -> (f64)",
+            "\"env\" \"table\": table 1 funcref",
             "--preload env=FILE",
             "wasm32-wasip1",
         ],
@@ -106,7 +106,7 @@ fn an_import_of_the_wrong_type_names_both() {
 fn without_a_start_function_exports_are_listed() {
     let dir = Dir::new();
     dir.file("library.wat", r#"(module (memory (export "m") 1) (func (export "add") (param i32 i32) (result i32) (i32.const 0)))"#);
-    contains(&dir.run("library.wat").fails(1), &["library.wat", "_start", "--invoke NAME", "\"add\": function (i32, i32) -> (i32)"]);
+    contains(&dir.run("library.wat").fails(1), &["library.wat", "_start", "--invoke NAME", "\"add\": func (i32, i32) -> (i32)"]);
     dir.file("nothing.wat", "(module)");
     contains(&dir.run("nothing.wat").fails(1), &["nothing.wat", "_start", "no other function is exported"]);
     dir.file("odd.wat", r#"(module (func (export "_start") (param i32)))"#);

@@ -44,10 +44,10 @@ fn inspect_shows_the_outside() {
             "multi-value",
             "simd",
             "(v128) -> (i32, i32)",
-            "\"env\" \"g\": mutable global i64",
-            "\"pair\": function (v128) -> (i32, i32)",
-            "\"t\": table of 1 to 3 funcref",
-            "0: 2 to 16 pages (128 KiB, at most 1 MiB), exported as \"memory\"",
+            "\"env\" \"g\": global mut i64",
+            "\"pair\": func (v128) -> (i32, i32)",
+            "\"t\": table 1..3 funcref",
+            "0: 2 pages (128 KiB) at first, at most 16 (1 MiB), exported as \"memory\"",
             "open files in directories (granted by --dir): path_open",
             "a command",
         ],
@@ -64,7 +64,7 @@ fn inspect_shows_the_outside() {
 fn nothing_is_run_by_inspect() {
     let dir = Dir::new();
     dir.file("m.wat", r#"(module (import "no" "where" (func)) (func $f unreachable) (start $f))"#);
-    contains(&dir.run("inspect m.wat").ok(), &["\"no\" \"where\": function () -> ()", "a library"]);
+    contains(&dir.run("inspect m.wat").ok(), &["\"no\" \"where\": func () -> ()", "a library"]);
 }
 
 #[test]
