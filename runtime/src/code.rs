@@ -54,7 +54,7 @@ impl CodeSpace {
         // Finds out what is possible; given back at once, so that the file can be mapped.
         let len = space::reserve_up_to(wanted, MINIMUM_SIZE, 8).map_err(os)?.len() & !(UNIT - 1);
         let (mapping, file) = reserve(len)?;
-        let units = (0..len / UNIT).map(|_| AtomicPtr::new(ptr::null_mut())).collect::<Box<[_]>>();
+        let units = no_regions(len / UNIT);
         let free = Mutex::new(BTreeMap::from([(0, units.len())]));
         let mut space = CodeSpace { mapping, file, units, free, stubs: Stubs::default() };
         space.stubs = Stubs::new(&space)?;
@@ -246,6 +246,12 @@ impl CodeSpace {
         let region = unsafe { self.region_at(address) };
         region.is_some_and(|region| region.load_around(address - region.text_base()))
     }
+}
+
+/// Words for `count` units that nobody has. Pages of them take memory when they are first written.
+fn no_regions(count: usize) -> Box<[AtomicPtr<CodeRegion>]> {
+    // SAFETY: all zeros is a null pointer.
+    unsafe { Box::new_zeroed_slice(count).assume_init() }
 }
 
 /// Address space for code, with a file if possible.
@@ -514,7 +520,7 @@ mod tests {
     #[test]
     fn without_a_file_code_is_never_writable_and_executable() {
         let (mapping, file) = (Mapping::reserve(1 << 20).unwrap(), None);
-        let units = (0..16).map(|_| AtomicPtr::new(ptr::null_mut())).collect();
+        let units = no_regions(16);
         let free = Mutex::new(BTreeMap::from([(0, 16)]));
         let mut space = CodeSpace { mapping, file, units, free, stubs: Stubs::default() };
         space.stubs = Stubs::new(&space).unwrap();

@@ -6,7 +6,7 @@
 use crate::sys::memfile::MemFile;
 use crate::sys::{PAGE, page_ceil};
 use sconce_environ::index::MemoryIndex;
-use sconce_environ::module::{ConstOp, Module, SegmentMode};
+use sconce_environ::module::{ConstOp, DataSegment, Module, SegmentMode};
 use std::ops::Range;
 
 /// A memory's initial contents, from `offset` on.
@@ -33,8 +33,14 @@ impl MemoryImage {
     }
 
     /// Makes the image of a memory that `module` defines; `None` if its segments do not allow one, if it has less than `least`
-    /// bytes of data, or if the file cannot be made (the segments are then copied, as without images).
-    pub(crate) fn new(module: &Module, data: &[u8], memory: MemoryIndex, least: usize) -> Option<MemoryImage> {
+    /// bytes of data, or if the file cannot be made or `read` gives up. `read` fills its second argument from the contents
+    /// of all segments, at the place of its first.
+    fn new(
+        module: &Module,
+        memory: MemoryIndex,
+        least: usize,
+        read: &mut dyn FnMut(usize, &mut [u8]) -> bool,
+    ) -> Option<MemoryImage> {
         let segments = constant_segments(module, memory)?;
         let total: usize = segments.iter().map(|(_, bytes)| bytes.len()).sum();
         let start = segments.iter().map(|&(at, _)| at).min()? & !(PAGE - 1);
@@ -44,12 +50,57 @@ impl MemoryImage {
             return None;
         }
         let file = MemFile::new("sconce-image", (end - start) as u64, false).ok()?;
+        let mut block = vec![0; BLOCK.min(total)];
         for (at, bytes) in segments {
-            let bytes = data.get(bytes.start as usize..bytes.end as usize)?;
-            file.write_at(bytes, (at - start) as u64).ok()?;
+            for from in (bytes.start as usize..bytes.end as usize).step_by(BLOCK) {
+                let block = &mut block[..BLOCK.min(bytes.end as usize - from)];
+                if !read(from, block) {
+                    return None;
+                }
+                file.write_at(block, (at - start + (from - bytes.start as usize)) as u64).ok()?;
+            }
         }
         file.seal().ok()?;
         Some(MemoryImage { file, offset: start, len: end - start })
+    }
+}
+
+/// Bytes that are read and written at once: they stay in the processor's cache.
+const BLOCK: usize = 256 << 10;
+
+/// Images of the memories that a module defines.
+#[derive(Debug)]
+pub struct MemoryImages(Box<[Option<MemoryImage>]>);
+
+impl MemoryImages {
+    /// Makes an image of each memory with at least `least` bytes of data, where its segments allow one. `read` fills its
+    /// second argument from the contents of all segments, at the place of its first, or gives up with false.
+    pub(crate) fn new(module: &Module, least: usize, read: &mut dyn FnMut(usize, &mut [u8]) -> bool) -> MemoryImages {
+        let first = module.num_imported_memories as usize;
+        let memories = (first..module.memories.len()).map(|m| MemoryIndex::from_u32(m as u32));
+        MemoryImages(memories.map(|m| MemoryImage::new(module, m, least, read)).collect())
+    }
+
+    /// Makes images that hold all data of a module, so that its segments are not needed again; `None` if that cannot be.
+    /// `read` is as for an image's file: it is asked for each byte of the contents once, in order.
+    pub fn of_all_data(module: &Module, read: &mut dyn FnMut(usize, &mut [u8]) -> bool) -> Option<MemoryImages> {
+        // What an instruction can name must stay.
+        if module.features.iter().any(|f| f == "bulk-memory") {
+            return None;
+        }
+        let images = MemoryImages::new(module, 0, read);
+        let held = |segment: &DataSegment| match segment.mode {
+            SegmentMode::Active { target, .. } => {
+                module.defined_memory(target).is_some_and(|m| images.0[m.as_u32() as usize].is_some())
+            }
+            SegmentMode::Passive | SegmentMode::Declared => false,
+        };
+        module.data.values().all(held).then_some(images)
+    }
+
+    /// By defined memory.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Option<&MemoryImage>> {
+        self.0.iter().map(Option::as_ref)
     }
 }
 

@@ -4,7 +4,7 @@
 //! active element segments, then active data segments, each with its bounds check. A trap leaves what was done before in
 //! place, so the instance stays in its store even then: others may hold its functions already.
 
-use crate::error::InstantiateError;
+use crate::error::{InstantiateError, ResourceError};
 use crate::funcref::HostRecord;
 use crate::global::Global;
 use crate::handle::{FuncHandle, Item, StoreId};
@@ -388,8 +388,10 @@ unsafe fn data_segments(store: &mut Store, instance: &mut Instance) -> Result<()
     {
         for (i, image) in images.iter().enumerate() {
             let memory = &mut store.memories[instance.memories[imported + i] as usize];
-            // If it cannot be mapped, copying still works.
-            placed[imported + i] = image.as_ref().is_some_and(|image| memory.place_image(image).is_ok());
+            if let Some(image) = image {
+                memory.place_image(image).map_err(ResourceError::os("cannot map a memory's contents"))?;
+                placed[imported + i] = true;
+            }
         }
     }
     for (d, segment) in &m.data {

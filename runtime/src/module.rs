@@ -1,7 +1,7 @@
 //! A loaded module: what all its instances share, in every store.
 
 use crate::code::CodeRegion;
-use crate::image::MemoryImage;
+use crate::image::MemoryImages;
 use sconce_environ::compile::BoundsStyle;
 use sconce_environ::index::*;
 use sconce_environ::layout::VmLayout;
@@ -25,8 +25,10 @@ pub struct ModuleParts {
     /// Offset in text of the first thunk. There is one, of 16 bytes, for each escaping function that the module defines, in
     /// index order.
     pub thunks: u32,
-    /// The contents of all data segments, one after the other.
+    /// The contents of all data segments, one after the other. Not looked at if there are images.
     pub data: Arc<dyn AsRef<[u8]> + Send + Sync>,
+    /// Images of all data, where they have been made already.
+    pub images: Option<MemoryImages>,
     /// What the code was compiled for.
     pub bounds: BoundsStyle,
 }
@@ -38,8 +40,7 @@ pub struct LoadedModule {
     /// Escaping functions that are imported: they come first in `escaping`, and have no thunks.
     escaping_imports: usize,
     instantiated: AtomicBool,
-    /// Images of defined memories.
-    images: OnceLock<Box<[Option<MemoryImage>]>>,
+    images: OnceLock<MemoryImages>,
 }
 
 impl std::fmt::Debug for LoadedModule {
@@ -50,11 +51,13 @@ impl std::fmt::Debug for LoadedModule {
 
 impl LoadedModule {
     /// From its parts.
-    pub fn new(parts: ModuleParts) -> Arc<LoadedModule> {
+    pub fn new(mut parts: ModuleParts) -> Arc<LoadedModule> {
         let layout = VmLayout::new(&parts.module);
         let imported = FuncIndex::from_u32(parts.module.num_imported_functions);
         let escaping_imports = parts.module.escaping.partition_point(|&f| f < imported);
-        let (instantiated, images) = (AtomicBool::new(false), OnceLock::new());
+        let images = parts.images.take();
+        let instantiated = AtomicBool::new(images.is_some());
+        let images = images.map_or_else(OnceLock::new, OnceLock::from);
         Arc::new(LoadedModule { parts, layout, escaping_imports, instantiated, images })
     }
 
@@ -120,16 +123,21 @@ impl LoadedModule {
         }
     }
 
-    /// The image of a memory, where one pays. The first instance copies its data: making an image costs as much as one copy.
-    pub(crate) fn images(&self) -> Option<&[Option<MemoryImage>]> {
+    /// Images of memories, where they pay. The first instance copies its data, unless there are images already: making one costs
+    /// as much as a copy.
+    pub(crate) fn images(&self) -> Option<&MemoryImages> {
         if !self.instantiated.swap(true, Ordering::Relaxed) {
             return None;
         }
         let make = || {
-            let (module, data) = (self.module(), (*self.parts.data).as_ref());
-            let first = module.num_imported_memories as usize;
-            let memories = (first..module.memories.len()).map(|m| MemoryIndex::from_u32(m as u32));
-            memories.map(|m| MemoryImage::new(module, data, m, IMAGE_MINIMUM)).collect()
+            let data = (*self.parts.data).as_ref();
+            MemoryImages::new(self.module(), IMAGE_MINIMUM, &mut |at, out| match data.get(at..at + out.len()) {
+                Some(bytes) => {
+                    out.copy_from_slice(bytes);
+                    true
+                }
+                None => false,
+            })
         };
         Some(self.images.get_or_init(make))
     }
