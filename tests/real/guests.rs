@@ -161,6 +161,18 @@ fn names_in_a_backtrace_are_demangled() {
 }
 
 #[test]
+fn rust_with_its_standard_library() {
+    let text = "the wall and the light\nThe fort and a sconce\n";
+    let expected = "   3 the\n   2 and\n   1 a\n   1 fort\n   1 light\n   1 sconce\n   1 wall\n";
+    assert_eq!(run(sconce_run().arg(guest("words.wasm")), text).good(), expected);
+    let ended = run(sconce_run().arg(guest("words.wasm")).arg("panic"), text);
+    assert_eq!((ended.code, ended.stdout.as_str()), (134, expected), "{ended:#?}");
+    for line in ["panicked at", "index out of bounds: the len is 7 but the index is 1000", "error: unreachable", "words::nth"] {
+        assert!(ended.stderr.contains(line), "{line}: {ended:#?}");
+    }
+}
+
+#[test]
 fn a_trap_while_instantiating_is_a_trap() {
     let ended = run(sconce_run().arg(guest("src/start-trap.wat")), "");
     assert_eq!((ended.code, ended.stdout.as_str()), (134, ""), "{ended:#?}");
