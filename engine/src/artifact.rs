@@ -3,12 +3,13 @@
 //! | part | contents |
 //! |---|---|
 //! | fixed head, 96 bytes | magic, format version, crate version, length of the eager part, hash of the eager part behind this head |
-//! | eager part | identity (target, settings), metadata, tables of the code, a hash for each [`CHUNK`] of text, data segments |
+//! | eager part | identity (target, settings), metadata, tables of the code, a hash for each [`CHUNK`] of text and of data |
 //! | from the next page | text |
+//! | behind it | contents of data segments |
 //! | behind it | wasm offsets, name section, DWARF: read when a backtrace wants them |
 //!
 //! Lengths stand before their parts; numbers are little-endian. What is executed or trusted is covered by a hash: the eager part by
-//! the head's, the text by the hashes in the eager part. The rest can at worst make a backtrace say something wrong. The hashes
+//! the head's, text and data by the hashes in the eager part. The rest can at worst make a backtrace say something wrong. The hashes
 //! find damage. They are no signature: whoever can write an artifact can run any code. Metadata that passes the hash is checked
 //! all the same ([`crate::check`]), so that no bytes make this crate panic.
 
@@ -16,15 +17,14 @@ use crate::Engine;
 use crate::check;
 use crate::error::{ArtifactError, Error};
 use crate::module::{DebugSections, Module};
-use crate::sections::Section;
+use crate::sections::{self, Section};
 use sconce_environ as environ;
 use sconce_environ::code_tables::{CodeTables, FunctionRecord};
 use sconce_environ::compile::{BoundsStyle, CallStyle, Settings};
 use sconce_runtime as rt;
 use serde::{Deserialize, Serialize};
-use std::fs::File;
 use std::io::{self, Write};
-use std::os::unix::fs::FileExt;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 const MAGIC: [u8; 8] = *b"\x7fsconce\n";
@@ -39,8 +39,10 @@ const EAGER_LEN_AT: std::ops::Range<usize> = 48..56;
 const HASH_AT: std::ops::Range<usize> = 64..96;
 const PAGE: u64 = 4096;
 /// Bytes of text that one hash covers.
-pub(crate) const CHUNK: usize = 64 << 10;
-const HASH_LEN: usize = 32;
+const CHUNK: usize = rt::TEXT_CHUNK;
+/// Text in a file that is longer than this is brought in as it is run, and data goes straight into images. What is shorter is
+/// read and compared at once, which costs little, and lets a damaged cache entry be replaced before anything depends on it.
+const LAZY: u64 = 1 << 20;
 
 /// For whom an artifact was made.
 #[derive(Serialize, Deserialize, PartialEq, Eq)]
@@ -55,6 +57,7 @@ struct Meta<M> {
     module: M,
     thunks: u32,
     text_len: u64,
+    data_len: u64,
     offsets_len: u64,
     code_offset: u32,
     custom: Vec<(String, u64)>,
@@ -123,10 +126,12 @@ impl Parts {
         let custom: Option<Vec<(&str, &[u8])>> =
             self.debug.custom.iter().map(|(name, section)| Some((name.as_str(), section.bytes()?))).collect();
         let custom = custom.ok_or_else(gone)?;
+        let data = self.data.bytes().ok_or_else(gone)?;
         let meta = Meta {
             module: &*self.module,
             thunks: self.thunks,
             text_len: text.len() as u64,
+            data_len: data.len() as u64,
             offsets_len: offsets.len() as u64,
             code_offset: self.debug.code_offset,
             custom: custom.iter().map(|(name, bytes)| ((*name).to_owned(), bytes.len() as u64)).collect(),
@@ -142,9 +147,10 @@ impl Parts {
         part(&mut eager, &records_to_bytes(&tables.functions));
         part(&mut eager, &tables.traps);
         part(&mut eager, &tables.stack_maps);
-        let hashes: Vec<u8> = text.chunks(CHUNK).flat_map(|chunk| *blake3::hash(chunk).as_bytes()).collect();
-        part(&mut eager, &hashes);
-        part(&mut eager, self.data.bytes().ok_or_else(gone)?);
+        for hashed in [text, data] {
+            let hashes: Vec<u8> = hashed.chunks(CHUNK).flat_map(digest).collect();
+            part(&mut eager, &hashes);
+        }
 
         let mut head = [0; HEAD];
         head[..8].copy_from_slice(&MAGIC);
@@ -158,6 +164,7 @@ impl Parts {
         let end = (HEAD + eager.len()) as u64;
         out.write_all(&vec![0; (end.next_multiple_of(PAGE) - end) as usize])?;
         out.write_all(text)?;
+        out.write_all(data)?;
         out.write_all(offsets)?;
         custom.iter().try_for_each(|(_, bytes)| out.write_all(bytes))
     }
@@ -174,15 +181,24 @@ impl Identity {
 
     fn check(&self, engine: &Engine) -> Result<(), Error> {
         let own = Identity::of(engine)?;
-        if self.target != own.target {
-            return Err(ArtifactError::Target { expected: own.target, found: self.target.clone() }.into());
-        }
+        // The target's text may speak of settings too: the plainer message comes first.
         if self.settings != own.settings {
             let (expected, found) = (describe(&own.settings), describe(&self.settings));
             return Err(ArtifactError::Settings { expected, found }.into());
         }
+        if self.target != own.target {
+            let (expected, found) = (only_in(&own.target, &self.target), only_in(&self.target, &own.target));
+            return Err(ArtifactError::Target { expected, found }.into());
+        }
         Ok(())
     }
+}
+
+/// The words of one target's text that another's does not have: the whole texts list every feature of a processor.
+fn only_in(text: &str, other: &str) -> String {
+    let other: Vec<&str> = other.split_whitespace().collect();
+    let words: Vec<&str> = text.split_whitespace().filter(|word| !other.contains(word)).collect();
+    if words.is_empty() { "a processor without further features".into() } else { words.join(" ") }
 }
 
 /// What artifacts of this build are called in messages and keys.
@@ -207,14 +223,14 @@ pub(crate) fn describe(settings: &Settings) -> String {
 /// Where an artifact is read from.
 pub(crate) enum Source<'a> {
     Bytes(&'a [u8]),
-    File(Arc<File>),
+    File(Arc<OwnedFd>),
 }
 
 impl Source<'_> {
     fn len(&self) -> io::Result<u64> {
         match self {
             Source::Bytes(bytes) => Ok(bytes.len() as u64),
-            Source::File(file) => Ok(file.metadata()?.len()),
+            Source::File(file) => Ok(rustix::fs::fstat(file)?.st_size.cast_unsigned()),
         }
     }
 
@@ -224,9 +240,19 @@ impl Source<'_> {
                 .ok()
                 .and_then(|at| bytes.get(at..at.checked_add(out.len())?))
                 .map(|from| out.copy_from_slice(from)),
-            Source::File(file) => file.read_exact_at(out, at).ok(),
+            Source::File(file) => sections::read_exact_at(file, out, at),
         };
         read.ok_or_else(|| corrupt("it is cut off"))
+    }
+
+    /// Bytes of a part, compared with their hashes.
+    fn checked(&self, at: u64, len: u64, hashes: &[rt::Digest]) -> Result<Vec<u8>, Error> {
+        let mut bytes = vec![0; usize::try_from(len).map_err(|_| corrupt("a length is too large"))?];
+        self.read_at(at, &mut bytes)?;
+        if !bytes.chunks(CHUNK).zip(hashes).all(|(chunk, hash)| digest(chunk) == *hash) {
+            return Err(corrupt("a checksum does not match"));
+        }
+        Ok(bytes)
     }
 
     /// Bytes that nobody looks at for now.
@@ -280,10 +306,8 @@ pub(crate) fn read(engine: &Engine, source: &Source<'_>) -> Result<Module, Error
     }
     let mut eager = vec![0; eager_len as usize];
     source.read_at(HEAD as u64, &mut eager)?;
-    let hash = hash(engine, &eager);
-    // The identity is looked at first, since a mismatch there is the better message, but only believed if the hash is right.
     let mut cursor = Cursor(&eager);
-    if hash.as_bytes() != &head[HASH_AT] {
+    if digest(&eager) != head[HASH_AT] {
         return Err(corrupt("a checksum does not match"));
     }
     let identity: Identity = postcard::from_bytes(cursor.part()?).map_err(|_| corrupt("its identity does not parse"))?;
@@ -291,10 +315,10 @@ pub(crate) fn read(engine: &Engine, source: &Source<'_>) -> Result<Module, Error
     let meta: Meta<environ::module::Module> =
         postcard::from_bytes(cursor.part()?).map_err(|_| corrupt("its metadata does not parse"))?;
     let functions = records_from_bytes(cursor.part()?)?;
-    let (traps, stack_maps, hashes) = (cursor.part()?, cursor.part()?, cursor.part()?);
-    let data = cursor.part()?;
+    let (traps, stack_maps) = (cursor.part()?, cursor.part()?);
+    let (text_hashes, data_hashes) = (hashes(cursor.part()?, meta.text_len)?, hashes(cursor.part()?, meta.data_len)?);
     let tables = CodeTables { functions, traps: traps.to_vec(), stack_maps: stack_maps.to_vec() };
-    check::module(&meta.module, data.len()).ok_or_else(|| corrupt("its metadata is inconsistent"))?;
+    check::module(&meta.module, meta.data_len).ok_or_else(|| corrupt("its metadata is inconsistent"))?;
     check::tables(&meta.module, &tables, meta.thunks, meta.text_len).ok_or_else(|| corrupt("its tables are inconsistent"))?;
 
     let text_at = (HEAD as u64 + eager_len).next_multiple_of(PAGE);
@@ -305,14 +329,15 @@ pub(crate) fn read(engine: &Engine, source: &Source<'_>) -> Result<Module, Error
         Ok::<u64, Error>(start)
     };
     let text_start = next(meta.text_len)?;
+    let data_start = next(meta.data_len)?;
     let offsets = (next(meta.offsets_len)?, meta.offsets_len);
     let mut custom = Vec::new();
     for (name, len) in meta.custom {
         custom.push((name, source.lazy(next(len)?, len)?));
     }
     let debug = DebugSections { offsets: source.lazy(offsets.0, offsets.1)?, custom, code_offset: meta.code_offset };
-    let code = load_text(engine, source, text_start, meta.text_len, hashes, tables)?;
-    let data = Section::from(data.to_vec());
+    let code = load_text(engine, source, text_start, meta.text_len, text_hashes, tables)?;
+    let data = load_data(source, data_start, meta.data_len, data_hashes, &meta.module)?;
     Ok(Module::assemble(engine, Arc::new(meta.module), code, meta.thunks, data, debug))
 }
 
@@ -335,30 +360,107 @@ fn check_version(head: &[u8; HEAD]) -> Result<(), Error> {
     Ok(())
 }
 
+/// The hashes of a part of this length.
+fn hashes(bytes: &[u8], len: u64) -> Result<&[rt::Digest], Error> {
+    let (hashes, rest) = bytes.as_chunks();
+    if !rest.is_empty() || hashes.len() as u64 != len.div_ceil(CHUNK as u64) {
+        return Err(corrupt("checksums are missing"));
+    }
+    Ok(hashes)
+}
+
 fn load_text(
     engine: &Engine,
     source: &Source<'_>,
     at: u64,
     len: u64,
-    hashes: &[u8],
+    hashes: &[rt::Digest],
     tables: CodeTables,
 ) -> Result<Arc<rt::CodeRegion>, Error> {
-    if hashes.len() as u64 != len.div_ceil(CHUNK as u64) * HASH_LEN as u64 {
-        return Err(corrupt("checksums are missing"));
+    if let Source::File(file) = source
+        && len > LAZY
+    {
+        let len = usize::try_from(len).map_err(|_| corrupt("a length is too large"))?;
+        let text = rt::TextSource { file: file.clone(), offset: at, len, digests: hashes.into(), digest };
+        return Ok(engine.inner.space.load_lazily(text, tables)?);
     }
-    let mut text = vec![0; len as usize];
-    source.read_at(at, &mut text)?;
-    let right = text.chunks(CHUNK).zip(hashes.chunks(HASH_LEN)).all(|(chunk, hash)| blake3::hash(chunk).as_bytes() == hash);
-    if !right {
-        return Err(corrupt("a checksum does not match"));
-    }
-    Ok(engine.inner.space.load(&text, tables)?)
+    Ok(engine.inner.space.load(&source.checked(at, len, hashes)?, tables)?)
 }
 
-/// Hashes on several threads where that pays.
-fn hash(engine: &Engine, bytes: &[u8]) -> blake3::Hash {
-    let _ = engine;
-    blake3::hash(bytes)
+/// The contents of data segments. Many bytes are brought straight into images, so that they are copied once.
+fn load_data(
+    source: &Source<'_>,
+    at: u64,
+    len: u64,
+    hashes: &[rt::Digest],
+    module: &environ::module::Module,
+) -> Result<(Section, Option<rt::MemoryImages>), Error> {
+    if let Source::File(file) = source
+        && len > LAZY
+    {
+        let mut reader = ChunkReader { source, at, len, hashes, chunk: Vec::new(), current: None, damaged: None };
+        let images = rt::MemoryImages::of_all_data(module, &mut |at, out| reader.read(at, out).is_some());
+        if let Some(error) = reader.damaged {
+            return Err(error);
+        }
+        if images.is_some() {
+            let hashes: Box<[rt::Digest]> = hashes.into();
+            let right = move |bytes: &[u8]| bytes.chunks(CHUNK).zip(&hashes).all(|(chunk, hash)| digest(chunk) == *hash);
+            return Ok((Section::in_file(file.clone(), at..at + len).checked(right), images));
+        }
+    }
+    Ok((Section::from(source.checked(at, len, hashes)?), None))
+}
+
+/// Reads a part in any pieces, and compares each chunk when it comes to it.
+struct ChunkReader<'a> {
+    source: &'a Source<'a>,
+    at: u64,
+    len: u64,
+    hashes: &'a [rt::Digest],
+    chunk: Vec<u8>,
+    current: Option<usize>,
+    damaged: Option<Error>,
+}
+
+impl ChunkReader<'_> {
+    /// Fills `out` from this place of the part; `None` if that is not possible.
+    fn read(&mut self, mut at: usize, mut out: &mut [u8]) -> Option<()> {
+        while !out.is_empty() {
+            self.load(at / CHUNK)?;
+            let from = self.chunk.get(at % CHUNK..).filter(|from| !from.is_empty())?;
+            let len = from.len().min(out.len());
+            out[..len].copy_from_slice(&from[..len]);
+            out = &mut out[len..];
+            at += len;
+        }
+        Some(())
+    }
+
+    fn load(&mut self, n: usize) -> Option<()> {
+        if self.current == Some(n) {
+            return Some(());
+        }
+        self.current = None;
+        let start = (n * CHUNK) as u64;
+        let len = self.len.checked_sub(start)?.min(CHUNK as u64);
+        match self.source.checked(self.at + start, len, self.hashes.get(n..=n)?) {
+            Ok(chunk) => {
+                self.chunk = chunk;
+                self.current = Some(n);
+                Some(())
+            }
+            Err(error) => {
+                self.damaged = Some(error);
+                None
+            }
+        }
+    }
+}
+
+/// A chunk's hash. Called in a signal handler: takes no lock and allocates nothing.
+fn digest(chunk: &[u8]) -> rt::Digest {
+    *blake3::hash(chunk).as_bytes()
 }
 
 const RECORD: usize = size_of::<FunctionRecord>();

@@ -91,14 +91,13 @@ impl Cache {
         let name = key.name();
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
         let file = match rustix::fs::openat(&self.dir, &name, flags, Mode::empty()) {
-            Ok(file) => File::from(file),
+            Ok(file) => Arc::new(file),
             Err(Errno::NOENT) => return None,
             Err(e) => {
                 log::debug!("cache entry {name}: {e}");
                 return None;
             }
         };
-        let file = Arc::new(file);
         match artifact::read(engine, &Source::File(file.clone())) {
             Ok(module) => {
                 self.note_use(&file);
@@ -117,7 +116,7 @@ impl Cache {
         }
     }
 
-    fn note_use(&self, file: &File) {
+    fn note_use(&self, file: &OwnedFd) {
         let old = rustix::fs::fstat(file).is_ok_and(|stat| now() - stat.st_mtime > HOUR);
         if old {
             let time = |nsec| Timespec { tv_sec: 0, tv_nsec: nsec };

@@ -15,7 +15,7 @@ fn ensure(condition: bool) -> Option<()> {
 }
 
 /// Checks a module whose data segments have `data_len` bytes together.
-pub(crate) fn module(module: &Module, data_len: usize) -> Option<()> {
+pub(crate) fn module(module: &Module, data_len: u64) -> Option<()> {
     let Module { types, imports, exports, functions, tables, memories, globals, elements, data, .. } = module;
     for count in [
         types.len(),
@@ -54,7 +54,7 @@ pub(crate) fn module(module: &Module, data_len: usize) -> Option<()> {
         element(module, segment)?;
     }
     for segment in data.values() {
-        ensure(segment.bytes.start <= segment.bytes.end && segment.bytes.end as usize <= data_len)?;
+        ensure(segment.bytes.start <= segment.bytes.end && u64::from(segment.bytes.end) <= data_len)?;
         if let SegmentMode::Active { target, offset } = &segment.mode {
             let ty = module.memories.get(*target)?;
             const_expr(module, offset, index_type(ty.memory64), all_globals)?;

@@ -34,6 +34,7 @@ mod cache;
 mod caller;
 mod check;
 mod config;
+mod data;
 mod engine;
 mod error;
 mod externref;

@@ -2,6 +2,7 @@
 
 use crate::artifact::Parts;
 use crate::cache::Key;
+use crate::data;
 use crate::error::Error;
 use crate::link::{self, Job, Linked};
 use crate::sections::Section;
@@ -115,13 +116,10 @@ impl Module {
         let job = Job { compiler: engine.compiler()?, bytes: &binary, decoded: &decoded, parallel, progress };
         let Linked { text, thunks, tables, offsets } = link::compile(&job)?;
         let debug = debug_sections(&decoded, &binary, offsets.0);
-        let mut data = Vec::new();
-        for range in decoded.data.values() {
-            data.extend_from_slice(&binary[range.start as usize..range.end as usize]);
-        }
         let code = engine.inner.space.load(&text, tables)?;
-        let module = Arc::new(std::mem::take(&mut decoded.module));
-        Ok(Module::assemble(engine, module, code, thunks, Section::from(data), debug))
+        let mut module = std::mem::take(&mut decoded.module);
+        let data = data::contents(&mut module, &decoded.data, &binary);
+        Ok(Module::assemble(engine, Arc::new(module), code, thunks, (Section::from(data), None), debug))
     }
 
     /// A module from its parts.
@@ -130,7 +128,7 @@ impl Module {
         module: Arc<environ::module::Module>,
         code: Arc<rt::CodeRegion>,
         thunks: u32,
-        data: Section,
+        (data, images): (Section, Option<rt::MemoryImages>),
         debug: DebugSections,
     ) -> Module {
         let data = Arc::new(data);
@@ -140,6 +138,7 @@ impl Module {
             code,
             thunks,
             data: data.clone(),
+            images,
             bounds: engine.bounds(),
         });
         let inner =

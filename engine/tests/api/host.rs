@@ -322,7 +322,7 @@ fn the_callers_memory_is_its_own() {
     let (mut store, instance) = linked(0x1234_5678u32, wat, |linker| {
         linker
             .func_wrap("h", "poke", |mut caller: Caller<'_, u32>, at: u32| {
-                assert_eq!(caller.memory().unwrap().len(), 65536);
+                assert_eq!(caller.memory().unwrap().size(), 65536);
                 let value = *caller.data();
                 let (memory, data) = caller.memory_and_data().unwrap();
                 memory.write(at, value).unwrap();

@@ -29,7 +29,7 @@ fn memories() {
     let mut bytes = [9; 6];
     memory.read(&store, 65531, &mut bytes).unwrap();
     assert_eq!(bytes, [0, 1, 2, 3, 4, 0]);
-    assert_eq!(memory.guest(&mut store).len(), 3 * 65536);
+    assert_eq!(memory.guest(&mut store).size(), 3 * 65536);
     assert_eq!(memory.ty(&store), memory_type(3, Some(3)));
     assert!(Memory::new(&mut store, memory_type(2, Some(1))).is_err());
 }

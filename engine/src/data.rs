@@ -1,0 +1,136 @@
+//! The contents of data segments, as artifacts carry them.
+//!
+//! Tools that pack memories leave tens of thousands of segments with a few zeros between them. Where nothing can tell the
+//! difference they become a few large ones, so that metadata stays small and an instance starts by mapping one image.
+
+use sconce_environ::PrimaryMap;
+use sconce_environ::index::{DataIndex, MemoryIndex};
+use sconce_environ::module::{ConstExpr, ConstOp, DataSegment, Module, SegmentMode};
+use std::ops::Range;
+
+/// Segments closer to each other than this become one: the zeros between them cost less than another segment.
+const GAP: u64 = 4096;
+
+/// The contents of all segments, one after the other, with `module.data` changed to match. `ranges` are the segments' contents
+/// in `binary`.
+///
+/// Segments are joined if all of them are active, at constant places inside memories that the module defines, and no
+/// instruction can name one: without a data count section none can (spec section 5.5.16). A memory is zero before its
+/// segments are copied in, and none of them traps, so joined ones have the same effect.
+pub(crate) fn contents(module: &mut Module, ranges: &PrimaryMap<DataIndex, Range<u32>>, binary: &[u8]) -> Vec<u8> {
+    let bytes_of = |index: DataIndex| &binary[ranges[index].start as usize..ranges[index].end as usize];
+    let counted = module.features.iter().any(|f| f == "bulk-memory");
+    let Some(places) = places(module).filter(|_| !counted) else {
+        return ranges.keys().flat_map(bytes_of).copied().collect();
+    };
+    let runs = runs(&places);
+    let mut contents = Vec::new();
+    let mut joined = PrimaryMap::new();
+    for run in &runs {
+        let start = contents.len();
+        contents.resize(start + (run.end - run.start) as usize, 0);
+        // Offsets were constants of 32 or 64 bits before.
+        let op =
+            if module.memories[run.memory].memory64 { ConstOp::I64(run.start as i64) } else { ConstOp::I32(run.start as i32) };
+        joined.push(DataSegment {
+            bytes: start as u32..contents.len() as u32,
+            mode: SegmentMode::Active { target: run.memory, offset: ConstExpr { ops: [op].into() } },
+        });
+    }
+    // In the order of the segments: a later one overwrites an earlier one.
+    for (index, place) in places.iter().filter(|(_, place)| place.start < place.end) {
+        let run = runs.partition_point(|run| (run.memory, run.start) <= (place.memory, place.start)) - 1;
+        let at = joined[DataIndex::from_u32(run as u32)].bytes.start as usize + (place.start - runs[run].start) as usize;
+        contents[at..at + (place.end - place.start) as usize].copy_from_slice(bytes_of(index));
+    }
+    module.data = joined;
+    contents
+}
+
+/// Bytes of a memory: one segment's, or those of a run of segments.
+#[derive(Copy, Clone)]
+struct Place {
+    memory: MemoryIndex,
+    start: u64,
+    end: u64,
+}
+
+/// Where each segment goes; `None` if that is not known beforehand for all of them.
+fn places(module: &Module) -> Option<PrimaryMap<DataIndex, Place>> {
+    let place = |segment: &DataSegment| {
+        let SegmentMode::Active { target, offset } = &segment.mode else { return None };
+        module.defined_memory(*target)?;
+        let start = match offset.ops[..] {
+            [ConstOp::I32(n)] => u64::from(n as u32),
+            [ConstOp::I64(n)] => n as u64,
+            _ => return None,
+        };
+        let end = start.checked_add(u64::from(segment.bytes.end - segment.bytes.start))?;
+        let ty = &module.memories[*target];
+        (end <= ty.limits.min.checked_mul(ty.page_size())?).then_some(Place { memory: *target, start, end })
+    };
+    module.data.values().map(place).collect()
+}
+
+/// Ranges that cover all places, in order, at least [`GAP`] apart.
+fn runs(places: &PrimaryMap<DataIndex, Place>) -> Vec<Place> {
+    let mut sorted: Vec<Place> = places.values().filter(|p| p.start < p.end).copied().collect();
+    sorted.sort_by_key(|p| (p.memory, p.start));
+    let mut runs: Vec<Place> = Vec::new();
+    for place in sorted {
+        match runs.last_mut() {
+            Some(last) if last.memory == place.memory && place.start < last.end.saturating_add(GAP) => {
+                last.end = last.end.max(place.end);
+            }
+            _ => runs.push(place),
+        }
+    }
+    runs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sconce_environ::decode::{Features, decode};
+
+    /// What the segments leave in memory 0, and how many there are.
+    fn memory(wat: &str) -> (Vec<u8>, usize) {
+        let binary = wat::parse_str(wat).unwrap();
+        let mut decoded = decode(&binary, Features::WASM2).unwrap();
+        let contents = contents(&mut decoded.module, &decoded.data, &binary);
+        let mut memory = vec![0; 65536];
+        for segment in decoded.module.data.values() {
+            let SegmentMode::Active { offset, .. } = &segment.mode else { continue };
+            let [ConstOp::I32(at)] = offset.ops[..] else { continue };
+            let bytes = &contents[segment.bytes.start as usize..segment.bytes.end as usize];
+            memory[at as usize..][..bytes.len()].copy_from_slice(bytes);
+        }
+        (memory, decoded.module.data.len())
+    }
+
+    #[test]
+    fn near_segments_are_joined_in_their_order() {
+        let (bytes, count) = memory(
+            r#"(module (memory 1) (data (i32.const 20) "xyz") (data (i32.const 10) "ab") (data (i32.const 21) "Y")
+                (data (i32.const 9000) "far") (data (i32.const 5) "") (data (i32.const 65535) "z"))"#,
+        );
+        assert_eq!(count, 3);
+        assert_eq!(&bytes[10..24], b"ab\0\0\0\0\0\0\0\0xYz\0");
+        assert_eq!((&bytes[9000..9003], bytes[65535]), (&b"far"[..], b'z'));
+    }
+
+    #[test]
+    fn segments_that_matter_one_by_one_stay() {
+        let two = r#"(data (i32.const 1) "a") (data (i32.const 2) "b")"#;
+        for (module, count) in [
+            (format!("(module (memory 1) {two})"), 1),
+            // One that traps after the others have had their effect.
+            (format!(r#"(module (memory 1) {two} (data (i32.const 65536) "c"))"#), 3),
+            (format!(r#"(module (import "" "" (memory 1)) {two})"#), 2),
+            (format!(r#"(module (import "" "" (global i32)) (memory 1) {two} (data (global.get 0) "c"))"#), 3),
+            (format!("(module (memory 1) {two} (func (data.drop 0)))"), 2),
+        ] {
+            assert_eq!(memory(&module).1, count, "{module}");
+        }
+    }
+}
