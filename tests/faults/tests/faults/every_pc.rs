@@ -209,7 +209,7 @@ impl Rig {
 
     /// Runs a program with an interrupt at the `k`-th step in code, and gives what it returned, if it was not interrupted, and
     /// whether there was a `k`-th step.
-    fn run_to(&mut self, k: usize, program: TypedFunc<i32, i32>, arm_first: bool) -> (Option<i32>, bool) {
+    fn run_to(&mut self, k: usize, program: &TypedFunc<i32, i32>, arm_first: bool) -> (Option<i32>, bool) {
         STEPPER.steps.store(0, Ordering::Relaxed);
         STEPPER.target.store(k, Ordering::Relaxed);
         if arm_first {
@@ -237,9 +237,10 @@ const LEAST_STEPS: usize = 100;
 /// From the host call that arms to the host: either outcome, with the right result.
 fn to_completion(style: Style) {
     let mut rig = Rig::new(style);
+    let program = rig.armed_run.clone();
     let (mut k, mut interrupted) = (0, 0);
     loop {
-        let (result, reached) = rig.run_to(k, rig.armed_run, false);
+        let (result, reached) = rig.run_to(k, &program, false);
         assert!(result.is_none_or(|r| r == rig.expected), "step {k}: {result:?}");
         if !reached {
             assert!(result.is_some());
@@ -256,8 +257,9 @@ fn to_completion(style: Style) {
 /// The way in: from the host's call through the entry trampoline.
 fn entry(style: Style) {
     let mut rig = Rig::new(style);
+    let program = rig.run.clone();
     for k in 0..80 {
-        let (result, reached) = rig.run_to(k, rig.run, true);
+        let (result, reached) = rig.run_to(k, &program, true);
         assert!(reached && result.is_none_or(|r| r == rig.expected), "step {k}: {result:?}");
     }
     STEPPER.over.store(true, Ordering::Relaxed);
@@ -268,10 +270,12 @@ fn without_end(style: Style) {
     let mut rig = Rig::new(style);
     let mut k = 0;
     // The program proper, then a few turns of the loop.
-    rig.run_to(usize::MAX, rig.armed_run, false);
+    let program = rig.armed_run.clone();
+    rig.run_to(usize::MAX, &program, false);
+    let program = rig.armed_loop.clone();
     let steps = STEPPER.steps.load(Ordering::Relaxed) + 20;
     while k < steps {
-        let (result, reached) = rig.run_to(k, rig.armed_loop, false);
+        let (result, reached) = rig.run_to(k, &program, false);
         assert!(reached && result.is_none(), "step {k}: {result:?}");
         k += 1;
     }

@@ -71,10 +71,14 @@ fn module(memory: &str) -> String {
                 Kind::LoadLane => format!("(drop ({op} offset={offset} 1 {address} (v128.const i64x2 -1 -1)))"),
                 Kind::StoreLane => format!("({op} offset={offset} 0 {address} (v128.const i64x2 -1 -1))"),
                 Kind::Store("v128") => format!("({op} offset={offset} {address} (v128.const i64x2 -1 -1))"),
-                Kind::Store(ty) => format!(
-                    "({op} offset={offset} {address} ({ty}.const {}))",
-                    if ty.starts_with('f') { "-nan:0x3fffff" } else { "-1" }
-                ),
+                Kind::Store(ty) => {
+                    let ones = match ty {
+                        "f32" => "-nan:0x7fffff",
+                        "f64" => "-nan:0xfffffffffffff",
+                        _ => "-1",
+                    };
+                    format!("({op} offset={offset} {address} ({ty}.const {ones}))")
+                }
             };
             writeln!(text, "(func (export \"{op}+{offset}\") (param i32) {})", body("(local.get 0)")).unwrap();
             writeln!(text, "(func (export \"{op}+{offset}@0\") {})", body("(i32.const 0)")).unwrap();
