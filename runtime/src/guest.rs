@@ -5,6 +5,9 @@
 //! through raw pointers. What a [`GuestMemory`] covers was accessible when it was made, and stays so while it lives,
 //! because memories never move and never shrink; growth is seen by the next one.
 //!
+//! System calls are made without libc's wrappers, which are points of thread cancellation and pay for it once there is a
+//! second thread.
+//!
 //! Arrays of guest iovecs are read once, into host iovecs on the stack, at most [`IOV_MAX`] of them, as the kernel has it:
 //! what was checked is what is used, and no number of the guest's makes the host allocate.
 
@@ -151,7 +154,7 @@ impl<'a> GuestMemory<'a> {
         let len = len.into();
         let pointer = self.pointer(addr.into(), len)?;
         // SAFETY: the kernel writes at most `len` bytes, which were checked.
-        result(unsafe { libc::getrandom(pointer.cast(), len as usize, 0) })
+        result(unsafe { libc::syscall(libc::SYS_getrandom, pointer, len as usize, 0) })
     }
 
     /// `readv(2)` into the guest's iovec array of `count` entries at `iovs`. Returns the bytes read.
@@ -159,9 +162,9 @@ impl<'a> GuestMemory<'a> {
     pub fn readv(self, fd: BorrowedFd<'_>, iovs: u32, count: u32) -> Result<usize, Errno> {
         self.vectored(iovs, count, |vecs| match vecs {
             // SAFETY: `vectored` hands over ranges inside the memory only; the kernel writes no further.
-            [one] => unsafe { libc::read(fd.as_raw_fd(), one.iov_base, one.iov_len) },
-            // SAFETY: as above, for each entry; the count fits, being at most IOV_MAX.
-            many => unsafe { libc::readv(fd.as_raw_fd(), many.as_ptr(), many.len() as i32) },
+            [one] => unsafe { libc::syscall(libc::SYS_read, fd.as_raw_fd(), one.iov_base, one.iov_len) },
+            // SAFETY: as above, for each entry.
+            many => unsafe { libc::syscall(libc::SYS_readv, fd.as_raw_fd(), many.as_ptr(), many.len()) },
         })
     }
 
@@ -170,9 +173,9 @@ impl<'a> GuestMemory<'a> {
     pub fn writev(self, fd: BorrowedFd<'_>, iovs: u32, count: u32) -> Result<usize, Errno> {
         self.vectored(iovs, count, |vecs| match vecs {
             // SAFETY: `vectored` hands over ranges inside the memory only; the kernel reads no further.
-            [one] => unsafe { libc::write(fd.as_raw_fd(), one.iov_base, one.iov_len) },
+            [one] => unsafe { libc::syscall(libc::SYS_write, fd.as_raw_fd(), one.iov_base, one.iov_len) },
             // SAFETY: as above, for each entry.
-            many => unsafe { libc::writev(fd.as_raw_fd(), many.as_ptr(), many.len() as i32) },
+            many => unsafe { libc::syscall(libc::SYS_writev, fd.as_raw_fd(), many.as_ptr(), many.len()) },
         })
     }
 
@@ -182,9 +185,9 @@ impl<'a> GuestMemory<'a> {
         let offset = i64::try_from(offset).map_err(|_| Errno::INVAL)?;
         self.vectored(iovs, count, |vecs| match vecs {
             // SAFETY: `vectored` hands over ranges inside the memory only; the kernel writes no further.
-            [one] => unsafe { libc::pread(fd.as_raw_fd(), one.iov_base, one.iov_len, offset) },
+            [one] => unsafe { libc::syscall(libc::SYS_pread64, fd.as_raw_fd(), one.iov_base, one.iov_len, offset) },
             // SAFETY: as above, for each entry.
-            many => unsafe { libc::preadv(fd.as_raw_fd(), many.as_ptr(), many.len() as i32, offset) },
+            many => unsafe { libc::syscall(libc::SYS_preadv, fd.as_raw_fd(), many.as_ptr(), many.len(), offset, 0) },
         })
     }
 
@@ -194,9 +197,9 @@ impl<'a> GuestMemory<'a> {
         let offset = i64::try_from(offset).map_err(|_| Errno::INVAL)?;
         self.vectored(iovs, count, |vecs| match vecs {
             // SAFETY: `vectored` hands over ranges inside the memory only; the kernel reads no further.
-            [one] => unsafe { libc::pwrite(fd.as_raw_fd(), one.iov_base, one.iov_len, offset) },
+            [one] => unsafe { libc::syscall(libc::SYS_pwrite64, fd.as_raw_fd(), one.iov_base, one.iov_len, offset) },
             // SAFETY: as above, for each entry.
-            many => unsafe { libc::pwritev(fd.as_raw_fd(), many.as_ptr(), many.len() as i32, offset) },
+            many => unsafe { libc::syscall(libc::SYS_pwritev, fd.as_raw_fd(), many.as_ptr(), many.len(), offset, 0) },
         })
     }
 
@@ -207,7 +210,7 @@ impl<'a> GuestMemory<'a> {
         let received = self.vectored(iovs, count, |vecs| {
             let mut message = message(vecs);
             // SAFETY: the message's vectors are ranges inside the memory, and it has neither address nor control buffer.
-            let received = unsafe { libc::recvmsg(fd.as_raw_fd(), &mut message, flags) };
+            let received = unsafe { libc::syscall(libc::SYS_recvmsg, fd.as_raw_fd(), &raw mut message, flags) };
             out_flags = message.msg_flags;
             received
         })?;
@@ -217,14 +220,15 @@ impl<'a> GuestMemory<'a> {
     /// `sendmsg(2)` from the guest's iovec array. A peer that is gone is `EPIPE`, never a signal. Returns the bytes sent.
     pub fn send(self, fd: BorrowedFd<'_>, iovs: u32, count: u32) -> Result<usize, Errno> {
         self.vectored(iovs, count, |vecs| {
+            let message = message(vecs);
             // SAFETY: the message's vectors are ranges inside the memory, and it has neither address nor control buffer.
-            unsafe { libc::sendmsg(fd.as_raw_fd(), &message(vecs), libc::MSG_NOSIGNAL) }
+            unsafe { libc::syscall(libc::SYS_sendmsg, fd.as_raw_fd(), &raw const message, libc::MSG_NOSIGNAL) }
         })
     }
 
     /// Runs `call` on the host's view of the guest's iovec array, every entry of which was checked.
     #[inline]
-    fn vectored(self, iovs: u32, count: u32, call: impl FnOnce(&[libc::iovec]) -> isize) -> Result<usize, Errno> {
+    fn vectored(self, iovs: u32, count: u32, call: impl FnOnce(&[libc::iovec]) -> i64) -> Result<usize, Errno> {
         if count as usize <= FEW {
             self.vectored_in(&mut [const { MaybeUninit::uninit() }; FEW], iovs, count, call)
         } else {
@@ -234,7 +238,7 @@ impl<'a> GuestMemory<'a> {
 
     /// Apart, so that only calls which need it pay for 16 KiB of stack.
     #[inline(never)]
-    fn vectored_many(self, iovs: u32, count: u32, call: impl FnOnce(&[libc::iovec]) -> isize) -> Result<usize, Errno> {
+    fn vectored_many(self, iovs: u32, count: u32, call: impl FnOnce(&[libc::iovec]) -> i64) -> Result<usize, Errno> {
         if count > IOV_MAX {
             return Err(Errno::INVAL);
         }
@@ -248,7 +252,7 @@ impl<'a> GuestMemory<'a> {
         space: &mut [MaybeUninit<libc::iovec>],
         iovs: u32,
         count: u32,
-        call: impl FnOnce(&[libc::iovec]) -> isize,
+        call: impl FnOnce(&[libc::iovec]) -> i64,
     ) -> Result<usize, Errno> {
         let space = &mut space[..count as usize];
         for (entry, addr) in space.iter_mut().zip((u64::from(iovs)..).step_by(8)) {
@@ -274,7 +278,7 @@ fn message(vecs: &[libc::iovec]) -> libc::msghdr {
 
 /// What a system call of libc's returned.
 #[inline]
-fn result(returned: isize) -> Result<usize, Errno> {
+fn result(returned: i64) -> Result<usize, Errno> {
     usize::try_from(returned).map_err(|_| Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::IO))
 }
 

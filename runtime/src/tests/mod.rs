@@ -1,9 +1,11 @@
 //! Tests of the whole crate with wasm functions assembled by hand.
 
 mod build;
+mod bulk;
 mod calls;
 mod interrupts;
 mod items;
+mod limits;
 mod traps;
 
 use std::process::{Command, ExitStatus};
