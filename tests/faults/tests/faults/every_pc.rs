@@ -6,7 +6,7 @@
 //! [`InterruptHandle::interrupt`], and returns when the interrupt's signal is pending: so that the kernel delivers it before the k-th
 //! instruction.
 
-use sconce_engine::{Engine, InterruptHandle, Linker, Module, Store, TrapCode, TypedFunc};
+use sconce_engine::{Backtrace, Engine, InterruptHandle, Linker, Module, Store, TrapCode, TypedFunc};
 use sconce_faults::{STYLES, Style, alive, assert_success, config, in_child};
 use std::cell::UnsafeCell;
 use std::mem::MaybeUninit;
@@ -30,6 +30,8 @@ struct Stepper {
     address: AtomicUsize,
     /// Raised by the handler, lowered by the second thread once it has begun.
     request: AtomicBool,
+    /// Whether stepping begins before wasm is entered.
+    entering: AtomicBool,
     /// Whether the process ends.
     over: AtomicBool,
 }
@@ -41,6 +43,7 @@ static STEPPER: Stepper = Stepper {
     target: AtomicUsize::new(usize::MAX),
     address: AtomicUsize::new(0),
     request: AtomicBool::new(false),
+    entering: AtomicBool::new(false),
     over: AtomicBool::new(false),
 };
 
@@ -212,6 +215,7 @@ impl Rig {
     fn run_to(&mut self, k: usize, program: &TypedFunc<i32, i32>, arm_first: bool) -> (Option<i32>, bool) {
         STEPPER.steps.store(0, Ordering::Relaxed);
         STEPPER.target.store(k, Ordering::Relaxed);
+        STEPPER.entering.store(arm_first, Ordering::Relaxed);
         if arm_first {
             arm();
         }
@@ -220,7 +224,10 @@ impl Rig {
         let reached = STEPPER.steps.load(Ordering::Relaxed) > k;
         let result = match result {
             Ok(value) => Some(value),
-            Err(e) if e.trap_code() == Some(TrapCode::Interrupt) => None,
+            Err(e) if e.trap_code() == Some(TrapCode::Interrupt) => {
+                assert_frames(e.backtrace().unwrap(), k);
+                None
+            }
             Err(e) => panic!("step {k} at {:#x}: {e}", STEPPER.address.load(Ordering::Relaxed)),
         };
         // The interrupt may have come too late for this run, and is then for the next.
@@ -229,6 +236,18 @@ impl Rig {
         assert_eq!(self.run.call(&mut self.store, 2).expect("the program is usable"), self.expected, "step {k}");
         (result, reached)
     }
+}
+
+/// No frame is missing and none is invented, wherever the interrupt came: the exported function, then `$run`, then `$double` or `$many`.
+fn assert_frames(backtrace: &Backtrace, k: usize) {
+    let functions: Vec<u32> = backtrace.frames.iter().rev().map(|f| f.func.as_u32()).collect();
+    let right = match functions[..] {
+        // Before anything was called.
+        [] => STEPPER.entering.load(Ordering::Relaxed),
+        [5..=7] | [5..=7, 4] | [5..=7, 4, 2 | 3] => true,
+        _ => false,
+    };
+    assert!(right, "step {k} at {:#x}: {functions:?}", STEPPER.address.load(Ordering::Relaxed));
 }
 
 /// At least so many instructions are in the paths below: should stepping not work, there would be none.

@@ -286,6 +286,86 @@ fn bulk_operations() {
     });
 }
 
+/// Lengths of bulk operations that compilers know, and may turn into loads and stores.
+const LENGTHS: [u64; 21] = [0, 1, 2, 3, 4, 5, 7, 8, 9, 12, 15, 16, 17, 24, 31, 32, 33, 63, 64, 65, 200];
+
+/// Fills and copies of literal lengths at the edge: all or nothing, as with any length, and overlap as if through a buffer.
+#[test]
+fn bulk_operations_of_known_length() {
+    let mut text = String::from("(module (memory (export \"m\") 1)\n");
+    for len in LENGTHS {
+        writeln!(
+            text,
+            "(func (export \"fill {len}\") (param i32 i32) (memory.fill (local.get 0) (local.get 1) (i32.const {len})))"
+        )
+        .unwrap();
+        writeln!(
+            text,
+            "(func (export \"zero {len}\") (param i32 i32) (memory.fill (local.get 0) (i32.const 0) (i32.const {len})))"
+        )
+        .unwrap();
+        writeln!(
+            text,
+            "(func (export \"copy {len}\") (param i32 i32) (memory.copy (local.get 0) (local.get 1) (i32.const {len})))"
+        )
+        .unwrap();
+    }
+    text.push(')');
+    for_each_style(|engine| {
+        let mut guest = Guest::new(engine, &text);
+        let memory = guest.instance.get_memory(&mut guest.store, "m").unwrap();
+        let ends = |len: u64| {
+            [0, 1, 5, 1000, PAGE - len - 1, PAGE - len, PAGE - len + 1, PAGE - 1, PAGE, PAGE + 1, 1 << 31, (1 << 32) - 1]
+        };
+        // Neighbours differ, and no byte is zero.
+        let before: Vec<u8> = (0..PAGE as usize).map(|i| (i * 7 + i / 251) as u8 | 1).collect();
+        memory.write(&mut guest.store, 0, &before).unwrap();
+        for len in LENGTHS {
+            for dst in ends(len) {
+                check_bulk(&mut guest, memory, &before, "fill", [dst, 0xff, len]);
+                check_bulk(&mut guest, memory, &before, "zero", [dst, 0, len]);
+                // Near ones overlap.
+                let near = [2, 7, 990, 999, 1001, 1016, dst.wrapping_add(1), dst.wrapping_sub(3)];
+                for src in near.into_iter().chain(ends(len)).filter(|s| u32::try_from(*s).is_ok()) {
+                    check_bulk(&mut guest, memory, &before, "copy", [dst, src, len]);
+                }
+            }
+        }
+    });
+}
+
+/// Does one operation on a page of `before`, compares all of it with a model's, and puts it in order again.
+fn check_bulk(guest: &mut Guest, memory: Memory, before: &[u8], name: &str, [dst, src, len]: [u64; 3]) {
+    let inside = dst + len <= PAGE && (name != "copy" || src + len <= PAGE);
+    let mut expected = before.to_vec();
+    if inside {
+        let (d, s, n) = (dst as usize, src as usize, len as usize);
+        match name {
+            "fill" => expected[d..d + n].fill(src as u8),
+            "zero" => expected[d..d + n].fill(0),
+            _ => expected.copy_within(s..s + n, d),
+        }
+    }
+    let args = [dst, src].map(|v| Val::I32((v as u32).cast_signed()));
+    match guest.try_call(&format!("{name} {len}"), &args) {
+        Ok(_) => assert!(inside, "{name} {dst:#x} {src:#x} {len} did not trap"),
+        Err(e) => {
+            assert_eq!(e.trap_code(), Some(TrapCode::MemoryOutOfBounds), "{name} {dst:#x} {src:#x} {len}");
+            assert!(!inside, "{name} {dst:#x} {src:#x} {len} trapped");
+            guest.assert_alive();
+        }
+    }
+    let mut after = vec![0; before.len()];
+    memory.read(&guest.store, 0, &mut after).unwrap();
+    if after != expected {
+        let at = after.iter().zip(&expected).position(|(a, e)| a != e);
+        panic!("{name} {dst:#x} {src:#x} {len}: wrong from byte {at:x?} on");
+    }
+    if inside {
+        memory.write(&mut guest.store, 0, before).unwrap();
+    }
+}
+
 /// Three numbers as i32 arguments, if each is below 2^32.
 trait Arguments {
     fn try_map_u32(self) -> Result<Vec<Val>, std::num::TryFromIntError>;
