@@ -5,12 +5,10 @@
 //! through raw pointers. What a [`GuestMemory`] covers was accessible when it was made, and stays so while it lives,
 //! because memories never move and never shrink; growth is seen by the next one.
 //!
-//! System calls are made without libc's wrappers, which are points of thread cancellation and pay for it once there is a
-//! second thread.
-//!
 //! Arrays of guest iovecs are read once, into host iovecs on the stack, at most [`IOV_MAX`] of them, as the kernel has it:
 //! what was checked is what is used, and no number of the guest's makes the host allocate.
 
+use crate::sys::syscall::syscall;
 use rustix::fd::{AsRawFd, BorrowedFd};
 use rustix::io::Errno;
 use sconce_environ::vm::VmMemory;
@@ -154,81 +152,84 @@ impl<'a> GuestMemory<'a> {
         let len = len.into();
         let pointer = self.pointer(addr.into(), len)?;
         // SAFETY: the kernel writes at most `len` bytes, which were checked.
-        result(unsafe { libc::syscall(libc::SYS_getrandom, pointer, len as usize, 0) })
+        unsafe { syscall(libc::SYS_getrandom, [pointer as usize, len as usize, 0, 0, 0, 0]) }
     }
 
     /// `readv(2)` into the guest's iovec array of `count` entries at `iovs`. Returns the bytes read.
-    #[inline]
+    #[inline(always)]
     pub fn readv(self, fd: BorrowedFd<'_>, iovs: u32, count: u32) -> Result<usize, Errno> {
-        self.vectored(iovs, count, |vecs| match vecs {
-            // SAFETY: `vectored` hands over ranges inside the memory only; the kernel writes no further.
-            [one] => unsafe { libc::syscall(libc::SYS_read, fd.as_raw_fd(), one.iov_base, one.iov_len) },
-            // SAFETY: as above, for each entry.
-            many => unsafe { libc::syscall(libc::SYS_readv, fd.as_raw_fd(), many.as_ptr(), many.len()) },
-        })
+        self.transfer([libc::SYS_read, libc::SYS_readv], fd, iovs, count, 0)
     }
 
     /// `writev(2)` from the guest's iovec array. Returns the bytes written.
-    #[inline]
+    #[inline(always)]
     pub fn writev(self, fd: BorrowedFd<'_>, iovs: u32, count: u32) -> Result<usize, Errno> {
-        self.vectored(iovs, count, |vecs| match vecs {
-            // SAFETY: `vectored` hands over ranges inside the memory only; the kernel reads no further.
-            [one] => unsafe { libc::syscall(libc::SYS_write, fd.as_raw_fd(), one.iov_base, one.iov_len) },
-            // SAFETY: as above, for each entry.
-            many => unsafe { libc::syscall(libc::SYS_writev, fd.as_raw_fd(), many.as_ptr(), many.len()) },
-        })
+        self.transfer([libc::SYS_write, libc::SYS_writev], fd, iovs, count, 0)
     }
 
     /// `preadv(2)` at `offset` of the file. An offset above `i64::MAX` is `EINVAL`.
-    #[inline]
+    #[inline(always)]
     pub fn preadv(self, fd: BorrowedFd<'_>, iovs: u32, count: u32, offset: u64) -> Result<usize, Errno> {
         let offset = i64::try_from(offset).map_err(|_| Errno::INVAL)?;
-        self.vectored(iovs, count, |vecs| match vecs {
-            // SAFETY: `vectored` hands over ranges inside the memory only; the kernel writes no further.
-            [one] => unsafe { libc::syscall(libc::SYS_pread64, fd.as_raw_fd(), one.iov_base, one.iov_len, offset) },
-            // SAFETY: as above, for each entry.
-            many => unsafe { libc::syscall(libc::SYS_preadv, fd.as_raw_fd(), many.as_ptr(), many.len(), offset, 0) },
-        })
+        self.transfer([libc::SYS_pread64, libc::SYS_preadv], fd, iovs, count, offset as usize)
     }
 
     /// `pwritev(2)` at `offset` of the file. An offset above `i64::MAX` is `EINVAL`.
-    #[inline]
+    #[inline(always)]
     pub fn pwritev(self, fd: BorrowedFd<'_>, iovs: u32, count: u32, offset: u64) -> Result<usize, Errno> {
         let offset = i64::try_from(offset).map_err(|_| Errno::INVAL)?;
-        self.vectored(iovs, count, |vecs| match vecs {
-            // SAFETY: `vectored` hands over ranges inside the memory only; the kernel reads no further.
-            [one] => unsafe { libc::syscall(libc::SYS_pwrite64, fd.as_raw_fd(), one.iov_base, one.iov_len, offset) },
-            // SAFETY: as above, for each entry.
-            many => unsafe { libc::syscall(libc::SYS_pwritev, fd.as_raw_fd(), many.as_ptr(), many.len(), offset, 0) },
+        self.transfer([libc::SYS_pwrite64, libc::SYS_pwritev], fd, iovs, count, offset as usize)
+    }
+
+    /// One of the four pairs above: the call for one buffer, and the call for many. The kernel writes the buffers, or reads
+    /// them, and nothing else; it ignores an offset where the call has none.
+    #[inline(always)]
+    fn transfer(self, [one, many]: [i64; 2], fd: BorrowedFd<'_>, iovs: u32, count: u32, offset: usize) -> Result<usize, Errno> {
+        let fd = fd.as_raw_fd() as usize;
+        if count == 1 {
+            let vec = self.iovec(iovs.into())?;
+            // SAFETY: the buffer is inside the memory; the call is one of the four for one buffer.
+            return unsafe { syscall(one, [fd, vec.iov_base as usize, vec.iov_len, offset, 0, 0]) };
+        }
+        self.vectored(iovs, count, |vecs| {
+            // SAFETY: `vectored` hands over buffers inside the memory; the call is one of the four for many buffers.
+            unsafe { syscall(many, [fd, vecs.as_ptr() as usize, vecs.len(), offset, 0, 0]) }
         })
     }
 
     /// `recvmsg(2)` into the guest's iovec array, with `flags` (`MSG_*`). Returns the bytes received and the flags that the
     /// kernel gave back (`MSG_TRUNC`). Descriptors that a peer passes along are not received.
     pub fn recv(self, fd: BorrowedFd<'_>, iovs: u32, count: u32, flags: i32) -> Result<(usize, i32), Errno> {
-        let mut out_flags = 0;
-        let received = self.vectored(iovs, count, |vecs| {
+        self.vectored(iovs, count, |vecs| {
             let mut message = message(vecs);
+            let args = [fd.as_raw_fd() as usize, &raw mut message as usize, flags as usize, 0, 0, 0];
             // SAFETY: the message's vectors are ranges inside the memory, and it has neither address nor control buffer.
-            let received = unsafe { libc::syscall(libc::SYS_recvmsg, fd.as_raw_fd(), &raw mut message, flags) };
-            out_flags = message.msg_flags;
-            received
-        })?;
-        Ok((received, out_flags))
+            let received = unsafe { syscall(libc::SYS_recvmsg, args) }?;
+            Ok((received, message.msg_flags))
+        })
     }
 
     /// `sendmsg(2)` from the guest's iovec array. A peer that is gone is `EPIPE`, never a signal. Returns the bytes sent.
     pub fn send(self, fd: BorrowedFd<'_>, iovs: u32, count: u32) -> Result<usize, Errno> {
         self.vectored(iovs, count, |vecs| {
             let message = message(vecs);
+            let args = [fd.as_raw_fd() as usize, &raw const message as usize, libc::MSG_NOSIGNAL as usize, 0, 0, 0];
             // SAFETY: the message's vectors are ranges inside the memory, and it has neither address nor control buffer.
-            unsafe { libc::syscall(libc::SYS_sendmsg, fd.as_raw_fd(), &raw const message, libc::MSG_NOSIGNAL) }
+            unsafe { syscall(libc::SYS_sendmsg, args) }
         })
     }
 
+    /// The guest's iovec at `addr`, read once and checked, as the kernel wants it.
+    #[inline(always)]
+    fn iovec(self, addr: u64) -> Result<libc::iovec, GuestFault> {
+        let (pointer, len) = (self.read::<u32>(addr)?, self.read::<u32>(addr + 4)?);
+        let base = self.pointer(pointer.into(), len.into())?;
+        Ok(libc::iovec { iov_base: base.cast(), iov_len: len as usize })
+    }
+
     /// Runs `call` on the host's view of the guest's iovec array, every entry of which was checked.
-    #[inline]
-    fn vectored(self, iovs: u32, count: u32, call: impl FnOnce(&[libc::iovec]) -> i64) -> Result<usize, Errno> {
+    #[inline(always)]
+    fn vectored<T>(self, iovs: u32, count: u32, call: impl FnOnce(&[libc::iovec]) -> Result<T, Errno>) -> Result<T, Errno> {
         if count as usize <= FEW {
             self.vectored_in(&mut [const { MaybeUninit::uninit() }; FEW], iovs, count, call)
         } else {
@@ -238,7 +239,7 @@ impl<'a> GuestMemory<'a> {
 
     /// Apart, so that only calls which need it pay for 16 KiB of stack.
     #[inline(never)]
-    fn vectored_many(self, iovs: u32, count: u32, call: impl FnOnce(&[libc::iovec]) -> i64) -> Result<usize, Errno> {
+    fn vectored_many<T>(self, iovs: u32, count: u32, call: impl FnOnce(&[libc::iovec]) -> Result<T, Errno>) -> Result<T, Errno> {
         if count > IOV_MAX {
             return Err(Errno::INVAL);
         }
@@ -247,22 +248,19 @@ impl<'a> GuestMemory<'a> {
 
     /// `count` is at most `space.len()`.
     #[inline]
-    fn vectored_in(
+    fn vectored_in<T>(
         self,
         space: &mut [MaybeUninit<libc::iovec>],
         iovs: u32,
         count: u32,
-        call: impl FnOnce(&[libc::iovec]) -> i64,
-    ) -> Result<usize, Errno> {
+        call: impl FnOnce(&[libc::iovec]) -> Result<T, Errno>,
+    ) -> Result<T, Errno> {
         let space = &mut space[..count as usize];
         for (entry, addr) in space.iter_mut().zip((u64::from(iovs)..).step_by(8)) {
-            let (pointer, len) = (self.read::<u32>(addr)?, self.read::<u32>(addr + 4)?);
-            let base = self.pointer(pointer.into(), len.into())?;
-            entry.write(libc::iovec { iov_base: base.cast(), iov_len: len as usize });
+            entry.write(self.iovec(addr)?);
         }
         // SAFETY: the loop wrote all `count` entries of `space`, and MaybeUninit<iovec> has iovec's layout.
-        let vecs = unsafe { std::slice::from_raw_parts(space.as_ptr().cast::<libc::iovec>(), space.len()) };
-        result(call(vecs))
+        call(unsafe { std::slice::from_raw_parts(space.as_ptr().cast::<libc::iovec>(), space.len()) })
     }
 }
 
@@ -274,12 +272,6 @@ fn message(vecs: &[libc::iovec]) -> libc::msghdr {
     message.msg_iov = vecs.as_ptr().cast_mut();
     message.msg_iovlen = vecs.len();
     message
-}
-
-/// What a system call of libc's returned.
-#[inline]
-fn result(returned: i64) -> Result<usize, Errno> {
-    usize::try_from(returned).map_err(|_| Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::IO))
 }
 
 #[cfg(test)]

@@ -149,30 +149,56 @@ pub(crate) fn timestamp(seconds: i64, nanoseconds: u64) -> u64 {
     seconds.saturating_mul(1_000_000_000).saturating_add(nanoseconds)
 }
 
+/// What there is to know of a file. (The kernel's own structure is twice as long, and copying it about shows.)
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Status {
+    pub device: u64,
+    pub inode: u64,
+    pub kind: FileType,
+    pub links: u64,
+    /// In bytes.
+    pub size: u64,
+    /// Access, modification, change: `$timestamp`s.
+    pub times: [u64; 3],
+}
+
+impl Status {
+    #[inline]
+    pub(crate) fn of(stat: &Stat) -> Status {
+        Status {
+            device: stat.st_dev,
+            inode: stat.st_ino,
+            kind: FileType::from_raw_mode(stat.st_mode),
+            links: stat.st_nlink,
+            size: stat.st_size as u64,
+            times: [
+                timestamp(stat.st_atime, stat.st_atime_nsec),
+                timestamp(stat.st_mtime, stat.st_mtime_nsec),
+                timestamp(stat.st_ctime, stat.st_ctime_nsec),
+            ],
+        }
+    }
+}
+
 /// A `$filestat` as bytes, and how many of them: 64, or 56 in `wasi_unstable`, whose link count has 32 bits.
-pub(crate) fn filestat(stat: &Stat, filetype: u8, generation: Generation) -> ([u8; 64], usize) {
+pub(crate) fn filestat(status: &Status, filetype: u8, generation: Generation) -> ([u8; 64], usize) {
     let mut out = [0; 64];
-    out[0..8].copy_from_slice(&stat.st_dev.to_le_bytes());
-    out[8..16].copy_from_slice(&stat.st_ino.to_le_bytes());
+    out[0..8].copy_from_slice(&status.device.to_le_bytes());
+    out[8..16].copy_from_slice(&status.inode.to_le_bytes());
     out[16] = filetype;
     let at = match generation {
         Generation::Unstable => {
-            let links = u32::try_from(stat.st_nlink).unwrap_or(u32::MAX);
+            let links = u32::try_from(status.links).unwrap_or(u32::MAX);
             out[20..24].copy_from_slice(&links.to_le_bytes());
             24
         }
         Generation::Preview1 => {
-            out[24..32].copy_from_slice(&stat.st_nlink.to_le_bytes());
+            out[24..32].copy_from_slice(&status.links.to_le_bytes());
             32
         }
     };
-    let rest = [
-        stat.st_size as u64,
-        timestamp(stat.st_atime, stat.st_atime_nsec),
-        timestamp(stat.st_mtime, stat.st_mtime_nsec),
-        timestamp(stat.st_ctime, stat.st_ctime_nsec),
-    ];
-    for (i, value) in rest.iter().enumerate() {
+    let [atim, mtim, ctim] = status.times;
+    for (i, value) in [status.size, atim, mtim, ctim].iter().enumerate() {
         out[at + i * 8..at + i * 8 + 8].copy_from_slice(&value.to_le_bytes());
     }
     (out, at + 32)
@@ -193,7 +219,7 @@ mod tests {
     #[test]
     fn generations_differ_from_the_link_count_on() {
         let file = std::fs::File::open("/").unwrap();
-        let stat = rustix::fs::fstat(&file).unwrap();
+        let stat = Status::of(&rustix::fs::fstat(&file).unwrap());
         let (new, new_len) = filestat(&stat, 3, Generation::Preview1);
         let (old, old_len) = filestat(&stat, 3, Generation::Unstable);
         assert_eq!((new_len, old_len), (64, 56));

@@ -2,7 +2,7 @@
 
 use crate::ctx::WasiCtx;
 use crate::errno::{Errno, Fail, Outcome};
-use crate::resolve::GuestPath;
+use crate::resolve::{GuestPath, PATH_MAX};
 use sconce_engine::GuestMemory;
 
 /// The caller's side of a host call.
@@ -16,7 +16,7 @@ pub(crate) struct Call<'a> {
 
 impl Call<'_> {
     /// Runs a system call that may wait, again whenever a signal cut it short that was not meant to stop the guest.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn retry<T>(&self, mut op: impl FnMut() -> rustix::io::Result<T>) -> Outcome<T> {
         loop {
             match op() {
@@ -31,35 +31,52 @@ impl Call<'_> {
         if (self.interrupted)() { Err(Fail::Interrupted) } else { Ok(()) }
     }
 
-    /// Runs `op` on a path in the guest's memory, copied out of it before it is looked at.
-    #[inline]
-    pub(crate) fn with_path<T>(&self, pointer: u32, len: u32, op: impl FnOnce(GuestPath<'_>) -> Outcome<T>) -> Outcome<T> {
-        self.with_text(pointer, len, |bytes| op(GuestPath::new(bytes)?))
-    }
-
-    /// Runs `op` on at most `PATH_MAX` bytes of the guest's memory.
-    #[inline]
-    pub(crate) fn with_text<T>(&self, pointer: u32, len: u32, op: impl FnOnce(&[u8]) -> Outcome<T>) -> Outcome<T> {
-        const SHORT: usize = 256;
-        let len = len as usize;
-        if len <= SHORT {
-            let mut space = [0; SHORT];
-            let bytes = &mut space[..len];
-            self.memory.read_bytes(pointer, bytes)?;
-            return op(bytes);
-        }
-        self.memory.check(pointer, len as u64)?;
-        if len > crate::resolve::PATH_MAX {
-            return Err(Errno::NameTooLong.into());
-        }
-        let mut bytes = vec![0; len];
-        self.memory.read_bytes(pointer, &mut bytes)?;
-        op(&bytes)
-    }
-
     /// Writes a number for the guest.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn put_u32(&self, pointer: u32, value: u32) -> Outcome {
         Ok(self.memory.write(pointer, value)?)
+    }
+}
+
+/// Where a path of the guest's is copied to: short ones on the stack.
+pub(crate) struct Text {
+    short: [u8; SHORT],
+    long: Vec<u8>,
+}
+
+const SHORT: usize = 256;
+
+impl Text {
+    #[inline(always)]
+    pub(crate) fn new() -> Text {
+        Text { short: [0; SHORT], long: Vec::new() }
+    }
+
+    /// A path in the guest's memory, copied out of it before it is looked at.
+    #[inline(always)]
+    pub(crate) fn path(&mut self, call: &Call<'_>, at: (u32, u32)) -> Outcome<GuestPath<'_>> {
+        Ok(GuestPath::new(self.bytes(call, at)?)?)
+    }
+
+    /// At most `PATH_MAX` bytes of the guest's memory.
+    #[inline(always)]
+    pub(crate) fn bytes(&mut self, call: &Call<'_>, (pointer, len): (u32, u32)) -> Outcome<&[u8]> {
+        if len as usize > SHORT {
+            return self.long(call, pointer, len);
+        }
+        let bytes = &mut self.short[..len as usize];
+        call.memory.read_bytes(pointer, bytes)?;
+        Ok(bytes)
+    }
+
+    #[inline(never)]
+    fn long(&mut self, call: &Call<'_>, pointer: u32, len: u32) -> Outcome<&[u8]> {
+        call.memory.check(pointer, len)?;
+        if len as usize > PATH_MAX {
+            return Err(Errno::NameTooLong.into());
+        }
+        self.long = vec![0; len as usize];
+        call.memory.read_bytes(pointer, &mut self.long)?;
+        Ok(&self.long)
     }
 }

@@ -63,6 +63,34 @@ impl AsFd for Descriptor {
 impl Descriptor {
     /// With all the rights that its kind and the mode that it was opened with allow.
     pub(crate) fn new(file: OwnedFd, sharing: Sharing, access: Access) -> rustix::io::Result<Descriptor> {
+        let flags = rustix::fs::fcntl_getfl(&file)?;
+        Descriptor::with_flags(file, sharing, access, flags)
+    }
+
+    /// What `path_open` opened with the flags `host`, `O_NONBLOCK` among them, so that neither a FIFO nor a device could keep it
+    /// from returning.
+    pub(crate) fn opened(
+        file: OwnedFd,
+        access: Access,
+        asked: (u64, u64),
+        flags: u16,
+        host: OFlags,
+    ) -> rustix::io::Result<Descriptor> {
+        let mut d = Descriptor::with_flags(file, Sharing::Own, access, host)?;
+        let waits = d.filetype != filetype::DIRECTORY && d.filetype != filetype::REGULAR_FILE;
+        if waits && flags & fdflags::NONBLOCK == 0 {
+            let now = rustix::fs::fcntl_getfl(&d.file)?;
+            rustix::fs::fcntl_setfl(&d.file, now.difference(OFlags::NONBLOCK))?;
+        }
+        // Times may be set through a file that was opened for reading, as utimensat would by its name.
+        *d.base.get_mut() |= if waits { 0 } else { rights::FD_FILESTAT_SET_TIMES };
+        *d.base.get_mut() &= asked.0;
+        *d.inheriting.get_mut() &= asked.1;
+        *d.flags.get_mut() = flags & !fdflags::APPEND;
+        Ok(d)
+    }
+
+    fn with_flags(file: OwnedFd, sharing: Sharing, access: Access, flags: OFlags) -> rustix::io::Result<Descriptor> {
         let kind = FileType::from_raw_mode(rustix::fs::fstat(&file)?.st_mode);
         let filetype = match kind {
             FileType::Socket if rustix::net::sockopt::socket_type(&file)? == rustix::net::SocketType::DGRAM => {
@@ -76,7 +104,6 @@ impl Descriptor {
             FileType::CharacterDevice if rustix::termios::isatty(&file) => (rights::TERMINAL, 0),
             _ => (rights::FILE, 0),
         };
-        let flags = rustix::fs::fcntl_getfl(&file)?;
         if kind != FileType::Directory {
             match flags & OFlags::ACCMODE {
                 OFlags::WRONLY => base &= !rights::FD_READ,
@@ -84,7 +111,6 @@ impl Descriptor {
                 _ => base &= !rights::MUTATE,
             }
         }
-        let kernel_sync = fdflags_of(flags) & SYNC_FLAGS;
         Ok(Descriptor {
             file,
             filetype,
@@ -95,26 +121,9 @@ impl Descriptor {
             base: AtomicU64::new(base),
             inheriting: AtomicU64::new(inheriting),
             flags: AtomicU16::new(fdflags_of(flags) & !fdflags::APPEND),
-            kernel_sync,
+            kernel_sync: fdflags_of(flags) & SYNC_FLAGS,
             reading_entries: Mutex::new(()),
         })
-    }
-
-    /// What `path_open` opened, with `O_NONBLOCK`, so that neither a FIFO nor a device could keep it from returning.
-    pub(crate) fn opened(file: OwnedFd, access: Access, asked: (u64, u64), flags: u16) -> rustix::io::Result<Descriptor> {
-        let mut d = Descriptor::new(file, Sharing::Own, access)?;
-        let directory = d.filetype == filetype::DIRECTORY;
-        let waits = !directory && d.filetype != filetype::REGULAR_FILE;
-        if waits && flags & fdflags::NONBLOCK == 0 {
-            let now = rustix::fs::fcntl_getfl(&d.file)?;
-            rustix::fs::fcntl_setfl(&d.file, now.difference(OFlags::NONBLOCK))?;
-        }
-        // Times may be set through a file that was opened for reading, as utimensat would by its name.
-        *d.base.get_mut() |= if waits { 0 } else { rights::FD_FILESTAT_SET_TIMES };
-        *d.base.get_mut() &= asked.0;
-        *d.inheriting.get_mut() &= asked.1;
-        *d.flags.get_mut() = flags & !fdflags::APPEND;
-        Ok(d)
     }
 
     /// Base and inheriting rights.
@@ -174,23 +183,22 @@ impl Descriptor {
     }
 
     /// Runs a transfer that may wait, in the way that the guest's flags want it.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn transfer<T>(&self, events: PollFlags, mut op: impl FnMut() -> rustix::io::Result<T>) -> rustix::io::Result<T> {
-        if self.sharing == Sharing::Own {
-            return op();
-        }
-        if self.nonblocking() && !self.ready(events, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }))? {
+        let shared = self.sharing == Sharing::Shared;
+        if shared && self.nonblocking() && !self.ready(events, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }))? {
             return Err(rustix::io::Errno::AGAIN);
         }
         loop {
             match op() {
                 // The description does not block, but the guest wants to.
-                Err(rustix::io::Errno::AGAIN) if !self.nonblocking() => self.ready(events, None)?,
+                Err(rustix::io::Errno::AGAIN) if shared && !self.nonblocking() => self.ready(events, None)?,
                 done => return done,
             };
         }
     }
 
+    #[inline(never)]
     fn ready(&self, events: PollFlags, timeout: Option<&Timespec>) -> rustix::io::Result<bool> {
         Ok(rustix::event::poll(&mut [PollFd::new(&self.file, events)], timeout)? != 0)
     }

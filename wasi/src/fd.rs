@@ -1,6 +1,6 @@
 //! `fd_*`: what is done through an open descriptor.
 
-use crate::abi::{self, Generation, fdflags, filetype, fstflags, rights};
+use crate::abi::{self, Generation, Status, fdflags, filetype, fstflags, rights};
 use crate::call::Call;
 use crate::descriptor::Descriptor;
 use crate::errno::{Errno, Fail, Outcome};
@@ -15,7 +15,7 @@ fn offset(value: u64) -> Outcome<u64> {
 }
 
 /// `fd_read`: bytes read go to `out`.
-#[inline]
+#[inline(always)]
 pub(crate) fn read(call: &Call<'_>, fd: u32, iovs: u32, count: u32, out: u32) -> Outcome {
     call.memory.check(out, 4u32)?;
     let d = call.ctx.fd(fd, rights::FD_READ)?;
@@ -24,7 +24,7 @@ pub(crate) fn read(call: &Call<'_>, fd: u32, iovs: u32, count: u32, out: u32) ->
 }
 
 /// `fd_pread`.
-#[inline]
+#[inline(always)]
 pub(crate) fn pread(call: &Call<'_>, fd: u32, iovs: u32, count: u32, at: u64, out: u32) -> Outcome {
     call.memory.check(out, 4u32)?;
     let d = call.ctx.fd(fd, rights::FD_READ | rights::FD_SEEK)?;
@@ -33,7 +33,7 @@ pub(crate) fn pread(call: &Call<'_>, fd: u32, iovs: u32, count: u32, at: u64, ou
 }
 
 /// `fd_write`: bytes written go to `out`. When nobody reads standard output or error any more, the run ends.
-#[inline]
+#[inline(always)]
 pub(crate) fn write(call: &Call<'_>, fd: u32, iovs: u32, count: u32, out: u32) -> Outcome {
     call.memory.check(out, 4u32)?;
     let d = call.ctx.fd(fd, rights::FD_WRITE)?;
@@ -46,7 +46,7 @@ pub(crate) fn write(call: &Call<'_>, fd: u32, iovs: u32, count: u32, out: u32) -
 }
 
 /// `fd_pwrite`.
-#[inline]
+#[inline(always)]
 pub(crate) fn pwrite(call: &Call<'_>, fd: u32, iovs: u32, count: u32, at: u64, out: u32) -> Outcome {
     call.memory.check(out, 4u32)?;
     let d = call.ctx.fd(fd, rights::FD_WRITE | rights::FD_SEEK)?;
@@ -56,6 +56,7 @@ pub(crate) fn pwrite(call: &Call<'_>, fd: u32, iovs: u32, count: u32, at: u64, o
 }
 
 /// `fd_seek`: the new position goes to `out`.
+#[inline(always)]
 pub(crate) fn seek(call: &Call<'_>, generation: Generation, fd: u32, by: i64, whence: u32, out: u32) -> Outcome {
     let from = match (generation, whence) {
         (Generation::Preview1, 0) | (Generation::Unstable, 2) => SeekFrom::Start(offset(by as u64)?),
@@ -126,6 +127,7 @@ pub(crate) fn allocate(call: &Call<'_>, fd: u32, at: u64, len: u64) -> Outcome {
 }
 
 /// `fd_fdstat_get`.
+#[inline(always)]
 pub(crate) fn fdstat_get(call: &Call<'_>, fd: u32, out: u32) -> Outcome {
     let d = call.ctx.fd(fd, 0)?;
     let (base, inheriting) = d.rights();
@@ -152,15 +154,16 @@ pub(crate) fn fdstat_set_rights(call: &Call<'_>, fd: u32, base: u64, inheriting:
 }
 
 /// `fd_filestat_get`.
+#[inline(always)]
 pub(crate) fn filestat_get(call: &Call<'_>, generation: Generation, fd: u32, out: u32) -> Outcome {
     let d = call.ctx.fd(fd, rights::FD_FILESTAT_GET)?;
-    let stat = rustix::fs::fstat(&*d)?;
-    put_filestat(call, &stat, d.filetype, generation, out)
+    let status = Status::of(&rustix::fs::fstat(&*d)?);
+    put_filestat(call, &status, d.filetype, generation, out)
 }
 
 /// Writes a `$filestat`.
-pub(crate) fn put_filestat(call: &Call<'_>, stat: &rustix::fs::Stat, filetype: u8, generation: Generation, out: u32) -> Outcome {
-    let (bytes, len) = abi::filestat(stat, filetype, generation);
+pub(crate) fn put_filestat(call: &Call<'_>, status: &Status, filetype: u8, generation: Generation, out: u32) -> Outcome {
+    let (bytes, len) = abi::filestat(status, filetype, generation);
     Ok(call.memory.write_bytes(out, &bytes[..len])?)
 }
 

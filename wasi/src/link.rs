@@ -1,4 +1,7 @@
 //! The functions by name, a row each, and how a call ends.
+//!
+//! What is called often is inlined down to the system call, since each return after one is mispredicted: the kernel has
+//! cleared the return stack buffer.
 
 use crate::abi::Generation::{Preview1, Unstable};
 use crate::call::Call;
@@ -24,7 +27,7 @@ pub struct BrokenPipe;
 pub struct Killed(pub i32);
 
 /// What the guest, or the run, sees of an outcome.
-#[inline]
+#[inline(always)]
 fn ended(outcome: Outcome) -> Result<u32, Error> {
     match outcome {
         Ok(()) => Ok(Errno::Success as u32),
@@ -45,7 +48,7 @@ fn stopped(fail: Fail) -> Error {
 }
 
 /// Runs a function for a caller. One that exports no memory has none: every address is a fault.
-#[inline]
+#[inline(always)]
 fn enter<T: 'static>(caller: &Caller<'_, T>, get: fn(&T) -> &WasiCtx, body: impl FnOnce(&Call<'_>) -> Outcome) -> Outcome {
     body(&Call {
         ctx: get(caller.data()),
@@ -99,7 +102,7 @@ pub fn add_to_linker<T: 'static>(linker: &mut Linker<T>, get: fn(&T) -> &WasiCtx
             fd_sync(fd: u32) = |c| fd::sync(c, fd);
             fd_tell(fd: u32, out: u32) = |c| fd::tell(c, fd, out);
             fd_write(fd: u32, iovs: u32, count: u32, out: u32) = |c| fd::write(c, fd, iovs, count, out);
-            path_create_directory(fd: u32, path: u32, len: u32) = |c| path::create_directory(c, fd, path, len);
+            path_create_directory(fd: u32, path: u32, len: u32) = |c| path::create_directory(c, fd, (path, len));
             path_filestat_set_times(fd: u32, lookup: u32, path: u32, len: u32, atim: u64, mtim: u64, flags: u32)
                 = |c| path::filestat_set_times(c, fd, lookup, (path, len), (atim, mtim), flags);
             path_link(fd: u32, lookup: u32, old: u32, old_len: u32, new_fd: u32, new: u32, new_len: u32)
@@ -108,12 +111,12 @@ pub fn add_to_linker<T: 'static>(linker: &mut Linker<T>, get: fn(&T) -> &WasiCtx
                 = |c| path::open(c, fd, (path, len), &path::Open { lookup, oflags, base, inheriting, fdflags }, out);
             path_readlink(fd: u32, path: u32, len: u32, buf: u32, buf_len: u32, out: u32)
                 = |c| path::readlink(c, fd, (path, len), buf, buf_len, out);
-            path_remove_directory(fd: u32, path: u32, len: u32) = |c| path::remove_directory(c, fd, path, len);
+            path_remove_directory(fd: u32, path: u32, len: u32) = |c| path::remove_directory(c, fd, (path, len));
             path_rename(fd: u32, old: u32, old_len: u32, new_fd: u32, new: u32, new_len: u32)
                 = |c| path::rename(c, fd, (old, old_len), new_fd, (new, new_len));
             path_symlink(old: u32, old_len: u32, fd: u32, new: u32, new_len: u32)
                 = |c| path::symlink(c, (old, old_len), fd, (new, new_len));
-            path_unlink_file(fd: u32, path: u32, len: u32) = |c| path::unlink_file(c, fd, path, len);
+            path_unlink_file(fd: u32, path: u32, len: u32) = |c| path::unlink_file(c, fd, (path, len));
             proc_raise(signal: u32) = |c| proc::raise(c, signal);
             random_get(buf: u32, len: u32) = |c| random::get(c, buf, len);
             sched_yield() = |c| sched::yield_(c);
@@ -131,7 +134,7 @@ pub fn add_to_linker<T: 'static>(linker: &mut Linker<T>, get: fn(&T) -> &WasiCtx
         fd_filestat_get(fd: u32, out: u32) = |c| fd::filestat_get(c, Preview1, fd, out);
         fd_seek(fd: u32, by: i64, whence: u32, out: u32) = |c| fd::seek(c, Preview1, fd, by, whence, out);
         path_filestat_get(fd: u32, lookup: u32, path: u32, len: u32, out: u32)
-            = |c| path::filestat_get(c, Preview1, fd, lookup, path, len, out);
+            = |c| path::filestat_get(c, Preview1, fd, lookup, (path, len), out);
         poll_oneoff(input: u32, output: u32, count: u32, out: u32) = |c| poll::oneoff(c, Preview1, input, output, count, out);
         sock_accept(fd: u32, flags: u32, out: u32) = |c| sock::accept(c, fd, flags, out);
     }
@@ -139,7 +142,7 @@ pub fn add_to_linker<T: 'static>(linker: &mut Linker<T>, get: fn(&T) -> &WasiCtx
         fd_filestat_get(fd: u32, out: u32) = |c| fd::filestat_get(c, Unstable, fd, out);
         fd_seek(fd: u32, by: i64, whence: u32, out: u32) = |c| fd::seek(c, Unstable, fd, by, whence, out);
         path_filestat_get(fd: u32, lookup: u32, path: u32, len: u32, out: u32)
-            = |c| path::filestat_get(c, Unstable, fd, lookup, path, len, out);
+            = |c| path::filestat_get(c, Unstable, fd, lookup, (path, len), out);
         poll_oneoff(input: u32, output: u32, count: u32, out: u32) = |c| poll::oneoff(c, Unstable, input, output, count, out);
     }
     Ok(())

@@ -5,13 +5,13 @@
 //! it the file could be written.
 
 use crate::abi::{Generation, fdflags, filetype_of, oflags, rights};
-use crate::call::Call;
+use crate::call::{Call, Text};
 use crate::descriptor::{Access, Descriptor};
 use crate::errno::{Errno, Outcome};
 use crate::fd::{put_filestat, timestamps};
 use crate::resolve::{Follow, GuestPath, PATH_MAX};
 use rustix::fd::{AsFd, OwnedFd};
-use rustix::fs::{FileType, Mode, OFlags};
+use rustix::fs::{Mode, OFlags};
 use std::sync::Arc;
 
 /// `$lookupflags`.
@@ -40,7 +40,8 @@ pub(crate) struct Open {
 }
 
 /// `path_open`: the new descriptor goes to `out`.
-pub(crate) fn open(call: &Call<'_>, fd: u32, (path, len): (u32, u32), ask: &Open, out: u32) -> Outcome {
+#[inline(always)]
+pub(crate) fn open(call: &Call<'_>, fd: u32, path: (u32, u32), ask: &Open, out: u32) -> Outcome {
     call.memory.check(out, 4u32)?;
     let follow = follow(ask.lookup)?;
     let flags = u16::try_from(ask.fdflags).map_err(|_| Errno::Inval)?;
@@ -60,11 +61,13 @@ pub(crate) fn open(call: &Call<'_>, fd: u32, (path, len): (u32, u32), ask: &Open
         return Err(Errno::NotCapable.into());
     }
     let host = host_flags(ask.oflags, flags, base)?;
-    let file = call.with_path(path, len, |path| match dir.access {
+    let mut text = Text::new();
+    let path = text.path(call, path)?;
+    let file = match dir.access {
         Access::ReadWrite => call.retry(|| call.ctx.resolver.open(dir.as_fd(), path, follow, host, Mode::from_raw_mode(0o666))),
         Access::ReadOnly => open_read_only(call, &dir, path, follow, host),
-    })?;
-    let opened = Descriptor::opened(file, dir.access, (base, inheriting), flags)?;
+    }?;
+    let opened = Descriptor::opened(file, dir.access, (base, inheriting), flags, host)?;
     call.put_u32(out, call.ctx.table.insert(opened)?)
 }
 
@@ -114,19 +117,21 @@ fn open_read_only(call: &Call<'_>, dir: &Descriptor, path: GuestPath<'_>, follow
 }
 
 /// `path_filestat_get`.
+#[inline(always)]
 pub(crate) fn filestat_get(
     call: &Call<'_>,
     generation: Generation,
     fd: u32,
     lookup: u32,
-    path: u32,
-    len: u32,
+    path: (u32, u32),
     out: u32,
 ) -> Outcome {
     let follow = follow(lookup)?;
     let dir = call.ctx.dir(fd, rights::PATH_FILESTAT_GET)?;
-    let stat = call.with_path(path, len, |path| call.retry(|| call.ctx.resolver.stat(dir.as_fd(), path, follow)))?;
-    put_filestat(call, &stat, filetype_of(FileType::from_raw_mode(stat.st_mode)), generation, out)
+    let mut text = Text::new();
+    let path = text.path(call, path)?;
+    let status = call.retry(|| call.ctx.resolver.stat(dir.as_fd(), path, follow))?;
+    put_filestat(call, &status, filetype_of(status.kind), generation, out)
 }
 
 /// `path_filestat_set_times`: of a link itself, or of what it leads to.
@@ -134,40 +139,48 @@ pub(crate) fn filestat_set_times(
     call: &Call<'_>,
     fd: u32,
     lookup: u32,
-    (path, len): (u32, u32),
+    path: (u32, u32),
     (atim, mtim): (u64, u64),
     flags: u32,
 ) -> Outcome {
     let (follow, times) = (follow(lookup)?, timestamps(atim, mtim, flags)?);
     let dir = changeable(call, fd, rights::PATH_FILESTAT_SET_TIMES)?;
-    call.with_path(path, len, |path| call.retry(|| call.ctx.resolver.set_times(dir.as_fd(), path, follow, &times)))
+    let mut text = Text::new();
+    let path = text.path(call, path)?;
+    call.retry(|| call.ctx.resolver.set_times(dir.as_fd(), path, follow, &times))
 }
 
 /// `path_create_directory`.
-pub(crate) fn create_directory(call: &Call<'_>, fd: u32, path: u32, len: u32) -> Outcome {
+pub(crate) fn create_directory(call: &Call<'_>, fd: u32, path: (u32, u32)) -> Outcome {
     let dir = changeable(call, fd, rights::PATH_CREATE_DIRECTORY)?;
-    call.with_path(path, len, |path| call.retry(|| call.ctx.resolver.mkdir(dir.as_fd(), path)))
+    let mut text = Text::new();
+    let path = text.path(call, path)?;
+    call.retry(|| call.ctx.resolver.mkdir(dir.as_fd(), path))
 }
 
 /// `path_remove_directory`.
-pub(crate) fn remove_directory(call: &Call<'_>, fd: u32, path: u32, len: u32) -> Outcome {
+pub(crate) fn remove_directory(call: &Call<'_>, fd: u32, path: (u32, u32)) -> Outcome {
     let dir = changeable(call, fd, rights::PATH_REMOVE_DIRECTORY)?;
-    call.with_path(path, len, |path| call.retry(|| call.ctx.resolver.rmdir(dir.as_fd(), path)))
+    let mut text = Text::new();
+    let path = text.path(call, path)?;
+    call.retry(|| call.ctx.resolver.rmdir(dir.as_fd(), path))
 }
 
 /// `path_unlink_file`.
-pub(crate) fn unlink_file(call: &Call<'_>, fd: u32, path: u32, len: u32) -> Outcome {
+pub(crate) fn unlink_file(call: &Call<'_>, fd: u32, path: (u32, u32)) -> Outcome {
     let dir = changeable(call, fd, rights::PATH_UNLINK_FILE)?;
-    call.with_path(path, len, |path| call.retry(|| call.ctx.resolver.unlink(dir.as_fd(), path)))
+    let mut text = Text::new();
+    let path = text.path(call, path)?;
+    call.retry(|| call.ctx.resolver.unlink(dir.as_fd(), path))
 }
 
 /// `path_rename`.
 pub(crate) fn rename(call: &Call<'_>, fd: u32, old: (u32, u32), new_fd: u32, new: (u32, u32)) -> Outcome {
     let from = changeable(call, fd, rights::PATH_RENAME_SOURCE)?;
     let to = changeable(call, new_fd, rights::PATH_RENAME_TARGET)?;
-    call.with_path(old.0, old.1, |old| {
-        call.with_path(new.0, new.1, |new| call.retry(|| call.ctx.resolver.rename((from.as_fd(), old), (to.as_fd(), new))))
-    })
+    let (mut old_text, mut new_text) = (Text::new(), Text::new());
+    let (old, new) = (old_text.path(call, old)?, new_text.path(call, new)?);
+    call.retry(|| call.ctx.resolver.rename((from.as_fd(), old), (to.as_fd(), new)))
 }
 
 /// `path_link`.
@@ -175,27 +188,28 @@ pub(crate) fn link(call: &Call<'_>, fd: u32, lookup: u32, old: (u32, u32), new_f
     let follow = follow(lookup)?;
     let from = changeable(call, fd, rights::PATH_LINK_SOURCE)?;
     let to = changeable(call, new_fd, rights::PATH_LINK_TARGET)?;
-    call.with_path(old.0, old.1, |old| {
-        call.with_path(new.0, new.1, |new| call.retry(|| call.ctx.resolver.link((from.as_fd(), old), follow, (to.as_fd(), new))))
-    })
+    let (mut old_text, mut new_text) = (Text::new(), Text::new());
+    let (old, new) = (old_text.path(call, old)?, new_text.path(call, new)?);
+    call.retry(|| call.ctx.resolver.link((from.as_fd(), old), follow, (to.as_fd(), new)))
 }
 
 /// `path_symlink`: a link with the text `old`.
 pub(crate) fn symlink(call: &Call<'_>, old: (u32, u32), fd: u32, new: (u32, u32)) -> Outcome {
     let dir = changeable(call, fd, rights::PATH_SYMLINK)?;
-    call.with_text(old.0, old.1, |text| {
-        call.with_path(new.0, new.1, |new| call.retry(|| call.ctx.resolver.symlink(text, dir.as_fd(), new)))
-    })
+    let (mut old_text, mut new_text) = (Text::new(), Text::new());
+    let (old, new) = (old_text.bytes(call, old)?, new_text.path(call, new)?);
+    call.retry(|| call.ctx.resolver.symlink(old, dir.as_fd(), new))
 }
 
 /// `path_readlink`: as much of the link's text as fits; how much goes to `out`.
 pub(crate) fn readlink(call: &Call<'_>, fd: u32, path: (u32, u32), buf: u32, len: u32, out: u32) -> Outcome {
     call.memory.check(buf, len)?;
     let dir = call.ctx.dir(fd, rights::PATH_READLINK)?;
-    let mut text = [0; PATH_MAX + 1];
-    let text_len =
-        call.with_path(path.0, path.1, |path| call.retry(|| call.ctx.resolver.readlink(dir.as_fd(), path, &mut text)))?;
-    let n = text_len.min(len as usize);
-    call.memory.write_bytes(buf, &text[..n])?;
+    let mut text = Text::new();
+    let path = text.path(call, path)?;
+    let mut target = [0; PATH_MAX + 1];
+    let target_len = call.retry(|| call.ctx.resolver.readlink(dir.as_fd(), path, &mut target))?;
+    let n = target_len.min(len as usize);
+    call.memory.write_bytes(buf, &target[..n])?;
     call.put_u32(out, n as u32)
 }

@@ -12,8 +12,9 @@
 //!
 //! Paths are bytes; none is converted or normalised. What ends in slashes, `.` or `..` means what it means to Linux.
 
+use crate::abi::Status;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat, Timestamps};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, Timestamps};
 use rustix::io::{Errno, Result};
 use std::borrow::Cow;
 use std::mem::MaybeUninit;
@@ -45,6 +46,7 @@ pub(crate) enum Follow {
 pub(crate) struct GuestPath<'a>(&'a [u8]);
 
 impl<'a> GuestPath<'a> {
+    #[inline(always)]
     pub(crate) fn new(path: &'a [u8]) -> Result<GuestPath<'a>> {
         match path {
             [] => Err(Errno::NOENT),
@@ -119,6 +121,7 @@ impl Resolver {
     }
 
     /// Opens what `path` names; `mode` is for files that are created. `CLOEXEC` is added.
+    #[inline(always)]
     pub(crate) fn open(
         self,
         base: BorrowedFd<'_>,
@@ -134,6 +137,7 @@ impl Resolver {
         self.beneath(base, path.0, flags, mode)
     }
 
+    #[inline(always)]
     fn beneath(self, base: BorrowedFd<'_>, path: &[u8], flags: OFlags, mode: Mode) -> Result<OwnedFd> {
         if self.openat2 {
             // openat2 refuses a mode that is not used.
@@ -150,15 +154,25 @@ impl Resolver {
     }
 
     /// The status of what `path` names.
-    pub(crate) fn stat(self, base: BorrowedFd<'_>, path: GuestPath<'_>, follow: Follow) -> Result<Stat> {
+    #[inline(always)]
+    pub(crate) fn stat(self, base: BorrowedFd<'_>, path: GuestPath<'_>, follow: Follow) -> Result<Status> {
         // One system call, where a link need not be followed: half the time of open, fstat and close.
         if path.is_single() {
-            let stat = rustix::fs::statat(base, path.0, AtFlags::SYMLINK_NOFOLLOW)?;
-            if follow == Follow::No || FileType::from_raw_mode(stat.st_mode) != FileType::Symlink {
-                return Ok(stat);
+            match &rustix::fs::statat(base, path.0, AtFlags::SYMLINK_NOFOLLOW) {
+                Err(e) => return Err(*e),
+                Ok(stat) if follow == Follow::No || FileType::from_raw_mode(stat.st_mode) != FileType::Symlink => {
+                    return Ok(Status::of(stat));
+                }
+                Ok(_) => {}
             }
         }
-        rustix::fs::fstat(self.open(base, path, follow, OFlags::PATH, Mode::empty())?)
+        self.stat_opened(base, path, follow)
+    }
+
+    #[inline(never)]
+    fn stat_opened(self, base: BorrowedFd<'_>, path: GuestPath<'_>, follow: Follow) -> Result<Status> {
+        let file = self.open(base, path, follow, OFlags::PATH, Mode::empty())?;
+        Ok(Status::of(&rustix::fs::fstat(file)?))
     }
 
     /// Makes a directory.

@@ -4,6 +4,7 @@ pub(crate) mod memfile;
 pub(crate) mod mmap;
 pub(crate) mod signal;
 pub(crate) mod space;
+pub(crate) mod syscall;
 pub(crate) mod thread;
 
 /// Bytes of a host page: the only page size there is on x86-64.

@@ -76,9 +76,9 @@ fn rights_are_needed_inherited_and_given_up() {
     let ask = path::Open { lookup: 0, oflags: 0, base: READ, inheriting: 0, fdflags: 0 };
     let name = g.put(TEXT, b"f");
     assert_eq!(g.call(|c| path::open(c, 3, name, &ask, OUT)), Ok(()));
-    assert_eq!(g.call(|c| path::unlink_file(c, 3, name.0, name.1)), errno(Errno::NotCapable));
+    assert_eq!(g.call(|c| path::unlink_file(c, 3, name)), errno(Errno::NotCapable));
     // A path below something that is no directory is a mistake of another kind.
-    assert_eq!(g.call(|c| path::unlink_file(c, f, name.0, name.1)), errno(Errno::NotDir));
+    assert_eq!(g.call(|c| path::unlink_file(c, f, name)), errno(Errno::NotDir));
     assert_eq!(g.call(|c| fd::readdir(c, f, BUF, 100, 0, OUT)), errno(Errno::NotCapable));
 }
 

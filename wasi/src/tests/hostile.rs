@@ -44,10 +44,10 @@ fn storm(c: &Call<'_>, a: u32, b: u32) -> Vec<Outcome> {
             path::open(c, fd, (a, b), &ask, OUT),
             path::open(c, fd, (a, b), &plain, OUT),
             path::open(c, fd, (TEXT, 4), &plain, a),
-            path::create_directory(c, fd, a, b),
-            path::remove_directory(c, fd, a, b),
-            path::unlink_file(c, fd, a, b),
-            path::filestat_get(c, Preview1, fd, 1, a, b, OUT),
+            path::create_directory(c, fd, (a, b)),
+            path::remove_directory(c, fd, (a, b)),
+            path::unlink_file(c, fd, (a, b)),
+            path::filestat_get(c, Preview1, fd, 1, (a, b), OUT),
             path::filestat_set_times(c, fd, 1, (a, b), (m, m), 5),
             path::link(c, fd, 1, (a, b), fd, (b, a)),
             path::rename(c, fd, (a, b), fd, (b, a)),
@@ -116,8 +116,8 @@ fn each_refuses_with_its_errno() {
     assert_eq!(g.call(|c| poll::oneoff(c, Preview1, 0, 0, u32::MAX, OUT)), errno(Errno::Fault));
     assert_eq!(g.call(|c| poll::oneoff(c, Preview1, 0, 0, 0, OUT)), errno(Errno::Inval));
     assert_eq!(g.call(|c| poll::oneoff(c, Preview1, 0, 0, poll::MAX_SUBSCRIPTIONS + 1, OUT)), errno(Errno::Inval));
-    assert_eq!(g.call(|c| path::unlink_file(c, 3, TEXT, 4096)), errno(Errno::NameTooLong));
-    assert_eq!(g.call(|c| path::unlink_file(c, 3, TEXT, u32::MAX)), errno(Errno::Fault));
+    assert_eq!(g.call(|c| path::unlink_file(c, 3, (TEXT, 4096))), errno(Errno::NameTooLong));
+    assert_eq!(g.call(|c| path::unlink_file(c, 3, (TEXT, u32::MAX))), errno(Errno::Fault));
     // Where a result goes is looked at before anything is done.
     let (iovs, n) = g.iovs(&[(BUF, 1)]);
     assert_eq!(g.call(|c| fd::write(c, 4, iovs, n, u32::MAX)), errno(Errno::Fault));

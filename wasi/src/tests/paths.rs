@@ -44,11 +44,11 @@ fn wrong_paths() {
         let other = text(&g, TEXT2, b"other");
         let ask = path::Open { lookup: 1, oflags: 0, base: READ, inheriting: 0, fdflags: 0 };
         assert_eq!(g.call(|c| path::open(c, 3, n, &ask, OUT)), errno(e));
-        assert_eq!(g.call(|c| path::filestat_get(c, Generation::Preview1, 3, 1, n.0, n.1, OUT)), errno(e));
+        assert_eq!(g.call(|c| path::filestat_get(c, Generation::Preview1, 3, 1, n, OUT)), errno(e));
         assert_eq!(g.call(|c| path::filestat_set_times(c, 3, 1, n, (1, 1), 5)), errno(e));
-        assert_eq!(g.call(|c| path::create_directory(c, 3, n.0, n.1)), errno(e));
-        assert_eq!(g.call(|c| path::remove_directory(c, 3, n.0, n.1)), errno(e));
-        assert_eq!(g.call(|c| path::unlink_file(c, 3, n.0, n.1)), errno(e));
+        assert_eq!(g.call(|c| path::create_directory(c, 3, n)), errno(e));
+        assert_eq!(g.call(|c| path::remove_directory(c, 3, n)), errno(e));
+        assert_eq!(g.call(|c| path::unlink_file(c, 3, n)), errno(e));
         assert_eq!(g.call(|c| path::rename(c, 3, n, 3, other)), errno(e));
         assert_eq!(g.call(|c| path::link(c, 3, 0, n, 3, other)), errno(e));
         assert_eq!(g.call(|c| path::symlink(c, other, 3, n)), errno(e));
@@ -56,7 +56,7 @@ fn wrong_paths() {
     }
     for bad in [0, 1, 4, u32::MAX] {
         let e = if bad < 3 { Errno::NotDir } else { Errno::BadF };
-        assert_eq!(g.call(|c| path::unlink_file(c, bad, TEXT, 1)), errno(e));
+        assert_eq!(g.call(|c| path::unlink_file(c, bad, (TEXT, 1))), errno(e));
     }
 }
 
@@ -71,9 +71,9 @@ fn links_are_followed_only_when_asked() {
     let f = g.open_at(3, 1, b"link", 0, READ, 0).unwrap();
     assert_eq!(g.read(f, 100), Ok(b"content".to_vec()));
     let link = text(&g, TEXT, b"link");
-    g.call(|c| path::filestat_get(c, Generation::Preview1, 3, 0, link.0, link.1, OUT)).unwrap();
+    g.call(|c| path::filestat_get(c, Generation::Preview1, 3, 0, link, OUT)).unwrap();
     assert_eq!((g.bytes(OUT + 16, 1)[0], g.u64(OUT + 32)), (filetype::SYMBOLIC_LINK, 8));
-    g.call(|c| path::filestat_get(c, Generation::Unstable, 3, 1, link.0, link.1, OUT)).unwrap();
+    g.call(|c| path::filestat_get(c, Generation::Unstable, 3, 1, link, OUT)).unwrap();
     assert_eq!((g.bytes(OUT + 16, 1)[0], g.u32(OUT + 20), g.u64(OUT + 24)), (filetype::REGULAR_FILE, 1, 7));
     let hard = text(&g, TEXT2, b"dir/hard");
     g.call(|c| path::link(c, 3, 1, link, 3, hard)).unwrap();
@@ -84,7 +84,7 @@ fn links_are_followed_only_when_asked() {
     assert_eq!(g.open_at(d, 1, b"file", 0, READ, 0).map(|f| g.read(f, 3)), Ok(Ok(b"con".to_vec())));
     for (op, name, e) in [(0, b"dir", Errno::IsDir), (1, b"hrd", Errno::NoEnt), (1, b"dir", Errno::NotEmpty)] {
         let n = text(&g, TEXT, name);
-        let r = g.call(|c| if op == 0 { path::unlink_file(c, 3, n.0, n.1) } else { path::remove_directory(c, 3, n.0, n.1) });
+        let r = g.call(|c| if op == 0 { path::unlink_file(c, 3, n) } else { path::remove_directory(c, 3, n) });
         assert_eq!(r, errno(e));
     }
 }

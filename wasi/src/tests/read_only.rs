@@ -54,9 +54,9 @@ fn every_change_is_refused() {
         assert_eq!(g.open_at(dir, 1, new.as_bytes(), oflags::CREAT | oflags::EXCL, READ, 0), errno(Errno::RoFs));
         assert_eq!(g.open_at(dir, 1, new.as_bytes(), 0, READ, 0), errno(Errno::NoEnt));
         let (a, b) = (g.put(TEXT, name.as_bytes()), g.put(TEXT2, new.as_bytes()));
-        assert_eq!(g.call(|c| path::create_directory(c, dir, b.0, b.1)), rofs());
-        assert_eq!(g.call(|c| path::remove_directory(c, dir, a.0, a.1)), rofs());
-        assert_eq!(g.call(|c| path::unlink_file(c, dir, a.0, a.1)), rofs());
+        assert_eq!(g.call(|c| path::create_directory(c, dir, b)), rofs());
+        assert_eq!(g.call(|c| path::remove_directory(c, dir, a)), rofs());
+        assert_eq!(g.call(|c| path::unlink_file(c, dir, a)), rofs());
         assert_eq!(g.call(|c| path::rename(c, dir, a, dir, b)), rofs());
         assert_eq!(g.call(|c| path::rename(c, dir, a, 4, b)), rofs());
         assert_eq!(g.call(|c| path::link(c, dir, 1, a, dir, b)), rofs());
