@@ -301,7 +301,9 @@ mod tests {
 
     #[test]
     fn everything_behind_the_module_is_the_programs() {
-        for line in ["sconce run --argv0 x app.wasm -x --dir /y -- --help -5", "sconce --argv0 x app.wasm -x --dir /y -- --help -5"] {
+        for line in
+            ["sconce run --argv0 x app.wasm -x --dir /y -- --help -5", "sconce --argv0 x app.wasm -x --dir /y -- --help -5"]
+        {
             let args = run(line);
             assert_eq!(args.command, words("app.wasm -x --dir /y -- --help -5"));
             assert!(args.dirs.is_empty());
@@ -315,7 +317,8 @@ mod tests {
 
     #[test]
     fn a_mistyped_flag_is_not_taken_for_a_module() {
-        let error = Cli::try_parse_from(with_run(words("sconce --timout 5s app.wasm")).expect("a command")).expect_err("--timout");
+        let error =
+            Cli::try_parse_from(with_run(words("sconce --timout 5s app.wasm")).expect("a command")).expect_err("--timout");
         assert!(error.to_string().contains("'--timeout'"), "{error}");
     }
 

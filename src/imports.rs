@@ -49,7 +49,12 @@ fn hint(import: &ImportType, provided: &Provided) -> String {
     if module == "wasi" && name == "thread-spawn" {
         return "Sconce has no threads yet: build for wasm32-wasip1 without threads".to_owned();
     }
-    if module == "wbg" || module.starts_with("__wbindgen") || module == "go" || module == "gojs" || name.starts_with("emscripten_") {
+    if module == "wbg"
+        || module.starts_with("__wbindgen")
+        || module == "go"
+        || module == "gojs"
+        || name.starts_with("emscripten_")
+    {
         return "the module is built for JavaScript: build it for WASI (wasm32-wasip1)".to_owned();
     }
     let modules = provided.names.iter().map(|(m, _)| m.as_str());

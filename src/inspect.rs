@@ -137,11 +137,8 @@ fn to_json(file: &Inspected<'_>) -> Value {
     let Inspected { name, size, decoded, proposals } = file;
     let module = &decoded.module;
     let types: Vec<Value> = module.types.keys().map(|i| function(module, i)).collect();
-    let imports: Vec<Value> = module
-        .imports
-        .iter()
-        .map(|i| json!({ "module": i.module, "name": i.name, "type": entity(module, &i.kind) }))
-        .collect();
+    let imports: Vec<Value> =
+        module.imports.iter().map(|i| json!({ "module": i.module, "name": i.name, "type": entity(module, &i.kind) })).collect();
     let exports: Vec<Value> =
         module.exports.iter().map(|e| json!({ "name": e.name, "type": entity(module, &module.entity_type(e.entity)) })).collect();
     let memories: Vec<Value> = module

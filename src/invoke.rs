@@ -1,7 +1,7 @@
 //! Values of `--invoke`, as text: parameters are read by type, results printed so that they read back.
 
-use sconce_environ::types::{FuncType, HeapType, RefType, ValType};
 use sconce_engine::Val;
+use sconce_environ::types::{FuncType, HeapType, RefType, ValType};
 use std::ffi::OsString;
 use std::fmt;
 
@@ -342,7 +342,11 @@ mod tests {
                 continue;
             }
             let (field, fraction) = (v.to_bits() >> 52, v.to_bits() & ((1 << 52) - 1));
-            let text = if field == 0 { format!("0x0.{fraction:013x}p-1022") } else { format!("0x1.{fraction:013x}p{}", field as i64 - 1023) };
+            let text = if field == 0 {
+                format!("0x0.{fraction:013x}p-1022")
+            } else {
+                format!("0x1.{fraction:013x}p{}", field as i64 - 1023)
+            };
             assert_eq!(parse_float(&text, Format::F64), Ok(v.to_bits()), "{text}");
             assert_eq!(parse_float(&text, Format::F32), Ok(u64::from((v as f32).to_bits())), "{text} as f32");
         }
@@ -374,6 +378,9 @@ mod tests {
             args(&[ValType::I32, ValType::F64], &["1"]).expect_err("few"),
             "it takes 2 arguments and 1 were given: argument 2 (f64) is missing"
         );
-        assert_eq!(args(&[ValType::I32], &["1", "2"]).expect_err("many"), "it takes 1 argument and 2 were given: '2' is too many");
+        assert_eq!(
+            args(&[ValType::I32], &["1", "2"]).expect_err("many"),
+            "it takes 1 argument and 2 were given: '2' is too many"
+        );
     }
 }

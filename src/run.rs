@@ -39,8 +39,8 @@ pub fn run(args: RunArgs) -> Result<Infallible, Failure> {
     // The guest has no way to start a program; should one be found, that program gains nothing.
     let _ = sconce_wasi::confine::no_new_privs();
 
-    let program = Program { engine, linker, main, preloads, entry };
-    let supervised = supervise::supervise(args.timeout, flags, move |control| program.run(context, control));
+    let program = Program { engine, main, preloads, entry };
+    let supervised = supervise::supervise(args.timeout, flags, move |control| program.run(linker, context, control));
     supervised.map_err(|e| Failure::not_run(format!("cannot start the program's thread: {}", report::reason(&e))))
 }
 
@@ -148,6 +148,9 @@ fn check_imports(linker: &Linker<WasiCtx>, main: &Loaded, preloads: &[(String, L
         Err(Failure::not_run(imports::message(&loaded.name, &missing, &known)))
     };
     for (name, preload) in preloads {
+        if provided.preloads.contains(name) {
+            return Err(Failure::usage(format!("--preload: the name '{}' is given twice", name.escape_debug())));
+        }
         check(preload, &provided)?;
         provided.names.extend(preload.module.exports().map(|e| (name.clone(), e.name)));
         provided.preloads.push(name.clone());
@@ -158,7 +161,6 @@ fn check_imports(linker: &Linker<WasiCtx>, main: &Loaded, preloads: &[(String, L
 /// Everything that the guest's thread needs.
 struct Program {
     engine: Engine,
-    linker: Linker<WasiCtx>,
     main: Loaded,
     preloads: Vec<(String, Loaded)>,
     entry: Entry,
@@ -172,47 +174,57 @@ struct Stopped {
 }
 
 impl Program {
-    fn run(self, context: WasiCtx, control: &Control) -> End {
-        let result = self.execute(context, control);
-        let end = finish(control.ending(), result);
-        if let End::Exit(_) = end {
+    fn run(self, mut linker: Linker<WasiCtx>, context: WasiCtx, control: &Control) -> End {
+        let mut store = match Store::new(&self.engine, context) {
+            Ok(store) => store,
+            Err(error) => return print(Err(Stopped { name: self.main.name.clone(), error })),
+        };
+        let result = self.execute(&mut linker, &mut store, control);
+        let reason = control.ending();
+        let end = finish(reason, result);
+        if reason == Reason::None {
             self.engine.finish_background_work();
         }
+        // The process ends: unmapping and closing one by one is work that the kernel does better.
+        std::mem::forget((store, linker, self));
         end
     }
 
     /// Gives the results as they are printed.
-    fn execute(&self, context: WasiCtx, control: &Control) -> Result<Vec<String>, Stopped> {
+    fn execute(
+        &self,
+        linker: &mut Linker<WasiCtx>,
+        store: &mut Store<WasiCtx>,
+        control: &Control,
+    ) -> Result<Vec<String>, Stopped> {
         let blame = |loaded: &Loaded| {
             let name = loaded.name.clone();
             move |error| Stopped { name, error }
         };
         let main = &self.main;
-        let mut store = Store::new(&self.engine, context).map_err(blame(main))?;
-        let mut linker = self.linker.clone();
         control.begin(store.interrupt_handle());
         for (name, preload) in &self.preloads {
-            let instance = linker.instantiate(&mut store, &preload.module).map_err(blame(preload))?;
-            if let Some(initialize) = instance.get_func(&mut store, "_initialize") {
-                initialize.call(&mut store, &[], &mut []).map_err(blame(preload))?;
+            let instance = linker.instantiate(&mut *store, &preload.module).map_err(blame(preload))?;
+            if let Some(initialize) = instance.get_func(&mut *store, "_initialize") {
+                initialize.call(&mut *store, &[], &mut []).map_err(blame(preload))?;
             }
-            linker.instance(&mut store, name, instance).map_err(blame(preload))?;
+            linker.instance(&mut *store, name, instance).map_err(blame(preload))?;
         }
-        let instance = linker.instantiate(&mut store, &main.module).map_err(blame(main))?;
+        let instance = linker.instantiate(&mut *store, &main.module).map_err(blame(main))?;
         let (name, arguments, results) = match &self.entry {
             Entry::Start => ("_start", &[][..], 0),
             Entry::Invoke { name, arguments, results } => {
                 if name != "_initialize" && has_function(&main.module, "_initialize") {
-                    let initialize = instance.get_func(&mut store, "_initialize");
-                    initialize.map_or(Ok(()), |f| f.call(&mut store, &[], &mut [])).map_err(blame(main))?;
+                    let initialize = instance.get_func(&mut *store, "_initialize");
+                    initialize.map_or(Ok(()), |f| f.call(&mut *store, &[], &mut [])).map_err(blame(main))?;
                 }
                 (name.as_str(), arguments.as_slice(), *results)
             }
         };
         let mut values = vec![Val::I32(0); results];
         // The export was found before anything ran.
-        if let Some(function) = instance.get_func(&mut store, name) {
-            function.call(&mut store, arguments, &mut values).map_err(blame(main))?;
+        if let Some(function) = instance.get_func(&mut *store, name) {
+            function.call(&mut *store, arguments, &mut values).map_err(blame(main))?;
         }
         Ok(values.iter().map(|v| invoke::Shown(v).to_string()).collect())
     }
@@ -224,8 +236,11 @@ fn finish(reason: Reason, result: Result<Vec<String>, Stopped>) -> End {
         if let (Reason::Signal(SIGQUIT), Err(stopped)) = (reason, &result) {
             report::complain(&format!("quit{}", backtrace(&stopped.error)));
         }
-        // A guest that ended by itself at the same moment was asked to end all the same.
-        return if result.is_ok() && matches!(reason, Reason::Timeout(_)) { print(result) } else { supervise::end(reason) };
+        // A guest that ended by itself at the same moment was in time; by a signal it was asked to end all the same.
+        let interrupted = matches!(&result, Err(stopped) if stopped.error.trap_code() == Some(TrapCode::Interrupt));
+        if interrupted || matches!(reason, Reason::Signal(_)) {
+            return supervise::end(reason);
+        }
     }
     print(result)
 }

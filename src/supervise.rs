@@ -15,6 +15,7 @@ use sconce_engine::InterruptHandle;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::flag;
 use signal_hook::low_level::pipe;
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -114,13 +115,8 @@ pub fn supervise(
         flag::register_usize(number, signal.clone(), number as usize)?;
         pipe::register(number, wake.try_clone()?)?;
     }
-    let control = Arc::new(Control {
-        timeout,
-        handle: OnceLock::new(),
-        reason: AtomicUsize::new(0),
-        ending: AtomicBool::new(false),
-        wake,
-    });
+    let control =
+        Arc::new(Control { timeout, handle: OnceLock::new(), reason: AtomicUsize::new(0), ending: AtomicBool::new(false), wake });
     let shared = control.clone();
     thread::Builder::new().name("guest".into()).stack_size(STACK).spawn(move || {
         // A panic has been reported where it happened.
@@ -199,7 +195,10 @@ fn wait(pipe: &mut UnixStream, deadline: Option<Instant>) {
 /// The set of signals that were ignored when the process started: bit n - 1 for signal n. There is no safe call that asks for
 /// an action, and the file says it as well.
 fn ignored_signals() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|l| l.strip_prefix("SigIgn:"));
+    // The lines before it are short: names, numbers and sizes.
+    let mut status = [0; 4096];
+    let read = File::open("/proc/self/status").and_then(|mut f| f.read(&mut status)).unwrap_or(0);
+    let text = String::from_utf8_lossy(&status[..read]);
+    let line = text.lines().find_map(|l| l.strip_prefix("SigIgn:"));
     line.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
 }

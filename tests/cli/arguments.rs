@@ -204,6 +204,8 @@ fn preloads_provide_imports_and_are_initialized_once() {
     );
     assert_eq!(dir.run("--preload counter=counter.wat --invoke sum main.wat").ok(), "42\n");
     contains(&dir.run("--preload counter=nowhere.wat --invoke sum main.wat").fails(1), &["nowhere.wat", "No such file"]);
+    let twice = dir.run("--preload counter=counter.wat --preload counter=counter.wat --invoke sum main.wat");
+    contains(&twice.fails(2), &["--preload", "'counter'", "twice"]);
     contains(&dir.run("--preload counter --invoke sum main.wat").fails(2), &["--preload", "NAME=FILE"]);
 }
 

@@ -53,7 +53,10 @@ fn a_module_that_is_cut_off_or_invalid() {
     }
     let invalid = r#"(module (func $first) (func $broken_one (result i32) (i64.const 0)) (export "_start" (func $first)))"#;
     dir.file("invalid.wasm", wat::parse_str(invalid).expect("it parses"));
-    contains(&dir.run("invalid.wasm").fails(1), &["error: invalid.wasm: ", "type mismatch", "offset 0x", "function 1", "broken_one"]);
+    contains(
+        &dir.run("invalid.wasm").fails(1),
+        &["error: invalid.wasm: ", "type mismatch", "offset 0x", "function 1", "broken_one"],
+    );
     contains(&dir.run("inspect invalid.wasm").fails(1), &["error: invalid.wasm: ", "broken_one"]);
 }
 
@@ -98,14 +101,20 @@ fn unknown_imports_are_all_said_with_what_might_help() {
 #[test]
 fn an_import_of_the_wrong_type_names_both() {
     let dir = Dir::new();
-    dir.file("import.wat", r#"(module (import "wasi_snapshot_preview1" "proc_exit" (func (param i64))) (func (export "_start")))"#);
+    dir.file(
+        "import.wat",
+        r#"(module (import "wasi_snapshot_preview1" "proc_exit" (func (param i64))) (func (export "_start")))"#,
+    );
     contains(&dir.run("import.wat").fails(1), &["import.wat", "proc_exit", "(i64) -> ()", "(i32) -> ()"]);
 }
 
 #[test]
 fn without_a_start_function_exports_are_listed() {
     let dir = Dir::new();
-    dir.file("library.wat", r#"(module (memory (export "m") 1) (func (export "add") (param i32 i32) (result i32) (i32.const 0)))"#);
+    dir.file(
+        "library.wat",
+        r#"(module (memory (export "m") 1) (func (export "add") (param i32 i32) (result i32) (i32.const 0)))"#,
+    );
     contains(&dir.run("library.wat").fails(1), &["library.wat", "_start", "--invoke NAME", "\"add\": func (i32, i32) -> (i32)"]);
     dir.file("nothing.wat", "(module)");
     contains(&dir.run("nothing.wat").fails(1), &["nothing.wat", "_start", "no other function is exported"]);

@@ -1,6 +1,6 @@
 //! Signals, terminals, time limits, pipes whose reader has gone.
 
-use crate::support::{Dir, command, contains, finish, outcome, start, wait};
+use crate::support::{Dir, command, finish, outcome, start, wait};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs::File;
 use std::io::{Read, Write};
@@ -73,7 +73,7 @@ impl Terminal {
             File::options().read(true).write(true).custom_flags(flags).open(&name).expect("its other end").into()
         };
         let mut command = Command::new("setsid");
-        command.arg("--ctty").arg(program.get_program()).args(program.get_args());
+        command.args(["--ctty", "env", "--default-signal"]).arg(program.get_program()).args(program.get_args());
         if let Some(dir) = program.get_current_dir() {
             command.current_dir(dir);
         }
@@ -89,6 +89,18 @@ impl Terminal {
     fn press(&mut self, keys: &[u8]) {
         self.keyboard.write_all(keys).expect("keys are pressed");
     }
+}
+
+/// The same program with no signal ignored: whoever runs the tests in the background ignores some.
+fn all_signals(program: &Command) -> Command {
+    let mut command = Command::new("env");
+    command.arg("--default-signal").arg(program.get_program()).args(program.get_args());
+    command.current_dir(program.get_current_dir().expect("the test's"));
+    for (name, value) in program.get_envs() {
+        command.env(name, value.expect("a variable that is set"));
+    }
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
 }
 
 #[track_caller]
@@ -142,7 +154,9 @@ fn quit_prints_the_guests_backtrace() {
         terminal.screen.expect("hello");
         terminal.press(CTRL_BACKSLASH);
         assert_eq!(wait(&mut terminal.child).signal(), Some(Signal::QUIT.as_raw()));
-        contains(&terminal.screen.text(), &["quit\r\n", frame, "_start"]);
+        for text in ["quit\r\n", frame, "_start"] {
+            terminal.screen.expect(text);
+        }
     }
 }
 
@@ -152,7 +166,7 @@ fn signals_end_the_process_as_they_are() {
     for signal in [Signal::TERM, Signal::HUP, Signal::INT] {
         for guest in [prompt(), forever()] {
             dir.file("guest.wat", guest);
-            let mut child = start(dir.sconce(["guest.wat"]).stdin(Stdio::piped()));
+            let mut child = start(&mut all_signals(&dir.sconce(["guest.wat"])));
             let stdout = Seen::of(child.stdout.take().expect("a pipe"));
             stdout.expect("hello");
             send(&child, signal);
@@ -168,8 +182,8 @@ fn an_ignored_signal_stays_ignored() {
     dir.file("guest.wat", forever());
     let mut shell = Command::new("sh");
     shell.args(["-c", "trap '' HUP INT; exec \"$0\" guest.wat", env!("CARGO_BIN_EXE_sconce")]).current_dir(dir.path());
-    shell.env("XDG_CACHE_HOME", dir.path().join("cache")).stdout(Stdio::piped());
-    let mut child = start(&mut shell);
+    shell.env("XDG_CACHE_HOME", dir.path().join("cache"));
+    let mut child = start(&mut all_signals(&shell));
     Seen::of(child.stdout.take().expect("a pipe")).expect("hello");
     send(&child, Signal::HUP);
     send(&child, Signal::INT);
@@ -188,7 +202,7 @@ fn a_second_signal_does_not_wait() {
     while full.write(&[0; 4096]).is_ok() {}
     while full.write(&[0]).is_ok() {}
     rustix::fs::fcntl_setfl(&full, flags).expect("flags");
-    let mut child = start(dir.sconce(["guest.wat"]).stderr(full));
+    let mut child = start(all_signals(&dir.sconce(["guest.wat"])).stderr(full));
     Seen::of(child.stdout.take().expect("a pipe")).expect("hello");
     send(&child, Signal::QUIT);
     std::thread::sleep(Duration::from_millis(200));
@@ -236,10 +250,7 @@ fn a_timeout_ends_loops_calls_and_waits() {
         r#"(module (memory (export "memory") 16384) (func (export "_start")
   (loop (memory.fill (i32.const 0) (i32.const 1) (i32.const 0x40000000)) (br 0))))"#,
     );
-    dir.file(
-        "start.wat",
-        r#"(module (func $begin (loop (br 0))) (start $begin) (func (export "_start")))"#,
-    );
+    dir.file("start.wat", r#"(module (func $begin (loop (br 0))) (start $begin) (func (export "_start")))"#);
     for file in ["forever.wat", "prompt.wat", "fill.wat", "start.wat"] {
         let child = start(dir.sconce(["--timeout", "200ms", file]).stdin(Stdio::piped()));
         let out = finish(child);
