@@ -1,7 +1,7 @@
 //! What a guest is given: arguments, environment, directories, streams, sockets.
 
 use crate::abi::filetype;
-use crate::descriptor::{Access, Descriptor, Sharing, Table};
+use crate::descriptor::{Access, Descriptor, MAX_DESCRIPTORS, Sharing, Table};
 use crate::errno::{Errno, Outcome};
 use crate::resolve::Resolver;
 use rustix::fd::OwnedFd;
@@ -208,7 +208,7 @@ impl WasiCtxBuilder {
             }
             env.push(&[name, b"=", value])?;
         }
-        let table = Table::default();
+        let table = Table::new(MAX_DESCRIPTORS);
         let add = |d: Descriptor| table.insert(d).map(drop).map_err(|_| BuildError::TooMany);
         for (number, stream) in self.stdio.into_iter().enumerate() {
             let (fd, sharing) = match stream {

@@ -232,9 +232,10 @@ fn fdflags_of(flags: OFlags) -> u16 {
 }
 
 /// Descriptors by number; a new one gets the lowest that is free.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Table {
     entries: RwLock<Entries>,
+    limit: usize,
 }
 
 #[derive(Debug, Default)]
@@ -245,6 +246,11 @@ struct Entries {
 }
 
 impl Table {
+    /// An empty one for so many descriptors.
+    pub(crate) fn new(limit: usize) -> Table {
+        Table { entries: RwLock::default(), limit }
+    }
+
     /// The descriptor, if it has these rights.
     #[inline]
     pub(crate) fn get(&self, fd: u32, needed: u64) -> Outcome<Arc<Descriptor>> {
@@ -260,7 +266,7 @@ impl Table {
         let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
         let Entries { slots, lowest } = &mut *entries;
         let free = slots[*lowest..].iter().position(Option::is_none).map_or(slots.len(), |n| *lowest + n);
-        if free >= MAX_DESCRIPTORS {
+        if free >= self.limit {
             return Err(Errno::MFile.into());
         }
         match slots.get_mut(free) {

@@ -1,15 +1,15 @@
 //! WASI preview 1 on the kernel's own calls.
 //!
 //! A [`WasiCtx`] is what a guest is given; [`add_to_linker`] provides all 46 functions of `wasi_snapshot_preview1`, and those of
-//! the older `wasi_unstable` with their own layouts, on it. [`link`](self) is a table with a row a function; each family of
-//! functions has its file, in which a function takes a [`call::Call`] and the numbers that the guest passed.
+//! the older `wasi_unstable` with their own layouts, on it. `link` is a table with a row a function; each family of functions
+//! has its file, in which a function takes a `Call` and the numbers that the guest passed.
 //!
 //! # Decisions
 //!
 //! - Rights are kept and enforced as in the first version of the interface: an operation takes its right, what is opened gets no
 //!   more than its directory passes on, and they can only be given up. Whether a file is opened for writing is said by `FD_WRITE`
 //!   alone, since programs ask for other rights as a matter of course.
-//! - What a path may reach is [`resolve`]'s to say. Escapes are `EPERM`, a NUL is `EINVAL`, changes below a read-only directory
+//! - What a path may reach is `resolve`'s to say. Escapes are `EPERM`, a NUL is `EINVAL`, changes below a read-only directory
 //!   are `EROFS`.
 //! - A descriptor shared with whoever started the process (standard streams) keeps its blocking mode: `NONBLOCK` is imitated.
 //! - A guest can be stopped at every call that waits: the call is cut short by a signal, and the guest is asked about.

@@ -118,14 +118,7 @@ fn open_read_only(call: &Call<'_>, dir: &Descriptor, path: GuestPath<'_>, follow
 
 /// `path_filestat_get`.
 #[inline(always)]
-pub(crate) fn filestat_get(
-    call: &Call<'_>,
-    generation: Generation,
-    fd: u32,
-    lookup: u32,
-    path: (u32, u32),
-    out: u32,
-) -> Outcome {
+pub(crate) fn filestat_get(call: &Call<'_>, generation: Generation, fd: u32, lookup: u32, path: (u32, u32), out: u32) -> Outcome {
     let follow = follow(lookup)?;
     let dir = call.ctx.dir(fd, rights::PATH_FILESTAT_GET)?;
     let mut text = Text::new();

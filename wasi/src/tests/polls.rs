@@ -32,8 +32,10 @@ fn fd_sub(generation: Generation, userdata: u64, kind: u8, fd: u32) -> Vec<u8> {
     s
 }
 
-/// Events: user data, errno, type, bytes, flags.
-fn poll(g: &Guest, generation: Generation, subs: &[Vec<u8>]) -> Outcome<Vec<(u64, u16, u8, u64, u16)>> {
+/// User data, errno, type, bytes, flags.
+type Event = (u64, u16, u8, u64, u16);
+
+fn poll(g: &Guest, generation: Generation, subs: &[Vec<u8>]) -> Outcome<Vec<Event>> {
     g.put(BUF, &subs.concat());
     g.call(|c| poll::oneoff(c, generation, BUF, EVENTS, subs.len() as u32, OUT))?;
     let event = |i| {
