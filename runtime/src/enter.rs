@@ -74,9 +74,10 @@ impl Store {
         // SAFETY: `this` is `self`; the shared part is in an `Arc` that nobody replaces.
         let shared: &Shared = unsafe { &(*this).shared };
         let vm = shared.vm();
-        if let Err(stop) = admit(shared) {
-            return Err(Failure { stop, backtrace: backtrace::of_host_call(shared) });
-        }
+        let depth = match admit(shared) {
+            Ok(depth) => depth,
+            Err(stop) => return Err(Failure { stop, backtrace: backtrace::of_host_call(shared) }),
+        };
         // SAFETY: the context is ours; records live as long as the store. The trampoline was made for this signature, by the
         // caller's promise; it returns here on every path, having restored what the host's convention asks for.
         let left = unsafe {
@@ -91,7 +92,7 @@ impl Store {
             (*vm).runtime = outer_runtime;
             left
         };
-        let depth = shared.depth.get() - 1;
+        // From the register: a load would wait for the store in `admit`.
         shared.depth.set(depth);
         if depth == 0 {
             shared.running.store(0, Ordering::Release);
@@ -104,9 +105,9 @@ impl Store {
     }
 }
 
-/// Whether wasm may be entered; if so, counts the entry.
+/// Whether wasm may be entered; if so, counts the entry, and gives the number of entries around it.
 #[inline]
-fn admit(shared: &Shared) -> Result<(), Stop> {
+fn admit(shared: &Shared) -> Result<u32, Stop> {
     let thread = thread::current().map_err(Stop::Resource)?;
     let depth = shared.depth.get();
     let here = 0u8;
@@ -125,7 +126,7 @@ fn admit(shared: &Shared) -> Result<(), Stop> {
         return Err(Stop::Trap(TrapCode::Interrupt));
     }
     shared.depth.set(depth + 1);
-    Ok(())
+    Ok(depth)
 }
 
 /// What the landing pad's return means.

@@ -4,7 +4,8 @@
 //! (`host_sp`) and changes to the wasm stack; a host call changes back to just below that frame, and so on, nested. Whatever
 //! abandons wasm goes through the landing pad, which returns from the innermost entry trampoline.
 //!
-//! The frame of an entry trampoline, from `host_sp` upwards: 8 bytes of padding, the `exit_fp` and the `host_sp` from before
+//! The frame of an entry trampoline, from `host_sp` upwards: the store context's address (which a host call finds there when it
+//! comes back, without having used the wasm stack for it), the `exit_fp` and the `host_sp` from before
 //! ([`FRAME_OLD_EXIT_FP`], [`FRAME_OLD_HOST_SP`]), r15, r14, r13, r12, rbx, rbp, the return address. `host_sp` is a
 //! multiple of 16.
 //!
@@ -96,7 +97,7 @@ pub fn entry(sig: &Signature, o: &Offsets) -> Vec<u8> {
     }
     a.push_mem(mem(Rdi, o.host_sp));
     a.push_mem(mem(Rdi, o.exit_fp));
-    a.sub_imm(Rsp, 8);
+    a.push(Rdi);
     a.store(mem(Rdi, o.host_sp), Rsp);
     // From here on a fault can be recovered; before the change of stacks there is none.
     a.mov(R12, Rdi);
@@ -154,7 +155,6 @@ fn leave_wasm(a: &mut Assembler, o: &Offsets, keep: Option<Gpr>) {
     a.push(Rbp);
     a.mov(Rbp, Rsp);
     a.load(Rax, mem(Rdi, o.store));
-    a.push(Rax);
     if let Some(r) = keep {
         a.push(r);
     }
@@ -162,10 +162,11 @@ fn leave_wasm(a: &mut Assembler, o: &Offsets, keep: Option<Gpr>) {
     a.load(Rsp, mem(Rax, o.host_sp));
 }
 
-/// After the host function: goes to the landing pad if something is pending. Uses r11.
-fn check_pending(a: &mut Assembler, o: &Offsets) -> crate::asm::Label {
+/// After the host function, with `used` bytes of the host's stack still in use: goes to the landing pad if something is pending.
+/// Leaves the store context's address in r11.
+fn check_pending(a: &mut Assembler, o: &Offsets, used: i32) -> crate::asm::Label {
     let unwind = a.label();
-    a.load(R11, mem(Rbp, -8));
+    a.load(R11, mem(Rsp, used));
     a.cmp_mem32_imm8(mem(R11, o.pending), 0);
     a.jcc(Condition::NotEqual, unwind);
     unwind
@@ -217,7 +218,8 @@ pub fn host_call_registers(sig: &Signature, o: &Offsets, landing_pad: u64) -> Ve
         Some(Location::Xmm(_)) | None => {}
     }
     a.call_mem(mem(Rdi, o.host_code));
-    let unwind = check_pending(&mut a, o);
+    let used = outgoing as i32 + if area.is_some() { 16 * sig.results.len() as i32 } else { 0 };
+    let unwind = check_pending(&mut a, o, used);
     if area.is_some() {
         load_results(&mut a, sig, outgoing as i32);
     }
@@ -270,9 +272,9 @@ pub fn host_call_array(sig: &Signature, o: &Offsets, landing_pad: u64) -> Vec<u8
     }
     a.mov(Rsi, Rsp);
     a.call_mem(mem(Rdi, o.host_code));
-    let unwind = check_pending(&mut a, o);
+    let unwind = check_pending(&mut a, o, 16 * sig.places() as i32);
     if in_buffer {
-        a.load(R10, mem(Rbp, -16));
+        a.load(R10, mem(Rbp, -8));
         for i in 0..sig.results.len() as i32 {
             a.load_xmm(SCRATCH_XMM, mem(Rsp, 16 * i));
             a.store_xmm(mem(R10, 16 * i), SCRATCH_XMM);
@@ -291,7 +293,7 @@ pub fn builtin(o: &Offsets, target: u64, landing_pad: u64) -> Vec<u8> {
     leave_wasm(&mut a, o, None);
     a.mov_imm64(Rax, target);
     a.call(Rax);
-    let unwind = check_pending(&mut a, o);
+    let unwind = check_pending(&mut a, o, 0);
     return_to_wasm(&mut a, 0, unwind, landing_pad);
     a.finish()
 }
@@ -342,7 +344,8 @@ mod tests {
         let popped = -depth_until(&pad, |i| i.mnemonic() == Mnemonic::Ret);
         assert_eq!(pushed, popped);
         let order = |code: &[iced_x86::Instruction], m| {
-            let is_callee_saved = |i: &&iced_x86::Instruction| i.mnemonic() == m && i.op0_register() != Register::None;
+            let is_callee_saved =
+                |i: &&iced_x86::Instruction| i.mnemonic() == m && ![Register::None, Register::RDI].contains(&i.op0_register());
             code.iter().filter(is_callee_saved).map(|i| i.op0_register()).collect::<Vec<_>>()
         };
         let mut popped_registers = order(&pad, Mnemonic::Pop);

@@ -49,10 +49,10 @@ impl Mapping {
         Ok(Mapping { base: base.cast(), len })
     }
 
-    /// Inaccessible address space that is backed by the whole of `file`.
-    pub(crate) fn reserve_file(file: &MemFile, len: usize) -> Result<Mapping> {
-        // SAFETY: as in `reserve`.
-        let base = unsafe { mmap(null_mut(), len, ProtFlags::empty(), MapFlags::SHARED, file.as_fd(), 0)? };
+    /// Inaccessible address space that is backed by the whole of `file`, at `hint` if that is free.
+    pub(crate) fn reserve_file(file: &MemFile, len: usize, hint: usize) -> Result<Mapping> {
+        // SAFETY: as in `reserve`; a hint replaces nothing.
+        let base = unsafe { mmap(hint as *mut c_void, len, ProtFlags::empty(), MapFlags::SHARED, file.as_fd(), 0)? };
         Ok(Mapping { base: base.cast(), len })
     }
 
