@@ -58,10 +58,10 @@ fn hint(import: &ImportType, provided: &Provided) -> String {
         return "the module is built for JavaScript: build it for WASI (wasm32-wasip1)".to_owned();
     }
     let modules = provided.names.iter().map(|(m, _)| m.as_str());
-    if let Some(module) = nearest(module, modules) {
-        if fields(module).contains(&name.as_str()) {
-            return format!("did you mean \"{module}\" \"{name}\"?");
-        }
+    if let Some(module) = nearest(module, modules)
+        && fields(module).contains(&name.as_str())
+    {
+        return format!("did you mean \"{module}\" \"{name}\"?");
     }
     format!("--preload {}=FILE gives it, if FILE exports it", module.escape_debug())
 }

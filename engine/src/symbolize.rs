@@ -220,7 +220,7 @@ struct Budget {
 
 impl Default for Budget {
     fn default() -> Budget {
-        Budget { work: 1 << 26, nesting: 200, line_bytes: 64 << 20 }
+        Budget { work: 1 << 25, nesting: 200, line_bytes: 64 << 20 }
     }
 }
 

@@ -11,7 +11,7 @@ fn files_that_cannot_be_read() {
     contains(&dir.run("folder.wasm").fails(1), &["cannot read folder.wasm: Is a directory"]);
     contains(&dir.run("hello.wat/x.wasm").fails(1), &["cannot read hello.wat/x.wasm"]);
     let path = dir.file("secret.wasm", "");
-    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0)).expect("permissions");
+    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o000)).expect("permissions");
     // Root may read everything, and finds it empty.
     let message = dir.run("secret.wasm").fails(1);
     assert!(message.contains("cannot read secret.wasm: Permission denied") || message.contains("secret.wasm: "), "{message}");

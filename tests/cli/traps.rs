@@ -42,6 +42,20 @@ fn frames_have_names_and_offsets() {
 }
 
 #[test]
+fn source_lines_are_shown_where_the_module_has_them() {
+    let dir = Dir::new();
+    let guest = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/guests/traps.wasm");
+    for words in [format!("{guest} divide"), format!("--cache off {guest} divide")] {
+        let message = dir.run(&words);
+        assert_eq!(message.code(), 134);
+        let lines: Vec<&str> = message.stderr.lines().collect();
+        assert_eq!(lines[0], "error: integer divide by zero");
+        assert!(lines[1].ends_with("!innermost"), "{lines:?}");
+        assert!(lines[2].trim_start().starts_with("at ") && lines[2].contains("traps.c:"), "{lines:?}");
+    }
+}
+
+#[test]
 fn functions_without_any_name_have_their_index() {
     let dir = Dir::new();
     dir.file("trap.wat", r#"(module (func unreachable) (func (export "_start") (call 0)))"#);

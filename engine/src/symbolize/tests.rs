@@ -136,7 +136,7 @@ fn damaged_dwarf_is_survived() {
         (seed >> 33) as usize % below
     };
     let mut still_read = 0;
-    for _ in 0..20_000 {
+    for _ in 0..5_000 {
         let mut sections = original.clone();
         for _ in 0..=random(3) {
             let name = [".debug_abbrev", ".debug_info", ".debug_line"][random(3)];
