@@ -50,8 +50,8 @@ pub(crate) struct Descriptor {
     flags: AtomicU16,
     /// Those of [`SYNC_FLAGS`] that the kernel honours; the others are made up for after each write.
     kernel_sync: u16,
-    /// Held while the position of a directory is set and its entries are read.
-    pub reading_entries: Mutex<()>,
+    /// Where each entry of a directory ended when it was last read. Locked while the position is set and entries are read.
+    pub entry_ends: Mutex<Vec<u64>>,
 }
 
 impl AsFd for Descriptor {
@@ -122,7 +122,7 @@ impl Descriptor {
             inheriting: AtomicU64::new(inheriting),
             flags: AtomicU16::new(fdflags_of(flags) & !fdflags::APPEND),
             kernel_sync: fdflags_of(flags) & SYNC_FLAGS,
-            reading_entries: Mutex::new(()),
+            entry_ends: Mutex::default(),
         })
     }
 

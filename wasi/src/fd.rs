@@ -227,18 +227,37 @@ fn preopen_name(d: &Descriptor) -> Outcome<&[u8]> {
 /// Bytes of kernel entries read at once. One holds at most 19 bytes, a name of 255, and its NUL.
 const ENTRIES: usize = 8192;
 
+/// Marks a cookie that is a position of the kernel's, in a directory with more entries than are numbered.
+const KERNEL: u64 = 1 << 63;
+
+/// Entries of a directory that are numbered at most: 8 MiB of positions.
+const NUMBERED: usize = 1 << 20;
+
 /// `fd_readdir`: entries from `cookie` on, until the buffer is full; the last may be cut. Fewer bytes than the buffer has
-/// mean that there are no more. Cookies are the kernel's own positions (`d_off`), which stay valid while entries come and go.
+/// mean that there are no more.
+///
+/// A cookie is the entry's number, since programs keep no more than 32 bits of it (`telldir`), and the kernel's positions (`d_off`)
+/// have 63. Each number stands for the position where the entry ended, and so stays good while entries come and go.
 pub(crate) fn readdir(call: &Call<'_>, fd: u32, buf: u32, len: u32, cookie: u64, out: u32) -> Outcome {
     call.memory.check(buf, len)?;
     call.memory.check(out, 4u32)?;
     let d = call.ctx.fd(fd, rights::FD_READDIR)?;
-    let cookie = offset(cookie)?;
+    let mut ends = d.entry_ends.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    // Where to begin, and the number of the entry before; none if entries are not numbered there.
+    let (position, mut number) = match cookie {
+        0 => (0, Some(0)),
+        c if c & KERNEL != 0 => (c & !KERNEL, None),
+        c if c > NUMBERED as u64 => return Err(Errno::Inval.into()),
+        // One that was not given out yet is looked for from the last that was.
+        c => {
+            let known = ends.len().min(c as usize);
+            (known.checked_sub(1).map_or(0, |last| ends[last]), Some(known))
+        }
+    };
     let mut space = [const { std::mem::MaybeUninit::uninit() }; ENTRIES];
     // No more than the guest has room for, roughly: an entry is about as long here as there.
     let space = &mut space[..(len as usize).clamp(1024, ENTRIES)];
-    let _position = d.reading_entries.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    rustix::fs::seek(&*d, SeekFrom::Start(cookie))?;
+    rustix::fs::seek(&*d, SeekFrom::Start(position))?;
     let mut entries = rustix::fs::RawDir::new(&*d, space);
     let mut used = 0;
     while used < len {
@@ -249,9 +268,15 @@ pub(crate) fn readdir(call: &Call<'_>, fd: u32, buf: u32, len: u32, cookie: u64,
             None => break,
             Some(entry) => entry?,
         };
+        let skip = number.is_some_and(|n| (n as u64) < cookie);
+        number = number.and_then(|n| number_entry(&mut ends, n, entry.next_entry_cookie()));
+        if skip {
+            continue;
+        }
+        let next = number.map_or(entry.next_entry_cookie() | KERNEL, |n| n as u64);
         let name = entry.file_name().to_bytes();
         let mut bytes = [0; 24 + 256];
-        bytes[0..8].copy_from_slice(&entry.next_entry_cookie().to_le_bytes());
+        bytes[0..8].copy_from_slice(&next.to_le_bytes());
         bytes[8..16].copy_from_slice(&entry.ino().to_le_bytes());
         bytes[16..20].copy_from_slice(&(name.len() as u32).to_le_bytes());
         bytes[20] = entry_type(&d, entry.file_type(), name);
@@ -263,6 +288,16 @@ pub(crate) fn readdir(call: &Call<'_>, fd: u32, buf: u32, len: u32, cookie: u64,
         used += take as u32;
     }
     call.put_u32(out, used)
+}
+
+/// Notes where the entry after entry `before` ends, and gives its number.
+fn number_entry(ends: &mut Vec<u64>, before: usize, end: u64) -> Option<usize> {
+    match ends.get_mut(before) {
+        Some(known) => *known = end,
+        None if before < NUMBERED => ends.push(end),
+        None => return None,
+    }
+    Some(before + 1)
 }
 
 /// Some file systems leave the type to `stat`.
