@@ -123,7 +123,13 @@ pub(crate) fn filestat_get(call: &Call<'_>, generation: Generation, fd: u32, loo
     let dir = call.ctx.dir(fd, rights::PATH_FILESTAT_GET)?;
     let mut text = Text::new();
     let path = text.path(call, path)?;
-    let status = call.retry(|| call.ctx.resolver.stat(dir.as_fd(), path, follow))?;
+    // As `Call::retry`, whose closure would not be inlined into both generations.
+    let status = loop {
+        match call.ctx.resolver.stat(dir.as_fd(), path, follow) {
+            Err(rustix::io::Errno::INTR) => call.go_on()?,
+            done => break done?,
+        }
+    };
     put_filestat(call, &status, filetype_of(status.kind), generation, out)
 }
 
