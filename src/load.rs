@@ -133,7 +133,11 @@ pub fn compile(engine: &Engine, input: Input, precompiled: Precompiled) -> Resul
     let name = input.name.clone();
     if input.is_artifact() {
         return match precompiled {
-            Precompiled::Allowed => Module::deserialize(engine, &input.into_bytes()?).map_err(|e| wrong(&name, &e)),
+            Precompiled::Allowed => match input.source {
+                Source::File(file) => Module::deserialize_file(engine, file),
+                Source::Bytes(bytes) => Module::deserialize(engine, &bytes),
+            }
+            .map_err(|e| wrong(&name, &e)),
             Precompiled::Refused => Err(Failure::not_run(format!(
                 "{name}: this is machine code that 'sconce compile' wrote; if you trust it as you would a program, add --allow-precompiled"
             ))),

@@ -23,6 +23,7 @@ use sconce_environ::code_tables::{CodeTables, FunctionRecord};
 use sconce_environ::compile::{BoundsStyle, CallStyle, Settings};
 use sconce_runtime as rt;
 use serde::{Deserialize, Serialize};
+use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -97,6 +98,15 @@ impl Module {
     /// [`Error::Artifact`] says which of format, version, CPU, settings or checksum does not match; [`Error::Resources`].
     pub fn deserialize(engine: &Engine, bytes: &[u8]) -> Result<Module, Error> {
         read(engine, &Source::Bytes(bytes))
+    }
+
+    /// The same from a file, of which large parts are read when they are first needed. The file is kept open. Should it change
+    /// meanwhile, what does not match its checksum is not run: the process ends with a message then.
+    ///
+    /// # Errors
+    /// As [`Module::deserialize`].
+    pub fn deserialize_file(engine: &Engine, file: File) -> Result<Module, Error> {
+        read(engine, &Source::File(Arc::new(file.into())))
     }
 
     /// Whether these bytes begin as a serialized module does.

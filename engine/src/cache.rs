@@ -120,7 +120,7 @@ impl Cache {
         let old = rustix::fs::fstat(file).is_ok_and(|stat| now() - stat.st_mtime > HOUR);
         if old {
             let time = |nsec| Timespec { tv_sec: 0, tv_nsec: nsec };
-            let times = Timestamps { last_access: time(UTIME_OMIT.into()), last_modification: time(UTIME_NOW.into()) };
+            let times = Timestamps { last_access: time(UTIME_OMIT), last_modification: time(UTIME_NOW) };
             // If this fails the entry is evicted earlier.
             let _ = rustix::fs::futimens(file, &times);
         }

@@ -221,7 +221,7 @@ macro_rules! into_func {
         }
     };
     (@call [] $f:ident $caller:ident $($arg:expr),*) => {{
-        drop($caller);
+        let _ = $caller;
         $f($($arg),*)
     }};
     (@call [caller] $f:ident $caller:ident $($arg:expr),*) => { $f($caller, $($arg),*) };

@@ -84,8 +84,7 @@ impl<T: 'static> Store<T> {
     /// [`Error::Resources`] if its wasm stack cannot be had.
     pub fn new(engine: &Engine, data: T) -> Result<Store<T>, Error> {
         let config = &engine.inner.config;
-        let options =
-            rt::StoreOptions { stack_size: config.stack_size, max_memory: config.max_memory, ..rt::StoreOptions::default() };
+        let options = rt::StoreOptions { stack_size: config.stack_size, max_memory: config.max_memory };
         let runtime = rt::Store::new(&engine.inner.space, options)?;
         let inner = Box::new(StoreInner { runtime, modules: HashMap::new(), data, engine: engine.clone() });
         let inner = NonNull::from(Box::leak(inner));

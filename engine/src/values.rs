@@ -97,7 +97,7 @@ impl Val {
     /// # Errors
     /// [`Error::Usage`] if it is not of that type, or belongs to another store.
     pub(crate) fn to_raw<T>(self, ty: ValType, store: &StoreContextMut<'_, T>) -> Result<u128, Error> {
-        let mismatch = || Err(Error::Usage(format!("a value of type {} was expected, not {self}", ty)));
+        let mismatch = || Err(Error::Usage(format!("a value of type {ty} was expected, not {self}")));
         let runtime = store.runtime();
         let raw = match (self, ty) {
             (Val::I32(v), ValType::I32) => v.cast_unsigned().into(),

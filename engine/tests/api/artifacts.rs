@@ -155,3 +155,70 @@ fn metadata_with_a_right_hash_is_checked_all_the_same() {
     }
     assert!(accepted > 0 && refused > region.len(), "{accepted} {refused}");
 }
+
+/// A module with more than 1 MiB of text and of data: what is brought in lazily, and mapped rather than copied.
+fn large() -> String {
+    let mut wat = String::from(r#"(module (memory (export "memory") 64)"#);
+    for n in 0..40 {
+        // Far apart, so that they stay several segments.
+        wat.push_str(&format!(r#"(data (i32.const {}) "{}")"#, n * 100_000, format!("{n:02}").repeat(20_000)));
+    }
+    // Functions are aligned, so many small ones make a long text fast.
+    for n in 0..40_000 {
+        let export = if n % 1000 == 7 { format!(r#"(export "f{n}")"#) } else { String::new() };
+        wat.push_str(&format!("(func {export} (result i32) (i32.const {}))", n * 3));
+    }
+    wat + ")"
+}
+
+#[test]
+fn large_modules_come_from_their_file_piece_by_piece() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path().join("cache");
+    let engine = || Engine::new(&Config::new().cache(sconce_engine::CacheMode::Dir(dir.clone()))).unwrap();
+    let wat = large();
+    Module::new(&engine(), wat.as_bytes()).unwrap();
+    let entry = std::fs::read_dir(&dir).unwrap().next().unwrap().unwrap().path();
+    let whole = std::fs::read(&entry).unwrap();
+    assert!(whole.len() > (2 << 20), "{}", whole.len());
+
+    let engine = engine();
+    let module = Module::new(&engine, wat.as_bytes()).unwrap();
+    let mut store = Store::new(&engine, ()).unwrap();
+    for round in 0..2 {
+        let instance = Linker::new(&engine).instantiate(&mut store, &module).unwrap();
+        for n in [7, 39_007, 8007, 20_007, 7] {
+            let f = instance.get_typed_func::<(), u32>(&mut store, &format!("f{n}")).unwrap();
+            assert_eq!(f.call(&mut store, ()).unwrap(), n * 3);
+        }
+        let memory = instance.get_memory(&mut store, "memory").unwrap();
+        let mut bytes = [0; 4];
+        memory.read(&store, 39 * 100_000 + 2, &mut bytes).unwrap();
+        assert_eq!(&bytes, b"3939", "round {round}");
+        memory.write(&mut store, 39 * 100_000, b"changed!").unwrap();
+    }
+    let from_file = Module::deserialize_file(&engine, std::fs::File::open(&entry).unwrap()).unwrap();
+    let instance = Linker::new(&engine).instantiate(&mut store, &from_file).unwrap();
+    let f = instance.get_typed_func::<(), u32>(&mut store, "f1007").unwrap();
+    assert_eq!(f.call(&mut store, ()).unwrap(), 3021);
+    // All of it can be had again, whatever had been run.
+    assert_eq!(module.serialize().unwrap(), whole);
+}
+
+#[test]
+fn damage_in_large_artifacts_is_found() {
+    let engine = engine();
+    let bytes = Module::new(&engine, large().as_bytes()).unwrap().serialize().unwrap();
+    Module::deserialize(&engine, &bytes).unwrap();
+    // A bit in each stretch of 32 KiB. The last parts, wasm offsets and names, are not hashed.
+    let mut accepted = 0;
+    for at in (0..bytes.len()).step_by(32 << 10) {
+        let mut damaged = bytes.clone();
+        damaged[at + 1000.min(bytes.len() - at - 1)] ^= 1;
+        match Module::deserialize(&engine, &damaged) {
+            Ok(_) => accepted += 1,
+            Err(e) => assert!(matches!(e, Error::Artifact(_)), "{at}: {e}"),
+        }
+    }
+    assert!(accepted * 4 < bytes.len() / (32 << 10), "{accepted} of {}", bytes.len() / (32 << 10));
+}
