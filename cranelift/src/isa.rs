@@ -34,6 +34,8 @@ const SHARED: &[(&str, &str)] = &[
     // Backtraces follow frame pointers.
     ("unwind_info", "false"),
     ("enable_multi_ret_implicit_sret", "false"),
+    // Placement looks for loops.
+    ("machine_code_cfg_info", "true"),
 ];
 
 /// The target for these settings on this host.

@@ -30,6 +30,7 @@ mod isa;
 mod memory;
 mod operators;
 mod output;
+mod placement;
 mod reference;
 mod state;
 mod translate;

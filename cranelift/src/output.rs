@@ -1,5 +1,6 @@
 //! Cranelift's output as [`CompiledFunction`].
 
+use crate::placement::{LINE, skew};
 use crate::translate::RESERVED_SOURCE_LOCATION_BIT;
 use cranelift_codegen::binemit::Reloc as RelocKind;
 use cranelift_codegen::ir::function::FunctionParameters;
@@ -10,9 +11,6 @@ use sconce_environ::index::{DefinedFuncIndex, FuncIndex};
 use sconce_environ::module::Module;
 use sconce_environ::trap::TrapCode;
 
-/// Functions begin at multiples of this: call-heavy code is up to a quarter slower at other places.
-const MIN_ALIGNMENT: u32 = 32;
-
 /// Converts a compiled function.
 ///
 /// # Errors
@@ -21,7 +19,8 @@ pub(crate) fn convert(code: &CompiledCode, params: &FunctionParameters, module: 
     let buffer = &code.buffer;
     Ok(CompiledFunction {
         code: buffer.data().to_vec(),
-        align: buffer.alignment.max(MIN_ALIGNMENT),
+        align: buffer.alignment.max(LINE),
+        skew: skew(&code.bb_starts, &code.bb_edges, buffer.total_size(), buffer.alignment),
         relocs: relocations(buffer, params, module)?,
         traps: traps(buffer)?,
         wasm_offsets: wasm_offsets(buffer),

@@ -44,6 +44,7 @@ pub(crate) struct Linked {
 struct Piece {
     code: Vec<u8>,
     align: u32,
+    skew: u32,
     relocs: Vec<Reloc>,
     tables: CodeTables,
     offsets: WasmOffsets,
@@ -168,7 +169,7 @@ fn compile_one(job: &Job<'_>, layout: &VmLayout, func: DefinedFuncIndex) -> Resu
         body_offset: job.decoded.bodies[func].start,
     };
     let compiled = job.compiler.compile(&input).map_err(|e| Error::Compile(e.to_string()))?;
-    let mut piece = Piece { align: compiled.align, ..Piece::default() };
+    let mut piece = Piece { align: compiled.align, skew: compiled.skew, ..Piece::default() };
     piece.tables.push(0, &compiled, &mut piece.offsets);
     piece.code = compiled.code;
     piece.relocs = compiled.relocs;
@@ -179,7 +180,8 @@ fn link(module: &Module, mut pieces: Vec<Piece>) -> Result<Linked, Error> {
     let mut starts = Vec::with_capacity(pieces.len());
     let mut at = 0u64;
     for piece in &pieces {
-        at = at.next_multiple_of(u64::from(piece.align.max(FUNCTION_ALIGN)));
+        let (align, skew) = (u64::from(piece.align.max(FUNCTION_ALIGN)), u64::from(piece.skew));
+        at = at.saturating_sub(skew).next_multiple_of(align) + skew;
         starts.push(at as u32);
         at += piece.code.len() as u64;
     }
@@ -247,6 +249,7 @@ mod tests {
         let compiled = sconce_environ::compile::CompiledFunction {
             code: code.to_vec(),
             align: 16,
+            skew: 0,
             relocs: relocs.clone(),
             traps: vec![(trap, TrapCode::Unreachable)],
             wasm_offsets: vec![(0, 100), (trap, 200)],
@@ -286,6 +289,15 @@ mod tests {
         assert_eq!(displacement(&linked.text, 98), 4096 + 8 - (96 + 6));
         assert_eq!(linked.text.len(), 96 + 16);
         assert_eq!(linked.text[40..64], [INT3; 24]);
+    }
+
+    #[test]
+    fn functions_begin_where_they_ask_to() {
+        let at = |len: usize, align, skew| Piece { align, skew, ..piece(&vec![0x90; len], vec![], 0) };
+        let pieces = vec![at(40, 64, 16), at(1, 64, 48), at(10, 64, 0), at(60, 64, 48), at(4, 32, 0)];
+        let linked = link(&module(5, &[]), pieces).unwrap();
+        let starts: Vec<u32> = linked.tables.functions.iter().map(|f| f.start).collect();
+        assert_eq!(starts, [16, 112, 128, 176, 256]);
     }
 
     #[test]

@@ -87,6 +87,8 @@ pub struct CompiledFunction {
     pub code: Vec<u8>,
     /// Required alignment, a power of two.
     pub align: u32,
+    /// The code begins this many bytes past a multiple of `align`, and less than it: for speed, so that loops lie well.
+    pub skew: u32,
     /// Places to fix when its address is known.
     pub relocs: Vec<Reloc>,
     /// By offset of the faulting instruction, increasing.

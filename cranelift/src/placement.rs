@@ -1,0 +1,82 @@
+//! Where a function's code begins, relative to cache lines.
+//!
+//! A processor fetches and decodes by lines of 64 bytes: a small loop that lies across two of them runs at up to 1.4 times
+//! the time of the same loop within one. Cranelift does not align loops, but the place of the whole function is free: the
+//! one is chosen at which the small loops touch the fewest lines that they need not touch. Without loops, a function
+//! begins with a line, where calls of it are fastest.
+
+use std::ops::Range;
+
+/// Bytes of a line. Code begins at a fixed distance from a multiple of it.
+pub(crate) const LINE: u32 = 64;
+
+/// Distances that are tried are multiples of this, which is also what constants behind the code need.
+const STEP: u32 = 16;
+
+/// Longer loops have room for one line more.
+const MAX_LOOP: u32 = 2 * LINE;
+
+/// The distance past a multiple of [`LINE`] at which code should begin, a multiple of `align`. `starts` are the offsets of
+/// its basic blocks, increasing, `edges` goes from start to start, and `len` is the code's length.
+pub(crate) fn skew(starts: &[u32], edges: &[(u32, u32)], len: u32, align: u32) -> u32 {
+    let loops = small_loops(starts, edges, len);
+    if loops.is_empty() {
+        return 0;
+    }
+    let step = align.max(STEP).next_power_of_two();
+    let places = (0..LINE).step_by(step as usize);
+    // Of equals, the first.
+    places.min_by_key(|&place| loops.iter().map(|l| cost(l, place)).sum::<u64>()).unwrap_or(0)
+}
+
+/// Each loop's code, from the target of a backward edge to the end of the block that it leaves.
+fn small_loops(starts: &[u32], edges: &[(u32, u32)], len: u32) -> Vec<Range<u32>> {
+    let backward = edges.iter().filter(|(from, to)| to <= from);
+    let ranges = backward.map(|&(from, to)| {
+        let next = starts.partition_point(|&start| start <= from);
+        to..starts.get(next).copied().unwrap_or(len)
+    });
+    ranges.filter(|range| range.end - range.start <= MAX_LOOP).collect()
+}
+
+/// Lines that the loop touches beyond what its length takes; the shorter the loop, the more each one weighs.
+fn cost(code: &Range<u32>, place: u32) -> u64 {
+    let len = (code.end - code.start).max(1);
+    let touched = (place + code.start + len - 1) / LINE - (place + code.start) / LINE + 1;
+    let needed = len.div_ceil(LINE);
+    u64::from(touched - needed) * u64::from(MAX_LOOP * 16 / len)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn code_without_loops_begins_with_a_line() {
+        assert_eq!(skew(&[0, 10, 20], &[(0, 10), (0, 20), (10, 20)], 30, 16), 0);
+    }
+
+    #[test]
+    fn a_loop_is_kept_within_a_line() {
+        // 33 bytes at 48: they end at 81, across the line's end at 64.
+        let (starts, edges) = ([0, 48, 81], [(0, 48), (48, 48), (48, 81)]);
+        assert_eq!(skew(&starts, &edges, 90, 1), 16);
+        assert_eq!(skew(&starts, &edges, 90, 32), 32);
+        assert_eq!(skew(&[0, 16, 49], &[(0, 16), (16, 16), (16, 49)], 60, 1), 0);
+    }
+
+    #[test]
+    fn the_shorter_loop_decides() {
+        // Both lie across a line's end at 0; at 16 the short one does not, at 48 neither does.
+        let (starts, edges) = ([0, 60, 70, 110, 150], [(60, 60), (110, 110)]);
+        assert_eq!(skew(&starts, &edges, 150, 1), 32);
+        // The last block's end is the code's.
+        assert_eq!(skew(&[0, 60], &[(60, 60)], 80, 1), 16);
+    }
+
+    #[test]
+    fn loops_of_several_blocks_reach_to_the_last_ones_end() {
+        let (starts, edges) = ([0, 56, 60, 72], [(0, 56), (56, 60), (60, 56), (60, 72)]);
+        assert_eq!(skew(&starts, &edges, 80, 1), 16);
+    }
+}
