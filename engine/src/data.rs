@@ -4,9 +4,11 @@
 //! difference they become a few large ones, so that metadata stays small and an instance starts by mapping one image.
 
 use sconce_environ::PrimaryMap;
+use sconce_environ::decode::Decoded;
 use sconce_environ::index::{DataIndex, MemoryIndex};
 use sconce_environ::module::{ConstExpr, ConstOp, DataSegment, Module, SegmentMode};
 use std::ops::Range;
+use wasmparser::{BinaryReader, FunctionBody, Operator};
 
 /// Segments closer to each other than this become one: the zeros between them cost less than another segment.
 const GAP: u64 = 4096;
@@ -15,12 +17,11 @@ const GAP: u64 = 4096;
 /// in `binary`.
 ///
 /// Segments are joined if all of them are active, at constant places inside memories that the module defines, and no
-/// instruction can name one: without a data count section none can (spec section 5.5.16). A memory is zero before its
-/// segments are copied in, and none of them traps, so joined ones have the same effect.
+/// instruction names one. A memory is zero before its segments are copied in, and none of them traps, so joined ones have the
+/// same effect.
 pub(crate) fn contents(module: &mut Module, ranges: &PrimaryMap<DataIndex, Range<u32>>, binary: &[u8]) -> Vec<u8> {
     let bytes_of = |index: DataIndex| &binary[ranges[index].start as usize..ranges[index].end as usize];
-    let counted = module.features.iter().any(|f| f == "bulk-memory");
-    let Some(places) = places(module).filter(|_| !counted) else {
+    let Some(places) = places(module).filter(|_| !module.data_can_be_named) else {
         return ranges.keys().flat_map(bytes_of).copied().collect();
     };
     let runs = runs(&places);
@@ -45,6 +46,30 @@ pub(crate) fn contents(module: &mut Module, ranges: &PrimaryMap<DataIndex, Range
     }
     module.data = joined;
     contents
+}
+
+/// Whether an instruction of the module names a data segment. The bodies have been validated.
+///
+/// Compilers of today write a data count section whether it is needed or not, so the section says little.
+pub(crate) fn is_named(decoded: &Decoded, binary: &[u8]) -> bool {
+    decoded.module.data_can_be_named && decoded.bodies.keys().any(|func| body_names_data(decoded.body(binary, func)))
+}
+
+fn body_names_data(body: &[u8]) -> bool {
+    // `memory.init` is 8 and `data.drop` is 9 behind the prefix, in a byte or in a longer LEB128. Few bodies have such bytes at
+    // all, and most of those as parts of numbers.
+    if !body.windows(2).any(|w| w[0] == 0xfc && matches!(w[1], 8 | 9 | 0x88 | 0x89)) {
+        return false;
+    }
+    let body = FunctionBody::new(BinaryReader::new(body, 0));
+    let Ok(mut operators) = body.get_operators_reader() else { return true };
+    while !operators.eof() {
+        match operators.read() {
+            Ok(Operator::MemoryInit { .. } | Operator::DataDrop { .. }) | Err(_) => return true,
+            Ok(_) => {}
+        }
+    }
+    false
 }
 
 /// Bytes of a memory: one segment's, or those of a run of segments.
@@ -97,6 +122,7 @@ mod tests {
     fn memory(wat: &str) -> (Vec<u8>, usize) {
         let binary = wat::parse_str(wat).unwrap();
         let mut decoded = decode(&binary, Features::WASM2).unwrap();
+        decoded.module.data_can_be_named = is_named(&decoded, &binary);
         let contents = contents(&mut decoded.module, &decoded.data, &binary);
         let mut memory = vec![0; 65536];
         for segment in decoded.module.data.values() {
@@ -129,8 +155,23 @@ mod tests {
             (format!(r#"(module (import "" "" (memory 1)) {two})"#), 2),
             (format!(r#"(module (import "" "" (global i32)) (memory 1) {two} (data (global.get 0) "c"))"#), 3),
             (format!("(module (memory 1) {two} (func (data.drop 0)))"), 2),
+            (format!("(module (memory 1) {two} (func (memory.init 1 (i32.const 0) (i32.const 0) (i32.const 0))))"), 2),
         ] {
             assert_eq!(memory(&module).1, count, "{module}");
+        }
+    }
+
+    #[test]
+    fn only_instructions_name_segments() {
+        for (body, named) in [
+            (&[0, 0xfc, 9, 0, 0x0b][..], true),
+            (&[0, 0xfc, 0x89, 0, 0, 0x0b], true),
+            (&[0, 0x41, 0, 0x41, 0, 0x41, 0, 0xfc, 8, 0, 0, 0x0b], true),
+            // `i32.const 0x47c`, whose number has the bytes of `memory.init`.
+            (&[0, 0x41, 0xfc, 8, 0x1a, 0x0b], false),
+            (&[0, 0x0b], false),
+        ] {
+            assert_eq!(body_names_data(body), named, "{body:x?}");
         }
     }
 }

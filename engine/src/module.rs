@@ -117,6 +117,7 @@ impl Module {
         let Linked { text, thunks, tables, offsets } = link::compile(&job)?;
         let debug = debug_sections(&decoded, &binary, offsets.0);
         let code = engine.inner.space.load(&text, tables)?;
+        decoded.module.data_can_be_named = data::is_named(&decoded, &binary);
         let mut module = std::mem::take(&mut decoded.module);
         let data = data::contents(&mut module, &decoded.data, &binary);
         Ok(Module::assemble(engine, Arc::new(module), code, thunks, (Section::from(data), None), debug))

@@ -43,6 +43,9 @@ pub struct Module {
     pub elements: PrimaryMap<ElemIndex, ElementSegment>,
     /// Data segments.
     pub data: PrimaryMap<DataIndex, DataSegment>,
+    /// Whether instructions can name data segments: there is a data count section (spec section 5.5.16), and nobody has found
+    /// out that none does.
+    pub data_can_be_named: bool,
     /// The start function.
     pub start: Option<FuncIndex>,
     /// Functions whose address can be observed (exports, elements, `ref.func`, globals): those that have a record, in

@@ -85,7 +85,7 @@ impl MemoryImages {
     /// `read` is as for an image's file: it is asked for each byte of the contents once, in order.
     pub fn of_all_data(module: &Module, read: &mut dyn FnMut(usize, &mut [u8]) -> bool) -> Option<MemoryImages> {
         // What an instruction can name must stay.
-        if module.features.iter().any(|f| f == "bulk-memory") {
+        if module.data_can_be_named {
             return None;
         }
         let images = MemoryImages::new(module, 0, read);

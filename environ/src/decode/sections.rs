@@ -94,6 +94,7 @@ impl Decoder {
             Payload::ElementSection(section) => self.elements(section),
             Payload::DataCountSection { .. } => {
                 self.proposals.data_count();
+                self.decoded.module.data_can_be_named = true;
                 Ok(())
             }
             Payload::DataSection(section) => self.data(section),
