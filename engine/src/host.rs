@@ -8,7 +8,7 @@ use crate::caller::Caller;
 use crate::error::Error;
 use crate::typed::{WasmResults, WasmTy};
 use crate::{FuncType, Val, ValType};
-use sconce_environ::abi::results_in_buffer;
+use sconce_environ::abi::need_buffer;
 use sconce_environ::vm::VmHostContext;
 use sconce_runtime as rt;
 use std::any::Any;
@@ -26,31 +26,14 @@ pub unsafe trait IntoFunc<T, P, R>: Send + Sync + Sized + 'static {
     const PARAMS: &'static [ValType];
     #[doc(hidden)]
     const RESULTS: &'static [ValType];
-    /// The function that the trampoline of this shape calls; the context's data is a pointer to the closure.
+    /// The function that the trampoline calls; the context's data is a pointer to the closure.
     #[doc(hidden)]
-    fn code(shape: Shape) -> *const c_void;
+    fn code() -> *const c_void;
 }
 
-/// How results leave a host function.
-#[doc(hidden)]
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
-pub enum Shape {
-    /// None, or one in a register.
-    Register,
-    /// Through a pointer that is the last argument.
-    Area,
-    /// Arguments and results in one array.
-    Array,
-}
-
-impl Shape {
-    fn of(ty: &FuncType) -> Shape {
-        match ty.results.len() {
-            _ if results_in_buffer(ty) => Shape::Array,
-            0 | 1 => Shape::Register,
-            _ => Shape::Area,
-        }
-    }
+/// Whether a host function takes and gives everything in one array: it has more results than there are registers for.
+const fn is_array(results: &[ValType]) -> bool {
+    need_buffer(results)
 }
 
 /// What a host function returns: `()`, a [`WasmTy`], a tuple of them, or a `Result` of those with [`Error`].
@@ -95,14 +78,12 @@ unsafe impl Sync for HostFunction {}
 
 impl HostFunction {
     pub(crate) fn wrap<T, P, R, F: IntoFunc<T, P, R>>(f: F) -> HostFunction {
-        let ty = FuncType { params: F::PARAMS.into(), results: F::RESULTS.into() };
-        let shape = Shape::of(&ty);
         let keep = Arc::new(f);
         HostFunction {
             params: Cow::Borrowed(F::PARAMS),
             results: Cow::Borrowed(F::RESULTS),
-            kind: if shape == Shape::Array { rt::HostCallKind::Array } else { rt::HostCallKind::Registers },
-            code: F::code(shape),
+            kind: if is_array(F::RESULTS) { rt::HostCallKind::Array } else { rt::HostCallKind::Registers },
+            code: F::code(),
             data: Arc::as_ptr(&keep).cast(),
             keep,
         }
@@ -229,7 +210,7 @@ macro_rules! into_func {
         const PARAMS: &'static [ValType] = &[$($name::TYPE,)*];
         const RESULTS: &'static [ValType] = <R::Values as WasmResults>::TYPES;
 
-        fn code(shape: Shape) -> *const c_void {
+        fn code() -> *const c_void {
             /// # Safety
             /// Called by a register trampoline of this type with at most one result.
             #[allow(non_snake_case)]
@@ -306,10 +287,13 @@ macro_rules! into_func {
                 }
             }
 
-            match shape {
-                Shape::Register => register::<T, Fun, R, $($name,)*> as *const c_void,
-                Shape::Area => area::<T, Fun, R, $($name,)*> as *const c_void,
-                Shape::Array => array::<T, Fun, R, $($name,)*> as *const c_void,
+            // Only one of them is instantiated, so that the closure has one caller and can be inlined there.
+            if const { is_array(<R::Values as WasmResults>::TYPES) } {
+                array::<T, Fun, R, $($name,)*> as *const c_void
+            } else if const { <R::Values as WasmResults>::TYPES.len() > 1 } {
+                area::<T, Fun, R, $($name,)*> as *const c_void
+            } else {
+                register::<T, Fun, R, $($name,)*> as *const c_void
             }
         }
     };
