@@ -4,6 +4,7 @@
 //! that brings it.
 
 mod guests;
+mod limits;
 mod processes;
 mod programs;
 mod support;
