@@ -124,6 +124,9 @@ impl Ty {
     }
 }
 
+/// What an operator gives for operands as bits.
+type Meaning = Box<dyn Fn(&[u64]) -> Result<u64, TrapCode>>;
+
 /// An operator and what it means.
 struct Operator {
     name: String,
@@ -131,7 +134,7 @@ struct Operator {
     result: Ty,
     /// Whether a NaN result may be any that the specification allows.
     any_nan: bool,
-    meaning: Box<dyn Fn(&[u64]) -> Result<u64, TrapCode>>,
+    meaning: Meaning,
 }
 
 /// `ShrU` as `shr_u`, `Extend16S` as `extend16_s`.
@@ -148,10 +151,9 @@ const SIGNS: [(Sign, &str); 2] = [(Sign::S, "s"), (Sign::U, "u")];
 
 fn operators() -> Vec<Operator> {
     let mut all: Vec<Operator> = Vec::new();
-    let mut add =
-        |name: String, operands: &[Ty], result: Ty, any_nan: bool, meaning: Box<dyn Fn(&[u64]) -> Result<u64, TrapCode>>| {
-            all.push(Operator { name, operands: operands.to_vec(), result, any_nan, meaning });
-        };
+    let mut add = |name: String, operands: &[Ty], result: Ty, any_nan: bool, meaning: Meaning| {
+        all.push(Operator { name, operands: operands.to_vec(), result, any_nan, meaning });
+    };
     for (w, t) in INTS {
         let name = |op: &str| format!("{}.{}", t.name(), snake(op));
         add(name("Eqz"), &[t], I32, false, Box::new(move |a| Ok(meaning::int_eqz(w, a[0]).into())));

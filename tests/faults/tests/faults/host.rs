@@ -85,7 +85,7 @@ fn a_host_access_to_a_guest_memorys_guard_kills() {
             let memory =
                 Memory::new(&mut *store, MemoryType { limits, memory64: false, shared: false, page_size_log2: 16 }).unwrap();
             linker.define(&mut *store, "", "memory", memory).unwrap();
-            linker.func_wrap("", "host", || guard_access()).unwrap();
+            linker.func_wrap("", "host", guard_access).unwrap();
         });
         assert_eq!(guest.trap("load", &[]), TrapCode::MemoryOutOfBounds);
         let result = guest.try_call("run", &[]);
