@@ -1,6 +1,7 @@
 //! How the process ends, and what it says then. Messages begin with `error: `, as those of the argument parser do.
 
 use signal_hook::consts::SIGPIPE;
+use std::borrow::Cow;
 use std::io::{self, Write};
 
 /// Exit code of a module that could not be run.
@@ -69,9 +70,23 @@ pub fn print(text: &str) -> Result<(), Failure> {
     }
 }
 
-/// Writes a line to standard error: whole, so that lines of several writers do not mix. What cannot be written is lost.
-pub fn complain(line: &str) {
-    let _ = io::stderr().lock().write_all(format!("{line}\n").as_bytes());
+/// Writes lines to standard error: at once, so that those of several writers do not mix. What cannot be written is lost.
+pub fn complain(lines: &str) {
+    let _ = io::stderr().lock().write_all(format!("{}\n", harmless(lines)).as_bytes());
+}
+
+/// The text without control characters but line ends and tabs: messages quote names out of modules, and those must not speak
+/// to the terminal.
+fn harmless(text: &str) -> Cow<'_, str> {
+    let bad = |c: char| c.is_control() && c != '\n' && c != '\t';
+    if !text.contains(bad) {
+        return text.into();
+    }
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if bad(c) { out.extend(c.escape_default()) } else { out.push(c) }
+    }
+    out.into()
 }
 
 /// Says `error: ..`.

@@ -61,6 +61,21 @@ fn a_module_that_is_cut_off_or_invalid() {
 }
 
 #[test]
+fn names_in_messages_do_not_speak_to_the_terminal() {
+    let dir = Dir::new();
+    for module in [
+        r#"(module (func (@name "\1b[31m") (result i32)))"#,
+        r#"(module (import "wasi_snapshot_preview1" "\1b[31m" (func)) (func (export "_start")))"#,
+        r#"(module (func (export "\1b[31m") (param i32)))"#,
+    ] {
+        dir.file("names.wasm", wat::parse_str(module).expect("it parses"));
+        let message = dir.run("names.wasm").fails(1);
+        contains(&message, &["\\u{1b}[31m"]);
+        assert!(!message.contains('\u{1b}'), "{message:?}");
+    }
+}
+
+#[test]
 fn text_with_an_error_names_line_and_column() {
     let dir = Dir::new();
     dir.file("bad.wat", "(module\n  (func (i32.cosnt 0)))");

@@ -177,6 +177,23 @@ fn signals_end_the_process_as_they_are() {
 }
 
 #[test]
+fn a_signal_that_the_program_raises_ends_the_process() {
+    let dir = Dir::new();
+    // 15 is SIGTERM's number in WASI too, and 13 is SIGPIPE's, whose default WASI has as nothing.
+    for (signal, ended) in [(15, Some(Signal::TERM.as_raw())), (13, None)] {
+        dir.file(
+            "raise.wat",
+            format!(
+                r#"(module (import "wasi_snapshot_preview1" "proc_raise" (func $raise (param i32) (result i32)))
+  (memory (export "memory") 1) (func (export "_start") (drop (call $raise (i32.const {signal})))))"#
+            ),
+        );
+        let out = dir.run("raise.wat");
+        assert_eq!((out.status.signal(), out.stderr.as_str()), (ended, ""), "{signal}");
+    }
+}
+
+#[test]
 fn an_ignored_signal_stays_ignored() {
     let dir = Dir::new();
     dir.file("guest.wat", forever());
