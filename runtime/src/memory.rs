@@ -66,7 +66,9 @@ impl Memory {
     ) -> Result<Memory, ResourceError> {
         let os = || ResourceError::os("cannot reserve address space for a memory");
         let too_large = |limit| ResourceError::MemoryLimit { wanted: ty.limits.min.saturating_mul(ty.page_size()), limit };
-        let min = ty.limits.min.checked_mul(ty.page_size()).ok_or_else(|| too_large(NO_LIMIT))?;
+        let most = if ty.memory64 { NO_LIMIT } else { 4 << 30 };
+        // More than indices reach would end behind the reservation.
+        let min = ty.limits.min.checked_mul(ty.page_size()).filter(|&min| min <= most).ok_or_else(|| too_large(most))?;
         budget.take(min)?;
         let indexable = if ty.memory64 { MAX_RESERVATION_64.max(min) } else { 4 << 30 };
         let declared = ty.limits.max.map_or(u64::MAX, |m| m.saturating_mul(ty.page_size()));

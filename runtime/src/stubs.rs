@@ -125,14 +125,14 @@ impl Stubs {
 impl Made {
     fn add(&mut self, space: &CodeSpace, bytes: &[u8]) -> Result<usize, ResourceError> {
         let align = if space.appends() { 32 } else { PAGE };
+        // The largest trampoline, of 1,000 parameters and results, takes some 35 KiB.
+        if bytes.len() > CodeSpace::STUB_UNIT {
+            return Err(ResourceError::CodeSpaceFull { wanted: bytes.len(), size: space.size() });
+        }
         let mut at = self.next.next_multiple_of(align);
         if at + bytes.len() > self.end {
-            // The largest trampoline, of 1,000 parameters and results, takes some 20 KiB.
             at = space.allocate_for_stubs()?;
             self.end = at + CodeSpace::STUB_UNIT;
-            if bytes.len() > CodeSpace::STUB_UNIT {
-                return Err(ResourceError::CodeSpaceFull { wanted: bytes.len(), size: space.size() });
-            }
         }
         self.next = at + bytes.len();
         // SAFETY: the place was given to nobody else, and without appending it is a page of its own.
@@ -160,5 +160,21 @@ impl CodeSpace {
     pub fn host_trampoline(self: &Arc<Self>, sig: &Signature, kind: HostCallKind) -> Result<HostTrampoline, ResourceError> {
         let code = self.stubs().get(self, Kind::Host(kind), sig)?;
         Ok(HostTrampoline { code, space: self.clone() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sconce_x64::Class;
+
+    #[test]
+    fn a_trampoline_that_is_too_large_leaves_no_trace() {
+        let space = CodeSpace::new(None).unwrap();
+        let made = |n| space.entry_trampoline(&Signature::new(vec![Class::I64; n], [])).map(|t| t.code);
+        let (first, refused, second) = (made(1).unwrap(), made(10_000), made(2).unwrap());
+        assert!(matches!(refused, Err(ResourceError::CodeSpaceFull { .. })), "{refused:?}");
+        // In the unit where the first one is: nothing was given out between them.
+        assert!(second > first && second - first < 1024, "{first:#x} {second:#x}");
     }
 }

@@ -52,6 +52,15 @@ fn memories_grow_in_place_with_zeros_up_to_their_limits() {
 }
 
 #[test]
+fn no_memory_is_larger_than_its_indices_reach() {
+    let mut store = World::new().store;
+    for bounds in [BoundsStyle::Guard, BoundsStyle::Explicit] {
+        let refused = store.new_memory(memory_type(65537, None), bounds);
+        assert!(matches!(refused, Err(ResourceError::MemoryLimit { limit: 0x1_0000_0000, .. })), "{refused:?}");
+    }
+}
+
+#[test]
 fn guards_are_reserved_in_full_and_explicit_memories_are_not() {
     let mut store = World::new().store;
     store.new_memory(memory_type(1, Some(2)), BoundsStyle::Guard).unwrap();
