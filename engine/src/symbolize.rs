@@ -12,7 +12,7 @@
 
 use crate::backtrace::{Backtrace, Frame};
 use crate::module::Module;
-use gimli::{EndianSlice, LittleEndian};
+use gimli::{EndianSlice, LittleEndian, Reader as _, Section as _};
 use sconce_environ::index::FuncIndex;
 use sconce_environ::module::EntityIndex;
 use sconce_environ::names::FunctionNames;
@@ -171,7 +171,9 @@ impl<'a> Dwarf<'a> {
     fn load(section: &dyn Fn(&str) -> Option<&'a [u8]>, probes: &[u64]) -> Option<Dwarf<'a>> {
         section(".debug_info")?;
         let load = |id: gimli::SectionId| {
-            let bytes = section(id.name()).unwrap_or_default();
+            // A second opinion on where units are, which `addr2line` would follow: the units' own ranges are what is measured.
+            let wanted = id != gimli::SectionId::DebugAranges;
+            let bytes = section(id.name()).filter(|_| wanted).unwrap_or_default();
             Ok::<_, gimli::Error>(EndianSlice::new(bytes, LittleEndian))
         };
         // The libraries are written for files that a compiler made: an assertion of theirs must not become ours.
@@ -206,23 +208,33 @@ impl<'a> Dwarf<'a> {
 
 /// What `addr2line` may spend on a module.
 ///
-/// It reads the root entry of every unit with its ranges, and of the units that an address is in, all entries with their
-/// ranges, recursively where functions are inlined, and the line table. Entries share range lists and attribute lists, so
-/// that a small input can mean a large amount of work and memory; this walk, which allocates nothing for it, adds it up.
+/// It keeps every unit with its abbreviations and the header of its line table, and reads the ranges of its root entry; and of the
+/// units that an address is in, all entries with their ranges, recursively where functions are inlined, and the line table.
+/// Units share abbreviations and line tables, entries share range lists, and anything may name the same long string, so
+/// that a small input can mean a large amount of work and memory; this walk, which keeps nothing of it, adds it up.
 struct Budget {
     /// Attributes and ranges.
     work: u64,
+    /// Bytes of tables and strings, of all units together.
+    bytes: usize,
     /// Inlined functions inside each other.
     nesting: usize,
-    /// Bytes of one line program: a byte can become a row of 24.
+    /// Bytes of line programs: one can become a row of 24.
     line_bytes: usize,
+    /// Bytes of one line table's header, which is read whole before its parts can be counted.
+    header_bytes: usize,
 }
 
 impl Default for Budget {
     fn default() -> Budget {
-        Budget { work: 1 << 25, nesting: 200, line_bytes: 64 << 20 }
+        Budget { work: 1 << 25, bytes: 512 << 20, nesting: 200, line_bytes: 64 << 20, header_bytes: 4 << 20 }
     }
 }
+
+/// What an abbreviation, an attribute in it, and a file or directory of a line table take in memory, about.
+const ABBREVIATION: usize = 112;
+const ATTRIBUTE: usize = 16;
+const FILE: usize = 128;
 
 impl Budget {
     /// `None` when it is used up, or when the DWARF does not parse.
@@ -230,22 +242,133 @@ impl Budget {
         let mut headers = dwarf.units();
         while let Some(header) = headers.next().ok()? {
             self.spend(1)?;
-            let Ok(unit) = dwarf.unit(header) else { continue };
-            let (mut any, mut hit) = (false, false);
-            let mut ranges = dwarf.unit_ranges(&unit).ok()?;
-            while let Some(range) = ranges.next().ok()? {
-                self.spend(1)?;
-                any = true;
-                hit |= probes.iter().any(|p| (range.begin..range.end).contains(p));
-            }
+            self.abbreviations(dwarf, header.debug_abbrev_offset())?;
+            let Ok(abbreviations) = dwarf.abbreviations(&header) else { continue };
+            self.line_header(dwarf, &header, &abbreviations)?;
+            let Ok(unit) = gimli::Unit::new_with_abbreviations(dwarf, header, abbreviations) else { continue };
+            let named = [unit.name, unit.comp_dir].into_iter().flatten();
+            self.take(named.map(|text| text.len()).sum())?;
+            let lines = unit.line_program.as_ref().map(gimli::IncompleteLineProgram::header);
+            self.take(lines.map_or(0, |l| (l.file_names().len() + l.include_directories().len()) * FILE))?;
             // Without ranges, those of the line table are taken.
+            let (any, hit) = self.unit_ranges(dwarf, &unit, probes)?;
             if hit || !any {
-                let program = unit.line_program.as_ref().map_or(0, |p| p.header().raw_program_buf().len());
-                if program > self.line_bytes {
-                    return None;
+                if let Some(lines) = lines {
+                    self.line_bytes = self.line_bytes.checked_sub(lines.raw_program_buf().len())?;
+                    self.paths(dwarf, &unit, lines)?;
                 }
                 self.entries(dwarf, &unit)?;
             }
+        }
+        Some(())
+    }
+
+    /// Adds up a unit's abbreviations, which are read again for every unit.
+    fn abbreviations(&mut self, dwarf: &gimli::Dwarf<Reader<'_>>, at: gimli::DebugAbbrevOffset) -> Option<()> {
+        let mut input = *dwarf.debug_abbrev.reader();
+        input.skip(at.0).ok()?;
+        while !input.is_empty() && input.read_uleb128().ok()? != 0 {
+            self.take(ABBREVIATION)?;
+            input.read_uleb128().ok()?;
+            input.read_u8().ok()?;
+            loop {
+                let (name, form) = (input.read_uleb128().ok()?, input.read_uleb128().ok()?);
+                if form == u64::from(gimli::DW_FORM_implicit_const.0) {
+                    input.read_sleb128().ok()?;
+                }
+                if (name, form) == (0, 0) {
+                    break;
+                }
+                self.take(ATTRIBUTE)?;
+            }
+        }
+        Some(())
+    }
+
+    /// Looks how long the header of a unit's line table is.
+    fn line_header(
+        &self,
+        dwarf: &gimli::Dwarf<Reader<'_>>,
+        header: &gimli::UnitHeader<Reader<'_>>,
+        abbreviations: &gimli::Abbreviations,
+    ) -> Option<()> {
+        let mut entries = header.entries_raw(abbreviations, None).ok()?;
+        let Ok(Some(root)) = entries.read_abbreviation() else { return Some(()) };
+        for &spec in root.attributes() {
+            // What does not parse here does not parse when the unit is read.
+            let Ok(attribute) = entries.read_attribute(spec) else { break };
+            if attribute.name() == gimli::DW_AT_stmt_list
+                && let gimli::AttributeValue::DebugLineRef(at) = attribute.value()
+            {
+                let length = || {
+                    let mut input = *dwarf.debug_line.reader();
+                    input.skip(at.0)?;
+                    let (_, format) = input.read_initial_length()?;
+                    if input.read_u16()? >= 5 {
+                        input.skip(2)?;
+                    }
+                    input.read_length(format)
+                };
+                if length().is_ok_and(|length| length > self.header_bytes) {
+                    return None;
+                }
+            }
+        }
+        Some(())
+    }
+
+    /// Whether a unit says which addresses it has, and whether one of the probes is among them: by the rules of `addr2line`, to the
+    /// letter, since what it reads of a unit hangs on them.
+    fn unit_ranges(
+        &mut self,
+        dwarf: &gimli::Dwarf<Reader<'_>>,
+        unit: &gimli::Unit<Reader<'_>>,
+        probes: &[u64],
+    ) -> Option<(bool, bool)> {
+        use gimli::AttributeValue::{Addr, DebugAddrIndex, Udata};
+        let mut entries = unit.entries_raw(None).ok()?;
+        let Some(root) = entries.read_abbreviation().ok()? else { return Some((true, false)) };
+        let (mut low, mut high, mut size, mut list) = (None, None, None, None);
+        for &spec in root.attributes() {
+            let attribute = entries.read_attribute(spec).ok()?;
+            match (attribute.name(), attribute.value()) {
+                (gimli::DW_AT_low_pc, Addr(at)) => low = Some(at),
+                (gimli::DW_AT_low_pc, DebugAddrIndex(index)) => low = Some(dwarf.address(unit, index).ok()?),
+                (gimli::DW_AT_high_pc, Addr(at)) => high = Some(at),
+                (gimli::DW_AT_high_pc, DebugAddrIndex(index)) => high = Some(dwarf.address(unit, index).ok()?),
+                (gimli::DW_AT_high_pc, Udata(bytes)) => size = Some(bytes),
+                (gimli::DW_AT_ranges, value) => list = dwarf.attr_ranges_offset(unit, value).ok()?,
+                _ => {}
+            }
+        }
+        let (mut any, mut hit) = (false, false);
+        let mut add = |range: gimli::Range| {
+            any |= range.begin < range.end;
+            hit |= probes.iter().any(|p| (range.begin..range.end).contains(p));
+        };
+        if let Some(list) = list {
+            let mut ranges = dwarf.ranges(unit, list).ok()?;
+            while let Some(range) = ranges.next().ok()? {
+                self.spend(1)?;
+                add(range);
+            }
+        } else if let (Some(begin), Some(end)) = (low, high.or(low.zip(size).map(|(low, size)| low.wrapping_add(size)))) {
+            add(gimli::Range { begin, end });
+        }
+        Some((any, hit))
+    }
+
+    /// Adds up the paths of a line table's files, which are all put together when one is wanted.
+    fn paths(
+        &mut self,
+        dwarf: &gimli::Dwarf<Reader<'_>>,
+        unit: &gimli::Unit<Reader<'_>>,
+        lines: &gimli::LineProgramHeader<Reader<'_>>,
+    ) -> Option<()> {
+        for file in lines.file_names() {
+            let parts = [file.directory(lines), Some(file.path_name())].into_iter().flatten();
+            let parts = parts.filter_map(|part| dwarf.attr_string(unit, part).ok()).chain(unit.comp_dir);
+            self.take(parts.map(|part| part.len()).sum())?;
         }
         Some(())
     }
@@ -283,6 +406,11 @@ impl Budget {
 
     fn spend(&mut self, work: u64) -> Option<()> {
         self.work = self.work.checked_sub(work)?;
+        Some(())
+    }
+
+    fn take(&mut self, bytes: usize) -> Option<()> {
+        self.bytes = self.bytes.checked_sub(bytes)?;
         Some(())
     }
 }

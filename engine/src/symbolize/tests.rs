@@ -193,6 +193,89 @@ fn shared_range_lists_do_not_multiply() {
     assert!(locate(&ranges(50_000, 50_000), 0x24).is_none());
 }
 
+/// So many units, which share their abbreviations (so many) and a line table (with so many files, in a directory of that length).
+fn sharing(units: usize, abbreviations: usize, files: usize, directory: usize) -> Sections {
+    let mut table =
+        vec![1, gimli::DW_TAG_compile_unit.0 as u8, 0, gimli::DW_AT_stmt_list.0 as u8, gimli::DW_FORM_sec_offset.0 as u8];
+    table.extend([0, 0]);
+    for code in 1..abbreviations {
+        table.extend([
+            code as u8 | 0x80,
+            (code >> 7) as u8 | 0x80,
+            (code >> 14) as u8 | 4,
+            gimli::DW_TAG_variable.0 as u8,
+            0,
+            0,
+            0,
+        ]);
+    }
+    table.push(0);
+    let header = Bytes::default().u8(1).u8(1).u8(1).u8(-5i8 as u8).u8(14).u8(13).raw(&[0, 1, 1, 1, 1, 0, 0, 0, 1, 0, 0, 1]);
+    let header = header.text(&"d".repeat(directory)).u8(0).raw(&[b'f', 0, 1, 0, 0].repeat(files)).u8(0);
+    let lines = Bytes::default().u16(4).u32(header.0.len() as u32).raw(&header.0).sized();
+    let info = Bytes::default().u16(4).u32(0).u8(4).u8(1).u32(0).sized().repeat(units);
+    HashMap::from([(".debug_abbrev", table), (".debug_info", info), (".debug_line", lines)])
+}
+
+#[test]
+fn shared_tables_do_not_multiply() {
+    // A tenth of everything, so that it does not last.
+    let measured = |sections: &Sections| {
+        let load = |id: gimli::SectionId| {
+            Ok::<_, gimli::Error>(EndianSlice::new(sections.get(id.name()).map_or(&[], Vec::as_slice), LittleEndian))
+        };
+        let mut budget = Budget::default();
+        budget.bytes /= 10;
+        budget.header_bytes /= 10;
+        budget.measure(&gimli::Dwarf::load(load).unwrap(), &[0x24])
+    };
+    assert!(measured(&sharing(100, 100, 100, 10)).is_some());
+    assert!(measured(&sharing(1_000, 10_000, 1, 1)).is_none(), "abbreviations");
+    assert!(measured(&sharing(1_000, 1, 10_000, 1)).is_none(), "files");
+    assert!(measured(&sharing(1, 1, 10_000, 1 << 18)).is_none(), "paths");
+    assert!(measured(&sharing(1, 1, 1 << 17, 1)).is_none(), "a line table's header");
+    // What is refused is refused at once.
+    assert!(locate(&sharing(1_000_000, 10_000, 1_000, 1), 0x24).is_none());
+}
+
+/// Whatever makes `addr2line` look at a unit makes it be measured.
+#[test]
+fn no_unit_is_looked_at_unmeasured() {
+    use gimli::constants as dw;
+    let (low, high) = (dw::DW_AT_low_pc.0 as u8, dw::DW_AT_high_pc.0 as u8);
+    let (addr, data4) = (dw::DW_FORM_addr.0 as u8, dw::DW_FORM_data4.0 as u8);
+    // The unit's range is far away: by its size, as the second of two says, or as it seems while its end goes before its size.
+    let roots = [
+        (vec![low, addr, high, data4], vec![0x1000_0000, 4]),
+        (vec![low, addr, high, data4, low, addr, high, data4], vec![0x1000_0000, 4, 0, 0x100]),
+        (vec![low, addr, high, data4, high, addr], vec![0, 1, 0x100]),
+        (vec![low, addr, high, data4], vec![0x10, 0]),
+    ];
+    for (attributes, values) in roots {
+        let depth = 100_000;
+        let one = |code: u8, tag: gimli::DwTag, attributes: &[u8]| [&[code, tag.0 as u8, 1], attributes, &[0, 0]].concat();
+        let range = [low, addr, high, data4];
+        let mut table = one(1, dw::DW_TAG_compile_unit, &[&attributes[..], &[dw::DW_AT_stmt_list.0 as u8, 0x17]].concat());
+        table.extend(one(2, dw::DW_TAG_subprogram, &range));
+        table.extend(one(3, dw::DW_TAG_inlined_subroutine, &range));
+        table.push(0);
+        let mut unit = Bytes::default().u16(4).u32(0).u8(4).u8(1);
+        for value in values {
+            unit = unit.u32(value);
+        }
+        unit = unit.u32(0).u8(2).u32(0).u32(0x100);
+        for _ in 0..depth {
+            unit = unit.u8(3).u32(0).u32(0x100);
+        }
+        let info = unit.raw(&vec![0; depth + 2]).sized();
+        // Says that the unit has the address after all.
+        let set = Bytes::default().u16(2).u32(0).u8(4).u8(0).u32(0).u32(0).u32(0x100).u32(0).u32(0).sized();
+        let sections =
+            HashMap::from([(".debug_abbrev", table), (".debug_info", info), (".debug_line", lines()), (".debug_aranges", set)]);
+        assert!(locate(&sections, 0x24).is_none_or(|found| found.is_empty()));
+    }
+}
+
 #[test]
 fn names_are_demangled() {
     for (mangled, name) in [
