@@ -9,6 +9,8 @@ use sconce_environ::types::*;
 
 /// What validation allows of anything that is counted.
 const MAX_ITEMS: usize = 1_000_000;
+/// What it allows of a function's parameters, and of its results.
+const MAX_VALUES: usize = 1000;
 
 fn ensure(condition: bool) -> Option<()> {
     condition.then_some(())
@@ -96,11 +98,17 @@ fn rec_groups(module: &Module) -> Option<()> {
                 ensure(supertype.as_u32() < index)?;
             }
             let CompositeType::Func(func) = &ty.composite;
+            func_type(func)?;
             let all = func.params.iter().chain(&func.results);
             all.copied().try_for_each(|ty| val_type(module, ty, group.end as usize))?;
         }
     }
     ensure(at as usize == module.types.len())
+}
+
+/// Whether a function may have as many parameters and results: trampolines are made for no more.
+pub(crate) fn func_type<R>(ty: &FuncType<R>) -> Option<()> {
+    ensure(ty.params.len() <= MAX_VALUES && ty.results.len() <= MAX_VALUES)
 }
 
 fn type_index(module: &Module, index: TypeIndex) -> Option<()> {
@@ -127,7 +135,7 @@ fn table_type(module: &Module, ty: &TableType) -> Option<()> {
     val_type(module, ValType::Ref(ty.element), module.types.len())
 }
 
-fn memory_type(ty: &MemoryType) -> Option<()> {
+pub(crate) fn memory_type(ty: &MemoryType) -> Option<()> {
     ensure(ty.page_size_log2 == 16 || ty.page_size_log2 == 0)?;
     let bits = if ty.memory64 { 64 } else { 32 };
     let most = ((1u128 << bits) >> ty.page_size_log2).min(u128::from(u64::MAX)) as u64;

@@ -20,13 +20,13 @@ impl Func {
     /// a result of the wrong type is an error of the call.
     ///
     /// # Errors
-    /// [`Error::Resources`] if the trampoline cannot be made.
+    /// [`Error::Usage`] for more than 1000 parameters or results; [`Error::Resources`] if the trampoline cannot be made.
     pub fn new<T: 'static>(
         mut store: impl AsContextMut<Data = T>,
         ty: FuncType,
         f: impl Fn(Caller<'_, T>, &[Val], &mut [Val]) -> Result<(), Error> + Send + Sync + 'static,
     ) -> Result<Func, Error> {
-        Func::host(&mut store.as_context_mut(), &HostFunction::untyped(ty, f))
+        Func::host(&mut store.as_context_mut(), &HostFunction::untyped(ty, f)?)
     }
 
     /// A host function from a closure; its type is the closure's.

@@ -7,7 +7,7 @@
 use crate::caller::Caller;
 use crate::error::Error;
 use crate::typed::{WasmResults, WasmTy};
-use crate::{FuncType, Val, ValType};
+use crate::{FuncType, Val, ValType, check};
 use sconce_environ::abi::need_buffer;
 use sconce_environ::vm::VmHostContext;
 use sconce_runtime as rt;
@@ -89,20 +89,23 @@ impl HostFunction {
         }
     }
 
-    pub(crate) fn untyped<T: 'static, F>(ty: FuncType, f: F) -> HostFunction
+    pub(crate) fn untyped<T: 'static, F>(ty: FuncType, f: F) -> Result<HostFunction, Error>
     where
         F: Fn(Caller<'_, T>, &[Val], &mut [Val]) -> Result<(), Error> + Send + Sync + 'static,
     {
+        if check::func_type(&ty).is_none() {
+            return Err(Error::Usage("a function has at most 1000 parameters and 1000 results".into()));
+        }
         let (params, results) = (Cow::Owned(ty.params.to_vec()), Cow::Owned(ty.results.to_vec()));
         let keep = Arc::new(Untyped { ty, f });
-        HostFunction {
+        Ok(HostFunction {
             params,
             results,
             kind: rt::HostCallKind::Array,
             code: untyped::<T, F> as *const c_void,
             data: Arc::as_ptr(&keep).cast(),
             keep,
-        }
+        })
     }
 
     pub(crate) fn ty(&self) -> FuncType {

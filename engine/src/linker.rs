@@ -15,7 +15,8 @@ pub struct Linker<T: 'static> {
     shadowing: bool,
     /// By module, then by field.
     modules: HashMap<String, HashMap<String, Definition>>,
-    _data: PhantomData<fn(T)>,
+    /// Host functions are for exactly `T`.
+    _data: PhantomData<fn(T) -> T>,
 }
 
 #[derive(Clone)]
@@ -64,7 +65,7 @@ impl<T: 'static> Linker<T> {
     /// Defines a host function of any type; see [`Func::new`].
     ///
     /// # Errors
-    /// [`LinkError::Duplicate`].
+    /// [`LinkError::Duplicate`]; [`Error::Usage`] as [`Func::new`].
     pub fn func_new(
         &mut self,
         module: &str,
@@ -72,7 +73,7 @@ impl<T: 'static> Linker<T> {
         ty: FuncType,
         f: impl Fn(Caller<'_, T>, &[Val], &mut [Val]) -> Result<(), Error> + Send + Sync + 'static,
     ) -> Result<&mut Self, Error> {
-        self.insert(module, name, Definition::Host(Arc::new(HostFunction::untyped(ty, f))))
+        self.insert(module, name, Definition::Host(Arc::new(HostFunction::untyped(ty, f)?)))
     }
 
     /// Defines an item of a store.

@@ -1,8 +1,8 @@
 //! Memories.
 
-use crate::MemoryType;
 use crate::error::Error;
 use crate::store::{AsContext, AsContextMut};
+use crate::{MemoryType, check};
 use sconce_runtime as rt;
 use sconce_runtime::GuestMemory;
 
@@ -18,8 +18,7 @@ impl Memory {
     /// # Errors
     /// [`Error::Usage`] if the type is not valid, [`Error::Resources`] if it cannot be had.
     pub fn new(mut store: impl AsContextMut, ty: MemoryType) -> Result<Memory, Error> {
-        let limits = ty.limits;
-        if limits.max.is_some_and(|max| max < limits.min) || (ty.page_size_log2 != 16 && ty.page_size_log2 != 0) {
+        if check::memory_type(&ty).is_none() {
             return Err(Error::Usage(format!("there is no {}", crate::ExternType::Memory(ty))));
         }
         let mut store = store.as_context_mut();

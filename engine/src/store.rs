@@ -14,8 +14,22 @@ pub struct Store<T: 'static> {
     /// Reached through raw pointers alone, since host functions reach it from `VmStoreContext::host_state` while a call is under
     /// way: no reference to the whole is ever made.
     inner: NonNull<StoreInner<T>>,
-    _owns: PhantomData<StoreInner<T>>,
+    /// Host functions were made for exactly `T`, so a store of a subtype of it is not a store of it.
+    _owns: PhantomData<(StoreInner<T>, fn(T) -> T)>,
 }
+
+/// ```compile_fail
+/// fn shorter(store: sconce_engine::Store<fn(&str)>) -> sconce_engine::Store<fn(&'static str)> {
+///     store
+/// }
+/// ```
+/// ```compile_fail
+/// fn longer(linker: sconce_engine::Linker<fn(&'static str)>) -> sconce_engine::Linker<fn(&str)> {
+///     linker
+/// }
+/// ```
+#[cfg(doctest)]
+struct Invariant;
 
 // SAFETY: the store is used by one thread at a time, and everything in it can be sent: host values and closures are `Send`.
 unsafe impl<T: Send + 'static> Send for Store<T> {}

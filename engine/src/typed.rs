@@ -212,7 +212,10 @@ unsafe impl WasmTy for Option<ExternRef> {
 }
 
 /// What can be a typed function's parameters: one [`WasmTy`], or a tuple of up to 16.
-pub trait WasmParams: Sized {
+///
+/// # Safety
+/// `write` puts values of `TYPES`, references of the store; implemented here alone.
+pub unsafe trait WasmParams: Sized {
     /// The wasm types.
     const TYPES: &'static [ValType];
     #[doc(hidden)]
@@ -244,7 +247,8 @@ pub unsafe trait WasmResults: Sized {
     unsafe fn write(self, store: &rt::Store, area: *mut u128) -> Result<(), Error>;
 }
 
-impl<A: WasmTy> WasmParams for A {
+// SAFETY: one value.
+unsafe impl<A: WasmTy> WasmParams for A {
     const TYPES: &'static [ValType] = &[A::TYPE];
     #[inline]
     fn write(self, store: &rt::Store, values: &mut [u128]) -> Result<(), Error> {
@@ -285,7 +289,8 @@ macro_rules! tuple {
     (@into $store:ident $a:ident) => { WasmTy::into_abi($a, $store) };
     (@into $store:ident $($a:ident)*) => {{ let _ = ($($a,)* $store); Ok(()) }};
     ($($name:ident $n:tt)*) => {
-        impl<$($name: WasmTy,)*> WasmParams for ($($name,)*) {
+        // SAFETY: each value in its place.
+        unsafe impl<$($name: WasmTy,)*> WasmParams for ($($name,)*) {
             const TYPES: &'static [ValType] = &[$($name::TYPE,)*];
             #[inline]
             #[allow(unused_variables)]

@@ -32,6 +32,7 @@ fn memories() {
     assert_eq!(memory.guest(&mut store).size(), 3 * 65536);
     assert_eq!(memory.ty(&store), memory_type(3, Some(3)));
     assert!(Memory::new(&mut store, memory_type(2, Some(1))).is_err());
+    assert!(matches!(Memory::new(&mut store, memory_type(65537, None)), Err(Error::Usage(_))));
 }
 
 #[test]

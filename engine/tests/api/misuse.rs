@@ -3,8 +3,8 @@
 use crate::engine;
 use sconce_engine::environ::types::Limits;
 use sconce_engine::{
-    Error, ExternRef, Func, Global, GlobalType, Instance, Linker, Memory, MemoryType, Module, RefType, Store, Table, TableType,
-    Val, ValType,
+    Error, ExternRef, Func, FuncType, Global, GlobalType, Instance, Linker, Memory, MemoryType, Module, RefType, Store, Table,
+    TableType, Val, ValType,
 };
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -129,4 +129,16 @@ fn the_wrong_number_of_imports() {
     let module = Module::new(&engine, br#"(module (import "a" "f" (func)))"#).unwrap();
     let mut store = Store::new(&engine, ()).unwrap();
     assert!(matches!(Instance::new(&mut store, &module, &[]), Err(Error::Usage(m)) if m.contains("1 imports, not 0")));
+}
+
+#[test]
+fn the_types_of_host_functions_are_limited_as_in_wasm() {
+    let engine = engine();
+    let mut store = Store::new(&engine, ()).unwrap();
+    for (params, results) in [(1001, 0), (0, 1001)] {
+        let ty = FuncType { params: vec![ValType::V128; params].into(), results: vec![ValType::I32; results].into() };
+        let made = Func::new(&mut store, ty.clone(), |_, _, _| Ok(()));
+        assert!(matches!(made, Err(Error::Usage(_))), "{made:?}");
+        assert!(Linker::<()>::new(&engine).func_new("m", "f", ty, |_, _, _| Ok(())).is_err());
+    }
 }
