@@ -87,7 +87,7 @@ impl Config {
         self
     }
 
-    /// What all memories of one store may hold together, in bytes. Growing beyond fails.
+    /// What all memories and tables of one store may hold together, in bytes. Growing beyond fails.
     pub fn max_memory(mut self, bytes: Option<u64>) -> Config {
         self.max_memory = bytes;
         self

@@ -133,12 +133,21 @@ fn raw(funcref: *const VmFuncRef) -> u128 {
 
 fn table_grow_func(c: &mut Caller<'_>, table: u32, init: *const VmFuncRef, delta: u64) -> Result<u64, Stop> {
     // SAFETY: validation has checked the reference's type; compiled code holds only references of its store.
-    Ok(unsafe { c.table(table).grow(delta, raw(init)) }.unwrap_or(u64::MAX))
+    Ok(unsafe { table_grow(c, table, raw(init), delta) })
 }
 
 fn table_grow_ref(c: &mut Caller<'_>, table: u32, init: u32, delta: u64) -> Result<u64, Stop> {
     // SAFETY: as above.
-    Ok(unsafe { c.table(table).grow(delta, init.into()) }.unwrap_or(u64::MAX))
+    Ok(unsafe { table_grow(c, table, init.into(), delta) })
+}
+
+/// # Safety
+/// `init` is a reference of the store and of the element type.
+unsafe fn table_grow(c: &mut Caller<'_>, table: u32, init: u128, delta: u64) -> u64 {
+    let n = c.instance.tables[table as usize] as usize;
+    let Store { tables, budget, .. } = &mut *c.store;
+    // SAFETY: the caller's promise.
+    unsafe { tables[n].grow(delta, init, budget) }.unwrap_or(u64::MAX)
 }
 
 fn table_fill_func(c: &mut Caller<'_>, table: u32, dst: u64, value: *const VmFuncRef, len: u64) -> Result<(), Stop> {

@@ -18,12 +18,12 @@ pub enum ResourceError {
     /// Tables of code speak of code that is not there.
     #[error("the compiled code is damaged")]
     DamagedCode,
-    /// A memory would exceed a limit.
-    #[error("a memory of {wanted} bytes exceeds the limit of {limit} bytes (--max-memory)")]
+    /// Memories and tables would exceed a limit.
+    #[error("memory of {wanted} bytes exceeds the limit of {limit} bytes (--max-memory)")]
     MemoryLimit {
         /// Bytes asked for.
         wanted: u64,
-        /// The limit, for all memories of a store together.
+        /// The limit, for all memories and tables of a store together.
         limit: u64,
     },
     /// A table would exceed the limit.

@@ -258,7 +258,7 @@ unsafe fn define_tables(store: &mut Store, instance: &mut Instance) -> Result<()
         let vm = instance.field::<VmTable>(inline(module.layout().table(i)));
         // Initial values may name functions and globals: they come when those are there.
         // SAFETY: the context outlives the table; null belongs to every type until then.
-        let table = unsafe { Table::new(module.table_type(i), 0, vm)? };
+        let table = unsafe { Table::new(module.table_type(i), 0, vm, &mut store.budget)? };
         instance.tables.push(store.tables.len() as u32);
         store.tables.push(table);
     }

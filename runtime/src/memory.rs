@@ -33,7 +33,7 @@ pub(crate) struct Memory {
     vm: *mut VmMemory,
 }
 
-/// Bytes that all memories of a store have together, and may have.
+/// Bytes that all memories and tables of a store have together, and may have.
 #[derive(Debug)]
 pub(crate) struct MemoryBudget {
     pub used: u64,
@@ -41,7 +41,7 @@ pub(crate) struct MemoryBudget {
 }
 
 impl MemoryBudget {
-    fn take(&mut self, bytes: u64) -> Result<(), ResourceError> {
+    pub(crate) fn take(&mut self, bytes: u64) -> Result<(), ResourceError> {
         let limit = self.limit.unwrap_or(NO_LIMIT);
         match self.used.checked_add(bytes) {
             Some(used) if used <= limit => {

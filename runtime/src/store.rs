@@ -30,7 +30,7 @@ use std::sync::Arc;
 pub struct StoreOptions {
     /// Bytes of its wasm stack, rounded up to pages; at least 64 KiB.
     pub stack_size: usize,
-    /// Bytes that all its memories together may have; `None` is no limit.
+    /// Bytes that all its memories and tables together may have; `None` is no limit.
     pub max_memory: Option<u64>,
 }
 
@@ -284,7 +284,7 @@ impl Store {
     pub unsafe fn new_table(&mut self, ty: TableType<TypeId>, init: u128) -> Result<TableHandle, ResourceError> {
         let mut vm = Box::new(VmTable { base: null_mut(), length: 0 });
         // SAFETY: the box stays in the store, which drops it after the table; the rest is the caller's promise.
-        let table = unsafe { Table::new(ty, init, &mut *vm)? };
+        let table = unsafe { Table::new(ty, init, &mut *vm, &mut self.budget)? };
         self.own_tables.push(vm);
         self.tables.push(table);
         Ok(TableHandle { store: self.id, index: self.tables.len() as u32 - 1 })
@@ -330,7 +330,7 @@ impl Store {
     pub unsafe fn table_grow(&mut self, t: TableHandle, delta: u64, init: u128) -> Option<u64> {
         self.id.check(t.store);
         // SAFETY: the caller's promise.
-        unsafe { self.tables[t.index as usize].grow(delta, init) }
+        unsafe { self.tables[t.index as usize].grow(delta, init, &mut self.budget) }
     }
 
     // Globals.

@@ -1,6 +1,7 @@
 //! Tables. One of functions has entries that `call_indirect` reads inline; one of other references has 32-bit handles.
 
 use crate::error::{OutOfBounds, ResourceError};
+use crate::memory::MemoryBudget;
 use sconce_environ::index::TypeId;
 use sconce_environ::types::{RefKind, TableType};
 use sconce_environ::vm::{NO_TYPE, VmFuncRef, VmTable, VmTableEntry};
@@ -43,7 +44,12 @@ impl Table {
     ///
     /// # Safety
     /// `vm` is valid for writes and outlives the table; `init` is a reference of the store and of the element type.
-    pub(crate) unsafe fn new(ty: TableType<TypeId>, init: u128, vm: *mut VmTable) -> Result<Table, ResourceError> {
+    pub(crate) unsafe fn new(
+        ty: TableType<TypeId>,
+        init: u128,
+        vm: *mut VmTable,
+        budget: &mut MemoryBudget,
+    ) -> Result<Table, ResourceError> {
         let elements = match ty.element.kind() {
             RefKind::Func => Elements::Funcs(Vec::new()),
             RefKind::Handle => Elements::Handles(Vec::new()),
@@ -52,10 +58,8 @@ impl Table {
         unsafe { vm.write(VmTable { base: null_mut(), length: 0 }) };
         let mut table = Table { ty, elements, vm };
         // SAFETY: the caller's promise.
-        match unsafe { table.grow(ty.limits.min, init) } {
-            Some(_) => Ok(table),
-            None => Err(ResourceError::TableLimit { wanted: ty.limits.min, limit: MAX_ELEMENTS }),
-        }
+        unsafe { table.add(ty.limits.min, init, budget)? };
+        Ok(table)
     }
 
     /// Its declared type.
@@ -79,6 +83,14 @@ impl Table {
         self.ty.element.kind()
     }
 
+    /// Bytes of an element.
+    fn element_size(&self) -> u64 {
+        match self.elements {
+            Elements::Funcs(_) => size_of::<VmTableEntry>() as u64,
+            Elements::Handles(_) => size_of::<u32>() as u64,
+        }
+    }
+
     fn base(&self) -> *mut u8 {
         // SAFETY: as in `len`.
         unsafe { (*self.vm).base }
@@ -88,25 +100,44 @@ impl Table {
     ///
     /// # Safety
     /// `init` is a reference of the store and of the element type.
-    pub(crate) unsafe fn grow(&mut self, delta: u64, init: u128) -> Option<u64> {
+    pub(crate) unsafe fn grow(&mut self, delta: u64, init: u128, budget: &mut MemoryBudget) -> Option<u64> {
+        // SAFETY: the caller's promise.
+        unsafe { self.add(delta, init, budget) }.ok()
+    }
+
+    unsafe fn add(&mut self, delta: u64, init: u128, budget: &mut MemoryBudget) -> Result<u64, ResourceError> {
         let before = self.len();
         let max = self.ty.limits.max.unwrap_or(u64::MAX).min(MAX_ELEMENTS);
-        let after = before.checked_add(delta).filter(|&n| n <= max)? as usize;
+        let wanted = before.saturating_add(delta);
+        let refused = ResourceError::TableLimit { wanted, limit: max };
+        if wanted > max {
+            return Err(refused);
+        }
+        let bytes = delta * self.element_size();
+        budget.take(bytes)?;
+        let more = delta as usize;
+        let reserved = match &mut self.elements {
+            Elements::Funcs(v) => v.try_reserve(more),
+            Elements::Handles(v) => v.try_reserve(more),
+        };
+        if reserved.is_err() {
+            budget.used -= bytes;
+            return Err(refused);
+        }
+        let after = wanted as usize;
         let base = match &mut self.elements {
             Elements::Funcs(v) => {
-                v.try_reserve(delta as usize).ok()?;
                 v.resize(after, entry(funcref(init)));
                 v.as_mut_ptr().cast()
             }
             Elements::Handles(v) => {
-                v.try_reserve(delta as usize).ok()?;
                 v.resize(after, init as u32);
                 v.as_mut_ptr().cast()
             }
         };
         // SAFETY: as in `len`.
         unsafe { self.vm.write(VmTable { base, length: after }) };
-        Some(before)
+        Ok(before)
     }
 
     /// An element, as a raw value.

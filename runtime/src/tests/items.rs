@@ -218,6 +218,14 @@ fn tables_are_bounded() {
         assert!(matches!(refused, Err(ResourceError::TableLimit { .. })), "{refused:?}");
         let t = store.new_table(funcs(1, Some(2)), 0).unwrap();
         assert_eq!((store.table_grow(t, 2, 0), store.table_grow(t, 1, 0)), (None, Some(1)));
+        // Elements count as memory does, 32 bytes for each function.
+        let mut store = World::with(StoreOptions { max_memory: Some(2 << 16), ..StoreOptions::default() }).store;
+        let t = store.new_table(funcs(1024, None), 0).unwrap();
+        assert_eq!((store.table_grow(t, 3073, 0), store.table_grow(t, 1024, 0)), (None, Some(1024)));
+        let refused = store.new_table(funcs(2049, None), 0);
+        assert!(matches!(refused, Err(ResourceError::MemoryLimit { limit: 131072, .. })), "{refused:?}");
+        let m = store.new_memory(memory_type(1, None), BoundsStyle::Guard).unwrap();
+        assert_eq!((store.memory_grow(m, 1), store.table_grow(t, 1, 0)), (None, None));
     }
 }
 
