@@ -10,8 +10,9 @@ use std::ops::Range;
 /// Bytes of a line. Code begins at a fixed distance from a multiple of it.
 pub(crate) const LINE: u32 = 64;
 
-/// Distances that are tried are multiples of this, which is also what constants behind the code need.
-const STEP: u32 = 16;
+/// Distances that are tried are multiples of these, the first one that serves best being taken: rounder ones are better places
+/// to jump to.
+const STEPS: [u32; 3] = [16, 8, 4];
 
 /// Longer loops have room for one line more.
 const MAX_LOOP: u32 = 2 * LINE;
@@ -23,8 +24,8 @@ pub(crate) fn skew(starts: &[u32], edges: &[(u32, u32)], len: u32, align: u32) -
     if loops.is_empty() {
         return 0;
     }
-    let step = align.max(STEP).next_power_of_two();
-    let places = (0..LINE).step_by(step as usize);
+    // What constants behind the code need must hold at each.
+    let places = STEPS.iter().flat_map(|&step| (0..LINE).step_by(step.max(align).next_power_of_two() as usize));
     // Of equals, the first.
     places.min_by_key(|&place| loops.iter().map(|l| cost(l, place)).sum::<u64>()).unwrap_or(0)
 }
@@ -72,6 +73,13 @@ mod tests {
         assert_eq!(skew(&starts, &edges, 150, 1), 32);
         // The last block's end is the code's.
         assert_eq!(skew(&[0, 60], &[(60, 60)], 80, 1), 16);
+    }
+
+    #[test]
+    fn loops_that_fit_no_round_place_get_another() {
+        let (starts, edges) = ([0, 48, 81, 84, 113], [(48, 48), (84, 84)]);
+        assert_eq!(skew(&starts, &edges, 130, 1), 44);
+        assert!(skew(&starts, &edges, 130, 16).is_multiple_of(16));
     }
 
     #[test]
