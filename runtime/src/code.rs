@@ -239,12 +239,15 @@ impl CodeSpace {
 
     /// Brings in the text around `address`, if that is why it could not be used. Async-signal-safe.
     ///
+    /// Text that is there refuses neither reads nor jumps: after a `refused_read`, another thread has brought it in since the
+    /// fault, before this one's handler began.
+    ///
     /// # Safety
     /// As for [`CodeSpace::region_at`].
-    pub(crate) unsafe fn load_missing(&self, address: usize) -> bool {
+    pub(crate) unsafe fn load_missing(&self, address: usize, refused_read: bool) -> bool {
         // SAFETY: the caller's promise.
         let region = unsafe { self.region_at(address) };
-        region.is_some_and(|region| region.load_around(address - region.text_base()))
+        region.is_some_and(|region| region.lazy.is_some() && (region.load_around(address - region.text_base()) || refused_read))
     }
 }
 
@@ -464,9 +467,10 @@ mod tests {
         assert_eq!(region.byte_at(0), None);
         // SAFETY: the region lives here.
         unsafe {
-            assert!(space.load_missing(at(2 * TEXT_CHUNK + 5)));
-            assert!(!space.load_missing(at(2 * TEXT_CHUNK)), "it is there now");
-            assert!(!space.load_missing(at(text.len())), "behind the text");
+            assert!(space.load_missing(at(2 * TEXT_CHUNK + 5), true));
+            assert!(!space.load_missing(at(2 * TEXT_CHUNK), false), "it is there now");
+            assert!(space.load_missing(at(2 * TEXT_CHUNK), true), "another thread was faster");
+            assert!(!space.load_missing(at(text.len()), true), "behind the text");
         }
         assert_eq!((region.byte_at(0), region.byte_at(2 * TEXT_CHUNK), region.byte_at(text.len())), (None, Some(0xb8), None));
         assert_eq!(run(&region, 1), 9);
@@ -510,7 +514,7 @@ mod tests {
         text.resize(TEXT_CHUNK + 10, 0xcc);
         let load = |source| space.load_lazily(source, tables(&[0], 6)).unwrap();
         // SAFETY: the regions live here.
-        let first = |region: &CodeRegion| unsafe { space.load_missing(region.text_base()) };
+        let first = |region: &CodeRegion| unsafe { space.load_missing(region.text_base(), true) };
         let good = load(source(&text));
         assert_eq!(exit_code_of(|| assert!(first(&good))), 0);
         let changed = source(&text);

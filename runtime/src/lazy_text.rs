@@ -61,7 +61,7 @@ impl LazyText {
 
     /// Brings in the chunk around an offset of text that begins at `base` in `mapping`. Async-signal-safe.
     ///
-    /// False if it has been present all along: then its absence is not what the fault was about.
+    /// False if it is present already.
     ///
     /// # Safety
     /// The pages from `base` on, `source.len` bytes, are this text's alone, and only this makes them accessible.

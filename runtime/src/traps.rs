@@ -36,9 +36,9 @@ pub(crate) fn current<'a>() -> Option<&'a Shared> {
 pub(crate) fn on_fault(fault: signal::Fault, context: &mut Context) -> bool {
     let Some(shared) = current() else { return false };
     // Whatever code is running: a handler that looks at an instruction meets missing text just as a call does.
-    if let signal::Fault::Memory(address) = fault
+    if let signal::Fault::Memory { address, refused_read } = fault
         // SAFETY: what a store's thread meets of its code space is of regions that the store owns.
-        && unsafe { shared.code.load_missing(address) }
+        && unsafe { shared.code.load_missing(address, refused_read) }
     {
         return true;
     }
@@ -57,7 +57,7 @@ fn recognise(shared: &Shared, fault: signal::Fault, pc: usize) -> Option<TrapCod
     if !shared.code.contains(pc) {
         return None;
     }
-    if let signal::Fault::Memory(address) = fault
+    if let signal::Fault::Memory { address, .. } = fault
         && shared.stack.guard().contains(&address)
     {
         return Some(TrapCode::StackOverflow);
@@ -68,7 +68,9 @@ fn recognise(shared: &Shared, fault: signal::Fault, pc: usize) -> Option<TrapCod
     // SAFETY: only host code changes the list, and wasm code was running.
     let memories = unsafe { &*shared.memories.get() };
     let fits = match fault {
-        signal::Fault::Memory(address) => code == TrapCode::MemoryOutOfBounds && memories.iter().any(|r| r.contains(&address)),
+        signal::Fault::Memory { address, .. } => {
+            code == TrapCode::MemoryOutOfBounds && memories.iter().any(|r| r.contains(&address))
+        }
         signal::Fault::Arithmetic => matches!(code, TrapCode::IntegerDivideByZero | TrapCode::IntegerOverflow),
         signal::Fault::Illegal => true,
     };

@@ -19,8 +19,8 @@ const FAULTS: [c_int; 4] = [libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIG
 /// Kinds of synchronous faults.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
-    /// An access to this address.
-    Memory(usize),
+    /// An access to this address; `refused_read` if it was a read or a jump, to a page that did not allow it then.
+    Memory { address: usize, refused_read: bool },
     /// Division.
     Arithmetic,
     /// An undefined instruction.
@@ -57,6 +57,11 @@ impl Context {
     /// Program counter.
     pub(crate) fn pc(&self) -> usize {
         self.get(libc::REG_RIP)
+    }
+
+    /// Whether the access that faulted was a write: bit 1 of a page fault's error code.
+    fn wrote(&self) -> bool {
+        self.get(libc::REG_ERR) & 2 != 0
     }
 
     /// Frame pointer.
@@ -121,12 +126,15 @@ extern "C" fn on_fault(signal: c_int, info: *mut siginfo_t, context: *mut c_void
     let (code, address) = unsafe { ((*info).si_code, (*info).si_addr() as usize) };
     // Only what the processor raised, not what somebody sent.
     if code > 0 {
+        const SEGV_ACCERR: c_int = 2;
+        let mut context = Context(context.cast());
+        let refused_read = signal == libc::SIGSEGV && code == SEGV_ACCERR && !context.wrote();
         let fault = match signal {
             libc::SIGFPE => Fault::Arithmetic,
             libc::SIGILL => Fault::Illegal,
-            _ => Fault::Memory(address),
+            _ => Fault::Memory { address, refused_read },
         };
-        if traps::on_fault(fault, &mut Context(context.cast())) {
+        if traps::on_fault(fault, &mut context) {
             return;
         }
     }
