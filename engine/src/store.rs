@@ -14,9 +14,12 @@ pub struct Store<T: 'static> {
     /// Reached through raw pointers alone, since host functions reach it from `VmStoreContext::host_state` while a call is under
     /// way: no reference to the whole is ever made.
     inner: NonNull<StoreInner<T>>,
-    /// Host functions were made for exactly `T`, so a store of a subtype of it is not a store of it.
-    _owns: PhantomData<(StoreInner<T>, fn(T) -> T)>,
+    _owns: Owns<T>,
 }
+
+/// Owns a `StoreInner<T>`, and is invariant: host functions were made for exactly `T`, so a store of a subtype of it is not a
+/// store of it.
+type Owns<T> = PhantomData<(StoreInner<T>, fn(T) -> T)>;
 
 /// ```compile_fail
 /// fn shorter(store: sconce_engine::Store<fn(&str)>) -> sconce_engine::Store<fn(&'static str)> {
