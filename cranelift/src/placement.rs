@@ -68,9 +68,9 @@ mod tests {
 
     #[test]
     fn the_shorter_loop_decides() {
-        // Both lie across a line's end at 0; at 16 the short one does not, at 48 neither does.
-        let (starts, edges) = ([0, 60, 70, 110, 150], [(60, 60), (110, 110)]);
-        assert_eq!(skew(&starts, &edges, 150, 1), 32);
+        // The first, of 61 bytes, fits only at 0, where the second, of 10, lies across a line's end.
+        let (starts, edges) = ([0, 64, 125, 188, 198], [(64, 64), (188, 188)]);
+        assert_eq!(skew(&starts, &edges, 250, 1), 16);
         // The last block's end is the code's.
         assert_eq!(skew(&[0, 60], &[(60, 60)], 80, 1), 16);
     }
@@ -80,6 +80,15 @@ mod tests {
         let (starts, edges) = ([0, 48, 81, 84, 113], [(48, 48), (84, 84)]);
         assert_eq!(skew(&starts, &edges, 130, 1), 44);
         assert!(skew(&starts, &edges, 130, 16).is_multiple_of(16));
+    }
+
+    #[test]
+    fn a_line_may_end_between_two_loops() {
+        // 65 bytes together: only with the line's end in the gap of 3 bytes does neither lie across one.
+        let (starts, edges) = ([0, 48, 81, 84, 113], [(48, 48), (84, 84)]);
+        assert_eq!(skew(&starts, &edges, 150, 1), 44);
+        // Where constants forbid that, the longer loop has to.
+        assert_eq!(skew(&starts, &edges, 150, 16), 0);
     }
 
     #[test]
