@@ -82,7 +82,7 @@ impl CodeSpace {
         Ok(self.publish(region))
     }
 
-    /// As [`CodeSpace::load`], but brings text in when it is first run: see [`crate::lazy_text`].
+    /// As [`CodeSpace::load`], but brings text in when it is first run: see `lazy_text.rs`.
     ///
     /// # Errors
     /// As for `load`, and if there is not one digest for each chunk.
