@@ -77,7 +77,7 @@ pub fn complain(lines: &str) {
 
 /// The text without control characters but line ends and tabs: messages quote names out of modules, and those must not speak
 /// to the terminal.
-fn harmless(text: &str) -> Cow<'_, str> {
+pub fn harmless(text: &str) -> Cow<'_, str> {
     let bad = |c: char| c.is_control() && c != '\n' && c != '\t';
     if !text.contains(bad) {
         return text.into();

@@ -20,6 +20,11 @@ fn scripts_report_every_failure_and_a_summary() {
     assert_eq!(out.code(), 1);
     contains(&out.stderr, &["cannot read missing.wast: No such file"]);
     contains(&out.stdout, &["2 passed"]);
+    // Neither names nor the script's own text speak to the terminal.
+    dir.file("control.wast", "(module (func (export \"\\1b[31m\")) (func (export \"\\1b[31m\")))\n(invoke \"\u{1b}[31m\")");
+    let out = dir.run("wast control.wast");
+    contains(&out.stdout, &["duplicate export name `\\u{1b}[31m`", "2 failed"]);
+    assert!(!out.stdout.contains('\u{1b}'), "{out:?}");
 }
 
 #[test]
