@@ -129,7 +129,9 @@ mod tests {
             let SegmentMode::Active { offset, .. } = &segment.mode else { continue };
             let [ConstOp::I32(at)] = offset.ops[..] else { continue };
             let bytes = &contents[segment.bytes.start as usize..segment.bytes.end as usize];
-            memory[at as usize..][..bytes.len()].copy_from_slice(bytes);
+            if let Some(place) = memory.get_mut(at as usize..at as usize + bytes.len()) {
+                place.copy_from_slice(bytes);
+            }
         }
         (memory, decoded.module.data.len())
     }
