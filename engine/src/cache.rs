@@ -6,6 +6,7 @@
 //! - An entry's name is a hash of the module's bytes and of everything else that its code depends on, the executable included. So an
 //!   entry is never wrong, only missing or damaged; damage is found by the artifact's hashes, and the entry removed.
 //! - An entry is written under another name and then renamed, so that other processes see all of it or nothing.
+//! - Beside entries there are small files that say which contents a module's file has in a certain state ([`crate::file_state`]).
 //! - When the entries together exceed the limit, those that were not used for longest go. Use is noted in an entry's
 //!   modification time, at most once an hour.
 
@@ -13,6 +14,7 @@ use crate::Engine;
 use crate::artifact::{self, Parts, Source};
 use crate::config::CacheMode;
 use crate::error::Error;
+use crate::file_state::FileState;
 use crate::module::Module;
 use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, CWD, Dir, Mode, OFlags, RawMode, Stat, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT};
@@ -129,7 +131,7 @@ impl Cache {
     /// Writes an entry, and makes room for it.
     pub(crate) fn store(&self, key: Key, parts: &Parts) {
         let name = key.name();
-        match self.write(&name, parts) {
+        match self.write(&name, |out| parts.write(out)) {
             Ok(()) => log::debug!("cache entry {name} is written"),
             Err(e) => log::debug!("cache entry {name} is not written: {e}"),
         }
@@ -138,13 +140,32 @@ impl Cache {
         }
     }
 
-    fn write(&self, name: &str, parts: &Parts) -> io::Result<()> {
+    /// The hash of the contents of a file in this state, if it is known.
+    pub(crate) fn remembered(&self, state: &FileState) -> Option<blake3::Hash> {
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+        let file = rustix::fs::openat(&self.dir, state.name(), flags, Mode::empty()).ok()?;
+        let mut hash = [0; blake3::OUT_LEN + 1];
+        let len = rustix::io::read(&file, &mut hash).ok()?;
+        let hash = hash.first_chunk().filter(|_| len == blake3::OUT_LEN)?;
+        Some(blake3::Hash::from_bytes(*hash))
+    }
+
+    /// Remembers the hash of the contents of a file in this state, if the state is one to rely on.
+    pub(crate) fn remember(&self, state: &FileState, content: blake3::Hash) {
+        if state.is_settled(now())
+            && let Err(e) = self.write(&state.name(), |out| out.write_all(content.as_bytes()))
+        {
+            log::debug!("the hash of a module is not remembered: {e}");
+        }
+    }
+
+    fn write(&self, name: &str, contents: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
         static COUNTER: AtomicU64 = AtomicU64::new(0);
         let unfinished = format!("{name}.{}-{}.tmp", std::process::id(), COUNTER.fetch_add(1, Ordering::Relaxed));
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC | OFlags::NOFOLLOW;
         let file = File::from(rustix::fs::openat(&self.dir, &unfinished, flags, Mode::RUSR | Mode::WUSR)?);
         let mut out = BufWriter::new(file);
-        let written = parts.write(&mut out).and_then(|()| out.flush());
+        let written = contents(&mut out).and_then(|()| out.flush());
         // Not synced to the disk: what a power failure leaves does not pass the hashes.
         let renamed = written.and_then(|()| Ok(rustix::fs::renameat(&self.dir, &unfinished, &self.dir, name)?));
         if renamed.is_err() {
@@ -174,7 +195,8 @@ impl Cache {
                     self.remove(name);
                 }
             } else {
-                entries.push((last_use(&stat), stat.st_size.cast_unsigned(), name.to_owned()));
+                // A small file takes a block all the same.
+                entries.push((last_use(&stat), stat.st_size.cast_unsigned().max(4096), name.to_owned()));
             }
         }
         let mut total: u64 = entries.iter().map(|(_, size, _)| size).sum();

@@ -39,6 +39,7 @@ mod engine;
 mod error;
 mod externref;
 mod externs;
+mod file_state;
 mod func;
 mod global;
 mod host;

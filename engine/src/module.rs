@@ -4,6 +4,7 @@ use crate::artifact::Parts;
 use crate::cache::Key;
 use crate::data;
 use crate::error::Error;
+use crate::file_state::FileState;
 use crate::link::{self, Job, Linked};
 use crate::sections::Section;
 use crate::types::extern_type;
@@ -78,16 +79,27 @@ impl Module {
         Module::cached(engine, bytes, Some(progress))
     }
 
-    /// The same from a file, which is read to its end. If the cache has the module, the file's bytes are only hashed.
+    /// The same from a file, which is read to its end. If the cache has the module, the file's bytes are only hashed, or not even
+    /// that if it is known to be unchanged.
     ///
     /// # Errors
     /// As [`Module::new_with_progress`]; [`Error::Io`].
     pub fn from_file(engine: &Engine, file: &File, progress: Option<&dyn Progress>) -> Result<Module, Error> {
-        if let Some(cache) = engine.cache()
-            && let Some(content) = hash_file(file)
-            && let Some(module) = cache.load(engine, Key::new(engine, content)?)
-        {
-            return Ok(module);
+        if let Some(cache) = engine.cache() {
+            let state = FileState::of(file);
+            if let Some(content) = state.and_then(|state| cache.remembered(&state))
+                && let Some(module) = cache.load(engine, Key::new(engine, content)?)
+            {
+                return Ok(module);
+            }
+            if let Some(content) = hash_file(file)
+                && let Some(module) = cache.load(engine, Key::new(engine, content)?)
+            {
+                if let Some(state) = state.filter(|state| FileState::of(file).as_ref() == Some(state)) {
+                    cache.remember(&state, content);
+                }
+                return Ok(module);
+            }
         }
         // A private copy, hashed again: the file may change at any time.
         let mut bytes = Vec::new();
