@@ -41,7 +41,7 @@ const HASH_AT: std::ops::Range<usize> = 64..96;
 const PAGE: u64 = 4096;
 /// Bytes of text that one hash covers.
 const CHUNK: usize = rt::TEXT_CHUNK;
-/// Text in a file that is longer than this is brought in as it is run, and data goes straight into images. What is shorter is
+/// Text in a file that is longer than this is brought in as it is run, and data goes straight into pages. What is shorter is
 /// read and compared at once, which costs little, and lets a damaged cache entry be replaced before anything depends on it.
 const LAZY: u64 = 1 << 20;
 
@@ -397,26 +397,26 @@ fn load_text(
     Ok(engine.inner.space.load(&source.checked(at, len, hashes)?, tables)?)
 }
 
-/// The contents of data segments. Many bytes are brought straight into images, so that they are copied once.
+/// The contents of data segments. Many bytes are brought straight into the pages of the first instance.
 fn load_data(
     source: &Source<'_>,
     at: u64,
     len: u64,
     hashes: &[rt::Digest],
     module: &environ::module::Module,
-) -> Result<(Section, Option<rt::MemoryImages>), Error> {
+) -> Result<(Section, Option<rt::PreparedData>), Error> {
     if let Source::File(file) = source
         && len > LAZY
     {
         let mut reader = ChunkReader { source, at, len, hashes, chunk: Vec::new(), current: None, damaged: None };
-        let images = rt::MemoryImages::of_all_data(module, &mut |at, out| reader.read(at, out).is_some());
+        let prepared = rt::PreparedData::new(module, &mut |at, out| reader.read(at, out).is_some());
         if let Some(error) = reader.damaged {
             return Err(error);
         }
-        if images.is_some() {
+        if prepared.is_some() {
             let hashes: Box<[rt::Digest]> = hashes.into();
             let right = move |bytes: &[u8]| bytes.chunks(CHUNK).zip(&hashes).all(|(chunk, hash)| digest(chunk) == *hash);
-            return Ok((Section::in_file(file.clone(), at..at + len).checked(right), images));
+            return Ok((Section::in_file(file.clone(), at..at + len).checked(right), prepared));
         }
     }
     Ok((Section::from(source.checked(at, len, hashes)?), None))

@@ -141,7 +141,7 @@ impl Module {
         module: Arc<environ::module::Module>,
         code: Arc<rt::CodeRegion>,
         thunks: u32,
-        (data, images): (Section, Option<rt::MemoryImages>),
+        (data, prepared): (Section, Option<rt::PreparedData>),
         debug: DebugSections,
     ) -> Module {
         let data = Arc::new(data);
@@ -151,7 +151,7 @@ impl Module {
             code,
             thunks,
             data: data.clone(),
-            images,
+            prepared,
             bounds: engine.bounds(),
         });
         let inner =

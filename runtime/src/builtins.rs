@@ -115,7 +115,7 @@ fn memory_copy(c: &mut Caller<'_>, dst_memory: u32, src_memory: u32, dst: u64, s
 fn memory_init(c: &mut Caller<'_>, memory: u32, data: u32, dst: u64, src: u32, len: u32) -> Result<(), Stop> {
     let to = c.range(memory, dst, len.into())?;
     let module = c.instance.module.clone();
-    let bytes = if c.instance.dropped_data[data as usize] { &[] } else { module.data(DataIndex::from_u32(data)) };
+    let bytes = if c.instance.dropped_data[data as usize] { &[] } else { module.data(DataIndex::from_u32(data)).unwrap_or(&[]) };
     let end = src.checked_add(len).ok_or(Stop::Trap(TrapCode::MemoryOutOfBounds))?;
     let bytes = bytes.get(src as usize..end as usize).ok_or(Stop::Trap(TrapCode::MemoryOutOfBounds))?;
     // SAFETY: the range is inside the memory, and data segments are the host's.

@@ -4,6 +4,7 @@
 //! the same as executing them in order.
 
 use crate::sys::memfile::MemFile;
+use crate::sys::mmap::{Access, Mapping};
 use crate::sys::{PAGE, page_ceil};
 use sconce_environ::index::MemoryIndex;
 use sconce_environ::module::{ConstOp, DataSegment, Module, SegmentMode};
@@ -70,7 +71,7 @@ const BLOCK: usize = 256 << 10;
 
 /// Images of the memories that a module defines.
 #[derive(Debug)]
-pub struct MemoryImages(Box<[Option<MemoryImage>]>);
+pub(crate) struct MemoryImages(Box<[Option<MemoryImage>]>);
 
 impl MemoryImages {
     /// Makes an image of each memory with at least `least` bytes of data, where its segments allow one. `read` fills its
@@ -81,26 +82,72 @@ impl MemoryImages {
         MemoryImages(memories.map(|m| MemoryImage::new(module, m, least, read)).collect())
     }
 
-    /// Makes images that hold all data of a module, so that its segments are not needed again; `None` if that cannot be.
-    /// `read` is as for an image's file: it is asked for each byte of the contents once, in order.
-    pub fn of_all_data(module: &Module, read: &mut dyn FnMut(usize, &mut [u8]) -> bool) -> Option<MemoryImages> {
+    /// By defined memory.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Option<&MemoryImage>> {
+        self.0.iter().map(Option::as_ref)
+    }
+}
+
+/// All data of a module in pages that its first instance takes over: read once, and never copied.
+#[derive(Debug)]
+pub struct PreparedData(Box<[Option<PreparedPages>]>);
+
+/// A memory's initial contents from a page on, in pages of their own.
+#[derive(Debug)]
+pub(crate) struct PreparedPages {
+    pub(crate) pages: Mapping,
+    pub(crate) offset: usize,
+}
+
+impl PreparedData {
+    /// `None` if some of the data cannot be placed beforehand or be named by an instruction, or if there is no memory for it or
+    /// `read` gives up. `read` fills its second argument from the contents of all segments, at the place of its first; it is
+    /// asked for each byte once, in order.
+    pub fn new(module: &Module, read: &mut dyn FnMut(usize, &mut [u8]) -> bool) -> Option<PreparedData> {
         // What an instruction can name must stay.
         if module.data_can_be_named {
             return None;
         }
-        let images = MemoryImages::new(module, 0, read);
+        let first = module.num_imported_memories as usize;
+        let memories = (first..module.memories.len()).map(|m| MemoryIndex::from_u32(m as u32));
+        let prepared: Option<Vec<_>> = memories.map(|m| PreparedPages::new(module, m, read)).collect();
+        let prepared = PreparedData(prepared?.into());
         let held = |segment: &DataSegment| match segment.mode {
-            SegmentMode::Active { target, .. } => {
-                module.defined_memory(target).is_some_and(|m| images.0[m.as_u32() as usize].is_some())
-            }
+            SegmentMode::Active { target, .. } => module.defined_memory(target).is_some(),
             SegmentMode::Passive | SegmentMode::Declared => false,
         };
-        module.data.values().all(held).then_some(images)
+        module.data.values().all(held).then_some(prepared)
     }
 
     /// By defined memory.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = Option<&MemoryImage>> {
-        self.0.iter().map(Option::as_ref)
+    pub(crate) fn into_pages(self) -> impl Iterator<Item = Option<PreparedPages>> {
+        self.0.into_iter()
+    }
+}
+
+impl PreparedPages {
+    /// The outer `None` is failure, the inner one a memory without data.
+    fn new(
+        module: &Module,
+        memory: MemoryIndex,
+        read: &mut dyn FnMut(usize, &mut [u8]) -> bool,
+    ) -> Option<Option<PreparedPages>> {
+        let segments = constant_segments(module, memory)?;
+        let Some(start) = segments.iter().map(|&(at, _)| at & !(PAGE - 1)).min() else { return Some(None) };
+        let end = segments.iter().map(|(at, bytes)| at + bytes.len()).max().and_then(page_ceil)?;
+        let pages = Mapping::reserve(end - start).ok()?;
+        pages.large_pages();
+        // SAFETY: new pages that nobody else knows; the slice ends before they are given away.
+        let contents = unsafe {
+            pages.protect(0, end - start, Access::ReadWrite).ok()?;
+            std::slice::from_raw_parts_mut(pages.base(), end - start)
+        };
+        for (at, bytes) in segments {
+            if !read(bytes.start as usize, &mut contents[at - start..][..bytes.len()]) {
+                return None;
+            }
+        }
+        Some(Some(PreparedPages { pages, offset: start }))
     }
 }
 

@@ -383,13 +383,20 @@ unsafe fn data_segments(store: &mut Store, instance: &mut Instance) -> Result<()
     let m = module.module();
     let imported = m.num_imported_memories as usize;
     let mut placed = vec![false; m.memories.len()];
-    if m.data.values().any(|d| matches!(d.mode, SegmentMode::Active { .. }))
-        && let Some(images) = module.images()
-    {
+    let cannot_map = || ResourceError::os("cannot map a memory's contents");
+    if !m.data.values().any(|d| matches!(d.mode, SegmentMode::Active { .. })) {
+        // Nothing to place.
+    } else if let Some(prepared) = module.take_prepared() {
+        for (i, pages) in prepared.into_pages().enumerate() {
+            if let Some(pages) = pages {
+                store.memories[instance.memories[imported + i] as usize].place_pages(pages).map_err(cannot_map())?;
+                placed[imported + i] = true;
+            }
+        }
+    } else if let Some(images) = module.images() {
         for (i, image) in images.iter().enumerate() {
-            let memory = &mut store.memories[instance.memories[imported + i] as usize];
             if let Some(image) = image {
-                memory.place_image(image).map_err(ResourceError::os("cannot map a memory's contents"))?;
+                store.memories[instance.memories[imported + i] as usize].place_image(image).map_err(cannot_map())?;
                 placed[imported + i] = true;
             }
         }
@@ -401,7 +408,8 @@ unsafe fn data_segments(store: &mut Store, instance: &mut Instance) -> Result<()
             let at = evaluate(offset, instance, &store.globals);
             let memory = &mut store.memories[instance.memories[target] as usize];
             let at = offset_value(at, memory.ty().memory64);
-            memory.write(at, module.data(d)).map_err(|_| InstantiateError::Trap(TrapCode::MemoryOutOfBounds))?;
+            let bytes = module.data(d).ok_or(ResourceError::DamagedCode)?;
+            memory.write(at, bytes).map_err(|_| InstantiateError::Trap(TrapCode::MemoryOutOfBounds))?;
         }
         instance.dropped_data[d.as_u32() as usize] = true;
     }

@@ -73,7 +73,7 @@ pub use error::{InstantiateError, OutOfBounds, ResourceError};
 pub use funcref::HostFunc;
 pub use guest::{GuestFault, GuestMemory};
 pub use handle::{FuncHandle, GlobalHandle, InstanceHandle, Item, MemoryHandle, StoreId, TableHandle};
-pub use image::MemoryImages;
+pub use image::PreparedData;
 pub use inherit::inherit;
 pub use interrupt::InterruptHandle;
 pub use lazy_text::{Digest, TEXT_CHUNK, TextSource};

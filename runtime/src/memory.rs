@@ -171,7 +171,16 @@ impl Memory {
         Ok(())
     }
 
-    /// Puts a prepared image in place. To be called before anything has been written.
+    /// Puts prepared pages in place. To be called before anything has been written.
+    pub(crate) fn place_pages(&mut self, prepared: crate::image::PreparedPages) -> rustix::io::Result<()> {
+        if prepared.offset + prepared.pages.len() > self.len() {
+            return Err(rustix::io::Errno::INVAL);
+        }
+        // SAFETY: pages of a memory that nobody has used, and pages that nobody else knows.
+        unsafe { self.mapping.take_over(prepared.offset, prepared.pages) }
+    }
+
+    /// Puts an image in place. To be called before anything has been written.
     pub(crate) fn place_image(&mut self, image: &crate::image::MemoryImage) -> rustix::io::Result<()> {
         let (offset, len) = (image.offset(), image.len());
         if offset + len > self.len() {

@@ -1,7 +1,7 @@
 //! A loaded module: what all its instances share, in every store.
 
 use crate::code::CodeRegion;
-use crate::image::MemoryImages;
+use crate::image::{MemoryImages, PreparedData};
 use sconce_environ::compile::BoundsStyle;
 use sconce_environ::index::*;
 use sconce_environ::layout::VmLayout;
@@ -9,7 +9,7 @@ use sconce_environ::module::{EntityIndex, Module};
 use sconce_environ::types::{GlobalType, TableType};
 use sconce_x64::stubs::THUNK_SIZE;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// Data below this many bytes is copied in: measured, mapping an image and taking its faults costs as much.
 const IMAGE_MINIMUM: usize = 64 << 10;
@@ -25,10 +25,10 @@ pub struct ModuleParts {
     /// Offset in text of the first thunk. There is one, of 16 bytes, for each escaping function that the module defines, in
     /// index order.
     pub thunks: u32,
-    /// The contents of all data segments, one after the other. Not looked at if there are images.
+    /// The contents of all data segments, one after the other. Not looked at by an instance that takes over prepared pages.
     pub data: Arc<dyn AsRef<[u8]> + Send + Sync>,
-    /// Images of all data, where they have been made already.
-    pub images: Option<MemoryImages>,
+    /// All data, ready for the first instance.
+    pub prepared: Option<PreparedData>,
     /// What the code was compiled for.
     pub bounds: BoundsStyle,
 }
@@ -39,6 +39,7 @@ pub struct LoadedModule {
     layout: VmLayout,
     /// Escaping functions that are imported: they come first in `escaping`, and have no thunks.
     escaping_imports: usize,
+    prepared: Mutex<Option<PreparedData>>,
     instantiated: AtomicBool,
     images: OnceLock<MemoryImages>,
 }
@@ -55,10 +56,9 @@ impl LoadedModule {
         let layout = VmLayout::new(&parts.module);
         let imported = FuncIndex::from_u32(parts.module.num_imported_functions);
         let escaping_imports = parts.module.escaping.partition_point(|&f| f < imported);
-        let images = parts.images.take();
-        let instantiated = AtomicBool::new(images.is_some());
-        let images = images.map_or_else(OnceLock::new, OnceLock::from);
-        Arc::new(LoadedModule { parts, layout, escaping_imports, instantiated, images })
+        let prepared = Mutex::new(parts.prepared.take());
+        let (instantiated, images) = (AtomicBool::new(false), OnceLock::new());
+        Arc::new(LoadedModule { parts, layout, escaping_imports, prepared, instantiated, images })
     }
 
     /// The decoded module.
@@ -103,10 +103,17 @@ impl LoadedModule {
         GlobalType { content: ty.content.map(&mut |t| self.type_id(t)), mutable: ty.mutable }
     }
 
-    /// Bytes of a data segment.
-    pub(crate) fn data(&self, data: DataIndex) -> &[u8] {
+    /// Bytes of a data segment; `None` if they are gone.
+    pub(crate) fn data(&self, data: DataIndex) -> Option<&[u8]> {
         let range = &self.module().data[data].bytes;
-        (*self.parts.data).as_ref().get(range.start as usize..range.end as usize).unwrap_or(&[])
+        (*self.parts.data).as_ref().get(range.start as usize..range.end as usize)
+    }
+
+    /// All data, for the first instance that asks.
+    pub(crate) fn take_prepared(&self) -> Option<PreparedData> {
+        let prepared = self.prepared.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.instantiated.fetch_or(prepared.is_some(), Ordering::Relaxed);
+        prepared
     }
 
     /// Address by which the function is named outside: its thunk if it escapes, its code otherwise.
@@ -123,8 +130,7 @@ impl LoadedModule {
         }
     }
 
-    /// Images of memories, where they pay. The first instance copies its data, unless there are images already: making one costs
-    /// as much as a copy.
+    /// Images of memories, where they pay. The first instance copies its data: making an image costs as much as one copy.
     pub(crate) fn images(&self) -> Option<&MemoryImages> {
         if !self.instantiated.swap(true, Ordering::Relaxed) {
             return None;
