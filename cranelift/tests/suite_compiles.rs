@@ -10,9 +10,6 @@ use wast::lexer::Lexer;
 use wast::parser::{ParseBuffer, parse};
 use wast::{QuoteWat, Wast, WastDirective, WastExecute, Wat};
 
-/// The script among those of SIMD that needs multiple memories.
-const MULTI_MEMORY: &str = "simd_memory-multi.wast";
-
 /// Modules of a script that are meant to be instantiated.
 fn modules(text: &str) -> Vec<Vec<u8>> {
     let mut lexer = Lexer::new(text);
@@ -33,7 +30,7 @@ fn every_module_compiles() {
     let mut compiled = 0;
     for settings in all_settings() {
         let compiler = compiler(&settings);
-        for file in spec(SpecVersion::V2).chain(proposal(Proposal::Simd).filter(|file| file.name() != MULTI_MEMORY)) {
+        for file in spec(SpecVersion::V2).chain([Proposal::Simd, Proposal::MultiMemory].into_iter().flat_map(proposal)) {
             for bytes in modules(file.raw()) {
                 let input = Input::binary(bytes).unwrap_or_else(|e| panic!("{}: {e}", file.name()));
                 for function in input.functions() {

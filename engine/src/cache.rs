@@ -46,8 +46,10 @@ impl Key {
     pub(crate) fn new(engine: &Engine, content: blake3::Hash) -> Result<Key, Error> {
         let mut hasher = blake3::Hasher::new();
         hasher.update(content.as_bytes());
-        for part in [artifact::version().as_str(), &engine.compiler()?.fingerprint(), &artifact::describe(&engine.inner.settings)]
-        {
+        let fingerprint = engine.compiler()?.fingerprint();
+        // What one engine accepts another may have to refuse.
+        let features = engine.inner.config.features.wasmparser().bits();
+        for part in [artifact::version(), fingerprint, artifact::describe(&engine.inner.settings), format!("{features:x}")] {
             hasher.update(&(part.len() as u64).to_le_bytes());
             hasher.update(part.as_bytes());
         }

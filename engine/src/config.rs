@@ -1,6 +1,7 @@
 //! What an engine is made with.
 
 use sconce_environ::compile::{BoundsStyle, CallStyle};
+use sconce_environ::features::Features;
 use std::path::PathBuf;
 
 /// Which compiler.
@@ -38,6 +39,7 @@ pub struct Config {
     pub(crate) canonical_nans: bool,
     pub(crate) tier: Tier,
     pub(crate) parallel: bool,
+    pub(crate) features: Features,
 }
 
 impl Default for Config {
@@ -52,6 +54,7 @@ impl Default for Config {
             canonical_nans: false,
             tier: Tier::Auto,
             parallel: true,
+            features: Features::default(),
         }
     }
 }
@@ -108,6 +111,12 @@ impl Config {
     /// Which compiler.
     pub fn tier(mut self, tier: Tier) -> Config {
         self.tier = tier;
+        self
+    }
+
+    /// Which proposals modules may use: a module that uses another is not valid. The default is all that are supported.
+    pub fn features(mut self, features: Features) -> Config {
+        self.features = features;
         self
     }
 

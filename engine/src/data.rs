@@ -121,7 +121,7 @@ mod tests {
     /// What the segments leave in memory 0, and how many there are.
     fn memory(wat: &str) -> (Vec<u8>, usize) {
         let binary = wat::parse_str(wat).unwrap();
-        let mut decoded = decode(&binary, Features::WASM2).unwrap();
+        let mut decoded = decode(&binary, Features::default()).unwrap();
         decoded.module.data_can_be_named = is_named(&decoded, &binary);
         let contents = contents(&mut decoded.module, &decoded.data, &binary);
         let mut memory = vec![0; 65536];

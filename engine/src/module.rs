@@ -10,7 +10,7 @@ use crate::sections::Section;
 use crate::types::extern_type;
 use crate::{Engine, ExportType, ImportType, text};
 use sconce_environ as environ;
-use sconce_environ::decode::{Decoded, Features, decode};
+use sconce_environ::decode::{Decoded, decode};
 use sconce_environ::index::{FuncIndex, TypeId};
 use sconce_environ::module::{EntityIndex, EntityType};
 use sconce_environ::names::FunctionNames;
@@ -123,7 +123,7 @@ impl Module {
 
     fn compile(engine: &Engine, bytes: &[u8], progress: Option<&dyn Progress>) -> Result<Module, Error> {
         let binary = text::to_binary(bytes)?;
-        let mut decoded = decode(&binary, Features::WASM2)?;
+        let mut decoded = decode(&binary, engine.inner.config.features)?;
         let parallel = engine.inner.config.parallel;
         let job = Job { compiler: engine.compiler()?, bytes: &binary, decoded: &decoded, parallel, progress };
         let Linked { text, thunks, tables, offsets } = link::compile(&job)?;
@@ -165,7 +165,7 @@ impl Module {
     /// [`Error::Text`], [`Error::Decode`].
     pub fn validate(engine: &Engine, bytes: &[u8]) -> Result<(), Error> {
         let binary = text::to_binary(bytes)?;
-        let decoded = decode(&binary, Features::WASM2)?;
+        let decoded = decode(&binary, engine.inner.config.features)?;
         link::validate(&decoded, &binary, engine.inner.config.parallel, &|| true)
     }
 

@@ -4,7 +4,7 @@ use wasmparser::WasmFeatures;
 
 /// The proposals that modules may use.
 ///
-/// This is the one place where a proposal is enabled. It takes a row in [`crate::visit`] for each of its operators (else
+/// [`Features::SUPPORTED`] is the one place where a proposal is enabled. It takes a row in [`crate::visit`] for each of its operators (else
 /// they reach the arm for rejected ones), its types in [`crate::translate`], and what compilers and the runtime do for it.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Features(WasmFeatures);
@@ -12,6 +12,14 @@ pub struct Features(WasmFeatures);
 impl Features {
     /// WebAssembly 2.0.
     pub const WASM2: Features = Features(WasmFeatures::WASM2);
+    /// Everything that is supported: WebAssembly 2.0 and these proposals.
+    pub const SUPPORTED: Features =
+        Features(WasmFeatures::WASM2.union(WasmFeatures::EXTENDED_CONST).union(WasmFeatures::MULTI_MEMORY));
+
+    /// These too, as far as they are supported.
+    pub const fn with(self, features: WasmFeatures) -> Features {
+        Features(self.0.union(features.intersection(Features::SUPPORTED.0)))
+    }
 
     /// As wasmparser has them.
     pub fn wasmparser(self) -> WasmFeatures {
@@ -22,7 +30,7 @@ impl Features {
 impl Default for Features {
     /// Everything that is supported.
     fn default() -> Features {
-        Features::WASM2
+        Features::SUPPORTED
     }
 }
 

@@ -11,13 +11,13 @@ fn wasm(text: &str) -> Vec<u8> {
 }
 
 fn ok(bytes: &[u8]) -> Decoded {
-    let decoded = decode(bytes, Features::WASM2).expect("decodes");
+    let decoded = decode(bytes, Features::default()).expect("decodes");
     decoded.validate_bodies(bytes, &|| true).expect("is valid");
     decoded
 }
 
 fn err(bytes: &[u8]) -> DecodeError {
-    match decode(bytes, Features::WASM2) {
+    match decode(bytes, Features::default()) {
         Err(e) => e,
         Ok(decoded) => decoded.validate_bodies(bytes, &|| true).expect_err("must be refused"),
     }
@@ -134,7 +134,7 @@ fn every_prefix_of_a_module_is_truncated_or_a_module() {
     let bytes = wasm(KITCHEN_SINK);
     let mut modules = 0;
     for len in 1..bytes.len() {
-        match decode(&bytes[..len], Features::WASM2) {
+        match decode(&bytes[..len], Features::default()) {
             Err(DecodeError::Truncated { offset }) => assert_eq!(offset, len as u64),
             // Cut between sections: something that was announced is missing, or nothing is.
             Err(DecodeError::Invalid { .. }) => assert!(len > 8),
@@ -143,7 +143,7 @@ fn every_prefix_of_a_module_is_truncated_or_a_module() {
         }
     }
     assert!((2..20).contains(&modules), "{modules}");
-    let inside_of_a_body = decode(&bytes, Features::WASM2).expect("decodes").bodies[DefinedFuncIndex::new(2)].start + 1;
+    let inside_of_a_body = decode(&bytes, Features::default()).expect("decodes").bodies[DefinedFuncIndex::new(2)].start + 1;
     assert!(matches!(err(&bytes[..inside_of_a_body as usize]), DecodeError::Truncated { .. }));
 }
 
@@ -155,7 +155,7 @@ fn a_function_that_is_invalid_is_named() {
     let DecodeError::Invalid { message, offset, function: Some(function) } = &error else { panic!("{error:?}") };
     assert!(message.contains("type mismatch"), "{message}");
     assert_eq!(function, &FunctionName { index: FuncIndex::new(2), name: Some("wrong".to_owned()) });
-    let body = &decode(&bytes, Features::WASM2).expect("decodes").bodies[DefinedFuncIndex::new(1)];
+    let body = &decode(&bytes, Features::default()).expect("decodes").bodies[DefinedFuncIndex::new(1)];
     assert!((u64::from(body.start)..u64::from(body.end)).contains(offset));
     assert!(error.to_string().ends_with(&format!("(at offset {offset:#x}, in function 2 `wrong`)")), "{error}");
     let nameless = err(&wasm("(module (func (drop)))"));
@@ -171,7 +171,7 @@ fn the_first_invalid_function_is_reported_however_threads_run() {
         text += if n >= 1234 { "(func (result i32))" } else { "(func (result i32) (i32.const 1) (i32.popcnt))" };
     }
     let bytes = wasm(&(text + ")"));
-    let decoded = decode(&bytes, Features::WASM2).expect("decodes");
+    let decoded = decode(&bytes, Features::default()).expect("decodes");
     for _ in 0..20 {
         let error = decoded.validate_bodies(&bytes, &|| true).expect_err("is invalid");
         assert_eq!(error.function().map(|f| f.index), Some(FuncIndex::new(1234)));
@@ -198,7 +198,8 @@ fn proposals_that_are_not_enabled_are_named() {
         ("(module (memory 1 (pagesize 1)))", "custom-page-sizes"),
     ];
     for (text, name) in cases {
-        let error = err(&wasm(text));
+        let bytes = wasm(text);
+        let error = decode(&bytes, Features::WASM2).and_then(|d| d.validate_bodies(&bytes, &|| true)).expect_err("refused");
         let DecodeError::NotEnabled { proposal, .. } = &error else { panic!("{text}: {error:?}") };
         assert_eq!(proposal, name, "{text}");
         assert!(error.to_string().contains(name), "{error}");
@@ -261,7 +262,7 @@ fn arbitrary_damage_is_an_error_or_a_module() {
             let at = 8 + (random >> 33) as usize % (bytes.len() - 8);
             bytes[at] = (random >> 24) as u8;
         }
-        match decode(&bytes, Features::WASM2) {
+        match decode(&bytes, Features::default()) {
             Ok(decoded) => errors += usize::from(decoded.validate_bodies(&bytes, &|| true).is_err()),
             Err(_) => errors += 1,
         }

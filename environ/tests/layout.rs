@@ -24,7 +24,7 @@ fn module(imported: [usize; 4], defined: [usize; 4]) -> VmLayout {
         text += &format!("(export \"{func}\" (func {func}))");
     }
     let bytes = wat::parse_str(text + ")").expect("the test's own text");
-    VmLayout::new(&decode(&bytes, Features::WASM2).expect("decodes").module)
+    VmLayout::new(&decode(&bytes, Features::default()).expect("decodes").module)
 }
 
 /// Every item's bytes: start, size, alignment.

@@ -500,7 +500,7 @@ fn every_operator_arrives_as_what_it_is() {
             (func (local i32 i32) block block block\n{body}\nend end end) (func))"
     );
     let bytes = wat::parse_str(text).expect("the test's own text");
-    let decoded = decode(&bytes, Features::WASM2).expect("decodes");
+    let decoded = decode(&bytes, Features::default()).expect("decodes");
     decoded.validate_bodies(&bytes, &|| true).expect("is valid");
 
     let func = DefinedFuncIndex::from_u32(0);

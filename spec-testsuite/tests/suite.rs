@@ -3,6 +3,7 @@
 use libtest_mimic::{Arguments, Failed, Trial};
 use sconce_engine::Engine;
 use sconce_spec_testsuite::{Configuration, Expectations, Script, scripts};
+use std::collections::HashMap;
 use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
 
@@ -17,9 +18,10 @@ fn main() -> ExitCode {
     };
     let mut trials = Vec::new();
     for configuration in Configuration::all() {
-        let engine = Arc::new(OnceLock::new());
+        let mut engines = HashMap::new();
         for script in scripts() {
-            let (engine, expectations) = (engine.clone(), expectations.clone());
+            let engine: &mut Arc<OnceLock<_>> = engines.entry(script.features).or_default();
+            let (engine, expectations) = (Arc::clone(engine), expectations.clone());
             let name = format!("{}/{}", script.name, configuration.name());
             trials.push(Trial::test(name, move || run(&script, &configuration, &engine, &expectations)));
         }
@@ -33,7 +35,7 @@ fn run(
     engine: &OnceLock<Result<Engine, String>>,
     expectations: &Expectations,
 ) -> Result<(), Failed> {
-    let engine = engine.get_or_init(|| configuration.engine().map_err(|e| e.to_string())).as_ref()?;
+    let engine = engine.get_or_init(|| configuration.engine(script.features).map_err(|e| e.to_string())).as_ref()?;
     let file = format!("{}.wast", script.name);
     let report = sconce_wast::run_script(engine, &file, script.text, &sconce_wast::Options::default());
     // The runner divides a script by itself; none may get lost on the way.

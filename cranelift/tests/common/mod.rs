@@ -27,7 +27,7 @@ pub struct Input {
 
 impl Input {
     pub fn binary(bytes: Vec<u8>) -> Result<Input, String> {
-        let decoded = decode(&bytes, Features::WASM2).map_err(|e| e.to_string())?;
+        let decoded = decode(&bytes, Features::default()).map_err(|e| e.to_string())?;
         decoded.validate_bodies(&bytes, &|| true).map_err(|e| e.to_string())?;
         let layout = VmLayout::new(&decoded.module);
         Ok(Input { bytes, decoded, layout })
