@@ -3,23 +3,25 @@
 //! | part | contents |
 //! |---|---|
 //! | fixed head, 96 bytes | magic, format version, crate version, length of the eager part, hash of the eager part behind this head |
-//! | eager part | identity (target, settings), metadata, tables of the code, a hash for each [`CHUNK`] of text and of data |
+//! | eager part | identity (target, settings), metadata, where functions are, a hash for each [`CHUNK`] of what follows up to the stack maps |
 //! | from the next page | text |
 //! | behind it | contents of data segments |
+//! | behind it | tables of the code: traps, stack maps |
 //! | behind it | wasm offsets, name section, DWARF: read when a backtrace wants them |
 //!
 //! Lengths stand before their parts; numbers are little-endian. What is executed or trusted is covered by a hash: the eager part by
-//! the head's, text and data by the hashes in the eager part. The rest can at worst make a backtrace say something wrong. The hashes
+//! the head's, text, data and tables by the hashes in the eager part. The rest can at worst make a backtrace say something wrong. The hashes
 //! find damage. They are no signature: whoever can write an artifact can run any code. Metadata that passes the hash is checked
 //! all the same ([`crate::check`]), so that no bytes make this crate panic.
 
 use crate::Engine;
 use crate::check;
+use crate::data;
 use crate::error::{ArtifactError, Error};
 use crate::module::{DebugSections, Module};
 use crate::sections::{self, Section};
 use sconce_environ as environ;
-use sconce_environ::code_tables::{CodeTables, FunctionRecord};
+use sconce_environ::code_tables::{CodeTables, FunctionRecord, Stream};
 use sconce_environ::compile::{BoundsStyle, CallStyle, Settings};
 use sconce_runtime as rt;
 use serde::{Deserialize, Serialize};
@@ -39,11 +41,15 @@ const VERSION_AT: std::ops::Range<usize> = 16..48;
 const EAGER_LEN_AT: std::ops::Range<usize> = 48..56;
 const HASH_AT: std::ops::Range<usize> = 64..96;
 const PAGE: u64 = 4096;
-/// Bytes of text that one hash covers.
-const CHUNK: usize = rt::TEXT_CHUNK;
-/// Text in a file that is longer than this is brought in as it is run, and data goes straight into pages. What is shorter is
-/// read and compared at once, which costs little, and lets a damaged cache entry be replaced before anything depends on it.
-const LAZY: u64 = 1 << 20;
+/// Bytes that one hash covers.
+const CHUNK: usize = rt::CHUNK;
+/// A part of a file that is longer than this is brought in as it is used. What is shorter is read and compared at once, which costs
+/// little, and lets a damaged cache entry be replaced before anything depends on it.
+const LAZY: u64 = data::LAZY;
+/// The same for tables, which few runs look at.
+const LAZY_TABLE: u64 = 64 << 10;
+/// More text than this is read at once all the same: each chunk may take one of the mappings that a process can have.
+const MAX_LAZY: u64 = 256 << 20;
 
 /// For whom an artifact was made.
 #[derive(Serialize, Deserialize, PartialEq, Eq)]
@@ -59,6 +65,8 @@ struct Meta<M> {
     thunks: u32,
     text_len: u64,
     data_len: u64,
+    traps_len: u64,
+    stack_maps_len: u64,
     offsets_len: u64,
     code_offset: u32,
     custom: Vec<(String, u64)>,
@@ -137,16 +145,20 @@ impl Parts {
             self.debug.custom.iter().map(|(name, section)| Some((name.as_str(), section.bytes()?))).collect();
         let custom = custom.ok_or_else(gone)?;
         let data = self.data.bytes().ok_or_else(gone)?;
+        let tables = self.code.tables();
+        let whole = |table: &'_ rt::TableBytes| table.get(0..table.len()).map(<[u8]>::to_vec).ok_or_else(gone);
+        let (traps, stack_maps) = (whole(&tables.traps)?, whole(&tables.stack_maps)?);
         let meta = Meta {
             module: &*self.module,
             thunks: self.thunks,
             text_len: text.len() as u64,
             data_len: data.len() as u64,
+            traps_len: traps.len() as u64,
+            stack_maps_len: stack_maps.len() as u64,
             offsets_len: offsets.len() as u64,
             code_offset: self.debug.code_offset,
             custom: custom.iter().map(|(name, bytes)| ((*name).to_owned(), bytes.len() as u64)).collect(),
         };
-        let tables = self.code.tables();
         let mut eager = Vec::new();
         let part = |eager: &mut Vec<u8>, bytes: &[u8]| {
             eager.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
@@ -155,9 +167,8 @@ impl Parts {
         part(&mut eager, &encode(&self.identity)?);
         part(&mut eager, &encode(&meta)?);
         part(&mut eager, &records_to_bytes(&tables.functions));
-        part(&mut eager, &tables.traps);
-        part(&mut eager, &tables.stack_maps);
-        for hashed in [text, data] {
+        let parts = [text, data, &traps, &stack_maps];
+        for hashed in parts {
             let hashes: Vec<u8> = hashed.chunks(CHUNK).flat_map(digest).collect();
             part(&mut eager, &hashes);
         }
@@ -173,8 +184,7 @@ impl Parts {
         out.write_all(&eager)?;
         let end = (HEAD + eager.len()) as u64;
         out.write_all(&vec![0; (end.next_multiple_of(PAGE) - end) as usize])?;
-        out.write_all(text)?;
-        out.write_all(data)?;
+        parts.iter().try_for_each(|bytes| out.write_all(bytes))?;
         out.write_all(offsets)?;
         custom.iter().try_for_each(|(_, bytes)| out.write_all(bytes))
     }
@@ -255,16 +265,6 @@ impl Source<'_> {
         read.ok_or_else(|| corrupt("it is cut off"))
     }
 
-    /// Bytes of a part, compared with their hashes.
-    fn checked(&self, at: u64, len: u64, hashes: &[rt::Digest]) -> Result<Vec<u8>, Error> {
-        let mut bytes = vec![0; usize::try_from(len).map_err(|_| corrupt("a length is too large"))?];
-        self.read_at(at, &mut bytes)?;
-        if !bytes.chunks(CHUNK).zip(hashes).all(|(chunk, hash)| digest(chunk) == *hash) {
-            return Err(corrupt("a checksum does not match"));
-        }
-        Ok(bytes)
-    }
-
     /// Bytes that nobody looks at for now.
     fn lazy(&self, at: u64, len: u64) -> Result<Section, Error> {
         match self {
@@ -325,11 +325,9 @@ pub(crate) fn read(engine: &Engine, source: &Source<'_>) -> Result<Module, Error
     let meta: Meta<environ::module::Module> =
         postcard::from_bytes(cursor.part()?).map_err(|_| corrupt("its metadata does not parse"))?;
     let functions = records_from_bytes(cursor.part()?)?;
-    let (traps, stack_maps) = (cursor.part()?, cursor.part()?);
-    let (text_hashes, data_hashes) = (hashes(cursor.part()?, meta.text_len)?, hashes(cursor.part()?, meta.data_len)?);
-    let tables = CodeTables { functions, traps: traps.to_vec(), stack_maps: stack_maps.to_vec() };
     check::module(&meta.module, meta.data_len).ok_or_else(|| corrupt("its metadata is inconsistent"))?;
-    check::tables(&meta.module, &tables, meta.thunks, meta.text_len).ok_or_else(|| corrupt("its tables are inconsistent"))?;
+    check::functions(&meta.module, &functions, meta.thunks, meta.text_len)
+        .ok_or_else(|| corrupt("its tables are inconsistent"))?;
 
     let text_at = (HEAD as u64 + eager_len).next_multiple_of(PAGE);
     let mut at = text_at;
@@ -338,16 +336,18 @@ pub(crate) fn read(engine: &Engine, source: &Source<'_>) -> Result<Module, Error
         at = at.checked_add(len).filter(|&end| end <= source_len(source)).ok_or_else(|| corrupt("it is cut off"))?;
         Ok::<u64, Error>(start)
     };
-    let text_start = next(meta.text_len)?;
-    let data_start = next(meta.data_len)?;
+    let mut part = |len: u64| Ok::<_, Error>(Part { source, at: next(len)?, len, hashes: hashes(cursor.part()?, len)? });
+    let (text, data) = (part(meta.text_len)?, part(meta.data_len)?);
+    let (traps, stack_maps) = (part(meta.traps_len)?, part(meta.stack_maps_len)?);
     let offsets = (next(meta.offsets_len)?, meta.offsets_len);
     let mut custom = Vec::new();
     for (name, len) in meta.custom {
         custom.push((name, source.lazy(next(len)?, len)?));
     }
     let debug = DebugSections { offsets: source.lazy(offsets.0, offsets.1)?, custom, code_offset: meta.code_offset };
-    let code = load_text(engine, source, text_start, meta.text_len, text_hashes, tables)?;
-    let data = load_data(source, data_start, meta.data_len, data_hashes, &meta.module)?;
+    let tables = CodeTables { functions, traps: load_table(&traps)?, stack_maps: load_table(&stack_maps)? };
+    let code = load_text(engine, &text, tables)?;
+    let data = load_data(&data, &meta.module)?;
     Ok(Module::assemble(engine, Arc::new(meta.module), code, meta.thunks, data, debug))
 }
 
@@ -379,93 +379,64 @@ fn hashes(bytes: &[u8], len: u64) -> Result<&[rt::Digest], Error> {
     Ok(hashes)
 }
 
-fn load_text(
-    engine: &Engine,
-    source: &Source<'_>,
-    at: u64,
-    len: u64,
-    hashes: &[rt::Digest],
-    tables: CodeTables,
-) -> Result<Arc<rt::CodeRegion>, Error> {
-    if let Source::File(file) = source
-        && len > LAZY
-    {
-        let len = usize::try_from(len).map_err(|_| corrupt("a length is too large"))?;
-        let text = rt::TextSource { file: file.clone(), offset: at, len, digests: hashes.into(), digest };
-        return Ok(engine.inner.space.load_lazily(text, tables)?);
-    }
-    Ok(engine.inner.space.load(&source.checked(at, len, hashes)?, tables)?)
-}
-
-/// The contents of data segments. Many bytes are brought straight into the pages of the first instance.
-fn load_data(
-    source: &Source<'_>,
-    at: u64,
-    len: u64,
-    hashes: &[rt::Digest],
-    module: &environ::module::Module,
-) -> Result<(Section, Option<rt::PreparedData>), Error> {
-    if let Source::File(file) = source
-        && len > LAZY
-    {
-        let mut reader = ChunkReader { source, at, len, hashes, chunk: Vec::new(), current: None, damaged: None };
-        let prepared = rt::PreparedData::new(module, &mut |at, out| reader.read(at, out).is_some());
-        if let Some(error) = reader.damaged {
-            return Err(error);
-        }
-        if prepared.is_some() {
-            let hashes: Box<[rt::Digest]> = hashes.into();
-            let right = move |bytes: &[u8]| bytes.chunks(CHUNK).zip(&hashes).all(|(chunk, hash)| digest(chunk) == *hash);
-            return Ok((Section::in_file(file.clone(), at..at + len).checked(right), prepared));
-        }
-    }
-    Ok((Section::from(source.checked(at, len, hashes)?), None))
-}
-
-/// Reads a part in any pieces, and compares each chunk when it comes to it.
-struct ChunkReader<'a> {
+/// A part that hashes cover, and that lies inside the artifact.
+struct Part<'a> {
     source: &'a Source<'a>,
     at: u64,
     len: u64,
     hashes: &'a [rt::Digest],
-    chunk: Vec<u8>,
-    current: Option<usize>,
-    damaged: Option<Error>,
 }
 
-impl ChunkReader<'_> {
-    /// Fills `out` from this place of the part; `None` if that is not possible.
-    fn read(&mut self, mut at: usize, mut out: &mut [u8]) -> Option<()> {
-        while !out.is_empty() {
-            self.load(at / CHUNK)?;
-            let from = self.chunk.get(at % CHUNK..).filter(|from| !from.is_empty())?;
-            let len = from.len().min(out.len());
-            out[..len].copy_from_slice(&from[..len]);
-            out = &mut out[len..];
-            at += len;
-        }
-        Some(())
+impl Part<'_> {
+    /// All of it, compared with its hashes.
+    fn read(&self) -> Result<Vec<u8>, Error> {
+        let mut bytes = vec![0; usize::try_from(self.len).map_err(|_| corrupt("a length is too large"))?];
+        self.source.read_at(self.at, &mut bytes)?;
+        if matches(&bytes, self.hashes) { Ok(bytes) } else { Err(corrupt("a checksum does not match")) }
     }
 
-    fn load(&mut self, n: usize) -> Option<()> {
-        if self.current == Some(n) {
-            return Some(());
-        }
-        self.current = None;
-        let start = (n * CHUNK) as u64;
-        let len = self.len.checked_sub(start)?.min(CHUNK as u64);
-        match self.source.checked(self.at + start, len, self.hashes.get(n..=n)?) {
-            Ok(chunk) => {
-                self.chunk = chunk;
-                self.current = Some(n);
-                Some(())
-            }
-            Err(error) => {
-                self.damaged = Some(error);
-                None
-            }
+    /// Where it comes from as it is used, if it is in a file and not shorter than pays.
+    fn lazily(&self, shortest: u64) -> Option<rt::LazySource> {
+        match self.source {
+            Source::File(file) if (shortest + 1..=MAX_LAZY).contains(&self.len) => Some(rt::LazySource {
+                file: file.clone(),
+                offset: self.at,
+                len: usize::try_from(self.len).ok()?,
+                digests: self.hashes.into(),
+                digest,
+            }),
+            _ => None,
         }
     }
+}
+
+fn matches(bytes: &[u8], hashes: &[rt::Digest]) -> bool {
+    bytes.chunks(CHUNK).zip(hashes).all(|(chunk, hash)| digest(chunk) == *hash)
+}
+
+fn load_text(engine: &Engine, text: &Part<'_>, tables: rt::Tables) -> Result<Arc<rt::CodeRegion>, Error> {
+    match text.lazily(LAZY) {
+        Some(source) => Ok(engine.inner.space.load_lazily(source, tables)?),
+        None => Ok(engine.inner.space.load(&text.read()?, tables)?),
+    }
+}
+
+fn load_table(table: &Part<'_>) -> Result<rt::TableBytes, Error> {
+    match table.lazily(LAZY_TABLE).and_then(rt::TableBytes::in_file) {
+        Some(lazy) => Ok(lazy),
+        None => Ok(table.read()?.into()),
+    }
+}
+
+/// The contents of data segments.
+fn load_data(data: &Part<'_>, module: &environ::module::Module) -> Result<(Section, Option<rt::LazyData>), Error> {
+    if let (Source::File(file), Some(source)) = (data.source, data.lazily(LAZY))
+        && let Some(lazy) = rt::LazyData::new(module, &source)
+    {
+        let section = Section::in_file(file.clone(), data.at..data.at + data.len);
+        return Ok((section.checked(move |bytes| matches(bytes, &source.digests)), Some(lazy)));
+    }
+    Ok((Section::from(data.read()?), None))
 }
 
 /// A chunk's hash. Called in a signal handler: takes no lock and allocates nothing.

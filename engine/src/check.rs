@@ -2,7 +2,7 @@
 //! module that was decoded from a valid binary always is; what comes from a file may say anything.
 
 use crate::link::THUNK_SIZE;
-use sconce_environ::code_tables::CodeTables;
+use sconce_environ::code_tables::FunctionRecord;
 use sconce_environ::index::*;
 use sconce_environ::module::*;
 use sconce_environ::types::*;
@@ -73,13 +73,13 @@ pub(crate) fn module(module: &Module, data_len: u64) -> Option<()> {
     ensure(exports.iter().all(escapes))
 }
 
-/// Checks tables against the module whose code they describe and the text's length.
-pub(crate) fn tables(module: &Module, tables: &CodeTables, thunks: u32, text_len: u64) -> Option<()> {
-    ensure(tables.functions.len() == module.num_defined_functions())?;
+/// Checks where functions are against the module whose code they are and the text's length.
+pub(crate) fn functions(module: &Module, records: &[FunctionRecord], thunks: u32, text_len: u64) -> Option<()> {
+    ensure(records.len() == module.num_defined_functions())?;
     // Slots lie behind the text, within reach of 32-bit displacements.
-    ensure(text_len + tables.functions.len() as u64 * 8 + 4096 <= i32::MAX as u64)?;
+    ensure(text_len + records.len() as u64 * 8 + 4096 <= i32::MAX as u64)?;
     let mut end = 0;
-    for record in &tables.functions {
+    for record in records {
         ensure(record.start >= end)?;
         end = record.start.checked_add(record.len)?;
     }

@@ -7,11 +7,15 @@ use sconce_environ::PrimaryMap;
 use sconce_environ::decode::Decoded;
 use sconce_environ::index::{DataIndex, MemoryIndex};
 use sconce_environ::module::{ConstExpr, ConstOp, DataSegment, Module, SegmentMode};
+use sconce_runtime as rt;
 use std::ops::Range;
 use wasmparser::{BinaryReader, FunctionBody, Operator};
 
 /// Segments closer to each other than this become one: the zeros between them cost less than another segment.
 const GAP: u64 = 4096;
+/// Data of more bytes than this comes in as it is used, chunk by chunk, and so begins and ends with chunks.
+pub(crate) const LAZY: u64 = 1 << 20;
+const CHUNK: u64 = rt::CHUNK as u64;
 
 /// The contents of all segments, one after the other, with `module.data` changed to match. `ranges` are the segments' contents
 /// in `binary`.
@@ -24,7 +28,7 @@ pub(crate) fn contents(module: &mut Module, ranges: &PrimaryMap<DataIndex, Range
     let Some(places) = places(module).filter(|_| !module.data_can_be_named) else {
         return ranges.keys().flat_map(bytes_of).copied().collect();
     };
-    let runs = runs(&places);
+    let runs = runs(module, &places);
     let mut contents = Vec::new();
     let mut joined = PrimaryMap::new();
     for run in &runs {
@@ -97,12 +101,25 @@ fn places(module: &Module) -> Option<PrimaryMap<DataIndex, Place>> {
     module.data.values().map(place).collect()
 }
 
-/// Ranges that cover all places, in order, at least [`GAP`] apart.
-fn runs(places: &PrimaryMap<DataIndex, Place>) -> Vec<Place> {
+/// Ranges that cover all places, in order, at least [`GAP`] apart; where there is much data, all of whole chunks.
+fn runs(module: &Module, places: &PrimaryMap<DataIndex, Place>) -> Vec<Place> {
     let mut sorted: Vec<Place> = places.values().filter(|p| p.start < p.end).copied().collect();
     sorted.sort_by_key(|p| (p.memory, p.start));
+    let runs = join(sorted.iter().copied());
+    let size = |memory: MemoryIndex| module.memories[memory].limits.min * module.memories[memory].page_size();
+    let whole = |place: &Place| Place { start: place.start & !(CHUNK - 1), end: place.end.next_multiple_of(CHUNK), ..*place };
+    if runs.len() <= rt::MAX_LAZY_PARTS
+        && runs.iter().map(|run| run.end - run.start).sum::<u64>() > LAZY
+        && runs.iter().all(|run| whole(run).end <= size(run.memory))
+    {
+        return join(runs.iter().map(whole));
+    }
+    runs
+}
+
+fn join(places: impl Iterator<Item = Place>) -> Vec<Place> {
     let mut runs: Vec<Place> = Vec::new();
-    for place in sorted {
+    for place in places {
         match runs.last_mut() {
             Some(last) if last.memory == place.memory && place.start < last.end.saturating_add(GAP) => {
                 last.end = last.end.max(place.end);

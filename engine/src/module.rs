@@ -128,7 +128,7 @@ impl Module {
         let job = Job { compiler: engine.compiler()?, bytes: &binary, decoded: &decoded, parallel, progress };
         let Linked { text, thunks, tables, offsets } = link::compile(&job)?;
         let debug = debug_sections(&decoded, &binary, offsets.0);
-        let code = engine.inner.space.load(&text, tables)?;
+        let code = engine.inner.space.load(&text, tables.map(rt::TableBytes::from))?;
         decoded.module.data_can_be_named = data::is_named(&decoded, &binary);
         let mut module = std::mem::take(&mut decoded.module);
         let data = data::contents(&mut module, &decoded.data, &binary);
@@ -141,7 +141,7 @@ impl Module {
         module: Arc<environ::module::Module>,
         code: Arc<rt::CodeRegion>,
         thunks: u32,
-        (data, prepared): (Section, Option<rt::PreparedData>),
+        (data, lazy_data): (Section, Option<rt::LazyData>),
         debug: DebugSections,
     ) -> Module {
         let data = Arc::new(data);
@@ -151,7 +151,7 @@ impl Module {
             code,
             thunks,
             data: data.clone(),
-            prepared,
+            lazy_data,
             bounds: engine.bounds(),
         });
         let inner =

@@ -9,6 +9,7 @@ use crate::compile::{CompiledFunction, StackMap};
 use crate::index::DefinedFuncIndex;
 use crate::trap::TrapCode;
 use serde::{Deserialize, Serialize};
+use std::ops::Range;
 
 /// One function's place in text and in the streams.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,13 +30,47 @@ pub struct FunctionRecord {
 /// The tables that must be at hand while code runs. Wasm offsets are a separate stream ([`WasmOffsets`]), since only
 /// backtraces read it and it is the largest.
 #[derive(Clone, Debug, Default)]
-pub struct CodeTables {
+pub struct CodeTables<S = Vec<u8>> {
     /// By increasing `start`; position = [`DefinedFuncIndex`].
     pub functions: Vec<FunctionRecord>,
     /// Runs of (offset delta, trap code).
-    pub traps: Vec<u8>,
+    pub traps: S,
     /// Runs of (return offset delta, count, slots as signed LEB128).
-    pub stack_maps: Vec<u8>,
+    pub stack_maps: S,
+}
+
+/// A byte stream, which need not be in memory as a whole.
+pub trait Stream {
+    /// Bytes.
+    fn len(&self) -> usize;
+
+    /// Whether there is no byte.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// A piece; `None` if it does not lie inside. Async-signal-safe.
+    fn get(&self, range: Range<usize>) -> Option<&[u8]>;
+}
+
+impl Stream for Vec<u8> {
+    fn len(&self) -> usize {
+        self.as_slice().len()
+    }
+
+    fn get(&self, range: Range<usize>) -> Option<&[u8]> {
+        self.as_slice().get(range)
+    }
+}
+
+impl Stream for [u8] {
+    fn len(&self) -> usize {
+        self.len()
+    }
+
+    fn get(&self, range: Range<usize>) -> Option<&[u8]> {
+        self.get(range)
+    }
 }
 
 /// The stream of wasm offsets: runs of (code offset delta, wasm offset delta as signed LEB128).
@@ -77,6 +112,13 @@ impl CodeTables {
             last = map.return_offset;
         }
     }
+}
+
+impl<S: Stream> CodeTables<S> {
+    /// The same tables, with their streams kept in another way.
+    pub fn map<T>(self, mut keep: impl FnMut(S) -> T) -> CodeTables<T> {
+        CodeTables { functions: self.functions, traps: keep(self.traps), stack_maps: keep(self.stack_maps) }
+    }
 
     /// The function whose code contains this offset.
     pub fn function_at(&self, offset: u32) -> Option<DefinedFuncIndex> {
@@ -84,7 +126,12 @@ impl CodeTables {
         (offset - self.functions[n].start < self.functions[n].len).then(|| DefinedFuncIndex::from_u32(n as u32))
     }
 
-    fn run<'a>(&self, stream: &'a [u8], func: DefinedFuncIndex, key: impl Fn(&FunctionRecord) -> u32) -> Option<&'a [u8]> {
+    fn run<'a, T: Stream + ?Sized>(
+        &self,
+        stream: &'a T,
+        func: DefinedFuncIndex,
+        key: impl Fn(&FunctionRecord) -> u32,
+    ) -> Option<&'a [u8]> {
         let n = func.as_u32() as usize;
         let start = key(self.functions.get(n)?) as usize;
         let end = self.functions.get(n + 1).map_or(stream.len(), |f| key(f) as usize);

@@ -99,8 +99,8 @@ fn what_is_put_in_is_found_at_every_offset() {
         }
         assert_eq!(tables.function_at(u32::MAX), None);
     }
-    assert_eq!(CodeTables::default().function_at(0), None);
-    assert_eq!(CodeTables::default().stack_map_at(0), None);
+    assert_eq!(CodeTables::<Vec<u8>>::default().function_at(0), None);
+    assert_eq!(CodeTables::<Vec<u8>>::default().stack_map_at(0), None);
 }
 
 #[test]

@@ -6,6 +6,7 @@
 //! of this store; then no Rust code of the store's thread is in the middle of anything.
 
 use crate::code::CodeSpace;
+use crate::lazy_pages::LazyPages;
 use crate::stack::WasmStack;
 use sconce_environ::trap::TrapCode;
 use sconce_environ::vm::{VmStoreContext, pending};
@@ -36,6 +37,8 @@ pub(crate) struct Shared {
     pub fault: Cell<Option<Fault>>,
     /// Address space of the store's memories. Changed by host code only.
     pub memories: UnsafeCell<Vec<Range<usize>>>,
+    /// Parts of them that come in as they are used. Changed by host code only.
+    pub lazy_data: UnsafeCell<Vec<Arc<LazyPages>>>,
     pub stack: WasmStack,
     pub code: Arc<CodeSpace>,
 }
@@ -62,6 +65,7 @@ impl Shared {
             depth: Cell::new(0),
             fault: Cell::new(None),
             memories: UnsafeCell::new(Vec::new()),
+            lazy_data: UnsafeCell::new(Vec::new()),
             stack,
             code,
         })

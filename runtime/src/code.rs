@@ -11,7 +11,7 @@
 //! that their wasm stacks can name, so a handler or a walk of a store's stack never meets one that is gone.
 
 use crate::error::ResourceError;
-use crate::lazy_text::{LazyText, TEXT_CHUNK, TextSource};
+use crate::lazy_pages::{LazyPages, LazySource, TableBytes, Use};
 use crate::stubs::Stubs;
 use crate::sys::memfile::MemFile;
 use crate::sys::mmap::{Access, Mapping};
@@ -29,6 +29,9 @@ const UNIT: usize = 64 << 10;
 const DEFAULT_SIZE: usize = 2 << 30;
 /// Bytes of the smallest reservation worth having.
 const MINIMUM_SIZE: usize = 1 << 20;
+
+/// Tables of code, as a region keeps them.
+pub type Tables = CodeTables<TableBytes>;
 
 /// An engine's code memory. Always behind an `Arc`: regions and stores keep it alive.
 #[derive(Debug)]
@@ -75,25 +78,27 @@ impl CodeSpace {
     ///
     /// # Errors
     /// If there is no room, or `tables` speak of code outside `text`.
-    pub fn load(self: &Arc<Self>, text: &[u8], tables: CodeTables) -> Result<Arc<CodeRegion>, ResourceError> {
-        let region = self.place(text.len(), tables, None)?;
+    pub fn load(self: &Arc<Self>, text: &[u8], tables: Tables) -> Result<Arc<CodeRegion>, ResourceError> {
+        let region = self.place(text.len(), tables)?;
         // SAFETY: the region is new, so nobody reads or runs it; its text begins at its first page.
         unsafe { self.write(region.first * UNIT, text, Access::ReadExecute)? };
         Ok(self.publish(region))
     }
 
-    /// As [`CodeSpace::load`], but brings text in when it is first run: see `lazy_text.rs`.
+    /// As [`CodeSpace::load`], but brings text in when it is first run: see `lazy_pages.rs`.
     ///
     /// # Errors
     /// As for `load`, and if there is not one digest for each chunk.
-    pub fn load_lazily(self: &Arc<Self>, text: TextSource, tables: CodeTables) -> Result<Arc<CodeRegion>, ResourceError> {
-        let len = text.len;
-        let lazy = LazyText::new(text).ok_or(ResourceError::DamagedCode)?;
-        Ok(self.publish(self.place(len, tables, Some(lazy))?))
+    pub fn load_lazily(self: &Arc<Self>, text: LazySource, tables: Tables) -> Result<Arc<CodeRegion>, ResourceError> {
+        let mut region = self.place(text.len, tables)?;
+        // SAFETY: the region owns its pages, in which nothing has been made accessible; text begins at the first of them.
+        let lazy = unsafe { LazyPages::new(text, region.base, Use::Text) };
+        region.lazy = Some(lazy.ok_or(ResourceError::DamagedCode)?);
+        Ok(self.publish(region))
     }
 
     /// Finds room for a text and fills its slots.
-    fn place(self: &Arc<Self>, text_len: usize, tables: CodeTables, lazy: Option<LazyText>) -> Result<CodeRegion, ResourceError> {
+    fn place(self: &Arc<Self>, text_len: usize, tables: Tables) -> Result<CodeRegion, ResourceError> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let full = ResourceError::CodeSpaceFull { wanted: text_len, size: self.size() };
         let inside = |f: &sconce_environ::code_tables::FunctionRecord| {
@@ -110,7 +115,7 @@ impl CodeSpace {
         let base = self.mapping.base().wrapping_add(first * UNIT);
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
         // From here on dropping the region gives the units back.
-        let region = CodeRegion { space: self.clone(), first, units, base, text_len, lazy, tables, id };
+        let region = CodeRegion { space: self.clone(), first, units, base, text_len, lazy: None, tables, id };
         let addresses: Vec<u8> =
             region.tables.functions.iter().flat_map(|f| (base as u64 + u64::from(f.start)).to_le_bytes()).collect();
         // SAFETY: the units are free, so nobody uses them; slots begin at a page of their own.
@@ -295,8 +300,8 @@ pub struct CodeRegion {
     base: *mut u8,
     text_len: usize,
     /// Where text comes from, if it is not all there.
-    lazy: Option<LazyText>,
-    tables: CodeTables,
+    lazy: Option<LazyPages>,
+    tables: Tables,
     id: u64,
 }
 
@@ -307,7 +312,7 @@ unsafe impl Sync for CodeRegion {}
 
 impl CodeRegion {
     /// Its tables.
-    pub fn tables(&self) -> &CodeTables {
+    pub fn tables(&self) -> &Tables {
         &self.tables
     }
 
@@ -323,8 +328,8 @@ impl CodeRegion {
 
     /// Its code, all of it: what is not there yet is brought in.
     pub fn text(&self) -> &[u8] {
-        for offset in (0..self.text_len).step_by(TEXT_CHUNK) {
-            self.load_around(offset);
+        if let Some(lazy) = &self.lazy {
+            lazy.ensure(0..self.text_len);
         }
         // SAFETY: text is readable and does not change while the region lives.
         unsafe { std::slice::from_raw_parts(self.base, self.text_len) }
@@ -339,9 +344,7 @@ impl CodeRegion {
 
     /// Brings in the text around `offset`; false if it was there.
     fn load_around(&self, offset: usize) -> bool {
-        let base = self.first * UNIT;
-        // SAFETY: the region owns its units, and nothing else makes pages of lazy text accessible.
-        self.lazy.as_ref().is_some_and(|lazy| unsafe { lazy.load(&self.space.mapping, base, offset) })
+        self.lazy.as_ref().is_some_and(|lazy| lazy.load(offset))
     }
 
     /// A number of its own, in this process.
@@ -369,13 +372,17 @@ impl Drop for CodeRegion {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lazy_text::Digest;
+    use crate::lazy_pages::{CHUNK, Digest};
     use sconce_environ::code_tables::FunctionRecord;
     use std::os::fd::AsFd;
 
-    fn tables(starts: &[u32], len: u32) -> CodeTables {
+    fn no_tables() -> Tables {
+        CodeTables::<Vec<u8>>::default().map(TableBytes::from)
+    }
+
+    fn tables(starts: &[u32], len: u32) -> Tables {
         let record = |&start| FunctionRecord { start, len, traps: 0, wasm_offsets: 0, stack_maps: 0 };
-        CodeTables { functions: starts.iter().map(record).collect(), ..CodeTables::default() }
+        Tables { functions: starts.iter().map(record).collect(), ..no_tables() }
     }
 
     fn run(region: &CodeRegion, func: usize) -> u64 {
@@ -436,7 +443,7 @@ mod tests {
         // What was freed in pieces is found in one.
         drop(again);
         drop(second);
-        let whole = space.load(&vec![0xcc; 800 << 10], CodeTables::default());
+        let whole = space.load(&vec![0xcc; 800 << 10], no_tables());
         assert!(whole.is_ok(), "{whole:?}");
     }
 
@@ -449,30 +456,30 @@ mod tests {
         digest
     }
 
-    fn source(text: &[u8]) -> TextSource {
+    fn source(text: &[u8]) -> LazySource {
         let file = MemFile::new("text", 100 + text.len() as u64, false).unwrap();
         file.write_at(text, 100).unwrap();
-        let digests = text.chunks(TEXT_CHUNK).map(digest).collect();
-        TextSource { file: Arc::new(file.as_fd().try_clone_to_owned().unwrap()), offset: 100, len: text.len(), digests, digest }
+        let digests = text.chunks(CHUNK).map(digest).collect();
+        LazySource { file: Arc::new(file.as_fd().try_clone_to_owned().unwrap()), offset: 100, len: text.len(), digests, digest }
     }
 
     #[test]
     fn lazy_text_comes_in_chunk_by_chunk() {
         let space = CodeSpace::new(None).unwrap();
         let mut text = returns(7);
-        text.resize(2 * TEXT_CHUNK, 0xcc);
+        text.resize(2 * CHUNK, 0xcc);
         text.extend(returns(9));
-        let region = space.load_lazily(source(&text), tables(&[0, 2 * TEXT_CHUNK as u32], 6)).unwrap();
+        let region = space.load_lazily(source(&text), tables(&[0, 2 * CHUNK as u32], 6)).unwrap();
         let at = |offset| region.text_base() + offset;
         assert_eq!(region.byte_at(0), None);
         // SAFETY: the region lives here.
         unsafe {
-            assert!(space.load_missing(at(2 * TEXT_CHUNK + 5), true));
-            assert!(!space.load_missing(at(2 * TEXT_CHUNK), false), "it is there now");
-            assert!(space.load_missing(at(2 * TEXT_CHUNK), true), "another thread was faster");
+            assert!(space.load_missing(at(2 * CHUNK + 5), true));
+            assert!(!space.load_missing(at(2 * CHUNK), false), "it is there now");
+            assert!(space.load_missing(at(2 * CHUNK), true), "another thread was faster");
             assert!(!space.load_missing(at(text.len()), true), "behind the text");
         }
-        assert_eq!((region.byte_at(0), region.byte_at(2 * TEXT_CHUNK), region.byte_at(text.len())), (None, Some(0xb8), None));
+        assert_eq!((region.byte_at(0), region.byte_at(2 * CHUNK), region.byte_at(text.len())), (None, Some(0xb8), None));
         assert_eq!(run(&region, 1), 9);
         assert_eq!(region.text(), text);
         assert_eq!(run(&region, 0), 7);
@@ -482,7 +489,7 @@ mod tests {
     fn lazy_text_wants_a_digest_for_each_chunk() {
         let space = CodeSpace::new(None).unwrap();
         for digests in [vec![], vec![[0; 32]; 2]] {
-            let text = TextSource { digests: digests.into(), ..source(&returns(1)) };
+            let text = LazySource { digests: digests.into(), ..source(&returns(1)) };
             let r = space.load_lazily(text, tables(&[0], 6));
             assert!(matches!(r, Err(ResourceError::DamagedCode)), "{r:?}");
         }
@@ -511,7 +518,7 @@ mod tests {
     fn lazy_text_that_was_changed_is_never_run() {
         let space = CodeSpace::new(None).unwrap();
         let mut text = returns(7);
-        text.resize(TEXT_CHUNK + 10, 0xcc);
+        text.resize(CHUNK + 10, 0xcc);
         let load = |source| space.load_lazily(source, tables(&[0], 6)).unwrap();
         // SAFETY: the regions live here.
         let first = |region: &CodeRegion| unsafe { space.load_missing(region.text_base(), true) };
@@ -522,7 +529,7 @@ mod tests {
         let changed = load(changed);
         assert_eq!(exit_code_of(|| assert!(first(&changed))), 1);
         let cut = source(&text);
-        rustix::fs::ftruncate(&*cut.file, 100 + TEXT_CHUNK as u64 - 1).unwrap();
+        rustix::fs::ftruncate(&*cut.file, 100 + CHUNK as u64 - 1).unwrap();
         let cut = load(cut);
         assert_eq!(exit_code_of(|| assert!(first(&cut))), 1);
     }

@@ -8,6 +8,7 @@
 //! Arrays of guest iovecs are read once, into host iovecs on the stack, at most [`IOV_MAX`] of them, as the kernel has it:
 //! what was checked is what is used, and no number of the guest's makes the host allocate.
 
+use crate::lazy_pages::CHUNK;
 use crate::sys::syscall::syscall;
 use rustix::fd::{AsRawFd, BorrowedFd};
 use rustix::io::Errno;
@@ -103,6 +104,24 @@ impl<'a> GuestMemory<'a> {
         }
     }
 
+    /// As [`GuestMemory::pointer`], for the kernel: what comes in when it is used is brought in, since the kernel's use would be an
+    /// error (`EFAULT`, or half a transfer) and no fault of this thread's.
+    #[inline(always)]
+    fn kernel_pointer(self, addr: u64, len: u64) -> Result<*mut u8, GuestFault> {
+        let pointer = self.pointer(addr, len)?;
+        if len > 0 {
+            let mut at = 0;
+            while at < len as usize {
+                // SAFETY: inside the memory, which is readable for 'a; every bit pattern is a byte, and it is not looked at.
+                unsafe { pointer.add(at).read_volatile() };
+                at += CHUNK;
+            }
+            // SAFETY: as above.
+            unsafe { pointer.add(len as usize - 1).read_volatile() };
+        }
+        Ok(pointer)
+    }
+
     /// The little-endian integer at `addr`, aligned or not.
     #[inline]
     pub fn read<T: Integer>(self, addr: impl Into<u64>) -> Result<T, GuestFault> {
@@ -150,7 +169,7 @@ impl<'a> GuestMemory<'a> {
     /// `getrandom(2)` straight into the memory; may fill less than `len`. Returns the bytes filled.
     pub fn random(self, addr: impl Into<u64>, len: impl Into<u64>) -> Result<usize, Errno> {
         let len = len.into();
-        let pointer = self.pointer(addr.into(), len)?;
+        let pointer = self.kernel_pointer(addr.into(), len)?;
         // SAFETY: the kernel writes at most `len` bytes, which were checked.
         unsafe { syscall(libc::SYS_getrandom, [pointer as usize, len as usize, 0, 0, 0, 0]) }
     }
@@ -223,7 +242,7 @@ impl<'a> GuestMemory<'a> {
     #[inline(always)]
     fn iovec(self, addr: u64) -> Result<libc::iovec, GuestFault> {
         let (pointer, len) = (self.read::<u32>(addr)?, self.read::<u32>(addr + 4)?);
-        let base = self.pointer(pointer.into(), len.into())?;
+        let base = self.kernel_pointer(pointer.into(), len.into())?;
         Ok(libc::iovec { iov_base: base.cast(), iov_len: len as usize })
     }
 

@@ -3,8 +3,8 @@
 //! An image is made only of segments whose place is a constant and which fit into the memory's minimal size: mapping it is then
 //! the same as executing them in order.
 
+use crate::lazy_pages::{CHUNK, LazySource};
 use crate::sys::memfile::MemFile;
-use crate::sys::mmap::{Access, Mapping};
 use crate::sys::{PAGE, page_ceil};
 use sconce_environ::index::MemoryIndex;
 use sconce_environ::module::{ConstOp, DataSegment, Module, SegmentMode};
@@ -88,66 +88,47 @@ impl MemoryImages {
     }
 }
 
-/// All data of a module in pages that its first instance takes over: read once, and never copied.
-#[derive(Debug)]
-pub struct PreparedData(Box<[Option<PreparedPages>]>);
+/// Parts of a memory that come in one by one. A handler looks through them, so they are few.
+pub const MAX_LAZY_PARTS: usize = 64;
+/// Bytes of data that come in chunk by chunk: each chunk may take one of the mappings that a process can have.
+const MAX_LAZY: usize = 128 << 20;
 
-/// A memory's initial contents from a page on, in pages of their own.
+/// All data of a module, as parts of memories that come in as they are used.
 #[derive(Debug)]
-pub(crate) struct PreparedPages {
-    pub(crate) pages: Mapping,
-    pub(crate) offset: usize,
-}
+pub struct LazyData(Vec<(MemoryIndex, usize, LazySource)>);
 
-impl PreparedData {
-    /// `None` if some of the data cannot be placed beforehand or be named by an instruction, or if there is no memory for it or
-    /// `read` gives up. `read` fills its second argument from the contents of all segments, at the place of its first; it is
-    /// asked for each byte once, in order.
-    pub fn new(module: &Module, read: &mut dyn FnMut(usize, &mut [u8]) -> bool) -> Option<PreparedData> {
+impl LazyData {
+    /// From where the contents of all segments are. `None` if some of the data cannot be placed beforehand or be named by an
+    /// instruction, or if segments do not begin and end with chunks, in the memory and in the source.
+    pub fn new(module: &Module, source: &LazySource) -> Option<LazyData> {
         // What an instruction can name must stay.
-        if module.data_can_be_named {
+        if module.data_can_be_named || module.data.len() > MAX_LAZY_PARTS || source.len > MAX_LAZY {
             return None;
         }
         let first = module.num_imported_memories as usize;
-        let memories = (first..module.memories.len()).map(|m| MemoryIndex::from_u32(m as u32));
-        let prepared: Option<Vec<_>> = memories.map(|m| PreparedPages::new(module, m, read)).collect();
-        let prepared = PreparedData(prepared?.into());
+        let mut parts = Vec::new();
+        for memory in (first..module.memories.len()).map(|m| MemoryIndex::from_u32(m as u32)) {
+            let mut end = 0;
+            for (at, bytes) in constant_segments(module, memory)? {
+                // In order and apart, so that none overwrites another. Other threads reach a shared memory through stores of their
+                // own, whose handlers know nothing of it.
+                if at < end || module.memories[memory].shared || !at.is_multiple_of(CHUNK) || !bytes.len().is_multiple_of(CHUNK) {
+                    return None;
+                }
+                end = at + bytes.len();
+                parts.push((memory, at, source.piece(bytes.start as usize, bytes.len())?));
+            }
+        }
         let held = |segment: &DataSegment| match segment.mode {
             SegmentMode::Active { target, .. } => module.defined_memory(target).is_some(),
             SegmentMode::Passive | SegmentMode::Declared => false,
         };
-        module.data.values().all(held).then_some(prepared)
+        module.data.values().all(held).then_some(LazyData(parts))
     }
 
-    /// By defined memory.
-    pub(crate) fn into_pages(self) -> impl Iterator<Item = Option<PreparedPages>> {
+    /// Memory, offset there, contents.
+    pub(crate) fn into_parts(self) -> impl Iterator<Item = (MemoryIndex, usize, LazySource)> {
         self.0.into_iter()
-    }
-}
-
-impl PreparedPages {
-    /// The outer `None` is failure, the inner one a memory without data.
-    fn new(
-        module: &Module,
-        memory: MemoryIndex,
-        read: &mut dyn FnMut(usize, &mut [u8]) -> bool,
-    ) -> Option<Option<PreparedPages>> {
-        let segments = constant_segments(module, memory)?;
-        let Some(start) = segments.iter().map(|&(at, _)| at & !(PAGE - 1)).min() else { return Some(None) };
-        let end = segments.iter().map(|(at, bytes)| at + bytes.len()).max().and_then(page_ceil)?;
-        let pages = Mapping::reserve(end - start).ok()?;
-        pages.large_pages();
-        // SAFETY: new pages that nobody else knows; the slice ends before they are given away.
-        let contents = unsafe {
-            pages.protect(0, end - start, Access::ReadWrite).ok()?;
-            std::slice::from_raw_parts_mut(pages.base(), end - start)
-        };
-        for (at, bytes) in segments {
-            if !read(bytes.start as usize, &mut contents[at - start..][..bytes.len()]) {
-                return None;
-            }
-        }
-        Some(Some(PreparedPages { pages, offset: start }))
     }
 }
 

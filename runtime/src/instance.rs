@@ -386,12 +386,13 @@ unsafe fn data_segments(store: &mut Store, instance: &mut Instance) -> Result<()
     let cannot_map = || ResourceError::os("cannot map a memory's contents");
     if !m.data.values().any(|d| matches!(d.mode, SegmentMode::Active { .. })) {
         // Nothing to place.
-    } else if let Some(prepared) = module.take_prepared() {
-        for (i, pages) in prepared.into_pages().enumerate() {
-            if let Some(pages) = pages {
-                store.memories[instance.memories[imported + i] as usize].place_pages(pages).map_err(cannot_map())?;
-                placed[imported + i] = true;
-            }
+    } else if let Some(data) = module.take_lazy_data() {
+        for (memory, offset, source) in data.into_parts() {
+            let index = memory.as_u32() as usize;
+            let lazy = store.memories[instance.memories[index] as usize].place_lazily(offset, source).map_err(cannot_map())?;
+            // SAFETY: host code runs, so no handler is looking.
+            unsafe { (*store.shared.lazy_data.get()).push(lazy) };
+            placed[index] = true;
         }
     } else if let Some(images) = module.images() {
         for (i, image) in images.iter().enumerate() {

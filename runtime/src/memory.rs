@@ -8,6 +8,7 @@
 //! The length is published after the pages are accessible, and never falls.
 
 use crate::error::{OutOfBounds, ResourceError};
+use crate::lazy_pages::{LazyPages, LazySource, Use};
 use crate::sys::mmap::{Access, Mapping};
 use crate::sys::{PAGE, page_ceil, space};
 use sconce_environ::compile::{BoundsStyle, MEMORY_GUARD_BYTES};
@@ -15,6 +16,7 @@ use sconce_environ::types::MemoryType;
 use sconce_environ::vm::VmMemory;
 use std::ops::Range;
 use std::ptr;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 /// What a memory with 64-bit indices and no maximum reserves at most.
@@ -31,6 +33,8 @@ pub(crate) struct Memory {
     capacity: u64,
     /// Inside its instance's context, or a box of the store's.
     vm: *mut VmMemory,
+    /// Where its initial contents come in when they are used.
+    lazy: Vec<(Range<usize>, Arc<LazyPages>)>,
 }
 
 /// Bytes that all memories and tables of a store have together, and may have.
@@ -96,7 +100,7 @@ impl Memory {
         unsafe { mapping.protect(0, accessible, Access::ReadWrite) }.map_err(|e| give_back(budget, e))?;
         // SAFETY: the caller's promise.
         unsafe { vm.write(VmMemory { base: mapping.base(), length: (min as usize).into() }) };
-        Ok(Memory { mapping, ty, capacity, vm })
+        Ok(Memory { mapping, ty, capacity, vm, lazy: Vec::new() })
     }
 
     /// Its declared type.
@@ -146,11 +150,17 @@ impl Memory {
         Some(before)
     }
 
-    /// Where `len` bytes at `offset` are, if they are inside.
+    /// Where `len` bytes at `offset` are, if they are inside; they can be used.
     pub(crate) fn at(&self, offset: u64, len: u64) -> Result<*mut u8, OutOfBounds> {
         let end = offset.checked_add(len).ok_or(OutOfBounds)?;
         if end > self.len() as u64 {
             return Err(OutOfBounds);
+        }
+        for (place, pages) in &self.lazy {
+            let (from, to) = (place.start.max(offset as usize), place.end.min(end as usize));
+            if from < to {
+                pages.ensure(from - place.start..to - place.start);
+            }
         }
         Ok(self.mapping.base().wrapping_add(offset as usize))
     }
@@ -171,13 +181,22 @@ impl Memory {
         Ok(())
     }
 
-    /// Puts prepared pages in place. To be called before anything has been written.
-    pub(crate) fn place_pages(&mut self, prepared: crate::image::PreparedPages) -> rustix::io::Result<()> {
-        if prepared.offset + prepared.pages.len() > self.len() {
+    /// Makes a part come in when it is used, from `offset` on, which begins a page. To be called before anything has been
+    /// written, with parts that do not overlap. Faults in it are the caller's to bring to [`LazyPages::load`].
+    pub(crate) fn place_lazily(&mut self, offset: usize, source: LazySource) -> rustix::io::Result<Arc<LazyPages>> {
+        let len = page_ceil(source.len).ok_or(rustix::io::Errno::INVAL)?;
+        if offset.checked_add(len).is_none_or(|end| end > self.len()) {
             return Err(rustix::io::Errno::INVAL);
         }
-        // SAFETY: pages of a memory that nobody has used, and pages that nobody else knows.
-        unsafe { self.mapping.take_over(prepared.offset, prepared.pages) }
+        // SAFETY: pages of a memory that nobody has used; `lazy` alone makes them accessible again, and the mapping is dropped with
+        // the store, when no handler looks any more.
+        let lazy = unsafe {
+            self.mapping.protect(offset, len, Access::None)?;
+            LazyPages::new(source, self.mapping.base().add(offset), Use::Data)
+        };
+        let lazy = Arc::new(lazy.ok_or(rustix::io::Errno::INVAL)?);
+        self.lazy.push((offset..offset + len, lazy.clone()));
+        Ok(lazy)
     }
 
     /// Puts an image in place. To be called before anything has been written.

@@ -1,7 +1,7 @@
 //! A loaded module: what all its instances share, in every store.
 
 use crate::code::CodeRegion;
-use crate::image::{MemoryImages, PreparedData};
+use crate::image::{LazyData, MemoryImages};
 use sconce_environ::compile::BoundsStyle;
 use sconce_environ::index::*;
 use sconce_environ::layout::VmLayout;
@@ -25,10 +25,10 @@ pub struct ModuleParts {
     /// Offset in text of the first thunk. There is one, of 16 bytes, for each escaping function that the module defines, in
     /// index order.
     pub thunks: u32,
-    /// The contents of all data segments, one after the other. Not looked at by an instance that takes over prepared pages.
+    /// The contents of all data segments, one after the other. Not looked at by an instance that gets lazy data.
     pub data: Arc<dyn AsRef<[u8]> + Send + Sync>,
-    /// All data, ready for the first instance.
-    pub prepared: Option<PreparedData>,
+    /// Where the first instance's data comes from as it is used.
+    pub lazy_data: Option<LazyData>,
     /// What the code was compiled for.
     pub bounds: BoundsStyle,
 }
@@ -39,7 +39,7 @@ pub struct LoadedModule {
     layout: VmLayout,
     /// Escaping functions that are imported: they come first in `escaping`, and have no thunks.
     escaping_imports: usize,
-    prepared: Mutex<Option<PreparedData>>,
+    lazy_data: Mutex<Option<LazyData>>,
     instantiated: AtomicBool,
     images: OnceLock<MemoryImages>,
 }
@@ -56,9 +56,9 @@ impl LoadedModule {
         let layout = VmLayout::new(&parts.module);
         let imported = FuncIndex::from_u32(parts.module.num_imported_functions);
         let escaping_imports = parts.module.escaping.partition_point(|&f| f < imported);
-        let prepared = Mutex::new(parts.prepared.take());
+        let lazy_data = Mutex::new(parts.lazy_data.take());
         let (instantiated, images) = (AtomicBool::new(false), OnceLock::new());
-        Arc::new(LoadedModule { parts, layout, escaping_imports, prepared, instantiated, images })
+        Arc::new(LoadedModule { parts, layout, escaping_imports, lazy_data, instantiated, images })
     }
 
     /// The decoded module.
@@ -109,11 +109,11 @@ impl LoadedModule {
         (*self.parts.data).as_ref().get(range.start as usize..range.end as usize)
     }
 
-    /// All data, for the first instance that asks.
-    pub(crate) fn take_prepared(&self) -> Option<PreparedData> {
-        let prepared = self.prepared.lock().unwrap_or_else(PoisonError::into_inner).take();
-        self.instantiated.fetch_or(prepared.is_some(), Ordering::Relaxed);
-        prepared
+    /// Where data comes from as it is used, for the first instance that asks. Others share an image instead.
+    pub(crate) fn take_lazy_data(&self) -> Option<LazyData> {
+        let lazy = self.lazy_data.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.instantiated.fetch_or(lazy.is_some(), Ordering::Relaxed);
+        lazy
     }
 
     /// Address by which the function is named outside: its thunk if it escapes, its code otherwise.

@@ -35,16 +35,25 @@ pub(crate) fn current<'a>() -> Option<&'a Shared> {
 /// Mends a fault that is about text that has not been brought in, or turns it into a trap, if it is one. Async-signal-safe.
 pub(crate) fn on_fault(fault: signal::Fault, context: &mut Context) -> bool {
     let Some(shared) = current() else { return false };
-    // Whatever code is running: a handler that looks at an instruction meets missing text just as a call does.
+    // Whatever code is running: a handler that looks at an instruction meets missing text just as a call does, and host functions
+    // use the guest's memory just as the guest.
     if let signal::Fault::Memory { address, refused_read } = fault
         // SAFETY: what a store's thread meets of its code space is of regions that the store owns.
-        && unsafe { shared.code.load_missing(address, refused_read) }
+        && (unsafe { shared.code.load_missing(address, refused_read) } || load_missing_data(shared, address))
     {
         return true;
     }
     let Some(code) = recognise(shared, fault, context.pc()) else { return false };
     leave_wasm(shared, code, context);
     true
+}
+
+/// Brings in the part of a guest's memory around an address, if that is why it could not be used.
+fn load_missing_data(shared: &Shared, address: usize) -> bool {
+    // SAFETY: only host code changes the list, and does not touch a guest's memory meanwhile.
+    let lazy = unsafe { &*shared.lazy_data.get() };
+    // Only this thread uses these memories, so what is present was so before the fault, which has another reason then.
+    lazy.iter().any(|pages| pages.offset_of(address).is_some_and(|offset| pages.load(offset)))
 }
 
 /// Makes the thread continue at the landing pad.

@@ -1,7 +1,7 @@
 //! Serialized modules.
 
 use crate::engine;
-use sconce_engine::{ArtifactError, BoundsStyle, CallStyle, Config, Engine, Error, Linker, Module, Store};
+use sconce_engine::{ArtifactError, BoundsStyle, CallStyle, Caller, Config, Engine, Error, Linker, Module, Store, TrapCode};
 
 /// A bit of everything that metadata describes.
 const WAT: &str = r#"(module $everything
@@ -221,4 +221,145 @@ fn damage_in_large_artifacts_is_found() {
         }
     }
     assert!(accepted * 4 < bytes.len() / (32 << 10), "{accepted} of {}", bytes.len() / (32 << 10));
+}
+
+#[test]
+fn data_that_comes_in_as_it_is_used_is_there_for_guest_host_and_kernel() {
+    use std::io::{Read, Write};
+    use std::os::fd::AsFd;
+    let mut wat = String::from(
+        r#"(module (import "h" "send" (func $send (param i32 i32) (result i32))) (import "h" "receive" (func $receive (param i32 i32) (result i32)))
+        (import "h" "look" (func $look (param i32) (result i32))) (memory (export "memory") 64 70)
+        (func (export "load") (param i32) (result i64) (i64.load (local.get 0)))
+        (func (export "store") (param i32) (result i64) (i64.store (local.get 0) (i64.const -1)) (i64.load offset=8 (local.get 0)))
+        (func (export "copy") (param i32 i32 i32) (memory.copy (local.get 0) (local.get 1) (local.get 2)))
+        (func (export "fill") (param i32 i32) (memory.fill (local.get 0) (i32.const 7) (local.get 1)))
+        (func (export "grow") (result i32) (memory.grow (i32.const 1)))
+        (func (export "send") (param i32 i32) (result i32) (call $send (local.get 0) (local.get 1)))
+        (func (export "receive") (param i32 i32) (result i32) (call $receive (local.get 0) (local.get 1)))
+        (func (export "look") (param i32) (result i32) (call $look (local.get 0)))"#,
+    );
+    // Two parts with a gap of zeros between them; neither begins nor ends with a chunk.
+    const PARTS: [(usize, usize); 2] = [(100_001, 1_200_000), (2_000_003, 900_000)];
+    let byte = |at: usize| ((at / 3 + at / 1000) % 26) as u8 + b'a';
+    let mut expected = vec![0u8; 64 << 16];
+    for (start, len) in PARTS {
+        expected[start..start + len].iter_mut().enumerate().for_each(|(i, b)| *b = byte(start + i));
+        let text = String::from_utf8(expected[start..start + len].to_vec()).unwrap();
+        wat.push_str(&format!(r#"(data (i32.const {start}) "{text}")"#));
+    }
+    wat.push(')');
+    let file = |bytes: &[u8]| {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(bytes).unwrap();
+        file
+    };
+    let engine = engine();
+    let artifact = Module::new(&engine, wat.as_bytes()).unwrap().serialize().unwrap();
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    let mut linker = Linker::new(&engine);
+    let to = writer.try_clone().unwrap();
+    linker
+        .func_wrap("h", "send", move |caller: Caller<'_, ()>, at: u32, len: u32| {
+            let memory = caller.memory().unwrap();
+            memory.write(0u32, at).unwrap();
+            memory.write(4u32, len).unwrap();
+            memory.writev(to.as_fd(), 0, 1).unwrap() as u32
+        })
+        .unwrap();
+    let from = reader.try_clone().unwrap();
+    linker
+        .func_wrap("h", "receive", move |caller: Caller<'_, ()>, at: u32, len: u32| {
+            let memory = caller.memory().unwrap();
+            // In two buffers.
+            for (i, n) in [at, len / 2, at + len / 2, len - len / 2].into_iter().enumerate() {
+                memory.write(i as u32 * 4, n).unwrap();
+            }
+            memory.readv(from.as_fd(), 0, 2).unwrap() as u32
+        })
+        .unwrap();
+    linker
+        .func_wrap("h", "look", |caller: Caller<'_, ()>, at: u32| u32::from(caller.memory().unwrap().read::<u8>(at).unwrap()))
+        .unwrap();
+
+    let module = Module::deserialize_file(&engine, file(&artifact)).unwrap();
+    // The first instance gets it piece by piece, the next ones an image; none sees another's writes.
+    for round in 0..3 {
+        let mut store = Store::new(&engine, ()).unwrap();
+        let instance = linker.instantiate(&mut store, &module).unwrap();
+        let mut expected = expected.clone();
+        let load = instance.get_typed_func::<u32, u64>(&mut store, "load").unwrap();
+        let word = |expected: &[u8], at: usize| u64::from_le_bytes(expected[at..at + 8].try_into().unwrap());
+        // Across the boundary of two chunks, across the ends of parts, and in neither.
+        for at in [0x20000 - 4, 100_001 - 4, 1_300_001 - 4, 50, 2_000_003, 2_899_999] {
+            assert_eq!(load.call(&mut store, at as u32).unwrap(), word(&expected, at), "{round}: {at}");
+        }
+        let store_word = instance.get_typed_func::<u32, u64>(&mut store, "store").unwrap();
+        for at in [0x30000 - 8, 0x34000 - 12] {
+            assert_eq!(store_word.call(&mut store, at as u32).unwrap(), word(&expected, at + 8));
+            expected[at..at + 8].fill(0xff);
+        }
+        let look = instance.get_typed_func::<u32, u32>(&mut store, "look").unwrap();
+        assert_eq!(look.call(&mut store, 0x51234).unwrap(), u32::from(expected[0x51234]));
+        // The kernel reads and writes where nobody has been.
+        let send = instance.get_typed_func::<(u32, u32), u32>(&mut store, "send").unwrap();
+        assert_eq!(send.call(&mut store, (0x60001, 40_000)).unwrap(), 40_000);
+        let mut sent = vec![0; 40_000];
+        reader.read_exact(&mut sent).unwrap();
+        assert!(sent == expected[0x60001..0x60001 + 40_000]);
+        (&writer).write_all(&[9; 20_000]).unwrap();
+        let receive = instance.get_typed_func::<(u32, u32), u32>(&mut store, "receive").unwrap();
+        assert_eq!(receive.call(&mut store, (0x80005, 20_000)).unwrap(), 20_000);
+        expected[0x80005..0x80005 + 20_000].fill(9);
+        let copy = instance.get_typed_func::<(u32, u32, u32), ()>(&mut store, "copy").unwrap();
+        for (to, from, len) in [(0xa0000, 0xc0000, 70_000), (0x200000, 0x1f8000, 100_000)] {
+            copy.call(&mut store, (to, from, len)).unwrap();
+            expected.copy_within(from as usize..(from + len) as usize, to as usize);
+        }
+        let fill = instance.get_typed_func::<(u32, u32), ()>(&mut store, "fill").unwrap();
+        fill.call(&mut store, (0x240003, 100)).unwrap();
+        expected[0x240003..0x240003 + 100].fill(7);
+        let grow = instance.get_typed_func::<(), i32>(&mut store, "grow").unwrap();
+        assert_eq!(grow.call(&mut store, ()).unwrap(), 64);
+        let memory = instance.get_memory(&mut store, "memory").unwrap();
+        memory.write(&mut store, 0x260000, b"from outside").unwrap();
+        expected[0x260000..0x260000 + 12].copy_from_slice(b"from outside");
+        let mut all = vec![0; expected.len()];
+        memory.read(&store, 0, &mut all).unwrap();
+        // Where the host functions put their buffers' addresses.
+        all[..16].fill(0);
+        let different = all.iter().zip(&expected).position(|(a, b)| a != b);
+        assert_eq!(different, None, "{round}");
+        // What lies outside of the memory is a trap as ever.
+        let error = load.call(&mut store, (65 << 16) - 7).unwrap_err();
+        assert_eq!(error.trap_code(), Some(TrapCode::MemoryOutOfBounds));
+    }
+}
+
+#[test]
+fn threads_that_meet_missing_text_at_once_all_run_it() {
+    use std::sync::Barrier;
+    const THREADS: usize = 4;
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("large.cwasm");
+    let engine = engine();
+    std::fs::write(&path, Module::new(&engine, large().as_bytes()).unwrap().serialize().unwrap()).unwrap();
+    for round in 0..8 {
+        // Each round begins without text.
+        let module = Module::deserialize_file(&engine, std::fs::File::open(&path).unwrap()).unwrap();
+        let barrier = Barrier::new(THREADS);
+        std::thread::scope(|scope| {
+            for _ in 0..THREADS {
+                scope.spawn(|| {
+                    let mut store = Store::new(&engine, ()).unwrap();
+                    let instance = Linker::new(&engine).instantiate(&mut store, &module).unwrap();
+                    for n in (7..40_000).step_by(1000) {
+                        let f = instance.get_typed_func::<(), u32>(&mut store, &format!("f{n}")).unwrap();
+                        barrier.wait();
+                        assert_eq!(f.call(&mut store, ()).unwrap(), n * 3, "{round}");
+                    }
+                });
+            }
+        });
+    }
 }

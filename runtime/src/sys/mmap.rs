@@ -3,9 +3,7 @@
 use super::PAGE;
 use super::memfile::MemFile;
 use rustix::io::Result;
-use rustix::mm::{
-    Advice, MapFlags, MprotectFlags, MremapFlags, ProtFlags, madvise, mmap, mmap_anonymous, mprotect, mremap_fixed, munmap,
-};
+use rustix::mm::{Advice, MapFlags, MprotectFlags, ProtFlags, madvise, mmap, mmap_anonymous, mprotect, munmap};
 use std::ffi::c_void;
 use std::os::fd::AsFd;
 use std::ptr::null_mut;
@@ -26,6 +24,15 @@ impl Access {
             Access::ReadExecute => MprotectFlags::READ | MprotectFlags::EXEC,
         }
     }
+}
+
+/// Changes what may be done with pages.
+///
+/// # Safety
+/// They are the caller's; no live Rust reference contradicts the new access, and whoever runs or reads them is prepared for it.
+pub(crate) unsafe fn protect(base: *mut u8, len: usize, access: Access) -> Result<()> {
+    // SAFETY: the caller's promise.
+    unsafe { mprotect(base.cast(), len, access.protect()) }
 }
 
 /// An owned range of address space, unmapped when dropped.
@@ -82,7 +89,7 @@ impl Mapping {
             return Ok(());
         }
         // SAFETY: the range lies inside this mapping, which we own; the rest is the caller's promise.
-        unsafe { mprotect(self.range(offset, len), len, access.protect()) }
+        unsafe { protect(self.range(offset, len).cast(), len, access) }
     }
 
     /// Replaces pages by a private copy-on-write view of `file`, readable and writable.
@@ -104,25 +111,6 @@ impl Mapping {
         let flags = MapFlags::PRIVATE | MapFlags::NORESERVE | MapFlags::FIXED;
         // SAFETY: as in `map_private`.
         unsafe { mmap_anonymous(self.range(offset, len), len, ProtFlags::empty(), flags).map(drop) }
-    }
-
-    /// Moves `pages`, all of them, to `offset` of this mapping, in the place of what is there.
-    ///
-    /// # Safety
-    /// As for [`Mapping::protect`], for both; what was in the range is lost.
-    pub(crate) unsafe fn take_over(&self, offset: usize, pages: Mapping) -> Result<()> {
-        let to = self.range(offset, pages.len);
-        // SAFETY: the target lies inside this mapping, whose pages alone are replaced; the source is owned and given up.
-        unsafe { mremap_fixed(pages.base.cast(), pages.len, pages.len, MremapFlags::MAYMOVE, to)? };
-        // The range where they were is no longer ours to unmap.
-        std::mem::forget(pages);
-        Ok(())
-    }
-
-    /// Asks for large pages, for what will be filled at once.
-    pub(crate) fn large_pages(&self) {
-        // SAFETY: changes no content. A kernel without transparent huge pages refuses, which costs time alone.
-        let _ = unsafe { madvise(self.base.cast(), self.len, Advice::LinuxHugepage) };
     }
 
     /// Asks for small pages only: a stack that is mostly untouched must not cost 2 MiB at its first use.

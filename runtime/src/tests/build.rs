@@ -113,10 +113,10 @@ impl Builder {
             let displacement = slots + 8 * i - (text.len() + 6);
             text.extend_from_slice(&stubs::thunk(displacement as i32));
         }
-        let code = space.load(&text, tables).unwrap();
+        let code = space.load(&text, tables.map(TableBytes::from)).unwrap();
         let type_ids = (0..self.module.types.len() as u32).map(TypeId::from_u32).collect();
         let (module, data, bounds) = (Arc::new(self.module), Arc::new(self.data), self.bounds);
-        LoadedModule::new(ModuleParts { module, type_ids, code, thunks: thunks as u32, data, prepared: None, bounds })
+        LoadedModule::new(ModuleParts { module, type_ids, code, thunks: thunks as u32, data, lazy_data: None, bounds })
     }
 }
 
