@@ -1,0 +1,147 @@
+//! Cases: a seed gives a module, which proposals it may use, and the calls that are made.
+
+use crate::host;
+use crate::value::{Type, Value};
+use arbitrary::Unstructured;
+use rand::{Rng, RngCore, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use wasm_smith::{Config, MemoryOffsetChoices, Module};
+
+/// Iterations and calls that a module's code may make in all its calls together.
+const FUEL: u32 = 2_000;
+/// Bytes that a memory may grow to: below what any engine refuses.
+const MAX_MEMORY_BYTES: u64 = 4 << 20;
+/// Calls of each exported function.
+pub const CALLS_PER_EXPORT: usize = 3;
+/// Calls of a case.
+pub const MAX_CALLS: usize = 24;
+
+/// Proposals beyond 2.0 that a case may use: what decides which peer can run it.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
+#[allow(missing_docs, reason = "named as the proposals are")]
+pub struct Proposals {
+    pub simd: bool,
+    pub relaxed_simd: bool,
+    pub tail_call: bool,
+    pub multi_memory: bool,
+    pub memory64: bool,
+    pub extended_const: bool,
+    pub wide_arithmetic: bool,
+    pub custom_page_sizes: bool,
+    pub threads: bool,
+    pub exceptions: bool,
+}
+
+/// What to generate.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Profile {
+    /// Wasm 2.0, vectors included.
+    Wasm2,
+    /// Wasm 3.0 but for GC objects, and the proposals beyond it that Sconce has.
+    Wasm3,
+}
+
+/// A module and what is done with it.
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// It follows from this number.
+    pub seed: u64,
+    /// The module.
+    pub wasm: Vec<u8>,
+    /// What it may use.
+    pub proposals: Proposals,
+}
+
+impl Case {
+    /// The case with this number. `None` if the generator makes nothing of it.
+    pub fn new(seed: u64, profile: Profile) -> Option<Case> {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let proposals = match profile {
+            Profile::Wasm2 => Proposals { simd: rng.random_bool(0.3), ..Proposals::default() },
+            Profile::Wasm3 => Proposals::random(&mut rng),
+        };
+        let config = config(&proposals, &mut rng);
+        // Modules of all sizes, small ones more often: they are run faster.
+        let size = 1 << rng.random_range(8..14);
+        let mut bytes = vec![0; size];
+        rng.fill_bytes(&mut bytes);
+        let mut module = Module::new(config, &mut Unstructured::new(&bytes)).ok()?;
+        module.ensure_termination(FUEL).ok()?;
+        Some(Case { seed, wasm: module.to_bytes(), proposals })
+    }
+
+    /// Arguments for one of its calls, which every engine makes alike.
+    pub fn args(&self, call: usize, params: &[Type]) -> Vec<Value> {
+        let mut rng = ChaCha8Rng::seed_from_u64(self.seed ^ (call as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        params.iter().map(|&ty| Value::random(ty, &mut rng)).collect()
+    }
+}
+
+impl Proposals {
+    fn random(rng: &mut impl Rng) -> Proposals {
+        // Most cases stay within what the interpreter knows, each with a few proposals, so that they meet.
+        let exotic = rng.random_bool(0.3);
+        Proposals {
+            simd: rng.random_bool(0.4),
+            relaxed_simd: exotic && rng.random_bool(0.4),
+            tail_call: rng.random_bool(0.5),
+            multi_memory: rng.random_bool(0.5),
+            memory64: rng.random_bool(0.4),
+            extended_const: rng.random_bool(0.5),
+            wide_arithmetic: rng.random_bool(0.3),
+            custom_page_sizes: rng.random_bool(0.1),
+            threads: exotic && rng.random_bool(0.4),
+            exceptions: exotic && rng.random_bool(0.6),
+        }
+    }
+}
+
+fn config(p: &Proposals, rng: &mut impl Rng) -> Config {
+    let floats = rng.random_bool(0.6);
+    Config {
+        available_imports: Some(host::available()),
+        export_everything: true,
+        allow_floats: floats,
+        canonicalize_nans: floats,
+        bulk_memory_enabled: true,
+        reference_types_enabled: true,
+        sign_extension_ops_enabled: true,
+        saturating_float_to_int_enabled: true,
+        multi_value_enabled: true,
+        simd_enabled: p.simd || p.relaxed_simd,
+        relaxed_simd_enabled: p.relaxed_simd,
+        tail_call_enabled: p.tail_call,
+        memory64_enabled: p.memory64,
+        extended_const_enabled: p.extended_const,
+        wide_arithmetic_enabled: p.wide_arithmetic,
+        custom_page_sizes_enabled: p.custom_page_sizes,
+        threads_enabled: p.threads,
+        exceptions_enabled: p.exceptions,
+        gc_enabled: false,
+        compact_imports_enabled: false,
+        generate_custom_sections: false,
+        allow_start_export: rng.random_bool(0.2),
+        max_memories: if p.multi_memory { 3 } else { 1 },
+        max_memory32_bytes: MAX_MEMORY_BYTES,
+        max_memory64_bytes: MAX_MEMORY_BYTES.into(),
+        memory_max_size_required: true,
+        // Mostly inside, often near the edges, sometimes far beyond: 32 bits of offset and 64.
+        memory_offset_choices: MemoryOffsetChoices(75, 20, 5),
+        max_tables: 3,
+        max_table_elements: 200,
+        table_max_size_required: true,
+        max_funcs: rng.random_range(1..24),
+        max_globals: 12,
+        max_types: 20,
+        max_tags: 4,
+        max_instructions: *[20, 100, 400, 1500].get(rng.random_range(0..4)).expect("inside"),
+        max_values: 10,
+        max_element_segments: 6,
+        max_elements: 12,
+        max_data_segments: 6,
+        max_exports: 1000,
+        min_funcs: 1,
+        min_exports: 1,
+        ..Config::default()
+    }
+}

@@ -1,0 +1,198 @@
+//! Sconce itself, in one configuration.
+
+use super::{Callee, Engine, Refused, drive};
+use crate::case::Case;
+use crate::host::{self, FUNCTIONS, HostFunction, Told};
+use crate::outcome::{Outcome, Step, Stop, digest};
+use crate::value::{Type, Value, canonical32, canonical64};
+use sconce_engine::environ::types::RefKind;
+use sconce_engine::{
+    AsContext, AsContextMut, BoundsStyle, CallStyle, Caller, Config, Error, Extern, ExternRef, ExternType, Func, Global, Linker,
+    Memory, Module, Store, Tier, TrapCode, Val, ValType,
+};
+
+/// Sconce in one configuration.
+pub struct Sconce {
+    name: String,
+    engine: sconce_engine::Engine,
+    linker: Linker<Told>,
+}
+
+/// What `fail` returns.
+#[derive(Debug, thiserror::Error)]
+#[error("the host function failed")]
+struct Failed;
+
+impl Sconce {
+    /// In this configuration.
+    ///
+    /// # Errors
+    /// When the host does not give the address space that it asks for.
+    pub fn new(tier: Tier, bounds: BoundsStyle, calls: CallStyle) -> Result<Sconce, Error> {
+        let config = Config::new().tier(tier).bounds(Some(bounds)).calls(calls).parallel(false).stack_size(16 << 20);
+        let engine = sconce_engine::Engine::new(&config)?;
+        let mut linker = Linker::new(&engine);
+        for f in FUNCTIONS {
+            let list = |types: &[Type]| types.iter().map(|&t| val_type(t)).collect();
+            let ty = sconce_engine::FuncType { params: list(f.params), results: list(f.results) };
+            linker.func_new(host::MODULE, f.name, ty, move |caller, args, results| answer(f, caller, args, results))?;
+        }
+        Ok(Sconce { name: format!("sconce {tier:?}-{bounds:?}-{calls:?}").to_lowercase(), engine, linker })
+    }
+}
+
+fn answer(f: &HostFunction, mut caller: Caller<'_, Told>, args: &[Val], results: &mut [Val]) -> Result<(), Error> {
+    let args: Vec<Value> = args.iter().map(|v| from_val(v, &caller)).collect();
+    let values = caller.data_mut().call(f, &args).map_err(|_| Error::host(Failed))?;
+    for (result, value) in results.iter_mut().zip(values) {
+        *result = to_val(value, &mut caller)?;
+    }
+    Ok(())
+}
+
+fn val_type(ty: Type) -> ValType {
+    match ty {
+        Type::I32 => ValType::I32,
+        Type::I64 => ValType::I64,
+        Type::F32 => ValType::F32,
+        Type::F64 => ValType::F64,
+        Type::V128 => ValType::V128,
+        Type::Func => ValType::FUNCREF,
+        Type::Extern => ValType::EXTERNREF,
+        Type::Exn => unreachable!("no host function has exceptions"),
+    }
+}
+
+/// `None`: no value of it can be made up.
+fn param_type(ty: ValType) -> Option<Type> {
+    Some(match ty {
+        ValType::I32 => Type::I32,
+        ValType::I64 => Type::I64,
+        ValType::F32 => Type::F32,
+        ValType::F64 => Type::F64,
+        ValType::V128 => Type::V128,
+        ValType::Ref(r) if !r.nullable => return None,
+        ValType::Ref(r) if r.kind() == RefKind::Func => Type::Func,
+        ValType::Ref(r) if r == sconce_engine::RefType::EXTERNREF => Type::Extern,
+        ValType::Ref(_) => return None,
+    })
+}
+
+fn from_val(val: &Val, store: &impl AsContext) -> Value {
+    match val {
+        Val::I32(v) => Value::I32(*v),
+        Val::I64(v) => Value::I64(*v),
+        Val::F32(v) => Value::F32(canonical32(*v)),
+        Val::F64(v) => Value::F64(canonical64(*v)),
+        Val::V128(v) => Value::V128(*v),
+        Val::FuncRef(f) => Value::Func(f.is_some()),
+        Val::ExternRef(r) => Value::Extern(r.map(|r| *r.data(store).downcast_ref().expect("all host values are numbers"))),
+    }
+}
+
+fn to_val(value: Value, store: &mut impl AsContextMut) -> Result<Val, Error> {
+    Ok(match value {
+        Value::I32(v) => Val::I32(v),
+        Value::I64(v) => Val::I64(v),
+        Value::F32(v) => Val::F32(v),
+        Value::F64(v) => Val::F64(v),
+        Value::V128(v) => Val::V128(v),
+        Value::Func(_) | Value::Exn(_) => Val::FuncRef(None),
+        Value::Extern(v) => Val::ExternRef(match v {
+            Some(v) => Some(ExternRef::new(store, v)?),
+            None => None,
+        }),
+    })
+}
+
+fn stop(error: &Error) -> Stop {
+    let Some(code) = error.trap_code() else {
+        return match error {
+            Error::Resources(_) => Stop::Exhausted,
+            _ => Stop::Host,
+        };
+    };
+    match code {
+        TrapCode::Unreachable => Stop::Unreachable,
+        TrapCode::MemoryOutOfBounds => Stop::Memory,
+        TrapCode::TableOutOfBounds | TrapCode::UndefinedElement => Stop::Table,
+        TrapCode::UninitializedElement => Stop::UninitializedElement,
+        TrapCode::IndirectCallTypeMismatch => Stop::IndirectType,
+        TrapCode::IntegerOverflow => Stop::Overflow,
+        TrapCode::IntegerDivideByZero => Stop::DivideByZero,
+        TrapCode::InvalidConversionToInteger => Stop::InvalidConversion,
+        TrapCode::NullReference => Stop::NullReference,
+        TrapCode::StackOverflow | TrapCode::Interrupt => Stop::Exhausted,
+    }
+}
+
+/// What of an instance is compared.
+struct Exports {
+    callees: Vec<Callee<Func>>,
+    globals: Vec<Global>,
+    memories: Vec<Memory>,
+}
+
+impl Exports {
+    fn step(&self, call: Option<String>, result: Result<Vec<Value>, Stop>, store: &mut Store<Told>) -> Step {
+        let globals = self.globals.iter().map(|g| from_val(&g.get(&*store), store)).collect();
+        let memory = |m: &Memory| {
+            let mut bytes = vec![0; m.data_size(&*store)];
+            if m.ty(&*store).shared {
+                return (bytes.len() as u64, 0);
+            }
+            m.read(&*store, 0, &mut bytes).expect("its own size");
+            (bytes.len() as u64, digest(&bytes))
+        };
+        Step { call, result, globals, memories: self.memories.iter().map(memory).collect(), told: store.data().digest() }
+    }
+}
+
+impl Engine for Sconce {
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+
+    fn knows(&self, _: &Case) -> bool {
+        true
+    }
+
+    fn run(&self, case: &Case) -> Result<Outcome, Refused> {
+        let refused = |e: Error| Refused { engine: self.name.clone(), reason: e.to_string() };
+        let module = Module::new(&self.engine, &case.wasm).map_err(refused)?;
+        let mut store = Store::new(&self.engine, Told::default()).map_err(refused)?;
+        let nothing = Exports { callees: vec![], globals: vec![], memories: vec![] };
+        let instance = match self.linker.instantiate(&mut store, &module) {
+            Ok(instance) => instance,
+            Err(e @ Error::Link(_)) => return Err(refused(e)),
+            Err(e) => return Ok(vec![nothing.step(None, Err(stop(&e)), &mut store)]),
+        };
+        let mut exports = nothing;
+        let mut all = instance.exports(&mut store);
+        all.sort_by(|a, b| a.0.cmp(&b.0));
+        let types: Vec<_> = all.iter().map(|(_, item)| item.ty(&store)).collect();
+        for ((name, item), ty) in all.into_iter().zip(types) {
+            match (item, ty) {
+                (Extern::Func(func), ExternType::Func(ty)) => {
+                    let params = ty.params.iter().map(|&t| param_type(t)).collect();
+                    exports.callees.push(Callee { name, params, func });
+                }
+                (Extern::Global(g), _) => exports.globals.push(g),
+                (Extern::Memory(m), _) => exports.memories.push(m),
+                _ => {}
+            }
+        }
+        let mut outcome = vec![exports.step(None, Ok(vec![]), &mut store)];
+        outcome.extend(drive(case, &exports.callees, |callee, args| {
+            let args: Result<Vec<Val>, Error> = args.iter().map(|&v| to_val(v, &mut store)).collect();
+            let mut results = vec![Val::I32(0); callee.func.ty(&store).results.len()];
+            let result = args.and_then(|args| callee.func.call(&mut store, &args, &mut results));
+            let result = match result {
+                Ok(()) => Ok(results.iter().map(|v| from_val(v, &store)).collect()),
+                Err(e) => Err(stop(&e)),
+            };
+            exports.step(Some(callee.name.clone()), result, &mut store)
+        }));
+        Ok(outcome)
+    }
+}

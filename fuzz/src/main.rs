@@ -1,0 +1,176 @@
+//! `differential run`: generated modules on every engine, until a difference is found or enough were run.
+
+use clap::{Parser, Subcommand};
+use rayon::prelude::*;
+use sconce_engine::{BoundsStyle, CallStyle, Tier};
+use sconce_fuzz::case::{Case, Profile};
+use sconce_fuzz::counts::Counts;
+use sconce_fuzz::engines::{Engine, Sconce, Wasmi, Wasmtime};
+use sconce_fuzz::outcome::{Verdict, compare};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+type Fallible<T> = Result<T, Box<dyn std::error::Error>>;
+
+/// Differential fuzzing of Sconce against independent engines.
+#[derive(Parser)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run cases from where the last run ended.
+    Run {
+        /// How many to execute.
+        #[arg(long, default_value_t = 1000)]
+        modules: u64,
+        /// Stop after so many seconds.
+        #[arg(long, default_value_t = 3600)]
+        seconds: u64,
+        /// Threads.
+        #[arg(long, default_value_t = 1)]
+        jobs: usize,
+        /// Begin with this seed instead.
+        #[arg(long)]
+        seed: Option<u64>,
+        /// Where totals are kept.
+        #[arg(long)]
+        counts: Option<PathBuf>,
+        /// Where modules that show a difference are written.
+        #[arg(long, default_value = "found")]
+        found: PathBuf,
+        /// Which proposals modules use.
+        #[arg(long, value_enum, default_value = "wasm3")]
+        profile: Profile,
+    },
+    /// Run one case and print what each engine saw.
+    One {
+        /// Its number.
+        seed: u64,
+        /// Which proposals modules use.
+        #[arg(long, value_enum, default_value = "wasm3")]
+        profile: Profile,
+        /// Write the module here.
+        #[arg(long)]
+        write: Option<PathBuf>,
+    },
+}
+
+/// Every engine that cases are run on.
+struct Engines {
+    /// Each case runs on two of these in turn, so that all are used alike.
+    sconce: Vec<Sconce>,
+    wasmi: Wasmi,
+    wasmtime: Wasmtime,
+}
+
+impl Engines {
+    fn new() -> Fallible<Engines> {
+        let mut sconce = Vec::new();
+        for bounds in [BoundsStyle::Guard, BoundsStyle::Explicit] {
+            for calls in [CallStyle::Direct, CallStyle::Slots] {
+                sconce.push(Sconce::new(Tier::Cranelift, bounds, calls)?);
+            }
+        }
+        Ok(Engines { sconce, wasmi: Wasmi::default(), wasmtime: Wasmtime::new()? })
+    }
+
+    fn peer(&self, case: &Case) -> &dyn Engine {
+        if self.wasmi.knows(case) { &self.wasmi } else { &self.wasmtime }
+    }
+
+    /// The styles that a case is run in: guard and explicit, direct and through slots.
+    fn styles(&self, case: &Case) -> [&Sconce; 2] {
+        let n = (case.seed % 2) as usize;
+        [&self.sconce[n], &self.sconce[3 - n]]
+    }
+}
+
+/// What came of one seed.
+fn run(engines: &Engines, seed: u64, profile: Profile) -> (Counts, Option<String>) {
+    let mut counts = Counts::default();
+    let Some(case) = Case::new(seed, profile) else {
+        counts.empty = 1;
+        return (counts, None);
+    };
+    let peer = engines.peer(&case);
+    let expected = match peer.run(&case) {
+        Ok(expected) => expected,
+        Err(e) => return (counts, Some(e.to_string())),
+    };
+    for engine in engines.styles(&case) {
+        let seen = match engine.run(&case) {
+            Ok(seen) => seen,
+            Err(e) => return (counts, Some(e.to_string())),
+        };
+        if let Verdict::Different(d) = compare(&expected, &seen) {
+            return (counts, Some(format!("{} (above) and {} differ at {d}", peer.name(), engine.name())));
+        }
+    }
+    counts.executed = 1;
+    counts.with_wasmi = u64::from(peer.name() == "wasmi");
+    counts.with_wasmtime = 1 - counts.with_wasmi;
+    counts.note(&expected);
+    (counts, None)
+}
+
+/// Seeds that are run between two writings of the counts.
+const CHUNK: u64 = 500;
+
+fn main() -> Fallible<ExitCode> {
+    match Cli::parse().command {
+        Command::Run { modules, seconds, jobs, seed, counts: file, found, profile } => {
+            rayon::ThreadPoolBuilder::new().num_threads(jobs).build_global()?;
+            let mut counts = file.as_deref().map(Counts::read).transpose()?.unwrap_or_default();
+            counts.next_seed = seed.unwrap_or(counts.next_seed);
+            let (started, before) = (Instant::now(), counts.executed);
+            let engines = Engines::new()?;
+            let mut good = true;
+            while good && counts.executed - before < modules && started.elapsed() < Duration::from_secs(seconds) {
+                let chunk_started = Instant::now();
+                let seeds = counts.next_seed..counts.next_seed + CHUNK;
+                let results: Vec<_> = seeds.clone().into_par_iter().map(|s| (s, run(&engines, s, profile))).collect();
+                for (seed, (part, difference)) in results {
+                    counts.add(&part);
+                    if let Some(text) = difference {
+                        good = false;
+                        counts.differences.push(seed);
+                        std::fs::create_dir_all(&found)?;
+                        let case = Case::new(seed, profile).ok_or("the case is gone")?;
+                        let path = found.join(format!("{seed}.wasm"));
+                        std::fs::write(&path, &case.wasm)?;
+                        println!("seed {seed} ({}): {text}\n{:?}", path.display(), case.proposals);
+                    }
+                }
+                counts.next_seed = seeds.end;
+                counts.seconds += chunk_started.elapsed().as_secs();
+                if let Some(file) = &file {
+                    counts.write(file)?;
+                }
+            }
+            println!("{}", serde_json::to_string_pretty(&counts)?);
+            Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
+        Command::One { seed, profile, write } => {
+            let case = Case::new(seed, profile).ok_or("the generator makes nothing of this seed")?;
+            if let Some(path) = write {
+                std::fs::write(path, &case.wasm)?;
+            }
+            println!("{:?}, {} bytes", case.proposals, case.wasm.len());
+            let engines = Engines::new()?;
+            let peer = engines.peer(&case);
+            let all = std::iter::once(peer).chain(engines.sconce.iter().map(|s| s as &dyn Engine));
+            for engine in all {
+                println!("{}:", engine.name());
+                match engine.run(&case) {
+                    Ok(outcome) => outcome.iter().for_each(|step| println!("  {step:?}")),
+                    Err(e) => println!("  {e}"),
+                }
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
