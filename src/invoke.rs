@@ -39,6 +39,7 @@ fn parse_value<R>(ty: ValType<R>, text: &str) -> Result<Val, String> {
         ValType::Ref(RefType { nullable: true, heap }) if text == "null" => match heap {
             HeapType::Func | HeapType::NoFunc | HeapType::Concrete(_) => Val::FuncRef(None),
             HeapType::Extern | HeapType::NoExtern => Val::ExternRef(None),
+            HeapType::Exn | HeapType::NoExn => return Err("no exception can be passed on the command line".into()),
         },
         ValType::Ref(_) => return Err("is no reference that can be written here: only null can".into()),
     })

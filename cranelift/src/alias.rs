@@ -78,6 +78,15 @@ pub(crate) fn memory(func: &mut Function, region: Region) -> MemFlags {
     intern(func, flags)
 }
 
+/// Flags of a load through a reference that may be null, which is a trap: page 0 is never mapped.
+pub(crate) fn through_reference(func: &mut Function) -> MemFlags {
+    let flags = MemFlagsData::new()
+        .with_aligned()
+        .with_readonly()
+        .with_trap_code(Some(trap_code(trap::TrapCode::NullReference)));
+    intern(func, flags)
+}
+
 fn intern(func: &mut Function, flags: MemFlagsData) -> MemFlags {
     func.dfg.mem_flags.insert(flags).expect("a few regions times a few kinds of access")
 }

@@ -2,75 +2,151 @@
 //!
 //! Every callee has its VM context as first argument; one whose results do not fit into registers has a buffer's address as
 //! second.
+//!
+//! A tail call passes on the caller's own buffer: validation has made sure that the results are the same. Its instructions, from
+//! the moving of arguments to the jump, take the frame down, so they are marked as not to be interrupted.
 
 use crate::alias::{self, Region};
+use crate::env::displacement;
 use crate::reference::Bounds;
-use crate::translate::Translator;
+use crate::translate::{RESERVED_SOURCE_LOCATION_BIT, Translator};
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::{I32, I64};
-use cranelift_codegen::ir::{FuncRef, Inst, InstBuilder, Value};
+use cranelift_codegen::ir::{FuncRef, Inst, InstBuilder, Opcode, SourceLoc, Value};
 use sconce_environ::abi::{VALUE_SIZE, results_in_buffer};
+use sconce_environ::builtin::Builtin;
 use sconce_environ::index::*;
 use sconce_environ::trap::TrapCode;
-use sconce_environ::vm::{NO_TYPE, VmFuncImport, VmTableEntry};
+use sconce_environ::types::{HeapType, RefType};
+use sconce_environ::vm::{NO_TYPE, VmFuncImport, VmFuncRef, VmTableEntry};
 use smallvec::SmallVec;
 use std::mem::offset_of;
 
 /// What is called.
 #[derive(Copy, Clone, Debug)]
-enum Callee {
+enum Code {
     /// A function of the module.
     Defined(FuncRef),
     /// The address of code.
     Address(Value),
 }
 
+/// What is called, and its first argument.
+#[derive(Copy, Clone, Debug)]
+struct Callee {
+    code: Code,
+    vmctx: Value,
+}
+
 pub(crate) fn call(t: &mut Translator<'_>, func: FuncIndex) {
-    let ty = t.env.module.functions[func];
-    if t.env.module.defined_func(func).is_some() {
-        let callee = t.callee(func);
-        t.emit_call(ty, Callee::Defined(callee), t.env.vmctx);
-    } else {
-        let import = t.env.layout.func_import(func);
-        let code = t.vmctx_constant(I64, import + offset_of!(VmFuncImport, code) as u32);
-        let vmctx = t.vmctx_constant(I64, import + offset_of!(VmFuncImport, vmctx) as u32);
-        t.emit_call(ty, Callee::Address(code), vmctx);
-    }
+    let callee = t.direct(func);
+    t.emit_call(t.env.module.functions[func], callee);
 }
 
 pub(crate) fn call_indirect(t: &mut Translator<'_>, ty: TypeIndex, table: TableIndex) {
-    let index = t.pop();
-    let entry = t.table_element(table, index, Bounds { size: size_of::<VmTableEntry>(), trap: TrapCode::UndefinedElement });
-    let found = t.load_trusted(I32, Region::Tables, entry, offset_of!(VmTableEntry, type_id) as u32);
-    let wanted = t.vmctx_constant(I32, t.env.layout.type_id(ty));
-    let same = t.builder.ins().icmp(IntCC::Equal, found, wanted);
-    let (good, bad) = (t.builder.create_block(), t.builder.create_block());
-    t.builder.ins().brif(same, good, &[], bad, &[]);
-    t.builder.seal_block(good);
-    t.builder.seal_block(bad);
+    let callee = t.indirect(ty, table);
+    t.emit_call(ty, callee);
+}
 
-    // Null entries have an id of their own, so that one comparison is enough on the way to the callee.
-    t.builder.set_cold_block(bad);
-    t.builder.switch_to_block(bad);
-    let null = t.builder.ins().icmp_imm_s(IntCC::Equal, found, i64::from(NO_TYPE.cast_signed()));
-    t.trap_if(null, TrapCode::UninitializedElement);
-    t.builder.ins().trap(alias::trap_code(TrapCode::IndirectCallTypeMismatch));
+pub(crate) fn call_ref(t: &mut Translator<'_>, ty: TypeIndex) {
+    let callee = t.through_reference();
+    t.emit_call(ty, callee);
+}
 
-    t.builder.switch_to_block(good);
-    let code = t.load_trusted(I64, Region::Tables, entry, offset_of!(VmTableEntry, code) as u32);
-    let vmctx = t.load_trusted(I64, Region::Tables, entry, offset_of!(VmTableEntry, vmctx) as u32);
-    t.emit_call(ty, Callee::Address(code), vmctx);
+pub(crate) fn return_call(t: &mut Translator<'_>, func: FuncIndex) {
+    let callee = t.direct(func);
+    t.emit_return_call(t.env.module.functions[func], callee);
+}
+
+pub(crate) fn return_call_indirect(t: &mut Translator<'_>, ty: TypeIndex, table: TableIndex) {
+    let callee = t.indirect(ty, table);
+    t.emit_return_call(ty, callee);
+}
+
+pub(crate) fn return_call_ref(t: &mut Translator<'_>, ty: TypeIndex) {
+    let callee = t.through_reference();
+    t.emit_return_call(ty, callee);
 }
 
 impl Translator<'_> {
-    /// Pops the arguments, calls, pushes the results.
-    fn emit_call(&mut self, ty: TypeIndex, callee: Callee, vmctx: Value) {
-        let func_type = self.env.module.func_type(ty);
-        let (params, results) = (func_type.params.len(), &func_type.results);
-        let buffer = results_in_buffer(func_type).then(|| {
-            let slot = self.results_slot(results.len());
-            self.builder.ins().stack_addr(I64, slot, 0)
-        });
+    fn direct(&mut self, func: FuncIndex) -> Callee {
+        if self.env.module.defined_func(func).is_some() {
+            return Callee { code: Code::Defined(self.callee(func)), vmctx: self.env.vmctx };
+        }
+        let import = self.env.layout.func_import(func);
+        let code = self.vmctx_constant(I64, import + offset_of!(VmFuncImport, code) as u32);
+        let vmctx = self.vmctx_constant(I64, import + offset_of!(VmFuncImport, vmctx) as u32);
+        Callee { code: Code::Address(code), vmctx }
+    }
+
+    /// Pops an index; gives the table's function there, which has the type.
+    fn indirect(&mut self, ty: TypeIndex, table: TableIndex) -> Callee {
+        let index = self.pop();
+        let bounds = Bounds { size: size_of::<VmTableEntry>(), trap: TrapCode::UndefinedElement };
+        let entry = self.table_element(table, index, bounds);
+        let element = self.env.module.tables[table].element;
+        if element.heap == HeapType::Concrete(ty) {
+            self.check_not_null(element, entry);
+        } else {
+            self.check_type(ty, entry);
+        }
+        let code = self.load_trusted(I64, Region::Tables, entry, offset_of!(VmTableEntry, code) as u32);
+        let vmctx = self.load_trusted(I64, Region::Tables, entry, offset_of!(VmTableEntry, vmctx) as u32);
+        Callee { code: Code::Address(code), vmctx }
+    }
+
+    /// Every function in the table has the type: only null is to be found out.
+    fn check_not_null(&mut self, element: RefType, entry: Value) {
+        if element.nullable {
+            let found = self.load_trusted(I32, Region::Tables, entry, offset_of!(VmTableEntry, type_id) as u32);
+            let null = self.is_no_type(found);
+            self.trap_if(null, TrapCode::UninitializedElement);
+        }
+    }
+
+    fn is_no_type(&mut self, id: Value) -> Value {
+        self.builder.ins().icmp_imm_s(IntCC::Equal, id, i64::from(NO_TYPE.cast_signed()))
+    }
+
+    /// Traps unless the entry's function has the type or a subtype of it.
+    fn check_type(&mut self, ty: TypeIndex, entry: Value) {
+        let found = self.load_trusted(I32, Region::Tables, entry, offset_of!(VmTableEntry, type_id) as u32);
+        let wanted = self.vmctx_constant(I32, self.env.layout.type_id(ty));
+        let same = self.builder.ins().icmp(IntCC::Equal, found, wanted);
+        let (good, other) = (self.builder.create_block(), self.builder.create_block());
+        self.builder.ins().brif(same, good, &[], other, &[]);
+        self.builder.seal_block(other);
+
+        // Null entries have an id of their own, so that one comparison is enough on the way to the callee.
+        self.builder.set_cold_block(other);
+        self.builder.switch_to_block(other);
+        let null = self.is_no_type(found);
+        self.trap_if(null, TrapCode::UninitializedElement);
+        let mismatch = alias::trap_code(TrapCode::IndirectCallTypeMismatch);
+        if self.env.module.types[ty].is_final {
+            self.builder.ins().trap(mismatch);
+        } else {
+            let is_subtype = self.builtin(Builtin::IsSubtype, &[found, wanted]).expect("it has a result");
+            self.builder.ins().trapz(is_subtype, mismatch);
+            self.builder.ins().jump(good, &[]);
+        }
+        self.builder.seal_block(good);
+        self.builder.switch_to_block(good);
+    }
+
+    /// Pops a function reference; null traps.
+    fn through_reference(&mut self) -> Callee {
+        let reference = self.pop();
+        let flags = alias::through_reference(self.builder.func);
+        let code = self.load_with(Opcode::Load, I64, flags, reference, displacement(offset_of!(VmFuncRef, code) as u32));
+        // Not before the one that traps.
+        let vmctx = self.load_with(Opcode::Load, I64, flags, reference, displacement(offset_of!(VmFuncRef, vmctx) as u32));
+        Callee { code: Code::Address(code), vmctx }
+    }
+
+    /// Pops the arguments, which follow the context and the buffer.
+    fn arguments(&mut self, ty: TypeIndex, vmctx: Value, buffer: Option<Value>) -> SmallVec<[Value; 16]> {
+        let params = self.env.module.func_type(ty).params.len();
         let mut args: SmallVec<[Value; 16]> = SmallVec::with_capacity(params + 2);
         args.push(vmctx);
         args.extend(buffer);
@@ -80,7 +156,19 @@ impl Translator<'_> {
             args.push(self.canonical(value));
         }
         self.state.pop_n(params);
-        let inst = self.call_inst(ty, callee, &args);
+        args
+    }
+
+    /// Pops the arguments, calls, pushes the results.
+    fn emit_call(&mut self, ty: TypeIndex, callee: Callee) {
+        let func_type = self.env.module.func_type(ty);
+        let results = &func_type.results;
+        let buffer = results_in_buffer(func_type).then(|| {
+            let slot = self.results_slot(results.len());
+            self.builder.ins().stack_addr(I64, slot, 0)
+        });
+        let args = self.arguments(ty, callee.vmctx, buffer);
+        let inst = self.call_inst(ty, callee.code, &args);
         for (i, &ty) in results.iter().enumerate() {
             let value = match buffer {
                 None => self.builder.inst_results(inst)[i],
@@ -90,13 +178,29 @@ impl Translator<'_> {
         }
     }
 
-    fn call_inst(&mut self, ty: TypeIndex, callee: Callee, args: &[Value]) -> Inst {
-        match callee {
-            Callee::Defined(func) => self.builder.ins().call(func, args),
-            Callee::Address(code) => {
+    fn call_inst(&mut self, ty: TypeIndex, code: Code, args: &[Value]) -> Inst {
+        match code {
+            Code::Defined(func) => self.builder.ins().call(func, args),
+            Code::Address(code) => {
                 let signature = self.signature(ty);
                 self.builder.ins().call_indirect(signature, code, args)
             }
         }
+    }
+
+    /// Pops the arguments, calls in place of the function itself.
+    fn emit_return_call(&mut self, ty: TypeIndex, callee: Callee) {
+        let args = self.arguments(ty, callee.vmctx, self.env.result_buffer);
+        let here = self.builder.srcloc();
+        self.builder.set_srcloc(SourceLoc::new(here.bits() | RESERVED_SOURCE_LOCATION_BIT));
+        match callee.code {
+            Code::Defined(func) => self.builder.ins().return_call(func, &args),
+            Code::Address(code) => {
+                let signature = self.signature(ty);
+                self.builder.ins().return_call_indirect(signature, code, &args)
+            }
+        };
+        self.builder.set_srcloc(here);
+        self.state.reachable = false;
     }
 }

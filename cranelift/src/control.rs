@@ -5,7 +5,7 @@
 use crate::state::{Else, Frame, Kind};
 use crate::translate::{Args, Translator};
 use crate::types::{Types, block_types, clif_type, is_handle};
-use cranelift_codegen::ir::{Block, InstBuilder, JumpTableData};
+use cranelift_codegen::ir::{Block, InstBuilder, JumpTableData, Value};
 use sconce_environ::abi::VALUE_SIZE;
 use sconce_environ::ops::BlockType;
 use sconce_environ::trap::TrapCode;
@@ -151,11 +151,24 @@ pub(crate) fn br(t: &mut Translator<'_>, depth: u32) {
 
 pub(crate) fn br_if(t: &mut Translator<'_>, depth: u32) {
     let condition = t.pop();
+    t.branch_if(condition, depth);
+}
+
+pub(crate) fn br_on_null(t: &mut Translator<'_>, depth: u32) {
+    let reference = t.pop();
+    let null = t.is_null(reference);
+    t.branch_if(null, depth);
+    t.push(reference);
+}
+
+pub(crate) fn br_on_non_null(t: &mut Translator<'_>, depth: u32) {
+    let null = t.is_null(t.state.top());
     let (target, args) = t.target(depth);
     let next = t.builder.create_block();
-    t.builder.ins().brif(condition, target, &args, next, &[]);
+    t.builder.ins().brif(null, next, &[], target, &args);
     t.builder.seal_block(next);
     t.builder.switch_to_block(next);
+    t.pop();
 }
 
 pub(crate) fn br_table(t: &mut Translator<'_>, targets: &BrTable<'_>) {
@@ -251,6 +264,15 @@ impl<'a> Translator<'a> {
     fn jump_to(&mut self, depth: u32) {
         let (block, args) = self.target(depth);
         self.builder.ins().jump(block, &args);
+    }
+
+    /// Branches if the condition is nonzero; the values stay on the stack.
+    fn branch_if(&mut self, condition: Value, depth: u32) {
+        let (target, args) = self.target(depth);
+        let next = self.builder.create_block();
+        self.builder.ins().brif(condition, target, &args, next, &[]);
+        self.builder.seal_block(next);
+        self.builder.switch_to_block(next);
     }
 
     /// Returns the topmost `count` values.

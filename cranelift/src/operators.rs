@@ -19,9 +19,12 @@ macro_rules! forward {
 forward! {
     control {
         unreachable(); nop(); block(ty: BlockType); loop_(ty: BlockType); if_(ty: BlockType); else_(); end();
-        br(depth: u32); br_if(depth: u32); br_table(targets: &BrTable<'_>); return_(); drop_(); select(ty: Option<ValType>);
+        br(depth: u32); br_if(depth: u32); br_on_null(depth: u32); br_on_non_null(depth: u32); br_table(targets: &BrTable<'_>); return_(); drop_(); select(ty: Option<ValType>);
     }
-    call { call(func: FuncIndex); call_indirect(ty: TypeIndex, table: TableIndex); }
+    call {
+        call(func: FuncIndex); call_indirect(ty: TypeIndex, table: TableIndex); call_ref(ty: TypeIndex);
+        return_call(func: FuncIndex); return_call_indirect(ty: TypeIndex, table: TableIndex); return_call_ref(ty: TypeIndex);
+    }
     variable {
         local_get(local: LocalIndex); local_set(local: LocalIndex); local_tee(local: LocalIndex);
         global_get(global: GlobalIndex); global_set(global: GlobalIndex);
@@ -36,7 +39,7 @@ forward! {
         data_drop(data: DataIndex);
     }
     reference {
-        ref_null(heap: HeapType); ref_is_null(); ref_func(func: FuncIndex);
+        ref_null(heap: HeapType); ref_is_null(); ref_func(func: FuncIndex); ref_as_non_null();
         table_get(table: TableIndex); table_set(table: TableIndex); table_size(table: TableIndex);
         table_grow(table: TableIndex); table_fill(table: TableIndex); table_copy(dst: TableIndex, src: TableIndex);
         table_init(table: TableIndex, elem: ElemIndex); elem_drop(elem: ElemIndex);

@@ -25,6 +25,8 @@ pub(crate) fn convert(code: &CompiledCode, params: &FunctionParameters, module: 
         traps: traps(buffer)?,
         wasm_offsets: wasm_offsets(buffer),
         stack_maps: stack_maps(buffer),
+        uninterruptible: uninterruptible(buffer),
+        call_sites: Vec::new(),
     })
 }
 
@@ -81,6 +83,45 @@ fn wasm_offsets(buffer: &MachBufferFinalized<Final>) -> Vec<(u32, u32)> {
         }
     }
     runs
+}
+
+/// What is marked by its source location, and before it, where a tail call needs more stack arguments than the function has, the
+/// moving of the frame to make room for them.
+fn uninterruptible(buffer: &MachBufferFinalized<Final>) -> Vec<(u32, u32)> {
+    let mut runs: Vec<(u32, u32)> = Vec::new();
+    for run in buffer.get_srclocs_sorted() {
+        if run.loc.is_default() || run.loc.bits() & RESERVED_SOURCE_LOCATION_BIT == 0 {
+            continue;
+        }
+        match runs.last_mut() {
+            Some(last) if last.1 == run.start => last.1 = run.end,
+            _ => runs.push((run.start, run.end)),
+        }
+    }
+    if !runs.is_empty()
+        && let Some(moved) = frame_move(buffer.data())
+    {
+        runs.insert(0, moved);
+    }
+    runs
+}
+
+/// Where a prologue moves the frame down: `sub rsp, n; mov rbp, rsp`, then the saved frame pointer and the return address are
+/// copied through r11. In between, rbp names a place that nothing has been written to.
+fn frame_move(code: &[u8]) -> Option<(u32, u32)> {
+    const PROLOGUE: &[u8] = b"\x55\x48\x89\xe5";
+    const BEGIN: &[u8] = b"\x48\x89\xe5\x4c\x8b";
+    const END: &[u8] = b"\x4c\x89\x5c\x24\x08";
+    // Probes of a large frame may stand before it.
+    const FAR: usize = 4096;
+    let find = |from: usize, what: &[u8]| {
+        let rest = code.get(from..code.len().min(from + FAR))?;
+        Some(from + rest.windows(what.len()).position(|w| w == what)?)
+    };
+    let begin = find(PROLOGUE.len(), BEGIN)?;
+    // A few bytes further, or it was something else.
+    let end = find(begin, END).filter(|end| end - begin < 40)? + END.len();
+    Some((begin as u32, end as u32))
 }
 
 /// Cranelift's maps are relative to the stack pointer, and come with its distance from the frame pointer.

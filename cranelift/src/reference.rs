@@ -24,7 +24,7 @@ pub(crate) fn ref_null(t: &mut Translator<'_>, heap: HeapType) {
 
 pub(crate) fn ref_is_null(t: &mut Translator<'_>) {
     let value = t.pop();
-    let is_null = t.builder.ins().icmp_imm_s(IntCC::Equal, value, 0);
+    let is_null = t.is_null(value);
     let is_null = t.builder.ins().uextend(I32, is_null);
     t.push(is_null);
 }
@@ -37,6 +37,12 @@ pub(crate) fn ref_func(t: &mut Translator<'_>, func: FuncIndex) {
         (None, _) => t.vmctx_constant(I64, t.env.layout.func_import(func) + offset_of!(VmFuncImport, funcref) as u32),
     };
     t.push(record);
+}
+
+pub(crate) fn ref_as_non_null(t: &mut Translator<'_>) {
+    let value = t.state.top();
+    let null = t.is_null(value);
+    t.trap_if(null, TrapCode::NullReference);
 }
 
 pub(crate) fn table_get(t: &mut Translator<'_>, table: TableIndex) {
@@ -130,6 +136,11 @@ impl Bounds {
 }
 
 impl Translator<'_> {
+    /// Whether a reference is null, as an 8-bit condition.
+    pub(crate) fn is_null(&mut self, reference: Value) -> Value {
+        self.builder.ins().icmp_imm_s(IntCC::Equal, reference, 0)
+    }
+
     fn element_kind(&self, table: TableIndex) -> RefKind {
         self.env.module.tables[table].element.kind()
     }

@@ -6,7 +6,7 @@
 //! | eager part | identity (target, settings), metadata, where functions are, a hash for each [`CHUNK`] of what follows up to the stack maps |
 //! | from the next page | text |
 //! | behind it | contents of data segments |
-//! | behind it | tables of the code: traps, stack maps |
+//! | behind it | tables of the code: traps, stack maps, what must not be interrupted, call sites in try regions, their handlers |
 //! | behind it | wasm offsets, name section, DWARF: read when a backtrace wants them |
 //!
 //! Lengths stand before their parts; numbers are little-endian. What is executed or trusted is covered by a hash: the eager part by
@@ -48,6 +48,8 @@ const CHUNK: usize = rt::CHUNK;
 const LAZY: u64 = data::LAZY;
 /// The same for tables, which few runs look at.
 const LAZY_TABLE: u64 = 64 << 10;
+/// Streams of [`CodeTables`]: traps, stack maps, what is not interruptible, call sites, handlers.
+const STREAMS: usize = 5;
 /// More text than this is read at once all the same: each chunk may take one of the mappings that a process can have.
 const MAX_LAZY: u64 = 256 << 20;
 
@@ -65,8 +67,8 @@ struct Meta<M> {
     thunks: u32,
     text_len: u64,
     data_len: u64,
-    traps_len: u64,
-    stack_maps_len: u64,
+    /// Of the streams of tables, in the order of [`STREAMS`].
+    tables_len: [u64; STREAMS],
     offsets_len: u64,
     code_offset: u32,
     custom: Vec<(String, u64)>,
@@ -147,14 +149,18 @@ impl Parts {
         let data = self.data.bytes().ok_or_else(gone)?;
         let tables = self.code.tables();
         let whole = |table: &'_ rt::TableBytes| table.get(0..table.len()).map(<[u8]>::to_vec).ok_or_else(gone);
-        let (traps, stack_maps) = (whole(&tables.traps)?, whole(&tables.stack_maps)?);
+        let CodeTables { functions, traps, stack_maps, uninterruptible, call_sites, handlers } = tables;
+        let mut streams: [Vec<u8>; STREAMS] = Default::default();
+        for (bytes, table) in streams.iter_mut().zip([traps, stack_maps, uninterruptible, call_sites, handlers]) {
+            *bytes = whole(table)?;
+        }
+        let tables_len = streams.each_ref().map(|bytes| bytes.len() as u64);
         let meta = Meta {
             module: &*self.module,
             thunks: self.thunks,
             text_len: text.len() as u64,
             data_len: data.len() as u64,
-            traps_len: traps.len() as u64,
-            stack_maps_len: stack_maps.len() as u64,
+            tables_len,
             offsets_len: offsets.len() as u64,
             code_offset: self.debug.code_offset,
             custom: custom.iter().map(|(name, bytes)| ((*name).to_owned(), bytes.len() as u64)).collect(),
@@ -166,9 +172,9 @@ impl Parts {
         };
         part(&mut eager, &encode(&self.identity)?);
         part(&mut eager, &encode(&meta)?);
-        part(&mut eager, &records_to_bytes(&tables.functions));
-        let parts = [text, data, &traps, &stack_maps];
-        for hashed in parts {
+        part(&mut eager, &records_to_bytes(functions));
+        let parts: Vec<&[u8]> = [text, data].into_iter().chain(streams.iter().map(Vec::as_slice)).collect();
+        for hashed in &parts {
             let hashes: Vec<u8> = hashed.chunks(CHUNK).flat_map(digest).collect();
             part(&mut eager, &hashes);
         }
@@ -338,14 +344,26 @@ pub(crate) fn read(engine: &Engine, source: &Source<'_>) -> Result<Module, Error
     };
     let mut part = |len: u64| Ok::<_, Error>(Part { source, at: next(len)?, len, hashes: hashes(cursor.part()?, len)? });
     let (text, data) = (part(meta.text_len)?, part(meta.data_len)?);
-    let (traps, stack_maps) = (part(meta.traps_len)?, part(meta.stack_maps_len)?);
+    let mut streams = Vec::with_capacity(STREAMS);
+    for len in meta.tables_len {
+        streams.push(part(len)?);
+    }
     let offsets = (next(meta.offsets_len)?, meta.offsets_len);
     let mut custom = Vec::new();
     for (name, len) in meta.custom {
         custom.push((name, source.lazy(next(len)?, len)?));
     }
     let debug = DebugSections { offsets: source.lazy(offsets.0, offsets.1)?, custom, code_offset: meta.code_offset };
-    let tables = CodeTables { functions, traps: load_table(&traps)?, stack_maps: load_table(&stack_maps)? };
+    let mut streams = streams.iter().map(load_table);
+    let mut stream = || streams.next().unwrap_or_else(|| Err(corrupt("a table is missing")));
+    let tables = CodeTables {
+        functions,
+        traps: stream()?,
+        stack_maps: stream()?,
+        uninterruptible: stream()?,
+        call_sites: stream()?,
+        handlers: stream()?,
+    };
     let code = load_text(engine, &text, tables)?;
     let data = load_data(&data, &meta.module)?;
     Ok(Module::assemble(engine, Arc::new(meta.module), code, meta.thunks, data, debug))

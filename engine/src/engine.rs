@@ -26,7 +26,7 @@ pub(crate) struct EngineInner {
     notice: Option<String>,
     /// Made when something is compiled, or when its fingerprint is wanted.
     compiler: OnceLock<Result<CraneliftCompiler, String>>,
-    types: RwLock<TypeRegistry>,
+    pub(crate) types: Arc<RwLock<TypeRegistry>>,
     entries: RwLock<HashMap<TypeId, rt::EntryTrampoline>>,
     /// Opened when the first module wants it.
     cache: OnceLock<Option<Arc<Cache>>>,
@@ -77,7 +77,7 @@ impl Engine {
                 space: rt::CodeSpace::new(None)?,
                 notice,
                 compiler: OnceLock::new(),
-                types: RwLock::new(TypeRegistry::new()),
+                types: Arc::default(),
                 entries: RwLock::new(HashMap::new()),
                 cache: OnceLock::new(),
                 background: Mutex::new(Vec::new()),

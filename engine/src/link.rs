@@ -227,6 +227,7 @@ fn link(module: &Module, mut pieces: Vec<Piece>) -> Result<Linked, Error> {
         });
         tables.traps.extend_from_slice(&own.traps);
         tables.stack_maps.extend_from_slice(&own.stack_maps);
+        tables.append_records(start, &own);
         offsets.0.extend_from_slice(&own_offsets.0);
     }
     text.resize(thunks as usize, INT3);
@@ -254,6 +255,8 @@ mod tests {
             traps: vec![(trap, TrapCode::Unreachable)],
             wasm_offsets: vec![(0, 100), (trap, 200)],
             stack_maps: vec![],
+            uninterruptible: vec![(trap, trap + 2)],
+            call_sites: vec![],
         };
         let mut piece = Piece { code: code.to_vec(), align: 16, relocs, ..Piece::default() };
         piece.tables.push(0, &compiled, &mut piece.offsets);

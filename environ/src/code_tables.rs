@@ -2,10 +2,12 @@
 //! (functions, wasm offsets) and by sweeps (stack maps). Flat bytes, so that an artifact is loaded by copying.
 //!
 //! Entries of one function are one run of a byte stream: pairs of LEB128 deltas. A lookup is a binary search for the
-//! function, then a linear decode of its run: no allocation, no locks, bounded by the function's size.
+//! function, then a linear decode of its run: no allocation, no locks, bounded by the function's size. What few functions have, or
+//! what is looked up often, is a table of records for all functions: sorted, little-endian numbers of 32 bits, and a lookup is a
+//! binary search.
 //! The decoders accept any bytes: an entry that does not parse is "not found".
 
-use crate::compile::{CompiledFunction, StackMap};
+use crate::compile::{CompiledFunction, Handler, StackMap};
 use crate::index::DefinedFuncIndex;
 use crate::trap::TrapCode;
 use serde::{Deserialize, Serialize};
@@ -37,6 +39,40 @@ pub struct CodeTables<S = Vec<u8>> {
     pub traps: S,
     /// Runs of (return offset delta, count, slots as signed LEB128).
     pub stack_maps: S,
+    /// Records (start, end) of instructions that must not be interrupted.
+    pub uninterruptible: S,
+    /// Records (return offset, frame size, place of the VM context, number of its first handler) of calls in try regions.
+    pub call_sites: S,
+    /// Records (tag, code offset): the handlers of a call up to one for all exceptions, or to an end mark. The lowest bit of a tag
+    /// says whether the handler wants the exception.
+    pub handlers: S,
+}
+
+/// The tag of a handler for all exceptions; those of others are multiples of 8.
+const ANY_TAG: u32 = u32::MAX - 7;
+/// The tag of a record that ends a list of handlers.
+const NO_HANDLER: u32 = u32::MAX - 3;
+
+/// Record number `n` of a table whose records have `N` numbers.
+fn record<const N: usize>(table: &(impl Stream + ?Sized), n: usize) -> Option<[u32; N]> {
+    let at = n.checked_mul(4 * N)?;
+    let bytes = table.get(at..at + 4 * N)?;
+    let mut numbers = bytes.as_chunks::<4>().0.iter().map(|b| u32::from_le_bytes(*b));
+    Some(std::array::from_fn(|_| numbers.next().unwrap_or_default()))
+}
+
+fn write_record<const N: usize>(table: &mut Vec<u8>, numbers: [u32; N]) {
+    table.extend(numbers.into_iter().flat_map(u32::to_le_bytes));
+}
+
+/// How many records at the table's start satisfy `before`, which the others do not. Async-signal-safe.
+fn partition<const N: usize>(table: &(impl Stream + ?Sized), before: impl Fn([u32; N]) -> bool) -> Option<usize> {
+    let (mut low, mut high) = (0, table.len() / (4 * N));
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if before(record(table, middle)?) { low = middle + 1 } else { high = middle }
+    }
+    Some(low)
 }
 
 /// A byte stream, which need not be in memory as a whole.
@@ -111,13 +147,90 @@ impl CodeTables {
             }
             last = map.return_offset;
         }
+        for &(from, to) in &f.uninterruptible {
+            write_record(&mut self.uninterruptible, [start + from, start + to]);
+        }
+        let mut last: Option<(&[Handler], u32)> = None;
+        for site in &f.call_sites {
+            // Calls of one try region mostly have the same handlers.
+            let first = match last {
+                Some((handlers, first)) if handlers == site.handlers => first,
+                _ => self.push_handlers(start, &site.handlers),
+            };
+            last = Some((&site.handlers, first));
+            write_record(
+                &mut self.call_sites,
+                [start + site.return_offset, site.frame_size, site.vmctx.cast_unsigned(), first],
+            );
+        }
+    }
+
+    /// Gives the first one's number.
+    fn push_handlers(&mut self, start: u32, handlers: &[Handler]) -> u32 {
+        let first = self.handlers.len() as u32 / 8;
+        for handler in handlers {
+            let tag = handler.tag.unwrap_or(ANY_TAG) | u32::from(handler.wants_exception);
+            write_record(&mut self.handlers, [tag, start + handler.code_offset]);
+            if handler.tag.is_none() {
+                return first;
+            }
+        }
+        write_record(&mut self.handlers, [NO_HANDLER, 0]);
+        first
+    }
+
+    /// Appends the tables of a function that was pushed at 0, and that begins at `start` now: records' offsets are of the text.
+    /// Runs count from the function's start; they and its [`FunctionRecord`] are the caller's to append.
+    pub fn append_records(&mut self, start: u32, one: &CodeTables) {
+        let first = self.handlers.len() as u32 / 8;
+        each(&one.uninterruptible, |[from, to]| write_record(&mut self.uninterruptible, [start + from, start + to]));
+        each(&one.call_sites, |[at, size, vmctx, handlers]| {
+            write_record(&mut self.call_sites, [start + at, size, vmctx, first + handlers]);
+        });
+        each(&one.handlers, |[tag, at]| write_record(&mut self.handlers, [tag, start + at]));
+    }
+}
+
+fn each<const N: usize>(table: &Vec<u8>, f: impl FnMut([u32; N])) {
+    (0..).map_while(|n| record(table, n)).for_each(f);
+}
+
+/// What an exception that passes a call meets there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Handlers<'a, S> {
+    table: &'a S,
+    next: usize,
+    /// Bytes from the stack pointer up to the frame pointer, when the handler begins.
+    pub frame_size: u32,
+    /// Where the frame keeps its VM context, relative to the frame pointer.
+    pub vmctx: i32,
+}
+
+impl<S: Stream> Iterator for Handlers<'_, S> {
+    type Item = Handler;
+
+    fn next(&mut self) -> Option<Handler> {
+        let [tag, code_offset] = record(self.table, self.next)?;
+        self.next += 1;
+        if tag == NO_HANDLER {
+            return None;
+        }
+        let (wants_exception, tag) = (tag & 1 != 0, tag & !1);
+        Some(Handler { tag: (tag != ANY_TAG).then_some(tag), wants_exception, code_offset })
     }
 }
 
 impl<S: Stream> CodeTables<S> {
     /// The same tables, with their streams kept in another way.
     pub fn map<T>(self, mut keep: impl FnMut(S) -> T) -> CodeTables<T> {
-        CodeTables { functions: self.functions, traps: keep(self.traps), stack_maps: keep(self.stack_maps) }
+        CodeTables {
+            functions: self.functions,
+            traps: keep(self.traps),
+            stack_maps: keep(self.stack_maps),
+            uninterruptible: keep(self.uninterruptible),
+            call_sites: keep(self.call_sites),
+            handlers: keep(self.handlers),
+        }
     }
 
     /// The function whose code contains this offset.
@@ -151,6 +264,22 @@ impl<S: Stream> CodeTables<S> {
             }
         }
         None
+    }
+
+    /// Whether the instruction at this offset must not be interrupted. Async-signal-safe.
+    pub fn is_uninterruptible(&self, offset: u32) -> bool {
+        let run = partition(&self.uninterruptible, |[start, _]: [u32; 2]| start <= offset);
+        let run = run.and_then(|n| record::<2>(&self.uninterruptible, n.checked_sub(1)?));
+        run.is_some_and(|[_, end]| offset < end)
+    }
+
+    /// The handlers of the call that returns to this offset, in the order in which they are asked; `None` if it has none.
+    /// Offsets are of the text.
+    pub fn handlers_at(&self, return_offset: u32) -> Option<Handlers<'_, S>> {
+        let n = partition(&self.call_sites, |[at, ..]: [u32; 4]| at < return_offset)?;
+        let [at, frame_size, vmctx, first] = record(&self.call_sites, n)?;
+        let (next, vmctx) = (first as usize, vmctx.cast_signed());
+        (at == return_offset).then_some(Handlers { table: &self.handlers, next, frame_size, vmctx })
     }
 
     /// The stack map of the call that returns to this offset.

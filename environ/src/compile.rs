@@ -98,6 +98,40 @@ pub struct CompiledFunction {
     pub wasm_offsets: Vec<(u32, u32)>,
     /// By return address, increasing.
     pub stack_maps: Vec<StackMap>,
+    /// Runs of instructions that an interrupt must not cut, besides `ret`: start and end, increasing, none empty. Where the
+    /// frame is partly gone (tail calls), or counts and references do not agree (barriers).
+    pub uninterruptible: Vec<(u32, u32)>,
+    /// Calls inside try regions, by return address, increasing.
+    pub call_sites: Vec<CallSite>,
+}
+
+/// A call inside a try region: what the runtime needs to continue in one of its handlers.
+///
+/// A frame with handlers saves all callee-saved registers, since a handler begins with nothing but the frame pointer and the
+/// stack pointer restored, and restores them when it returns. A handler finds the address of the payload in rax (16 bytes a value,
+/// as in [`crate::vm::VmGlobal`]; valid until anything is called) and the exception as a handle in the low half of rdx: 0 unless
+/// it asks for that, since an exception that nobody holds needs no object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallSite {
+    /// The call's return address.
+    pub return_offset: u32,
+    /// Bytes from the stack pointer, as it is where the handlers begin, up to the frame pointer.
+    pub frame_size: u32,
+    /// Where the frame keeps its VM context, relative to the frame pointer.
+    pub vmctx: i32,
+    /// In the order in which they are asked: inner try regions first. None after one for all exceptions.
+    pub handlers: Vec<Handler>,
+}
+
+/// A handler.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub struct Handler {
+    /// Offset in the VM context of the pointer to the tag; `None` catches every exception.
+    pub tag: Option<u32>,
+    /// Whether it wants the exception besides the payload.
+    pub wants_exception: bool,
+    /// Where it begins.
+    pub code_offset: u32,
 }
 
 /// A place in code that refers to another function of the module by a 32-bit PC-relative field.

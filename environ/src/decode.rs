@@ -8,6 +8,7 @@
 mod blame;
 mod bodies;
 mod error;
+mod objects;
 mod sections;
 mod sniff;
 

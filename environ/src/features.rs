@@ -13,8 +13,15 @@ impl Features {
     /// WebAssembly 2.0.
     pub const WASM2: Features = Features(WasmFeatures::WASM2);
     /// Everything that is supported: WebAssembly 2.0 and these proposals.
-    pub const SUPPORTED: Features =
-        Features(WasmFeatures::WASM2.union(WasmFeatures::EXTENDED_CONST).union(WasmFeatures::MULTI_MEMORY));
+    pub const SUPPORTED: Features = Features(
+        WasmFeatures::WASM2
+            .union(WasmFeatures::EXTENDED_CONST)
+            .union(WasmFeatures::MULTI_MEMORY)
+            .union(WasmFeatures::FUNCTION_REFERENCES)
+            .union(WasmFeatures::TAIL_CALL)
+            // Recursion groups, subtypes of functions and the bottom types. Objects are refused: see `decode::objects`.
+            .union(WasmFeatures::GC),
+    );
 
     /// These too, as far as they are supported.
     pub const fn with(self, features: WasmFeatures) -> Features {

@@ -450,6 +450,11 @@ pub trait Operators {
     fn return_(&mut self) -> Self::Output;
     fn call(&mut self, func: FuncIndex) -> Self::Output;
     fn call_indirect(&mut self, ty: TypeIndex, table: TableIndex) -> Self::Output;
+    /// `ty` is the reference's type; null traps.
+    fn call_ref(&mut self, ty: TypeIndex) -> Self::Output;
+    fn return_call(&mut self, func: FuncIndex) -> Self::Output;
+    fn return_call_indirect(&mut self, ty: TypeIndex, table: TableIndex) -> Self::Output;
+    fn return_call_ref(&mut self, ty: TypeIndex) -> Self::Output;
 
     fn drop_(&mut self) -> Self::Output;
     /// `None`: the untyped `select`, of two numbers or vectors of one type.
@@ -475,6 +480,11 @@ pub trait Operators {
     fn ref_null(&mut self, heap: HeapType) -> Self::Output;
     fn ref_is_null(&mut self) -> Self::Output;
     fn ref_func(&mut self, func: FuncIndex) -> Self::Output;
+    fn ref_as_non_null(&mut self) -> Self::Output;
+    /// Branches without the reference if it is null.
+    fn br_on_null(&mut self, depth: u32) -> Self::Output;
+    /// Branches with the reference, which is the last value that the label takes, if it is not null.
+    fn br_on_non_null(&mut self, depth: u32) -> Self::Output;
     fn table_get(&mut self, table: TableIndex) -> Self::Output;
     fn table_set(&mut self, table: TableIndex) -> Self::Output;
     fn table_size(&mut self, table: TableIndex) -> Self::Output;

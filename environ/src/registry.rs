@@ -167,7 +167,7 @@ impl TypeRegistry {
             // Every concrete type is a function's.
             (HeapType::Concrete(_) | HeapType::NoFunc, HeapType::Func) => true,
             (HeapType::NoFunc, HeapType::Concrete(_)) => true,
-            (HeapType::NoExtern, HeapType::Extern) => true,
+            (HeapType::NoExtern, HeapType::Extern) | (HeapType::NoExn, HeapType::Exn) => true,
             (sub, sup) => sub == sup,
         }
     }

@@ -7,7 +7,7 @@ use crate::index::TypeIndex;
 use crate::types::*;
 use wasmparser::{AbstractHeapType, UnpackedIndex};
 
-/// A type of a proposal that is not enabled, named as wasmparser prints it.
+/// A type of a proposal that is not supported, named as in the text form.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the type `{0}` belongs to a proposal that is not supported")]
 pub struct Unsupported(pub String);
@@ -45,9 +45,18 @@ pub fn heap_type(ty: wasmparser::HeapType) -> Result<HeapType, Unsupported> {
         wasmparser::HeapType::Abstract { shared: false, ty: AbstractHeapType::Extern } => Ok(HeapType::Extern),
         wasmparser::HeapType::Abstract { shared: false, ty: AbstractHeapType::NoFunc } => Ok(HeapType::NoFunc),
         wasmparser::HeapType::Abstract { shared: false, ty: AbstractHeapType::NoExtern } => Ok(HeapType::NoExtern),
+        wasmparser::HeapType::Abstract { shared: false, ty: AbstractHeapType::Exn } => Ok(HeapType::Exn),
+        wasmparser::HeapType::Abstract { shared: false, ty: AbstractHeapType::NoExn } => Ok(HeapType::NoExn),
         wasmparser::HeapType::Concrete(UnpackedIndex::Module(i)) => Ok(HeapType::Concrete(TypeIndex::from_u32(i))),
-        other => Err(Unsupported(format!("{other:?}"))),
+        other => Err(Unsupported(heap_name(other))),
     }
+}
+
+/// `any`, as the text form has it.
+fn heap_name(ty: wasmparser::HeapType) -> String {
+    let name = wasmparser::RefType::new(false, ty).map(|r| r.to_string());
+    let name = name.unwrap_or_else(|| format!("{ty:?}"));
+    name.strip_prefix("(ref ").and_then(|n| n.strip_suffix(')')).map_or(name.clone(), str::to_owned)
 }
 
 /// A function type.

@@ -42,6 +42,10 @@ pub enum HeapType<R = TypeIndex> {
     NoFunc,
     /// The bottom of host values.
     NoExtern,
+    /// Any exception.
+    Exn,
+    /// The bottom of exceptions.
+    NoExn,
     /// A function of one type.
     Concrete(R),
 }
@@ -60,12 +64,14 @@ impl<R> RefType<R> {
     pub const FUNCREF: Self = RefType { nullable: true, heap: HeapType::Func };
     /// `externref`.
     pub const EXTERNREF: Self = RefType { nullable: true, heap: HeapType::Extern };
+    /// `exnref`.
+    pub const EXNREF: Self = RefType { nullable: true, heap: HeapType::Exn };
 
     /// How such a reference is held.
     pub fn kind(&self) -> RefKind {
         match self.heap {
             HeapType::Func | HeapType::NoFunc | HeapType::Concrete(_) => RefKind::Func,
-            HeapType::Extern | HeapType::NoExtern => RefKind::Handle,
+            HeapType::Extern | HeapType::NoExtern | HeapType::Exn | HeapType::NoExn => RefKind::Handle,
         }
     }
 
@@ -76,6 +82,8 @@ impl<R> RefType<R> {
             HeapType::Extern => HeapType::Extern,
             HeapType::NoFunc => HeapType::NoFunc,
             HeapType::NoExtern => HeapType::NoExtern,
+            HeapType::Exn => HeapType::Exn,
+            HeapType::NoExn => HeapType::NoExn,
             HeapType::Concrete(r) => HeapType::Concrete(f(r)),
         };
         RefType { nullable: self.nullable, heap }
@@ -87,6 +95,8 @@ impl<R> ValType<R> {
     pub const FUNCREF: Self = ValType::Ref(RefType::FUNCREF);
     /// `externref`.
     pub const EXTERNREF: Self = ValType::Ref(RefType::EXTERNREF);
+    /// `exnref`.
+    pub const EXNREF: Self = ValType::Ref(RefType::EXNREF);
 
     /// The same type with concrete heap types renamed.
     pub fn map<S>(self, f: &mut impl FnMut(R) -> S) -> ValType<S> {
@@ -176,6 +186,8 @@ impl<R: fmt::Display> fmt::Display for HeapType<R> {
             HeapType::Extern => f.write_str("extern"),
             HeapType::NoFunc => f.write_str("nofunc"),
             HeapType::NoExtern => f.write_str("noextern"),
+            HeapType::Exn => f.write_str("exn"),
+            HeapType::NoExn => f.write_str("noexn"),
             HeapType::Concrete(r) => write!(f, "{r}"),
         }
     }
@@ -186,6 +198,7 @@ impl<R: fmt::Display> fmt::Display for RefType<R> {
         match (self.nullable, &self.heap) {
             (true, HeapType::Func) => f.write_str("funcref"),
             (true, HeapType::Extern) => f.write_str("externref"),
+            (true, HeapType::Exn) => f.write_str("exnref"),
             (true, heap) => write!(f, "(ref null {heap})"),
             (false, heap) => write!(f, "(ref {heap})"),
         }

@@ -103,6 +103,8 @@ macro_rules! other {
     (@reference_types TypedSelectMulti { $($arg:ident: $ty:ty),* } => $visit:ident) => { other!(reject TypedSelectMulti $visit $($arg: $ty),*); };
     (@reference_types $($rest:tt)*) => {};
     (@simd $($rest:tt)*) => {};
+    (@function_references $($rest:tt)*) => {};
+    (@tail_call $($rest:tt)*) => {};
     (@$proposal:ident $op:ident => $visit:ident) => { other!(reject $op $visit); };
     (@$proposal:ident $op:ident { $($arg:ident: $ty:ty),* } => $visit:ident) => { other!(reject $op $visit $($arg: $ty),*); };
     (reject $op:ident $visit:ident $($arg:ident: $ty:ty),*) => {
@@ -332,5 +334,15 @@ where
     visit_table_get(table: u32) => table_get(TableIndex::from_u32(table));
     visit_table_set(table: u32) => table_set(TableIndex::from_u32(table));
     visit_table_grow(table: u32) => table_grow(TableIndex::from_u32(table));
-    visit_table_size(table: u32) => table_size(TableIndex::from_u32(table));    }
+    visit_table_size(table: u32) => table_size(TableIndex::from_u32(table));
+    // function references
+    visit_call_ref(ty: u32) => call_ref(TypeIndex::from_u32(ty));
+    visit_ref_as_non_null() => ref_as_non_null();
+    visit_br_on_null(depth: u32) => br_on_null(depth);
+    visit_br_on_non_null(depth: u32) => br_on_non_null(depth);
+    // tail calls
+    visit_return_call(func: u32) => return_call(FuncIndex::from_u32(func));
+    visit_return_call_indirect(ty: u32, table: u32) => return_call_indirect(TypeIndex::from_u32(ty), TableIndex::from_u32(table));
+    visit_return_call_ref(ty: u32) => return_call_ref(TypeIndex::from_u32(ty));
+    }
 }

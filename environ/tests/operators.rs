@@ -116,6 +116,18 @@ impl Operators for Printer {
     fn call_indirect(&mut self, ty: TypeIndex, table: TableIndex) -> Done {
         self.line(format!("call_indirect {} (type {})", table.as_u32(), ty.as_u32()))
     }
+    fn call_ref(&mut self, ty: TypeIndex) -> Done {
+        self.line(format!("call_ref {}", ty.as_u32()))
+    }
+    fn return_call(&mut self, func: FuncIndex) -> Done {
+        self.line(format!("return_call {}", func.as_u32()))
+    }
+    fn return_call_indirect(&mut self, ty: TypeIndex, table: TableIndex) -> Done {
+        self.line(format!("return_call_indirect {} (type {})", table.as_u32(), ty.as_u32()))
+    }
+    fn return_call_ref(&mut self, ty: TypeIndex) -> Done {
+        self.line(format!("return_call_ref {}", ty.as_u32()))
+    }
     fn drop_(&mut self) -> Done {
         self.line("drop")
     }
@@ -197,6 +209,15 @@ impl Operators for Printer {
     }
     fn ref_is_null(&mut self) -> Done {
         self.line("ref.is_null")
+    }
+    fn ref_as_non_null(&mut self) -> Done {
+        self.line("ref.as_non_null")
+    }
+    fn br_on_null(&mut self, depth: u32) -> Done {
+        self.line(format!("br_on_null {depth}"))
+    }
+    fn br_on_non_null(&mut self, depth: u32) -> Done {
+        self.line(format!("br_on_non_null {depth}"))
     }
     fn ref_func(&mut self, func: FuncIndex) -> Done {
         self.line(format!("ref.func {}", func.as_u32()))
@@ -386,6 +407,12 @@ br_table 0
 return
 call 1
 call_indirect 0 (type 1)
+call_ref 1
+return_call 1
+return_call_indirect 0 (type 0)
+return_call_ref 0
+br_on_null 1
+ref.as_non_null
 drop
 select
 select (result {i32|i64|f32|f64|v128|funcref|externref})
@@ -469,7 +496,7 @@ f64x2.promote_low_f32x4
 ";
 
 /// Blocks, whose bodies are typed.
-const BLOCKS: &str = "block,unreachable,block (result i32),unreachable,block (type 2),unreachable,if,else,end,unreachable,\
+const BLOCKS: &str = "block (result funcref),unreachable,br_on_non_null 0,unreachable,end,drop,block,unreachable,block (result i32),unreachable,block (type 2),unreachable,if,else,end,unreachable,\
     if (result f64),unreachable,else,unreachable,end,unreachable,end,unreachable,end,unreachable,end,unreachable,\
     loop,unreachable,loop (result externref),unreachable,loop (type 2),unreachable,end,unreachable,end,unreachable,end,\
     unreachable";
@@ -478,11 +505,11 @@ const BLOCKS: &str = "block,unreachable,block (result i32),unreachable,block (ty
 fn every_operator_arrives_as_what_it_is() {
     let mut operators = Vec::new();
     OPERATORS.lines().filter(|l| !l.is_empty()).for_each(|line| expand(line, &mut operators));
-    // The opcodes of WebAssembly 2.0 without `block`, `loop`, `if`, `else` and `end`; `br_table` twice, `ref.null` twice, and
-    // the typed `select` of seven types.
+    // The opcodes of WebAssembly 2.0 without `block`, `loop`, `if`, `else` and `end`, and six of 3.0 that take and give what is there;
+    // `br_table` twice, `ref.null` twice, and the typed `select` of seven types.
     let distinct: std::collections::BTreeSet<_> = operators.iter().map(|o| o.split(' ').next()).collect();
-    assert_eq!(operators.len(), 432 + 1 + 1 + 6);
-    assert_eq!(distinct.len(), 432 - 1, "the two kinds of `select` share a name");
+    assert_eq!(operators.len(), 432 + 6 + 1 + 1 + 6);
+    assert_eq!(distinct.len(), 432 + 6 - 1, "the two kinds of `select` share a name");
 
     let mut lines = Vec::new();
     for operator in operators {

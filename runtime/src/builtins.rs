@@ -8,10 +8,11 @@ use crate::enter::{Stop, guarded};
 use crate::instance::{Instance, init_table};
 use crate::store::Store;
 use crate::table::Table;
-use sconce_environ::index::{DataIndex, ElemIndex};
+use sconce_environ::index::{DataIndex, ElemIndex, TypeId};
 use sconce_environ::trap::TrapCode;
 use sconce_environ::vm::{VmContext, VmFuncRef};
 use std::ptr;
+use std::sync::PoisonError;
 
 /// Bytes that are moved between two looks at the interrupt flag: about a millisecond where pages are touched first.
 const CHUNK: usize = 1 << 20;
@@ -181,4 +182,10 @@ fn table_init(c: &mut Caller<'_>, table: u32, elem: u32, dst: u64, src: u32, len
 fn elem_drop(c: &mut Caller<'_>, elem: u32) -> Result<(), Stop> {
     c.instance.dropped_elems[elem as usize] = true;
     Ok(())
+}
+
+fn is_subtype(c: &mut Caller<'_>, sub: u32, sup: u32) -> Result<u32, Stop> {
+    // A panic while types were added leaves whole ones behind.
+    let types = c.store.types.read().unwrap_or_else(PoisonError::into_inner);
+    Ok(types.is_subtype(TypeId::from_u32(sub), TypeId::from_u32(sup)).into())
 }

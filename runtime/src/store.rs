@@ -18,12 +18,13 @@ use crate::table::Table;
 use sconce_environ::compile::BoundsStyle;
 use sconce_environ::index::TypeId;
 use sconce_environ::module::EntityIndex;
+use sconce_environ::registry::TypeRegistry;
 use sconce_environ::types::{GlobalType, MemoryType, TableType};
 use sconce_environ::vm::*;
 use std::any::Any;
 use std::ffi::c_void;
 use std::ptr::{NonNull, null_mut};
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 
 /// What can be chosen for a store.
 #[derive(Clone, Debug)]
@@ -32,11 +33,13 @@ pub struct StoreOptions {
     pub stack_size: usize,
     /// Bytes that all its memories and tables together may have; `None` is no limit.
     pub max_memory: Option<u64>,
+    /// The engine's types, by which compiled code's type ids are compared.
+    pub types: Arc<RwLock<TypeRegistry>>,
 }
 
 impl Default for StoreOptions {
     fn default() -> StoreOptions {
-        StoreOptions { stack_size: 8 << 20, max_memory: None }
+        StoreOptions { stack_size: 8 << 20, max_memory: None, types: Arc::default() }
     }
 }
 
@@ -45,6 +48,7 @@ pub struct Store {
     id: StoreId,
     pub(crate) shared: Arc<Shared>,
     pub(crate) budget: MemoryBudget,
+    pub(crate) types: Arc<RwLock<TypeRegistry>>,
     pub(crate) memories: Vec<Memory>,
     pub(crate) tables: Vec<Table>,
     pub(crate) globals: Vec<Global>,
@@ -90,6 +94,7 @@ impl Store {
             id: StoreId::next(),
             shared,
             budget: MemoryBudget { used: 0, limit: options.max_memory },
+            types: options.types,
             memories: Vec::new(),
             tables: Vec::new(),
             globals: Vec::new(),

@@ -4,11 +4,12 @@
 //! - its address lies in the guard of the store's wasm stack: the stack is exhausted, whatever instruction touched it (the push
 //!   of a call, a probe, a trampoline), or
 //! - its PC lies in a module's text and the module's trap table has an entry for it that fits the kind of fault; for memory
-//!   faults the address must also lie in one of the store's memories.
+//!   faults the address must also lie in one of the store's memories, or in the first page if the entry is of a null reference.
 //!
 //! Everything else is a bug, ours or the embedder's, and must look like one: it goes to the handler that was there before.
 
 use crate::activation::{Fault, Shared};
+use crate::sys::PAGE;
 use crate::sys::signal::{self, Context};
 use sconce_environ::trap::TrapCode;
 use std::cell::Cell;
@@ -78,7 +79,12 @@ fn recognise(shared: &Shared, fault: signal::Fault, pc: usize) -> Option<TrapCod
     let memories = unsafe { &*shared.memories.get() };
     let fits = match fault {
         signal::Fault::Memory { address, .. } => {
-            code == TrapCode::MemoryOutOfBounds && memories.iter().any(|r| r.contains(&address))
+            match code {
+                TrapCode::MemoryOutOfBounds => memories.iter().any(|r| r.contains(&address)),
+                // A field of what a null reference would point to.
+                TrapCode::NullReference => address < PAGE,
+                _ => false,
+            }
         }
         signal::Fault::Arithmetic => matches!(code, TrapCode::IntegerDivideByZero | TrapCode::IntegerOverflow),
         signal::Fault::Illegal => true,

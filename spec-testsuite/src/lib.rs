@@ -33,7 +33,7 @@ impl Script {
     }
 }
 
-/// Every script of Wasm 1.0 and 2.0, and of the proposals that are supported. The suite keeps 2.0's vector scripts under the
+/// Every script of Wasm 1.0, 2.0 and 3.0, and of the proposals that are supported. The suite keeps 2.0's vector scripts under the
 /// proposal's name.
 pub fn scripts() -> Vec<Script> {
     let script = |features: Features| {
@@ -44,7 +44,8 @@ pub fn scripts() -> Vec<Script> {
         }
     };
     let old = spec(SpecVersion::V1).chain(spec(SpecVersion::V2)).chain(proposal(Proposal::Simd));
-    let new = [Proposal::ExtendedConst, Proposal::MultiMemory].into_iter().flat_map(proposal);
+    let proposals = [Proposal::ExtendedConst, Proposal::MultiMemory, Proposal::FunctionReferences, Proposal::TailCall];
+    let new = spec(SpecVersion::V3).chain(proposals.into_iter().flat_map(proposal));
     old.map(script(Features::WASM2)).chain(new.map(script(Features::SUPPORTED))).collect()
 }
 

@@ -39,8 +39,6 @@ pub const FRAME_OLD_HOST_SP: usize = 16;
 pub const EXIT_FRAME_BYTES: usize = 16;
 /// Bytes of a thunk.
 pub const THUNK_SIZE: usize = 16;
-/// Bytes of a function during whose execution its frame is not set up yet: `push rbp; mov rbp, rsp`.
-pub const PROLOGUE_BYTES: u32 = 4;
 
 /// A vector register that neither convention uses for arguments or preserves.
 const SCRATCH_XMM: Xmm = Xmm(15);

@@ -1,10 +1,11 @@
 //! Validation of function bodies: in parallel, with one set of allocations a thread.
 
 use super::blame::blame;
+use super::objects;
 use super::{DecodeError, Decoded};
 use crate::index::DefinedFuncIndex;
 use rayon::prelude::*;
-use wasmparser::{BinaryReader, FuncToValidate, FuncValidatorAllocations, FunctionBody};
+use wasmparser::{BinaryReader, FuncToValidate, FuncValidatorAllocations, FunctionBody, WasmFeatures};
 
 /// Fewer functions than this are not worth another thread's attention.
 const CHUNK: usize = 16;
@@ -35,17 +36,23 @@ impl BodyValidator<'_> {
         let Decoded { module, bodies, features, resources: Some(resources), .. } = self.decoded else { return Ok(()) };
         let index = module.func_index(func);
         let offset = u64::from(bodies[func].start);
-        let reader = BinaryReader::new_features(self.decoded.body(self.bytes, func), offset, features.wasmparser());
-        let to_validate = FuncToValidate {
-            resources: resources.clone(),
-            index: index.as_u32(),
-            ty: module.functions[index].as_u32(),
-            features: features.wasmparser(),
+        let bytes = self.decoded.body(self.bytes, func);
+        let mut validate = |features: WasmFeatures| {
+            let body = FunctionBody::new(BinaryReader::new_features(bytes, offset, features));
+            let ty = module.functions[index].as_u32();
+            let to_validate = FuncToValidate { resources: resources.clone(), index: index.as_u32(), ty, features };
+            let mut validator = to_validate.into_validator(std::mem::take(&mut self.allocations));
+            let result = validator.validate(&body);
+            self.allocations = validator.into_allocations();
+            result.map(|()| body)
         };
-        let mut validator = to_validate.into_validator(std::mem::take(&mut self.allocations));
-        let result = validator.validate(&FunctionBody::new(reader));
-        self.allocations = validator.into_allocations();
-        result.map_err(|e| DecodeError::new(&e, Some(self.decoded.function_name(self.bytes, index))))
+        let features = features.wasmparser();
+        // Without the proposal of which only a part is supported, so that almost no body must be looked at again.
+        let result = match validate(features - WasmFeatures::GC) {
+            Ok(_) => Ok(()),
+            Err(_) => validate(features).map_err(DecodeError::from).and_then(|body| objects::check(&body)),
+        };
+        result.map_err(|e| e.in_function(self.decoded.function_name(self.bytes, index)))
     }
 }
 

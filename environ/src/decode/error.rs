@@ -89,13 +89,12 @@ fn in_function(function: &Option<FunctionName>) -> String {
 }
 
 impl DecodeError {
-    /// From wasmparser's error, in a function's body if one is given.
-    pub(super) fn new(error: &wasmparser::Error, function: Option<FunctionName>) -> DecodeError {
-        let (message, offset) = (error.message().to_owned(), error.offset());
-        match error.missing_wasm_feature() {
-            Some(features) => DecodeError::NotEnabled { proposal: proposal_name(features), message, offset, function },
-            None => DecodeError::Invalid { message, offset, function },
+    /// The same error, in a function's body.
+    pub(super) fn in_function(mut self, name: FunctionName) -> DecodeError {
+        if let DecodeError::NotEnabled { function, .. } | DecodeError::Invalid { function, .. } = &mut self {
+            *function = Some(name);
         }
+        self
     }
 
     /// Where in the input the trouble is, if it is at one place.
@@ -119,6 +118,10 @@ impl DecodeError {
 
 impl From<wasmparser::Error> for DecodeError {
     fn from(error: wasmparser::Error) -> DecodeError {
-        DecodeError::new(&error, None)
+        let (message, offset, function) = (error.message().to_owned(), error.offset(), None);
+        match error.missing_wasm_feature() {
+            Some(features) => DecodeError::NotEnabled { proposal: proposal_name(features), message, offset, function },
+            None => DecodeError::Invalid { message, offset, function },
+        }
     }
 }

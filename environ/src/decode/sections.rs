@@ -1,5 +1,6 @@
 //! What is taken from each section. The validator has accepted the section before.
 
+use super::objects::{refused_operator, refused_type};
 use super::{CustomSection, DecodeError, Decoded, Features};
 use crate::index::*;
 use crate::module::*;
@@ -26,10 +27,6 @@ type Result<T> = std::result::Result<T, DecodeError>;
 /// An offset of the input; inputs are below 4 GiB.
 fn range(range: Range<u64>) -> Range<u32> {
     range.start as u32..range.end as u32
-}
-
-fn unsupported(offset: u64) -> impl Fn(Unsupported) -> DecodeError {
-    move |e| DecodeError::Invalid { message: e.to_string(), offset, function: None }
 }
 
 impl Decoder {
@@ -125,8 +122,8 @@ impl Decoder {
             let start = types.len() as u32;
             for (offset, ty) in group.into_types_and_offsets() {
                 let composite = match &ty.composite_type.inner {
-                    CompositeInnerType::Func(f) => translate::func_type(f).map_err(unsupported(offset))?,
-                    other => return Err(unsupported(offset)(Unsupported(other.to_string()))),
+                    CompositeInnerType::Func(f) => translate::func_type(f).map_err(refused_type(offset))?,
+                    other => return Err(refused_type(offset)(Unsupported(other.to_string()))),
                 };
                 let supertype = ty.supertype_idxs.first().and_then(|i| i.as_module_index()).map(TypeIndex::from_u32);
                 types.push(SubType { is_final: ty.is_final, supertype, composite: CompositeType::Func(composite) });
@@ -148,7 +145,7 @@ impl Decoder {
                     EntityType::Func(TypeIndex::from_u32(ty))
                 }
                 TypeRef::Table(ty) => {
-                    let ty = translate::table_type(&ty).map_err(unsupported(offset))?;
+                    let ty = translate::table_type(&ty).map_err(refused_type(offset))?;
                     module.num_imported_tables += 1;
                     module.tables.push(ty);
                     EntityType::Table(ty)
@@ -160,13 +157,13 @@ impl Decoder {
                     EntityType::Memory(ty)
                 }
                 TypeRef::Global(ty) => {
-                    let ty = translate::global_type(ty).map_err(unsupported(offset))?;
+                    let ty = translate::global_type(ty).map_err(refused_type(offset))?;
                     module.num_imported_globals += 1;
                     module.globals.push(ty);
                     EntityType::Global(ty)
                 }
                 TypeRef::Tag(_) | TypeRef::FuncExact(_) => {
-                    return Err(unsupported(offset)(Unsupported(format!("{:?}", import.ty))));
+                    return Err(refused_type(offset)(Unsupported(format!("{:?}", import.ty))));
                 }
             };
             module.imports.push(Import { module: import.module.to_owned(), name: import.name.to_owned(), kind });
@@ -178,7 +175,7 @@ impl Decoder {
         for table in section.into_iter_with_offsets() {
             let (offset, table) = table?;
             self.proposals.table(&table);
-            let ty = translate::table_type(&table.ty).map_err(unsupported(offset))?;
+            let ty = translate::table_type(&table.ty).map_err(refused_type(offset))?;
             let init = match table.init {
                 TableInit::RefNull => None,
                 TableInit::Expr(expr) => Some(self.const_expr(&expr)?),
@@ -193,7 +190,7 @@ impl Decoder {
         for global in section.into_iter_with_offsets() {
             let (offset, global) = global?;
             self.proposals.global(&global.ty);
-            let ty = translate::global_type(global.ty).map_err(unsupported(offset))?;
+            let ty = translate::global_type(global.ty).map_err(refused_type(offset))?;
             let init = self.const_expr(&global.init_expr)?;
             self.decoded.module.globals.push(ty);
             self.decoded.module.global_inits.push(init);
@@ -215,7 +212,7 @@ impl Decoder {
                 ExternalKind::Memory => EntityIndex::Memory(MemoryIndex::from_u32(export.index)),
                 ExternalKind::Global => EntityIndex::Global(GlobalIndex::from_u32(export.index)),
                 ExternalKind::Tag | ExternalKind::FuncExact => {
-                    return Err(unsupported(offset)(Unsupported(format!("{:?}", export.kind))));
+                    return Err(refused_type(offset)(Unsupported(format!("{:?}", export.kind))));
                 }
             };
             self.decoded.module.exports.push(Export { name: export.name.to_owned(), entity });
@@ -243,7 +240,7 @@ impl Decoder {
                 }
                 wasmparser::ElementItems::Expressions(ty, expressions) => {
                     let items = expressions.into_iter().map(|e| self.const_expr(&e?)).collect::<Result<Box<[_]>>>()?;
-                    (translate::ref_type(ty).map_err(unsupported(offset))?, simplify(items))
+                    (translate::ref_type(ty).map_err(refused_type(offset))?, simplify(items))
                 }
             };
             self.decoded.module.elements.push(ElementSegment { ty, items, mode });
@@ -295,7 +292,7 @@ impl Decoder {
                 Operator::V128Const { value } => ConstOp::V128(value.into()),
                 Operator::GlobalGet { global_index } => ConstOp::GlobalGet(GlobalIndex::from_u32(global_index)),
                 Operator::RefNull { hty } => {
-                    let heap = translate::heap_type(hty).map_err(unsupported(offset))?;
+                    let heap = translate::heap_type(hty).map_err(refused_type(offset))?;
                     ConstOp::RefNull(RefType { nullable: true, heap }.kind())
                 }
                 Operator::RefFunc { function_index } => {
@@ -309,7 +306,7 @@ impl Decoder {
                 Operator::I64Add => ConstOp::I64Add,
                 Operator::I64Sub => ConstOp::I64Sub,
                 Operator::I64Mul => ConstOp::I64Mul,
-                other => return Err(unsupported(offset)(Unsupported(format!("{other:?}")))),
+                other => return Err(refused_operator(&other, offset)),
             });
         }
     }
