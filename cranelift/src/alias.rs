@@ -78,12 +78,10 @@ pub(crate) fn memory(func: &mut Function, region: Region) -> MemFlags {
     intern(func, flags)
 }
 
-/// Flags of a load through a reference that may be null, which is a trap: page 0 is never mapped.
+/// Flags of a load through a function reference that may be null, which is a trap: page 0 is never mapped.
 pub(crate) fn through_reference(func: &mut Function) -> MemFlags {
-    let flags = MemFlagsData::new()
-        .with_aligned()
-        .with_readonly()
-        .with_trap_code(Some(trap_code(trap::TrapCode::NullReference)));
+    let flags =
+        MemFlagsData::new().with_aligned().with_readonly().with_trap_code(Some(trap_code(trap::TrapCode::NullFunctionReference)));
     intern(func, flags)
 }
 

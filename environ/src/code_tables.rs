@@ -158,10 +158,7 @@ impl CodeTables {
                 _ => self.push_handlers(start, &site.handlers),
             };
             last = Some((&site.handlers, first));
-            write_record(
-                &mut self.call_sites,
-                [start + site.return_offset, site.frame_size, site.vmctx.cast_unsigned(), first],
-            );
+            write_record(&mut self.call_sites, [start + site.return_offset, site.frame_size, site.vmctx.cast_unsigned(), first]);
         }
     }
 

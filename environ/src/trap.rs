@@ -52,6 +52,10 @@ traps! {
     Interrupt = 11, "interrupted";
     /// A null reference where a non-null one was needed.
     NullReference = 12, "null reference";
+    /// A call through a null reference.
+    NullFunctionReference = 13, "null function reference";
+    /// `throw_ref` of null.
+    NullExceptionReference = 14, "null exception reference";
 }
 
 impl std::fmt::Display for TrapCode {

@@ -82,7 +82,7 @@ fn recognise(shared: &Shared, fault: signal::Fault, pc: usize) -> Option<TrapCod
             match code {
                 TrapCode::MemoryOutOfBounds => memories.iter().any(|r| r.contains(&address)),
                 // A field of what a null reference would point to.
-                TrapCode::NullReference => address < PAGE,
+                TrapCode::NullFunctionReference => address < PAGE,
                 _ => false,
             }
         }

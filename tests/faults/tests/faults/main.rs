@@ -9,3 +9,4 @@ mod memory;
 mod numeric;
 mod stack;
 mod start;
+mod tail_calls;
