@@ -183,6 +183,7 @@ impl Program {
         let reason = control.ending();
         let end = finish(reason, result);
         if reason == Reason::None {
+            self.main.module.note_use();
             self.engine.finish_background_work();
         }
         // The process ends: unmapping and closing one by one is work that the kernel does better.

@@ -6,7 +6,8 @@
 //! - An entry's name is a hash of the module's bytes and of everything else that its code depends on, the executable included. So an
 //!   entry is never wrong, only missing or damaged; damage is found by the artifact's hashes, and the entry removed.
 //! - An entry is written under another name and then renamed, so that other processes see all of it or nothing.
-//! - Beside entries there are small files that say which contents a module's file has in a certain state ([`crate::file_state`]).
+//! - Beside entries there are small files that say which contents a module's file has in a certain state ([`crate::file_state`]), and
+//!   which of a module's text its runs needed ([`crate::used`]).
 //! - When the entries together exceed the limit, those that were not used for longest go. Use is noted in an entry's
 //!   modification time, at most once an hour.
 
@@ -16,6 +17,7 @@ use crate::config::CacheMode;
 use crate::error::Error;
 use crate::file_state::FileState;
 use crate::module::Module;
+use crate::used::Used;
 use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, CWD, Dir, Mode, OFlags, RawMode, Stat, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT};
 use rustix::io::Errno;
@@ -62,6 +64,13 @@ impl Key {
         Ok(Key(hasher.finalize()))
     }
 
+    /// The name of something else that is known of the module.
+    pub(crate) fn derived(self, what: &str) -> String {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(self.0.as_bytes()).update(what.as_bytes());
+        hasher.finalize().to_hex().to_string()
+    }
+
     fn name(self) -> String {
         self.0.to_hex().to_string()
     }
@@ -91,7 +100,7 @@ impl Cache {
     }
 
     /// The module of this key, if there is a good entry.
-    pub(crate) fn load(&self, engine: &Engine, key: Key) -> Option<Module> {
+    pub(crate) fn load(self: &Arc<Self>, engine: &Engine, key: Key) -> Option<Module> {
         let name = key.name();
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
         let file = match rustix::fs::openat(&self.dir, &name, flags, Mode::empty()) {
@@ -105,6 +114,7 @@ impl Cache {
         match artifact::read(engine, &Source::File(file.clone())) {
             Ok(module) => {
                 self.note_use(&file);
+                module.inner.follow_use(|code| Used::begin(self, key, code));
                 log::debug!("cache entry {name} is used");
                 Some(module)
             }
@@ -144,12 +154,25 @@ impl Cache {
 
     /// The hash of the contents of a file in this state, if it is known.
     pub(crate) fn remembered(&self, state: &FileState) -> Option<blake3::Hash> {
+        let hash = self.small(&state.name(), blake3::OUT_LEN)?;
+        blake3::Hash::from_slice(&hash).ok()
+    }
+
+    /// The contents of a small file, if there is one and it has this length.
+    pub(crate) fn small(&self, name: &str, len: usize) -> Option<Vec<u8>> {
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
-        let file = rustix::fs::openat(&self.dir, state.name(), flags, Mode::empty()).ok()?;
-        let mut hash = [0; blake3::OUT_LEN + 1];
-        let len = rustix::io::read(&file, &mut hash).ok()?;
-        let hash = hash.first_chunk().filter(|_| len == blake3::OUT_LEN)?;
-        Some(blake3::Hash::from_bytes(*hash))
+        let file = rustix::fs::openat(&self.dir, name, flags, Mode::empty()).ok()?;
+        let mut bytes = vec![0; len + 1];
+        let read = rustix::io::read(&file, &mut bytes).ok()?;
+        bytes.pop();
+        (read == len).then_some(bytes)
+    }
+
+    /// Keeps a small file.
+    pub(crate) fn keep_small(&self, name: &str, bytes: &[u8]) {
+        if let Err(e) = self.write(name, |out| out.write_all(bytes)) {
+            log::debug!("cache file {name} is not written: {e}");
+        }
     }
 
     /// Remembers the hash of the contents of a file in this state, if the state is one to rely on.

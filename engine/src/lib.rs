@@ -55,6 +55,7 @@ mod table;
 pub mod text;
 mod typed;
 mod types;
+mod used;
 mod values;
 
 pub use backtrace::{Backtrace, Frame};

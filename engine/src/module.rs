@@ -8,6 +8,7 @@ use crate::file_state::FileState;
 use crate::link::{self, Job, Linked};
 use crate::sections::Section;
 use crate::types::extern_type;
+use crate::used::Used;
 use crate::{Engine, ExportType, ImportType, text};
 use sconce_environ as environ;
 use sconce_environ::decode::{Decoded, decode};
@@ -38,6 +39,16 @@ pub(crate) struct ModuleInner {
     /// What only backtraces need.
     pub(crate) debug: Arc<DebugSections>,
     exports: OnceLock<HashMap<String, EntityIndex>>,
+    /// Which of its text is run, if the cache wants to know.
+    used: OnceLock<Used>,
+}
+
+impl ModuleInner {
+    pub(crate) fn follow_use(&self, begin: impl FnOnce(&rt::CodeRegion) -> Option<Used>) {
+        if let Some(used) = begin(self.loaded.code()) {
+            let _ = self.used.set(used);
+        }
+    }
 }
 
 /// What only backtraces need: never looked at while everything goes well.
@@ -154,8 +165,15 @@ impl Module {
             lazy_data,
             bounds: engine.bounds(),
         });
-        let inner =
-            ModuleInner { engine: engine.clone(), loaded, thunks, data, debug: Arc::new(debug), exports: OnceLock::new() };
+        let inner = ModuleInner {
+            engine: engine.clone(),
+            loaded,
+            thunks,
+            data,
+            debug: Arc::new(debug),
+            exports: OnceLock::new(),
+            used: OnceLock::new(),
+        };
         Module { inner: Arc::new(inner) }
     }
 
@@ -167,6 +185,14 @@ impl Module {
         let binary = text::to_binary(bytes)?;
         let decoded = decode(&binary, engine.inner.config.features)?;
         link::validate(&decoded, &binary, engine.inner.config.parallel, &|| true)
+    }
+
+    /// Notes in the cache which of its code has been run, so that the next process that loads it brings that in at once. For the end of
+    /// a run; does nothing for a module that did not come from the cache.
+    pub fn note_use(&self) {
+        if let Some(used) = self.inner.used.get() {
+            used.note(self.inner.loaded.code());
+        }
     }
 
     /// Its engine.

@@ -91,6 +91,11 @@ impl CodeSpace {
     /// As for `load`, and if there is not one digest for each chunk.
     pub fn load_lazily(self: &Arc<Self>, text: LazySource, tables: Tables) -> Result<Arc<CodeRegion>, ResourceError> {
         let mut region = self.place(text.len, tables)?;
+        // Private memory: the file, which costs more, serves to write what must not be writable where it runs, and these pages are filled
+        // before anybody may run them.
+        let pages = page_ceil(text.len).ok_or(ResourceError::DamagedCode)?;
+        // SAFETY: the region is new, so nobody reads or runs its text; its slots begin at a page of their own.
+        unsafe { self.mapping.discard(region.first * UNIT, pages) }.map_err(ResourceError::os("cannot get memory for code"))?;
         // SAFETY: the region owns its pages, in which nothing has been made accessible; text begins at the first of them.
         let lazy = unsafe { LazyPages::new(text, region.base, Use::Text) };
         region.lazy = Some(lazy.ok_or(ResourceError::DamagedCode)?);
@@ -201,7 +206,7 @@ impl CodeSpace {
         let emptied = unsafe {
             match &self.file {
                 Some(file) => {
-                    let closed = self.mapping.protect(offset, len, Access::None);
+                    let closed = self.mapping.restore_file(offset, len, file);
                     closed.and_then(|()| file.punch(offset as u64, len as u64))
                 }
                 None => self.mapping.discard(offset, len),
@@ -333,6 +338,18 @@ impl CodeRegion {
         }
         // SAFETY: text is readable and does not change while the region lives.
         unsafe { std::slice::from_raw_parts(self.base, self.text_len) }
+    }
+
+    /// A bit for each chunk of text, lowest first, that says whether it is there; `None` if all of it has been since the start.
+    pub fn present_chunks(&self) -> Option<Vec<u8>> {
+        self.lazy.as_ref().map(LazyPages::present)
+    }
+
+    /// Brings in chunks: a bit for each, lowest first.
+    pub fn bring_in(&self, chunks: &[u8]) {
+        if let Some(lazy) = &self.lazy {
+            lazy.ensure_marked(chunks);
+        }
     }
 
     /// A byte of text; `None` if it is not there yet. Async-signal-safe.

@@ -103,6 +103,16 @@ impl Mapping {
         unsafe { mmap(self.range(offset, len), len, access, flags, file.as_fd(), at).map(drop) }
     }
 
+    /// Replaces pages by inaccessible ones of `file`, which backs the whole mapping.
+    ///
+    /// # Safety
+    /// As for [`Mapping::protect`]; what was in the range and is not the file's is lost.
+    pub(crate) unsafe fn restore_file(&self, offset: usize, len: usize, file: &MemFile) -> Result<()> {
+        let flags = MapFlags::SHARED | MapFlags::FIXED;
+        // SAFETY: as in `map_private`.
+        unsafe { mmap(self.range(offset, len), len, ProtFlags::empty(), flags, file.as_fd(), offset as u64).map(drop) }
+    }
+
     /// Replaces pages by fresh inaccessible ones, giving their memory back.
     ///
     /// # Safety
