@@ -10,36 +10,44 @@ use wasm_smith::{Config, MemoryOffsetChoices, Module};
 /// Iterations and calls that a module's code may make in all its calls together.
 const FUEL: u32 = 2_000;
 /// Bytes that a memory may grow to: below what any engine refuses.
-const MAX_MEMORY_BYTES: u64 = 4 << 20;
+const MAX_MEMORY_BYTES: u64 = 512 << 10;
 /// Calls of each exported function.
 pub const CALLS_PER_EXPORT: usize = 3;
 /// Calls of a case.
 pub const MAX_CALLS: usize = 24;
 
-/// Proposals beyond 2.0 that a case may use: what decides which peer can run it.
-#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
-#[allow(missing_docs, reason = "named as the proposals are")]
-pub struct Proposals {
-    pub simd: bool,
-    pub relaxed_simd: bool,
-    pub tail_call: bool,
-    pub multi_memory: bool,
-    pub memory64: bool,
-    pub extended_const: bool,
-    pub wide_arithmetic: bool,
-    pub custom_page_sizes: bool,
-    pub threads: bool,
-    pub exceptions: bool,
+macro_rules! proposals {
+    ($($name:ident)*) => {
+        /// Proposals beyond 2.0 that a case may use: what decides which peer can run it.
+        #[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
+        #[allow(missing_docs, reason = "named as the proposals are")]
+        pub struct Proposals { $(pub $name: bool,)* }
+
+        impl Proposals {
+            /// Their names.
+            pub const NAMES: &'static [&'static str] = &[$(stringify!($name),)*];
+
+            /// Those that are in both.
+            pub fn and(self, other: Proposals) -> Proposals {
+                Proposals { $($name: self.$name && other.$name,)* }
+            }
+
+            /// Only those with these names. `None` if one is not ours.
+            pub fn named<'a>(names: impl IntoIterator<Item = &'a str>) -> Option<Proposals> {
+                let mut all = Proposals::default();
+                for name in names {
+                    match name {
+                        $(stringify!($name) => all.$name = true,)*
+                        _ => return None,
+                    }
+                }
+                Some(all)
+            }
+        }
+    };
 }
 
-/// What to generate.
-#[derive(Copy, Clone, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Profile {
-    /// Wasm 2.0, vectors included.
-    Wasm2,
-    /// Wasm 3.0 but for GC objects, and the proposals beyond it that Sconce has.
-    Wasm3,
-}
+proposals! { simd relaxed_simd tail_call multi_memory memory64 extended_const wide_arithmetic custom_page_sizes threads exceptions }
 
 /// A module and what is done with it.
 #[derive(Clone, Debug)]
@@ -53,13 +61,10 @@ pub struct Case {
 }
 
 impl Case {
-    /// The case with this number. `None` if the generator makes nothing of it.
-    pub fn new(seed: u64, profile: Profile) -> Option<Case> {
+    /// The case with this number, with these proposals at most. `None` if the generator makes nothing of it.
+    pub fn new(seed: u64, allowed: Proposals) -> Option<Case> {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let proposals = match profile {
-            Profile::Wasm2 => Proposals { simd: rng.random_bool(0.3), ..Proposals::default() },
-            Profile::Wasm3 => Proposals::random(&mut rng),
-        };
+        let proposals = Proposals::random(&mut rng).and(allowed);
         let config = config(&proposals, &mut rng);
         // Modules of all sizes, small ones more often: they are run faster.
         let size = 1 << rng.random_range(8..14);

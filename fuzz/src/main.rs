@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 use rayon::prelude::*;
 use sconce_engine::{BoundsStyle, CallStyle, Tier};
-use sconce_fuzz::case::{Case, Profile};
+use sconce_fuzz::case::{Case, Proposals};
 use sconce_fuzz::counts::Counts;
 use sconce_fuzz::engines::{Engine, Sconce, Wasmi, Wasmtime};
 use sconce_fuzz::outcome::{Verdict, compare};
@@ -42,17 +42,17 @@ enum Command {
         /// Where modules that show a difference are written.
         #[arg(long, default_value = "found")]
         found: PathBuf,
-        /// Which proposals modules use.
-        #[arg(long, value_enum, default_value = "wasm3")]
-        profile: Profile,
+        /// Proposals that modules may use, by comma; all of them if not given, none beyond 2.0 if empty.
+        #[arg(long, value_parser = proposals)]
+        proposals: Option<Proposals>,
     },
     /// Run one case and print what each engine saw.
     One {
         /// Its number.
         seed: u64,
-        /// Which proposals modules use.
-        #[arg(long, value_enum, default_value = "wasm3")]
-        profile: Profile,
+        /// Proposals that modules may use, by comma; all of them if not given, none beyond 2.0 if empty.
+        #[arg(long, value_parser = proposals)]
+        proposals: Option<Proposals>,
         /// Write the module here.
         #[arg(long)]
         write: Option<PathBuf>,
@@ -90,9 +90,9 @@ impl Engines {
 }
 
 /// What came of one seed.
-fn run(engines: &Engines, seed: u64, profile: Profile) -> (Counts, Option<String>) {
+fn run(engines: &Engines, seed: u64, allowed: Proposals) -> (Counts, Option<String>) {
     let mut counts = Counts::default();
-    let Some(case) = Case::new(seed, profile) else {
+    let Some(case) = Case::new(seed, allowed) else {
         counts.empty = 1;
         return (counts, None);
     };
@@ -117,12 +117,23 @@ fn run(engines: &Engines, seed: u64, profile: Profile) -> (Counts, Option<String
     (counts, None)
 }
 
+fn all() -> Proposals {
+    Proposals::named(Proposals::NAMES.iter().copied()).expect("these are the names")
+}
+
+/// Parses `simd,tail_call`.
+fn proposals(text: &str) -> Result<Proposals, String> {
+    Proposals::named(text.split(',').filter(|name| !name.is_empty()))
+        .ok_or_else(|| format!("proposals are {}", Proposals::NAMES.join(", ")))
+}
+
 /// Seeds that are run between two writings of the counts.
 const CHUNK: u64 = 500;
 
 fn main() -> Fallible<ExitCode> {
     match Cli::parse().command {
-        Command::Run { modules, seconds, jobs, seed, counts: file, found, profile } => {
+        Command::Run { modules, seconds, jobs, seed, counts: file, found, proposals } => {
+            let allowed = proposals.unwrap_or_else(all);
             rayon::ThreadPoolBuilder::new().num_threads(jobs).build_global()?;
             let mut counts = file.as_deref().map(Counts::read).transpose()?.unwrap_or_default();
             counts.next_seed = seed.unwrap_or(counts.next_seed);
@@ -132,14 +143,14 @@ fn main() -> Fallible<ExitCode> {
             while good && counts.executed - before < modules && started.elapsed() < Duration::from_secs(seconds) {
                 let chunk_started = Instant::now();
                 let seeds = counts.next_seed..counts.next_seed + CHUNK;
-                let results: Vec<_> = seeds.clone().into_par_iter().map(|s| (s, run(&engines, s, profile))).collect();
+                let results: Vec<_> = seeds.clone().into_par_iter().map(|s| (s, run(&engines, s, allowed))).collect();
                 for (seed, (part, difference)) in results {
                     counts.add(&part);
                     if let Some(text) = difference {
                         good = false;
                         counts.differences.push(seed);
                         std::fs::create_dir_all(&found)?;
-                        let case = Case::new(seed, profile).ok_or("the case is gone")?;
+                        let case = Case::new(seed, allowed).ok_or("the case is gone")?;
                         let path = found.join(format!("{seed}.wasm"));
                         std::fs::write(&path, &case.wasm)?;
                         println!("seed {seed} ({}): {text}\n{:?}", path.display(), case.proposals);
@@ -154,8 +165,9 @@ fn main() -> Fallible<ExitCode> {
             println!("{}", serde_json::to_string_pretty(&counts)?);
             Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
-        Command::One { seed, profile, write } => {
-            let case = Case::new(seed, profile).ok_or("the generator makes nothing of this seed")?;
+        Command::One { seed, proposals, write } => {
+            let allowed = proposals.unwrap_or_else(all);
+            let case = Case::new(seed, allowed).ok_or("the generator makes nothing of this seed")?;
             if let Some(path) = write {
                 std::fs::write(path, &case.wasm)?;
             }

@@ -3,7 +3,7 @@
 use super::{Callee, Engine, Refused, drive};
 use crate::case::Case;
 use crate::host::{self, FUNCTIONS, HostFunction, Told};
-use crate::outcome::{Outcome, Step, Stop, digest};
+use crate::outcome::{Outcome, Step, Stop, digest_bytes};
 use crate::value::{Type, Value, canonical32, canonical64};
 use sconce_engine::environ::types::RefKind;
 use sconce_engine::{
@@ -121,7 +121,7 @@ fn stop(error: &Error) -> Stop {
         TrapCode::IntegerOverflow => Stop::Overflow,
         TrapCode::IntegerDivideByZero => Stop::DivideByZero,
         TrapCode::InvalidConversionToInteger => Stop::InvalidConversion,
-        TrapCode::NullReference => Stop::NullReference,
+        TrapCode::NullReference | TrapCode::NullFunctionReference | TrapCode::NullExceptionReference => Stop::NullReference,
         TrapCode::StackOverflow | TrapCode::Interrupt => Stop::Exhausted,
     }
 }
@@ -142,7 +142,7 @@ impl Exports {
                 return (bytes.len() as u64, 0);
             }
             m.read(&*store, 0, &mut bytes).expect("its own size");
-            (bytes.len() as u64, digest(&bytes))
+            (bytes.len() as u64, digest_bytes(&bytes))
         };
         Step { call, result, globals, memories: self.memories.iter().map(memory).collect(), told: store.data().digest() }
     }

@@ -3,7 +3,7 @@
 use super::{Callee, Engine, Refused, drive};
 use crate::case::Case;
 use crate::host::{self, FUNCTIONS, HostFunction, Told};
-use crate::outcome::{Outcome, Step, Stop, digest};
+use crate::outcome::{Outcome, Step, Stop, digest_bytes};
 use crate::value::{Type, Value, canonical32, canonical64};
 use wasmi::{
     AsContext, AsContextMut, Caller, Config, Error, Extern, ExternRef, Func, Global, Linker, Memory, Module, Nullable, Store,
@@ -160,7 +160,7 @@ impl Exports {
         let globals = self.globals.iter().map(|g| from_val(&g.get(store), store)).collect();
         let memory = |m: &Memory| {
             let bytes = m.data(store);
-            (bytes.len() as u64, digest(&bytes.to_vec()))
+            (bytes.len() as u64, digest_bytes(bytes))
         };
         Step { call, result, globals, memories: self.memories.iter().map(memory).collect(), told: store.data().digest() }
     }

@@ -3,7 +3,7 @@
 use super::{Callee, Engine, Refused, drive};
 use crate::case::Case;
 use crate::host::{self, FUNCTIONS, HostFunction, Told};
-use crate::outcome::{Outcome, Step, Stop, digest};
+use crate::outcome::{Outcome, Step, Stop, digest_bytes};
 use crate::value::{Type, Value, canonical32, canonical64};
 use wasmtime::{
     AsContext, AsContextMut, Caller, Config, Extern, ExternRef, Func, Global, HeapType, Linker, Memory, Module, SharedMemory,
@@ -162,7 +162,7 @@ impl AnyMemory {
     /// Length and digest; of a shared memory the length alone, since its bytes cannot be read safely here.
     fn state(&self, store: &Store<Told>) -> (u64, u64) {
         match self {
-            AnyMemory::Own(m) => (m.data_size(store) as u64, digest(&m.data(store).to_vec())),
+            AnyMemory::Own(m) => (m.data_size(store) as u64, digest_bytes(m.data(store))),
             AnyMemory::Shared(m) => (m.data_size() as u64, 0),
         }
     }
