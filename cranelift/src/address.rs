@@ -89,12 +89,17 @@ impl Translator<'_> {
             let limit = self.builder.ins().isub(length, end);
             return self.builder.ins().icmp(IntCC::UnsignedGreaterThan, index, limit);
         }
+        let memory64 = ty.memory64;
         let end = self.builder.ins().iconst(I64, end.cast_signed());
-        let last = if ty.memory64 {
-            self.builder.ins().uadd_overflow_trap(index, end, alias::trap_code(TrapCode::MemoryOutOfBounds))
-        } else {
-            self.builder.ins().iadd(index, end)
-        };
+        if memory64 {
+            // Neither the sum nor the difference can be relied on, so both may say no. (A trap on overflow alone would be
+            // speculated past, with a sum that has wrapped.)
+            let short = self.builder.ins().icmp(IntCC::UnsignedLessThan, length, end);
+            let limit = self.builder.ins().isub(length, end);
+            let beyond = self.builder.ins().icmp(IntCC::UnsignedGreaterThan, index, limit);
+            return self.builder.ins().bor(short, beyond);
+        }
+        let last = self.builder.ins().iadd(index, end);
         self.builder.ins().icmp(IntCC::UnsignedGreaterThan, last, length)
     }
 

@@ -148,8 +148,10 @@ impl Translator<'_> {
             let bytes = ty.limits.min << ty.page_size_log2;
             return self.builder.ins().iconst(I64, bytes.cast_signed());
         }
+        let shared = ty.shared;
         let (address, offset) = self.place(self.env.layout.memory(memory));
-        self.load_trusted(I64, Region::Runtime, address, offset + offset_of!(VmMemory, length) as u32)
+        let offset = offset + offset_of!(VmMemory, length) as u32;
+        if shared { self.fresh_length(address, offset) } else { self.load_trusted(I64, Region::Runtime, address, offset) }
     }
 
     /// Whether the table's type fixes its size, and so its place.

@@ -2,7 +2,7 @@
 
 use crate::translate::Translator;
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::types::{I8, I16, I32, I64};
+use cranelift_codegen::ir::types::{I8, I16, I32, I64, I128};
 use cranelift_codegen::ir::{InstBuilder, Type, Value};
 use sconce_environ::ops::*;
 
@@ -71,6 +71,29 @@ pub(crate) fn int_compare(t: &mut Translator<'_>, _: IntWidth, op: IntCompare) {
     let (a, b) = t.state.pop2();
     let holds = t.builder.ins().icmp(condition(op), a, b);
     t.push_bool(holds);
+}
+
+pub(crate) fn int_wide(t: &mut Translator<'_>, op: Wide) {
+    let result = match op {
+        Wide::Add | Wide::Sub => {
+            let (high, low) = (t.pop(), t.pop());
+            let b = t.builder.ins().iconcat(low, high);
+            let (high, low) = (t.pop(), t.pop());
+            let a = t.builder.ins().iconcat(low, high);
+            if op == Wide::Add { t.builder.ins().iadd(a, b) } else { t.builder.ins().isub(a, b) }
+        }
+        Wide::Multiply(sign) => {
+            let (a, b) = t.state.pop2();
+            let (a, b) = match sign {
+                Sign::S => (t.builder.ins().sextend(I128, a), t.builder.ins().sextend(I128, b)),
+                Sign::U => (t.builder.ins().uextend(I128, a), t.builder.ins().uextend(I128, b)),
+            };
+            t.builder.ins().imul(a, b)
+        }
+    };
+    let (low, high) = t.builder.ins().isplit(result);
+    t.push(low);
+    t.push(high);
 }
 
 /// The condition of a comparison.

@@ -17,6 +17,7 @@
 
 mod address;
 mod alias;
+mod atomic;
 mod builtins;
 mod bulk;
 mod call;

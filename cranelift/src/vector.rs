@@ -110,6 +110,7 @@ pub(crate) fn vec_binary(t: &mut Translator<'_>, op: VecBinary) {
         VecBinary::Narrow(_, Sign::S) => t.builder.ins().snarrow(a, b),
         VecBinary::Narrow(_, Sign::U) => t.builder.ins().unarrow(a, b),
         VecBinary::ExtMul(_, half, sign) => t.widening_product(half, sign, a, b),
+        VecBinary::DotI8 => t.dot_i8(a, b),
         VecBinary::Dot => {
             let low = t.widening_product(Half::Low, Sign::S, a, b);
             let high = t.widening_product(Half::High, Sign::S, a, b);
@@ -127,10 +128,21 @@ pub(crate) fn vec_binary(t: &mut Translator<'_>, op: VecBinary) {
 }
 
 pub(crate) fn vec_ternary(t: &mut Translator<'_>, op: VecTernary) {
-    let mask = t.pop_as(I8X16);
-    let (a, b) = t.pop2_as(I8X16);
     let value = match op {
-        VecTernary::Bitselect => t.builder.ins().bitselect(mask, a, b),
+        VecTernary::Bitselect => {
+            let mask = t.pop_as(I8X16);
+            let (a, b) = t.pop2_as(I8X16);
+            t.builder.ins().bitselect(mask, a, b)
+        }
+        VecTernary::MulAdd(shape) => t.mul_add(float_shape(shape), false),
+        VecTernary::NegMulAdd(shape) => t.mul_add(float_shape(shape), true),
+        VecTernary::DotI8Add => {
+            let sum = t.pop_as(I32X4);
+            let (a, b) = t.pop2_as(I8X16);
+            let dot = t.dot_i8(a, b);
+            let dot = t.pairwise_sums(dot);
+            t.builder.ins().iadd(dot, sum)
+        }
     };
     t.push(value);
 }
@@ -216,7 +228,7 @@ fn unary_operand(op: VecUnary) -> Type {
 
 fn binary_operand(op: VecBinary) -> Type {
     match op {
-        VecBinary::And | VecBinary::AndNot | VecBinary::Or | VecBinary::Xor | VecBinary::Swizzle => I8X16,
+        VecBinary::And | VecBinary::AndNot | VecBinary::Or | VecBinary::Xor | VecBinary::Swizzle | VecBinary::DotI8 => I8X16,
         VecBinary::Add(shape)
         | VecBinary::Sub(shape)
         | VecBinary::Mul(shape)
@@ -288,6 +300,29 @@ impl Translator<'_> {
     fn widening_product(&mut self, half: Half, sign: Sign, a: Value, b: Value) -> Value {
         let (a, b) = (self.widen(half, sign, a), self.widen(half, sign, b));
         self.builder.ins().imul(a, b)
+    }
+
+    /// The sums of neighbours, twice as wide.
+    fn pairwise_sums(&mut self, a: Value) -> Value {
+        let (low, high) = (self.widen(Half::Low, Sign::S, a), self.widen(Half::High, Sign::S, a));
+        self.builder.ins().iadd_pairwise(low, high)
+    }
+
+    /// Products of signed lanes, and saturated sums of neighbours.
+    fn dot_i8(&mut self, a: Value, b: Value) -> Value {
+        let low = self.widening_product(Half::Low, Sign::S, a, b);
+        let high = self.widening_product(Half::High, Sign::S, a, b);
+        let (low, high) = (self.pairwise_sums(low), self.pairwise_sums(high));
+        self.builder.ins().snarrow(low, high)
+    }
+
+    /// A product and a sum, each rounded: fused ones would not be the same on every machine.
+    fn mul_add(&mut self, ty: Type, negate: bool) -> Value {
+        let c = self.pop_as(ty);
+        let (a, b) = self.pop2_as(ty);
+        let a = if negate { self.builder.ins().fneg(a) } else { a };
+        let product = self.builder.ins().fmul(a, b);
+        self.builder.ins().fadd(product, c)
     }
 
     /// In each lane, `yes` if the first of the pair is less than the second, else `no`.

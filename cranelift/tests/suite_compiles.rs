@@ -30,7 +30,18 @@ fn every_module_compiles() {
     let mut compiled = 0;
     for settings in all_settings() {
         let compiler = compiler(&settings);
-        for file in spec(SpecVersion::V2).chain([Proposal::Simd, Proposal::MultiMemory].into_iter().flat_map(proposal)) {
+        for file in spec(SpecVersion::V2).chain(
+            [
+                Proposal::Simd,
+                Proposal::MultiMemory,
+                Proposal::Memory64,
+                Proposal::RelaxedSimd,
+                Proposal::Threads,
+                Proposal::WideArithmetic,
+            ]
+            .into_iter()
+            .flat_map(proposal),
+        ) {
             for bytes in modules(file.raw()) {
                 let input = Input::binary(bytes).unwrap_or_else(|e| panic!("{}: {e}", file.name()));
                 for function in input.functions() {

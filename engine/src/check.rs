@@ -139,6 +139,8 @@ pub(crate) fn memory_type(ty: &MemoryType) -> Option<()> {
     ensure(ty.page_size_log2 == 16 || ty.page_size_log2 == 0)?;
     let bits = if ty.memory64 { 64 } else { 32 };
     let most = ((1u128 << bits) >> ty.page_size_log2).min(u128::from(u64::MAX)) as u64;
+    // Other threads must know how far it can grow.
+    ensure(!ty.shared || ty.limits.max.is_some())?;
     limits(&ty.limits, most)
 }
 

@@ -102,7 +102,8 @@ impl<T: 'static> Store<T> {
     pub fn new(engine: &Engine, data: T) -> Result<Store<T>, Error> {
         let config = &engine.inner.config;
         let types = engine.inner.types.clone();
-        let options = rt::StoreOptions { stack_size: config.stack_size, max_memory: config.max_memory, types };
+        let memory = rt::MemoryLimit::new(config.max_memory);
+        let options = rt::StoreOptions { stack_size: config.stack_size, memory, types };
         let runtime = rt::Store::new(&engine.inner.space, options)?;
         let inner = Box::new(StoreInner { runtime, modules: HashMap::new(), data, engine: engine.clone() });
         let inner = NonNull::from(Box::leak(inner));

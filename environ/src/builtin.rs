@@ -67,6 +67,12 @@ builtins! {
     MemoryCopy memory_copy(dst_memory: I32, src_memory: I32, dst: I64, src: I64, len: I64);
     /// `memory.init`.
     MemoryInit memory_init(memory: I32, data: I32, dst: I64, src: I32, len: I32);
+    /// `memory.atomic.wait32` at `index + offset`: 0 woken, 1 another value, 2 timed out. `timeout` in ns, negative for none.
+    AtomicWait32 atomic_wait32(memory: I32, index: I64, offset: I64, expected: I32, timeout: I64) -> I32;
+    /// `memory.atomic.wait64`.
+    AtomicWait64 atomic_wait64(memory: I32, index: I64, offset: I64, expected: I64, timeout: I64) -> I32;
+    /// `memory.atomic.notify` at `index + offset`: how many were woken.
+    AtomicNotify atomic_notify(memory: I32, index: I64, offset: I64, count: I32) -> I32;
     /// `data.drop`.
     DataDrop data_drop(data: I32);
     /// `table.grow` of a table of functions; entries before, or -1. `init` is a funcref record or null.

@@ -10,6 +10,8 @@ use wasmparser::WasmFeatures;
 pub struct Features(WasmFeatures);
 
 impl Features {
+    /// WebAssembly 1.0, with mutable globals.
+    pub const WASM1: Features = Features(WasmFeatures::WASM1);
     /// WebAssembly 2.0.
     pub const WASM2: Features = Features(WasmFeatures::WASM2);
     /// Everything that is supported: WebAssembly 2.0 and these proposals.
@@ -17,6 +19,11 @@ impl Features {
         WasmFeatures::WASM2
             .union(WasmFeatures::EXTENDED_CONST)
             .union(WasmFeatures::MULTI_MEMORY)
+            .union(WasmFeatures::MEMORY64)
+            .union(WasmFeatures::THREADS)
+            .union(WasmFeatures::RELAXED_SIMD)
+            .union(WasmFeatures::WIDE_ARITHMETIC)
+            .union(WasmFeatures::CUSTOM_PAGE_SIZES)
             .union(WasmFeatures::FUNCTION_REFERENCES)
             .union(WasmFeatures::TAIL_CALL)
             // Recursion groups, subtypes of functions and the bottom types. Objects are refused: see `decode::objects`.

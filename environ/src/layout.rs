@@ -2,6 +2,7 @@
 
 use crate::index::*;
 use crate::module::Module;
+use crate::types::MemoryType;
 use crate::vm::*;
 use std::mem::{offset_of, size_of};
 
@@ -10,16 +11,14 @@ use std::mem::{offset_of, size_of};
 pub struct VmLayout {
     func_imports: u32,
     table_imports: u32,
-    memory_imports: u32,
     global_imports: u32,
-    memories: u32,
+    memories: Vec<Place>,
     tables: u32,
     globals: u32,
     type_ids: u32,
     func_refs: u32,
     size: u32,
     escaping: Vec<FuncIndex>,
-    num_imported_memories: u32,
     num_imported_tables: u32,
     num_imported_globals: u32,
 }
@@ -41,12 +40,15 @@ impl VmLayout {
             start
         };
         let word = size_of::<usize>();
-        let memories = module.memories.len() - module.num_imported_memories as usize;
+        let imported_memories = module.num_imported_memories as usize;
+        // A shared memory has one description for all who have it, as an imported one has.
+        let shared = module.memories.values().skip(imported_memories).map(|ty| ty.shared);
+        let (shared, memories): (Vec<bool>, Vec<bool>) = shared.partition(|&shared| shared);
         let tables = module.tables.len() - module.num_imported_tables as usize;
         let globals = module.globals.len() - module.num_imported_globals as usize;
         // Memories first: hot, and in reach of an 8-bit displacement.
-        let layout_memories = take(memories, size_of::<VmMemory>(), 8);
-        let memory_imports = take(module.num_imported_memories as usize, word, 8);
+        let own = take(memories.len(), size_of::<VmMemory>(), 8);
+        let pointers = take(imported_memories + shared.len(), word, 8);
         let layout_tables = take(tables, size_of::<VmTable>(), 8);
         let table_imports = take(module.num_imported_tables as usize, word, 8);
         let layout_globals = take(globals, size_of::<VmGlobal>(), 16);
@@ -55,19 +57,26 @@ impl VmLayout {
         let type_ids = take(module.types.len(), 4, 4);
         let func_refs = take(module.escaping.len(), size_of::<VmFuncRef>(), 8);
         let size = take(0, 0, 16);
+        let (mut own, mut pointers) = (own, pointers);
+        let memory_place = |(i, ty): (MemoryIndex, &MemoryType)| {
+            let behind_pointer = module.defined_memory(i).is_none() || ty.shared;
+            let (next, size) = if behind_pointer { (&mut pointers, word) } else { (&mut own, size_of::<VmMemory>()) };
+            let at = *next;
+            *next += size as u32;
+            if behind_pointer { Place::Pointer(at) } else { Place::Inline(at) }
+        };
+        let memories = module.memories.iter().map(memory_place).collect();
         VmLayout {
             func_imports,
             table_imports,
-            memory_imports,
             global_imports,
-            memories: layout_memories,
+            memories,
             tables: layout_tables,
             globals: layout_globals,
             type_ids,
             func_refs,
             size,
             escaping: module.escaping.clone(),
-            num_imported_memories: module.num_imported_memories,
             num_imported_tables: module.num_imported_tables,
             num_imported_globals: module.num_imported_globals,
         }
@@ -96,7 +105,7 @@ impl VmLayout {
 
     /// Where a memory is.
     pub fn memory(&self, i: MemoryIndex) -> Place {
-        place(i.as_u32(), self.num_imported_memories, self.memory_imports, self.memories, size_of::<VmMemory>())
+        self.memories[i.as_u32() as usize]
     }
 
     /// Where a table is.

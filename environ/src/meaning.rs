@@ -1,4 +1,4 @@
-//! What scalar operators mean, as pure functions (spec section 4.3): what compilers fold constants with and are tested
+//! What scalar operators, and those vector operators that are more than an operator in each lane, mean, as pure functions (spec section 4.3): what compilers fold constants with and are tested
 //! against.
 //!
 //! Values travel as bits in a `u64`. Of a 32-bit operand only the low half counts, and a 32-bit result has a zero upper half.
@@ -109,6 +109,76 @@ pub const fn int_divide(width: IntWidth, op: IntDivide, a: u64, b: u64) -> Resul
         IntDivide::RemU => a % b,
     };
     Ok(zero_extend(width, result))
+}
+
+/// Integer operations on 128 bits: `operands` are as on the stack, the low half of the first one first; `Multiply` takes two.
+/// Gives the low and the high half.
+pub const fn int_wide(op: Wide, operands: [u64; 4]) -> (u64, u64) {
+    const fn join(low: u64, high: u64) -> u128 {
+        (high as u128) << 64 | low as u128
+    }
+    let [a, b, c, d] = operands;
+    let result = match op {
+        Wide::Add => join(a, b).wrapping_add(join(c, d)),
+        Wide::Sub => join(a, b).wrapping_sub(join(c, d)),
+        Wide::Multiply(Sign::S) => (a as i64 as i128).wrapping_mul(b as i64 as i128) as u128,
+        Wide::Multiply(Sign::U) => a as u128 * b as u128,
+    };
+    (result as u64, (result >> 64) as u64)
+}
+
+/// What an atomic read-modify-write operation leaves in memory, of `old` there and the operand: only the low `size` bytes count.
+pub const fn atomic_rmw(op: AtomicRmw, old: u64, operand: u64) -> u64 {
+    match op {
+        AtomicRmw::Add => old.wrapping_add(operand),
+        AtomicRmw::Sub => old.wrapping_sub(operand),
+        AtomicRmw::And => old & operand,
+        AtomicRmw::Or => old | operand,
+        AtomicRmw::Xor => old ^ operand,
+        AtomicRmw::Xchg => operand,
+    }
+}
+
+/// `i16x8.relaxed_dot_i8x16_i7x16_s` in the deterministic profile: both operands are signed, and sums are saturated. Vectors have lane 0 in their low
+/// bits.
+pub fn vec_dot_i8(a: u128, b: u128) -> u128 {
+    let (a, b) = (a.to_le_bytes(), b.to_le_bytes());
+    let product = |i: usize| i16::from(a[i].cast_signed()) * i16::from(b[i].cast_signed());
+    (0..8).fold(0, |out, i| {
+        let sum = product(2 * i).saturating_add(product(2 * i + 1));
+        out | u128::from(sum.cast_unsigned()) << (16 * i)
+    })
+}
+
+/// Vector operations of three operands. The relaxed ones are as in the deterministic profile (spec section 4.3.5): a product and
+/// a sum are rounded each, and where a NaN is open the lane has the positive canonical one.
+pub fn vec_ternary(op: VecTernary, a: u128, b: u128, c: u128) -> u128 {
+    match op {
+        VecTernary::Bitselect => a & c | b & !c,
+        VecTernary::MulAdd(shape) => mul_add(shape, false, a, b, c),
+        VecTernary::NegMulAdd(shape) => mul_add(shape, true, a, b, c),
+        VecTernary::DotI8Add => {
+            let dot = vec_dot_i8(a, b);
+            let half = |i: u32| i32::from((dot >> (16 * i)) as i16);
+            (0..4).fold(0, |out, i| {
+                let lane = (half(2 * i) + half(2 * i + 1)).wrapping_add((c >> (32 * i)) as i32);
+                out | u128::from(lane.cast_unsigned()) << (32 * i)
+            })
+        }
+    }
+}
+
+fn mul_add(shape: FloatShape, negate: bool, a: u128, b: u128, c: u128) -> u128 {
+    let (width, bits) = match shape {
+        FloatShape::F32x4 => (FloatWidth::F32, 32),
+        FloatShape::F64x2 => (FloatWidth::F64, 64),
+    };
+    (0..128 / bits).fold(0, |out, i| {
+        let lane = |v: u128| (v >> (bits * i)) as u64 & (u64::MAX >> (64 - bits));
+        let a = if negate { float_unary(width, FloatUnary::Neg, lane(a)) } else { lane(a) };
+        let product = float_binary(width, FloatBinary::Mul, a, lane(b));
+        out | u128::from(float_binary(width, FloatBinary::Add, product, lane(c))) << (bits * i)
+    })
 }
 
 /// Integer comparisons.

@@ -127,6 +127,63 @@ pub enum Sign {
     U,
 }
 
+/// Integer operations on 128 bits (the proposal "wide arithmetic"): operands and results are pairs of `i64`, the low half
+/// below the high one.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Wide {
+    /// `i64.add128`.
+    Add,
+    /// `i64.sub128`.
+    Sub,
+    /// `i64.mul_wide_s/u`: of two single `i64`.
+    Multiply(Sign),
+}
+
+/// What an atomic operation takes or gives, and how much of memory it touches: the narrow ones zero-extend what they read.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs, reason = "the value's type, and the bits in memory where they are fewer")]
+pub enum AtomicAccess {
+    I32,
+    I64,
+    I32As8,
+    I32As16,
+    I64As8,
+    I64As16,
+    I64As32,
+}
+
+impl AtomicAccess {
+    /// Bytes in memory; also the required alignment.
+    pub const fn size(self) -> u32 {
+        match self {
+            AtomicAccess::I32As8 | AtomicAccess::I64As8 => 1,
+            AtomicAccess::I32As16 | AtomicAccess::I64As16 => 2,
+            AtomicAccess::I32 | AtomicAccess::I64As32 => 4,
+            AtomicAccess::I64 => 8,
+        }
+    }
+
+    /// Width of the value.
+    pub const fn width(self) -> IntWidth {
+        match self {
+            AtomicAccess::I32 | AtomicAccess::I32As8 | AtomicAccess::I32As16 => IntWidth::W32,
+            AtomicAccess::I64 | AtomicAccess::I64As8 | AtomicAccess::I64As16 | AtomicAccess::I64As32 => IntWidth::W64,
+        }
+    }
+}
+
+/// Atomic read-modify-write operations; each gives what was there before.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs, reason = "named as in the specification")]
+pub enum AtomicRmw {
+    Add,
+    Sub,
+    And,
+    Or,
+    Xor,
+    Xchg,
+}
+
 /// What a float-to-integer conversion does with a value that does not fit.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Overflow {
@@ -375,6 +432,8 @@ pub enum VecBinary {
     Dot,
     /// `i16x8.q15mulr_sat_s`.
     Q15MulrSat,
+    /// `i16x8.relaxed_dot_i8x16_i7x16_s`: both operands signed, the sums of neighbours saturated.
+    DotI8,
     Compare(IntShape, IntCompare),
     FloatCompare(FloatShape, FloatCompare),
     /// `Copysign` does not occur.
@@ -389,6 +448,12 @@ pub enum VecBinary {
 #[allow(missing_docs, reason = "named as in the specification")]
 pub enum VecTernary {
     Bitselect,
+    /// `relaxed_madd`: a product, rounded, and a sum, rounded.
+    MulAdd(FloatShape),
+    /// `relaxed_nmadd`: the same with the first operand negated.
+    NegMulAdd(FloatShape),
+    /// `i32x4.relaxed_dot_i8x16_i7x16_add_s`: sums of neighbours in what `DotI8` gives, and the third operand.
+    DotI8Add,
 }
 
 /// Vector shifts by an i32.
@@ -477,6 +542,15 @@ pub trait Operators {
     fn memory_init(&mut self, memory: MemoryIndex, data: DataIndex) -> Self::Output;
     fn data_drop(&mut self, data: DataIndex) -> Self::Output;
 
+    fn atomic_load(&mut self, access: AtomicAccess, arg: MemArg) -> Self::Output;
+    fn atomic_store(&mut self, access: AtomicAccess, arg: MemArg) -> Self::Output;
+    fn atomic_rmw(&mut self, access: AtomicAccess, op: AtomicRmw, arg: MemArg) -> Self::Output;
+    fn atomic_cmpxchg(&mut self, access: AtomicAccess, arg: MemArg) -> Self::Output;
+    /// `memory.atomic.wait32/64`.
+    fn atomic_wait(&mut self, width: IntWidth, arg: MemArg) -> Self::Output;
+    fn atomic_notify(&mut self, arg: MemArg) -> Self::Output;
+    fn atomic_fence(&mut self) -> Self::Output;
+
     fn ref_null(&mut self, heap: HeapType) -> Self::Output;
     fn ref_is_null(&mut self) -> Self::Output;
     fn ref_func(&mut self, func: FuncIndex) -> Self::Output;
@@ -507,6 +581,7 @@ pub trait Operators {
     fn int_binary(&mut self, width: IntWidth, op: IntBinary) -> Self::Output;
     fn int_divide(&mut self, width: IntWidth, op: IntDivide) -> Self::Output;
     fn int_compare(&mut self, width: IntWidth, op: IntCompare) -> Self::Output;
+    fn int_wide(&mut self, op: Wide) -> Self::Output;
     fn float_unary(&mut self, width: FloatWidth, op: FloatUnary) -> Self::Output;
     fn float_binary(&mut self, width: FloatWidth, op: FloatBinary) -> Self::Output;
     fn float_compare(&mut self, width: FloatWidth, op: FloatCompare) -> Self::Output;

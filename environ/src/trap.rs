@@ -56,6 +56,10 @@ traps! {
     NullFunctionReference = 13, "null function reference";
     /// `throw_ref` of null.
     NullExceptionReference = 14, "null exception reference";
+    /// An atomic access whose address is not a multiple of its size.
+    UnalignedAtomic = 15, "unaligned atomic";
+    /// `memory.atomic.wait` on a memory that no other thread can have.
+    ExpectedSharedMemory = 16, "expected shared memory";
 }
 
 impl std::fmt::Display for TrapCode {

@@ -1,4 +1,4 @@
-//! Every operator of WebAssembly 2.0 from text through the binary format and the visitor back to text: the rows of
+//! Every operator from text through the binary format and the visitor back to text: the rows of
 //! `visit.rs` against the opcodes of an assembler.
 
 use sconce_environ::decode::{Features, decode};
@@ -39,6 +39,12 @@ fn widened(lane: NarrowLane) -> (&'static str, &'static str) {
         NarrowLane::B2 => ("i16x8", "i32x4"),
         NarrowLane::B4 => ("i32x4", "i64x2"),
     }
+}
+
+/// The value's type, the bits in memory where they are fewer, and what says that they are extended.
+fn atomic(access: AtomicAccess) -> (&'static str, String, &'static str) {
+    let (ty, bits) = (int(access.width()), access.size() * 8);
+    if ty.ends_with(&bits.to_string()) { (ty, String::new(), "") } else { (ty, bits.to_string(), "_u") }
 }
 
 /// Writes operators as text.
@@ -204,6 +210,31 @@ impl Operators for Printer {
     fn data_drop(&mut self, data: DataIndex) -> Done {
         self.line(format!("data.drop {}", data.as_u32()))
     }
+    fn atomic_load(&mut self, access: AtomicAccess, arg: MemArg) -> Done {
+        let (ty, bits, u) = atomic(access);
+        self.access(format!("{ty}.atomic.load{bits}{u}"), arg)
+    }
+    fn atomic_store(&mut self, access: AtomicAccess, arg: MemArg) -> Done {
+        let (ty, bits, _) = atomic(access);
+        self.access(format!("{ty}.atomic.store{bits}"), arg)
+    }
+    fn atomic_rmw(&mut self, access: AtomicAccess, op: AtomicRmw, arg: MemArg) -> Done {
+        let (ty, bits, u) = atomic(access);
+        self.access(format!("{ty}.atomic.rmw{bits}.{}{u}", low(op)), arg)
+    }
+    fn atomic_cmpxchg(&mut self, access: AtomicAccess, arg: MemArg) -> Done {
+        let (ty, bits, u) = atomic(access);
+        self.access(format!("{ty}.atomic.rmw{bits}.cmpxchg{u}"), arg)
+    }
+    fn atomic_wait(&mut self, width: IntWidth, arg: MemArg) -> Done {
+        self.access(format!("memory.atomic.wait{}", &int(width)[1..]), arg)
+    }
+    fn atomic_notify(&mut self, arg: MemArg) -> Done {
+        self.access("memory.atomic.notify".to_owned(), arg)
+    }
+    fn atomic_fence(&mut self) -> Done {
+        self.line("atomic.fence")
+    }
     fn ref_null(&mut self, heap: HeapType) -> Done {
         self.line(format!("ref.null {heap}"))
     }
@@ -275,6 +306,13 @@ impl Operators for Printer {
     }
     fn int_compare(&mut self, width: IntWidth, op: IntCompare) -> Done {
         self.line(format!("{}.{}", int(width), snake(op)))
+    }
+    fn int_wide(&mut self, op: Wide) -> Done {
+        self.line(match op {
+            Wide::Add => "i64.add128".to_owned(),
+            Wide::Sub => "i64.sub128".to_owned(),
+            Wide::Multiply(s) => format!("i64.mul_wide_{}", low(s)),
+        })
     }
     fn float_unary(&mut self, width: FloatWidth, op: FloatUnary) -> Done {
         self.line(format!("{}.{}", low(width), low(op)))
@@ -362,6 +400,7 @@ impl Operators for Printer {
             }
             VecBinary::Dot => "i32x4.dot_i16x8_s".to_owned(),
             VecBinary::Q15MulrSat => "i16x8.q15mulr_sat_s".to_owned(),
+            VecBinary::DotI8 => "i16x8.relaxed_dot_i8x16_i7x16_s".to_owned(),
             VecBinary::Compare(shape, op) => format!("{}.{}", low(shape), snake(op)),
             VecBinary::FloatCompare(shape, op) => format!("{}.{}", low(shape), low(op)),
             VecBinary::Float(shape, op) => format!("{}.{}", low(shape), low(op)),
@@ -370,7 +409,12 @@ impl Operators for Printer {
         })
     }
     fn vec_ternary(&mut self, op: VecTernary) -> Done {
-        self.line(format!("v128.{}", low(op)))
+        self.line(match op {
+            VecTernary::Bitselect => "v128.bitselect".to_owned(),
+            VecTernary::MulAdd(shape) => format!("{}.relaxed_madd", low(shape)),
+            VecTernary::NegMulAdd(shape) => format!("{}.relaxed_nmadd", low(shape)),
+            VecTernary::DotI8Add => "i32x4.relaxed_dot_i8x16_i7x16_add_s".to_owned(),
+        })
     }
     fn vec_shift(&mut self, shape: IntShape, op: VecShift) -> Done {
         self.line(format!("{}.{}", low(shape), snake(op)))
@@ -493,7 +537,40 @@ f32x4.convert_i32x4_{s|u}
 f64x2.convert_low_i32x4_{s|u}
 f32x4.demote_f64x2_zero
 f64x2.promote_low_f32x4
+{f32x4|f64x2}.relaxed_{madd|nmadd}
+i16x8.relaxed_dot_i8x16_i7x16_s
+i32x4.relaxed_dot_i8x16_i7x16_add_s
+i64.{add128|sub128|mul_wide_s|mul_wide_u}
+i32.atomic.{load|store|rmw.add|rmw.sub|rmw.and|rmw.or|rmw.xor|rmw.xchg|rmw.cmpxchg} offset=9 align=4
+i64.atomic.{load|store|rmw.add|rmw.sub|rmw.and|rmw.or|rmw.xor|rmw.xchg|rmw.cmpxchg} offset=9 align=8
+{i32|i64}.atomic.{load8_u|store8} offset=9 align=1
+{i32|i64}.atomic.{load16_u|store16} offset=9 align=2
+i64.atomic.{load32_u|store32} offset=9 align=4
+{i32|i64}.atomic.rmw8.{add|sub|and|or|xor|xchg|cmpxchg}_u offset=9 align=1
+{i32|i64}.atomic.rmw16.{add|sub|and|or|xor|xchg|cmpxchg}_u offset=9 align=2
+i64.atomic.rmw32.{add|sub|and|or|xor|xchg|cmpxchg}_u offset=9 align=4
+memory.atomic.{notify|wait32} offset=9 align=4
+memory.atomic.wait64 offset=9 align=8
+atomic.fence
 ";
+
+/// Relaxed operators that are others here: the deterministic profile has them so.
+const RELAXED: &[(&str, &str)] = &[
+    ("i8x16.relaxed_swizzle", "i8x16.swizzle"),
+    ("i32x4.relaxed_trunc_f32x4_s", "i32x4.trunc_sat_f32x4_s"),
+    ("i32x4.relaxed_trunc_f32x4_u", "i32x4.trunc_sat_f32x4_u"),
+    ("i32x4.relaxed_trunc_f64x2_s_zero", "i32x4.trunc_sat_f64x2_s_zero"),
+    ("i32x4.relaxed_trunc_f64x2_u_zero", "i32x4.trunc_sat_f64x2_u_zero"),
+    ("i8x16.relaxed_laneselect", "v128.bitselect"),
+    ("i16x8.relaxed_laneselect", "v128.bitselect"),
+    ("i32x4.relaxed_laneselect", "v128.bitselect"),
+    ("i64x2.relaxed_laneselect", "v128.bitselect"),
+    ("f32x4.relaxed_min", "f32x4.min"),
+    ("f32x4.relaxed_max", "f32x4.max"),
+    ("f64x2.relaxed_min", "f64x2.min"),
+    ("f64x2.relaxed_max", "f64x2.max"),
+    ("i16x8.relaxed_q15mulr_s", "i16x8.q15mulr_sat_s"),
+];
 
 /// Blocks, whose bodies are typed.
 const BLOCKS: &str = "block (result funcref),unreachable,br_on_non_null 0,unreachable,end,drop,block,unreachable,block (result i32),unreachable,block (type 2),unreachable,if,else,end,unreachable,\
@@ -505,20 +582,27 @@ const BLOCKS: &str = "block (result funcref),unreachable,br_on_non_null 0,unreac
 fn every_operator_arrives_as_what_it_is() {
     let mut operators = Vec::new();
     OPERATORS.lines().filter(|l| !l.is_empty()).for_each(|line| expand(line, &mut operators));
-    // The opcodes of WebAssembly 2.0 without `block`, `loop`, `if`, `else` and `end`, and six of 3.0 that take and give what is there;
-    // `br_table` twice, `ref.null` twice, and the typed `select` of seven types.
+    // The opcodes of WebAssembly 2.0 without `block`, `loop`, `if`, `else` and `end`; `br_table` twice, `ref.null` twice, and
+    // the typed `select` of seven types. Of relaxed SIMD 20, less those that are others here, of wide arithmetic 4, of threads 67; six of 3.0
+    // that take and give what is there.
     let distinct: std::collections::BTreeSet<_> = operators.iter().map(|o| o.split(' ').next()).collect();
-    assert_eq!(operators.len(), 432 + 6 + 1 + 1 + 6);
-    assert_eq!(distinct.len(), 432 + 6 - 1, "the two kinds of `select` share a name");
+    let opcodes = 432 + 20 - RELAXED.len() + 4 + 67 + 6;
+    assert_eq!(operators.len(), opcodes + 1 + 1 + 6);
+    assert_eq!(distinct.len(), opcodes - 1, "the two kinds of `select` share a name");
 
     let mut lines = Vec::new();
-    for operator in operators {
+    let relaxed = RELAXED.iter().map(|&(written, seen)| (written.to_owned(), seen.to_owned()));
+    let mut written = Vec::new();
+    for (operator, seen) in operators.into_iter().map(|o| (o.clone(), o)).chain(relaxed) {
         // After it every operand is there, whatever its type.
-        lines.extend(["unreachable".to_owned(), operator]);
+        lines.extend(["unreachable".to_owned(), seen]);
+        written.extend(["unreachable".to_owned(), operator]);
     }
-    lines.extend(["unreachable".to_owned()]);
-    lines.extend(BLOCKS.split(',').map(str::to_owned));
-    let body = lines.join("\n");
+    for lines in [&mut lines, &mut written] {
+        lines.extend(["unreachable".to_owned()]);
+        lines.extend(BLOCKS.split(',').map(str::to_owned));
+    }
+    let body = written.join("\n");
     let text = format!(
         "(module (type (func)) (type (func (result i64))) (type (func (param f32) (result f32 i32)))
             (memory 1) (global i32 (i32.const 0)) (global (mut i32) (i32.const 0))

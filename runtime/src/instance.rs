@@ -10,6 +10,7 @@ use crate::global::Global;
 use crate::handle::{FuncHandle, Item, StoreId};
 use crate::memory::Memory;
 use crate::module::LoadedModule;
+use crate::shared::SharedMemory;
 use crate::store::Store;
 use crate::table::Table;
 use sconce_environ::const_expr::{self, ConstContext};
@@ -269,10 +270,23 @@ unsafe fn define_memories(store: &mut Store, instance: &mut Instance) -> Result<
     let module = instance.module.clone();
     for i in instance.memories.len()..module.module().memories.len() {
         let i = MemoryIndex::from_u32(i as u32);
-        let vm = instance.field::<VmMemory>(inline(module.layout().memory(i)));
-        // SAFETY: the context outlives the memory.
-        let memory = unsafe { Memory::new(module.module().memories[i], module.bounds(), vm, &mut store.budget)? };
-        instance.memories.push(store.add_memory(memory).index);
+        let ty = module.module().memories[i];
+        let handle = match module.layout().memory(i) {
+            Place::Inline(offset) => {
+                // SAFETY: the context outlives the memory.
+                let memory = unsafe { Memory::new(ty, module.bounds(), instance.field(offset), &mut store.budget)? };
+                store.add_memory(memory)
+            }
+            // One that other stores may have: its description is not this instance's.
+            Place::Pointer(offset) => {
+                let memory = SharedMemory::new(ty, module.bounds(), store.budget.limit())?;
+                let handle = store.add_shared_memory(&memory);
+                // SAFETY: the store keeps the memory as long as it lives.
+                unsafe { instance.field::<*mut VmMemory>(offset).write(memory.vm()) };
+                handle
+            }
+        };
+        instance.memories.push(handle.index);
     }
     Ok(())
 }

@@ -42,6 +42,7 @@
 
 mod activation;
 mod backtrace;
+mod budget;
 mod builtins;
 mod code;
 mod enter;
@@ -57,6 +58,7 @@ mod interrupt;
 mod lazy_pages;
 mod memory;
 mod module;
+mod shared;
 mod stack;
 mod store;
 mod stubs;
@@ -67,6 +69,7 @@ mod tests;
 mod traps;
 
 pub use backtrace::{RawBacktrace, RawFrame};
+pub use budget::MemoryLimit;
 pub use code::{CodeRegion, CodeSpace, Tables};
 pub use enter::{Failure, Stop, host_call};
 pub use error::{InstantiateError, OutOfBounds, ResourceError};
@@ -79,6 +82,7 @@ pub use interrupt::InterruptHandle;
 pub use lazy_pages::{CHUNK, Digest, LazySource, TableBytes};
 pub use module::{LoadedModule, ModuleParts};
 pub use sconce_x64::{Class, Signature};
+pub use shared::SharedMemory;
 pub use store::{Store, StoreOptions, caller_memory};
 pub use stubs::{EntryTrampoline, HostCallKind, HostTrampoline};
 pub use sys::space::guards_unavailable;

@@ -2,6 +2,7 @@
 
 use crate::activation::Shared;
 use crate::backtrace::{self, RawBacktrace};
+use crate::budget::{MemoryBudget, MemoryLimit};
 use crate::code::CodeSpace;
 use crate::enter::Stop;
 use crate::error::{InstantiateError, OutOfBounds, ResourceError};
@@ -10,8 +11,9 @@ use crate::global::Global;
 use crate::handle::*;
 use crate::instance::{self, Instance};
 use crate::interrupt::InterruptHandle;
-use crate::memory::{Memory, MemoryBudget};
+use crate::memory::Memory;
 use crate::module::LoadedModule;
+use crate::shared::SharedMemory;
 use crate::stack::WasmStack;
 use crate::sys::signal;
 use crate::table::Table;
@@ -31,15 +33,15 @@ use std::sync::{Arc, RwLock};
 pub struct StoreOptions {
     /// Bytes of its wasm stack, rounded up to pages; at least 64 KiB.
     pub stack_size: usize,
-    /// Bytes that all its memories and tables together may have; `None` is no limit.
-    pub max_memory: Option<u64>,
+    /// What all its memories and tables together may have. Stores of one program can share a limit.
+    pub memory: MemoryLimit,
     /// The engine's types, by which compiled code's type ids are compared.
     pub types: Arc<RwLock<TypeRegistry>>,
 }
 
 impl Default for StoreOptions {
     fn default() -> StoreOptions {
-        StoreOptions { stack_size: 8 << 20, max_memory: None, types: Arc::default() }
+        StoreOptions { stack_size: 8 << 20, memory: MemoryLimit::default(), types: Arc::default() }
     }
 }
 
@@ -93,7 +95,7 @@ impl Store {
         let mut store = Box::new(Store {
             id: StoreId::next(),
             shared,
-            budget: MemoryBudget { used: 0, limit: options.max_memory },
+            budget: MemoryBudget::new(&options.memory),
             types: options.types,
             memories: Vec::new(),
             tables: Vec::new(),
@@ -215,16 +217,39 @@ impl Store {
 
     // Memories.
 
+    /// The limit on its memories and tables.
+    pub fn memory_limit(&self) -> &MemoryLimit {
+        self.budget.limit()
+    }
+
     /// A memory of the host's.
     ///
     /// # Errors
     /// If it exceeds the limit or cannot be had.
     pub fn new_memory(&mut self, ty: MemoryType, bounds: BoundsStyle) -> Result<MemoryHandle, ResourceError> {
+        if ty.shared {
+            let memory = SharedMemory::new(ty, bounds, self.budget.limit())?;
+            return Ok(self.add_shared_memory(&memory));
+        }
         let mut vm = Box::new(VmMemory { base: null_mut(), length: 0.into() });
         // SAFETY: the box stays in the store, which drops it after the memory.
         let memory = unsafe { Memory::new(ty, bounds, &mut *vm, &mut self.budget)? };
         self.own_memories.push(vm);
         Ok(self.add_memory(memory))
+    }
+
+    /// A memory that other stores may have too. Given twice, it is one memory of the store.
+    pub fn add_shared_memory(&mut self, memory: &SharedMemory) -> MemoryHandle {
+        let known = self.memories.iter().position(|m| m.shared().is_some_and(|m| m.same(memory)));
+        match known {
+            Some(index) => MemoryHandle { store: self.id, index: index as u32 },
+            None => self.add_memory(Memory::from_shared(memory.clone())),
+        }
+    }
+
+    /// What other stores may have of a memory; `None` if it is not shared.
+    pub fn shared_memory(&self, m: MemoryHandle) -> Option<SharedMemory> {
+        self.memory(m).shared().cloned()
     }
 
     pub(crate) fn add_memory(&mut self, memory: Memory) -> MemoryHandle {

@@ -1,7 +1,8 @@
 //! Tables. One of functions has entries that `call_indirect` reads inline; one of other references has 32-bit handles.
 
+use crate::budget::MemoryBudget;
 use crate::error::{OutOfBounds, ResourceError};
-use crate::memory::MemoryBudget;
+
 use sconce_environ::index::TypeId;
 use sconce_environ::types::{RefKind, TableType};
 use sconce_environ::vm::{NO_TYPE, VmFuncRef, VmTable, VmTableEntry};
@@ -121,7 +122,7 @@ impl Table {
             Elements::Handles(v) => v.try_reserve(more),
         };
         if reserved.is_err() {
-            budget.used -= bytes;
+            budget.give_back(bytes);
             return Err(refused);
         }
         let after = wanted as usize;

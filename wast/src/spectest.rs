@@ -24,6 +24,8 @@ pub(crate) fn define(store: &mut Store<()>, linker: &mut Linker<()>, print: Opti
     let memory_type = MemoryType { limits: Limits { min: 1, max: Some(2) }, memory64: false, shared: false, page_size_log2: 16 };
     let memory = Memory::new(&mut *store, memory_type)?;
     linker.define(&mut *store, MODULE, "memory", memory)?;
+    let shared = Memory::new(&mut *store, MemoryType { shared: true, ..memory_type })?;
+    linker.define(&mut *store, MODULE, "shared_memory", shared)?;
 
     let line = move |values: &[&dyn std::fmt::Display]| {
         if let Some(print) = &print {

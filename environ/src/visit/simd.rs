@@ -245,5 +245,27 @@ where
     visit_f64x2_convert_low_i32x4_s() => vec_unary(VecUnary::ConvertLowF64x2(S));
     visit_f64x2_convert_low_i32x4_u() => vec_unary(VecUnary::ConvertLowF64x2(U));
     visit_f32x4_demote_f64x2_zero() => vec_unary(VecUnary::DemoteZero);
-    visit_f64x2_promote_low_f32x4() => vec_unary(VecUnary::PromoteLow);    }
+    visit_f64x2_promote_low_f32x4() => vec_unary(VecUnary::PromoteLow);
+    // Relaxed SIMD, as the deterministic profile has it (spec sections 4.3.5 and A.2): most do what an operator above does.
+    visit_i8x16_relaxed_swizzle() => vec_binary(VecBinary::Swizzle);
+    visit_i32x4_relaxed_trunc_f32x4_s() => vec_unary(VecUnary::TruncSatF32x4(S));
+    visit_i32x4_relaxed_trunc_f32x4_u() => vec_unary(VecUnary::TruncSatF32x4(U));
+    visit_i32x4_relaxed_trunc_f64x2_s_zero() => vec_unary(VecUnary::TruncSatF64x2Zero(S));
+    visit_i32x4_relaxed_trunc_f64x2_u_zero() => vec_unary(VecUnary::TruncSatF64x2Zero(U));
+    visit_f32x4_relaxed_madd() => vec_ternary(VecTernary::MulAdd(FloatShape::F32x4));
+    visit_f32x4_relaxed_nmadd() => vec_ternary(VecTernary::NegMulAdd(FloatShape::F32x4));
+    visit_f64x2_relaxed_madd() => vec_ternary(VecTernary::MulAdd(FloatShape::F64x2));
+    visit_f64x2_relaxed_nmadd() => vec_ternary(VecTernary::NegMulAdd(FloatShape::F64x2));
+    visit_i8x16_relaxed_laneselect() => vec_ternary(VecTernary::Bitselect);
+    visit_i16x8_relaxed_laneselect() => vec_ternary(VecTernary::Bitselect);
+    visit_i32x4_relaxed_laneselect() => vec_ternary(VecTernary::Bitselect);
+    visit_i64x2_relaxed_laneselect() => vec_ternary(VecTernary::Bitselect);
+    visit_f32x4_relaxed_min() => vec_binary(VecBinary::Float(FloatShape::F32x4, FloatBinary::Min));
+    visit_f32x4_relaxed_max() => vec_binary(VecBinary::Float(FloatShape::F32x4, FloatBinary::Max));
+    visit_f64x2_relaxed_min() => vec_binary(VecBinary::Float(FloatShape::F64x2, FloatBinary::Min));
+    visit_f64x2_relaxed_max() => vec_binary(VecBinary::Float(FloatShape::F64x2, FloatBinary::Max));
+    visit_i16x8_relaxed_q15mulr_s() => vec_binary(VecBinary::Q15MulrSat);
+    visit_i16x8_relaxed_dot_i8x16_i7x16_s() => vec_binary(VecBinary::DotI8);
+    visit_i32x4_relaxed_dot_i8x16_i7x16_add_s() => vec_ternary(VecTernary::DotI8Add);
+    }
 }

@@ -24,7 +24,7 @@ fn constant(op: ConstOp) -> ConstExpr {
 #[test]
 fn memories_grow_in_place_with_zeros_up_to_their_limits() {
     for bounds in [BoundsStyle::Guard, BoundsStyle::Explicit] {
-        let mut store = World::with(StoreOptions { max_memory: Some(5 << 16), ..StoreOptions::default() }).store;
+        let mut store = World::with(StoreOptions { memory: MemoryLimit::new(Some(5 << 16)), ..StoreOptions::default() }).store;
         let m = store.new_memory(memory_type(1, Some(3)), bounds).unwrap();
         // SAFETY: valid as long as the store.
         let base = unsafe { (*store.memory_vm(m)).base };
@@ -79,7 +79,7 @@ fn absurd_memories_are_errors() {
         let ty = MemoryType { memory64, ..memory_type(min, None) };
         assert!(store.new_memory(ty, BoundsStyle::Guard).is_err(), "{min}");
     }
-    assert_eq!(store.budget.used, 0);
+    assert_eq!(store.memory_limit().used(), 0);
 }
 
 #[test]
@@ -219,7 +219,7 @@ fn tables_are_bounded() {
         let t = store.new_table(funcs(1, Some(2)), 0).unwrap();
         assert_eq!((store.table_grow(t, 2, 0), store.table_grow(t, 1, 0)), (None, Some(1)));
         // Elements count as memory does, 32 bytes for each function.
-        let mut store = World::with(StoreOptions { max_memory: Some(2 << 16), ..StoreOptions::default() }).store;
+        let mut store = World::with(StoreOptions { memory: MemoryLimit::new(Some(2 << 16)), ..StoreOptions::default() }).store;
         let t = store.new_table(funcs(1024, None), 0).unwrap();
         assert_eq!((store.table_grow(t, 3073, 0), store.table_grow(t, 1024, 0)), (None, Some(1024)));
         let refused = store.new_table(funcs(2049, None), 0);
