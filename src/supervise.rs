@@ -17,6 +17,7 @@ use signal_hook::flag;
 use signal_hook::low_level::pipe;
 use std::fs::File;
 use std::io::{self, Read, Write};
+use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
@@ -100,6 +101,7 @@ pub fn supervise(
     guest: impl FnOnce(&Control) -> End + Send + 'static,
 ) -> io::Result<std::convert::Infallible> {
     let (mut pipe, wake) = UnixStream::pair()?;
+    let mut own = vec![pipe.as_raw_fd()];
     pipe.set_nonblocking(true)?;
     wake.set_nonblocking(true)?;
     let signal = Arc::new(AtomicUsize::new(0));
@@ -113,7 +115,9 @@ pub fn supervise(
         flag::register_conditional_default(number, seen.clone())?;
         flag::register(number, seen.clone())?;
         flag::register_usize(number, signal.clone(), number as usize)?;
-        pipe::register(number, wake.try_clone()?)?;
+        let wake = wake.try_clone()?;
+        own.push(wake.as_raw_fd());
+        pipe::register(number, wake)?;
     }
     let control =
         Arc::new(Control { timeout, handle: OnceLock::new(), reason: AtomicUsize::new(0), ending: AtomicBool::new(false), wake });
@@ -125,6 +129,9 @@ pub fn supervise(
         flags.restore();
         end.now()
     })?;
+    // From here on this thread uses these alone, and ends the process rather than returning. If it must share them with the guest's
+    // thread, system calls take longer, and that is all.
+    let _ = sconce_engine::keep_apart(&own);
     let mut kill_at = None;
     loop {
         let deadline = match (kill_at, timeout, control.handle.get()) {
