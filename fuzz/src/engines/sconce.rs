@@ -122,6 +122,8 @@ fn stop(error: &Error) -> Stop {
         TrapCode::IntegerDivideByZero => Stop::DivideByZero,
         TrapCode::InvalidConversionToInteger => Stop::InvalidConversion,
         TrapCode::NullReference | TrapCode::NullFunctionReference | TrapCode::NullExceptionReference => Stop::NullReference,
+        TrapCode::UnalignedAtomic => Stop::Unaligned,
+        TrapCode::ExpectedSharedMemory => Stop::WaitUnshared,
         TrapCode::StackOverflow | TrapCode::Interrupt => Stop::Exhausted,
     }
 }
