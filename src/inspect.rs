@@ -6,9 +6,9 @@ use crate::load;
 use crate::report::{Failure, print};
 use sconce_environ::decode::{Decoded, decode};
 use sconce_environ::features::Features;
-use sconce_environ::index::MemoryIndex;
+use sconce_environ::index::{MemoryIndex, TypeIndex};
 use sconce_environ::module::{EntityIndex, EntityType, Module};
-use sconce_environ::types::{Limits, MemoryType};
+use sconce_environ::types::{Limits, MemoryType, ValTypes};
 use serde_json::{Value, json};
 use std::fmt::Write;
 
@@ -45,7 +45,7 @@ fn to_text(file: &Inspected<'_>) -> String {
     let features = if proposals.is_empty() { "none beyond 1.0".to_owned() } else { proposals.join(", ") };
     let _ = writeln!(out, "proposals used: {features}");
 
-    section(&mut out, "types", module.types.keys().map(|i| format!("{}: {}", i.as_u32(), module.func_type(i))));
+    section(&mut out, "types", module.types.keys().map(|i| format!("{}: {}", i.as_u32(), type_text(module, i))));
     let imports = module.imports.iter();
     let import = |i: &sconce_environ::module::Import| {
         format!("\"{}\" \"{}\": {}", i.module.escape_debug(), i.name.escape_debug(), describe(module, &i.kind))
@@ -60,6 +60,7 @@ fn to_text(file: &Inspected<'_>) -> String {
         ("functions", module.num_defined_functions()),
         ("tables", module.tables.len() - module.num_imported_tables as usize),
         ("globals", module.globals.len() - module.num_imported_globals as usize),
+        ("tags", module.tags.len() - module.num_imported_tags as usize),
         ("element segments", module.elements.len()),
         ("data segments", module.data.len()),
     ];
@@ -106,7 +107,20 @@ fn describe(module: &Module, entity: &EntityType) -> String {
         EntityType::Table(ty) => ty.to_string(),
         EntityType::Memory(ty) => ty.to_string(),
         EntityType::Global(ty) => ty.to_string(),
+        EntityType::Tag(ty) => tag_text(module, *ty),
     }
+}
+
+/// A type; before it, what it is a subtype of and whether it can have subtypes, if that is not as in types without `sub`.
+fn type_text(module: &Module, index: TypeIndex) -> String {
+    let ty = &module.types[index];
+    let open = if ty.is_final { "" } else { "open, " };
+    let sub = ty.supertype.map(|s| format!("subtype of {}, ", s.as_u32())).unwrap_or_default();
+    format!("{open}{sub}{}", module.func_type(index))
+}
+
+fn tag_text(module: &Module, ty: TypeIndex) -> String {
+    format!("tag {}", ValTypes(&module.func_type(ty).params))
 }
 
 /// How much that is: `2 pages (128 KiB) at first, at most 16 (1 MiB)`.
@@ -171,7 +185,7 @@ fn to_json(file: &Inspected<'_>) -> Value {
     })
 }
 
-fn function(module: &Module, index: sconce_environ::index::TypeIndex) -> Value {
+fn function(module: &Module, index: TypeIndex) -> Value {
     let ty = module.func_type(index);
     let list = |types: &[sconce_environ::types::ValType]| types.iter().map(ToString::to_string).collect::<Vec<_>>();
     json!({ "kind": "function", "params": list(&ty.params), "results": list(&ty.results) })
@@ -200,5 +214,9 @@ fn entity(module: &Module, entity: &EntityType) -> Value {
         }),
         EntityType::Memory(ty) => memory(ty),
         EntityType::Global(ty) => json!({ "kind": "global", "content": ty.content.to_string(), "mutable": ty.mutable }),
+        EntityType::Tag(ty) => {
+            let values: Vec<String> = module.func_type(*ty).params.iter().map(ToString::to_string).collect();
+            json!({ "kind": "tag", "values": values })
+        }
     }
 }

@@ -220,7 +220,8 @@ impl fmt::Display for Shown<'_> {
                 let lane = |i: u32| (v >> (32 * i)) as i32;
                 write!(f, "i32x4:{},{},{},{}", lane(0), lane(1), lane(2), lane(3))
             }
-            Val::FuncRef(None) | Val::ExternRef(None) => f.write_str("null"),
+            Val::FuncRef(None) | Val::ExternRef(None) | Val::ExnRef(None) => f.write_str("null"),
+            Val::ExnRef(Some(_)) => f.write_str("exnref"),
             Val::FuncRef(Some(_)) => f.write_str("funcref"),
             Val::ExternRef(Some(_)) => f.write_str("externref"),
         }

@@ -271,6 +271,7 @@ fn print(result: Result<Vec<String>, Stopped>) -> End {
     }
     match &error {
         Error::Trap(trap) => report::error(&format!("{}{}{}", trap.code, backtrace(&error), advice(trap.code))),
+        Error::Exception(exception) => report::error(&format!("{exception}{}", backtrace(&error))),
         Error::Host(host) => report::error(&format!("{host}{}", backtrace(&error))),
         other => {
             report::error(&format!("{name}: {other}"));

@@ -2,7 +2,7 @@
 
 use crate::translate::Translator;
 use cranelift_codegen::ir::types::{I32, I64};
-use cranelift_codegen::ir::{InstBuilder, Value};
+use cranelift_codegen::ir::{InstBuilder, SigRef, Value};
 use sconce_environ::builtin::Builtin;
 use sconce_environ::layout::VmLayout;
 use smallvec::SmallVec;
@@ -10,14 +10,20 @@ use smallvec::SmallVec;
 impl Translator<'_> {
     /// Calls a builtin with what it takes beyond the VM context.
     pub(crate) fn builtin(&mut self, builtin: Builtin, args: &[Value]) -> Option<Value> {
+        let (signature, code, all) = self.builtin_call(builtin, args);
+        let inst = self.builder.ins().call_indirect(signature, code, &all);
+        self.builder.inst_results(inst).first().copied()
+    }
+
+    /// Signature, address and arguments of a builtin's call.
+    pub(crate) fn builtin_call(&mut self, builtin: Builtin, args: &[Value]) -> (SigRef, Value, SmallVec<[Value; 8]>) {
         let table = self.vmctx_constant(I64, VmLayout::BUILTINS);
         let code = self.constant(I64, table, builtin as u32 * size_of::<usize>() as u32);
         let signature = self.builtin_signature(builtin);
         let mut all: SmallVec<[Value; 8]> = SmallVec::new();
         all.push(self.env.vmctx);
         all.extend_from_slice(args);
-        let inst = self.builder.ins().call_indirect(signature, code, &all);
-        self.builder.inst_results(inst).first().copied()
+        (signature, code, all)
     }
 
     /// An index into one of the module's spaces, as a builtin takes it.

@@ -12,7 +12,7 @@ use crate::reference::Bounds;
 use crate::translate::{RESERVED_SOURCE_LOCATION_BIT, Translator};
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::{I32, I64};
-use cranelift_codegen::ir::{FuncRef, Inst, InstBuilder, Opcode, SourceLoc, Value};
+use cranelift_codegen::ir::{FuncRef, InstBuilder, Opcode, SourceLoc, Value};
 use sconce_environ::abi::{VALUE_SIZE, results_in_buffer};
 use sconce_environ::builtin::Builtin;
 use sconce_environ::index::*;
@@ -24,7 +24,7 @@ use std::mem::offset_of;
 
 /// What is called.
 #[derive(Copy, Clone, Debug)]
-enum Code {
+pub(crate) enum Code {
     /// A function of the module.
     Defined(FuncRef),
     /// The address of code.
@@ -168,24 +168,26 @@ impl Translator<'_> {
             self.builder.ins().stack_addr(I64, slot, 0)
         });
         let args = self.arguments(ty, callee.vmctx, buffer);
-        let inst = self.call_inst(ty, callee.code, &args);
+        let returned = self.emit_call_inst(ty, callee.code, &args);
         for (i, &ty) in results.iter().enumerate() {
             let value = match buffer {
-                None => self.builder.inst_results(inst)[i],
+                None => returned[i],
                 Some(buffer) => self.load_trusted(crate::types::clif_type(ty), Region::Results, buffer, (i * VALUE_SIZE) as u32),
             };
             self.push_typed(ty, value);
         }
     }
 
-    fn call_inst(&mut self, ty: TypeIndex, code: Code, args: &[Value]) -> Inst {
-        match code {
-            Code::Defined(func) => self.builder.ins().call(func, args),
-            Code::Address(code) => {
-                let signature = self.signature(ty);
-                self.builder.ins().call_indirect(signature, code, args)
-            }
+    fn emit_call_inst(&mut self, ty: TypeIndex, code: Code, args: &[Value]) -> SmallVec<[Value; 8]> {
+        let signature = self.signature(ty);
+        if !self.state.handlers.is_empty() {
+            return self.try_call(signature, code, args);
         }
+        let inst = match code {
+            Code::Defined(func) => self.builder.ins().call(func, args),
+            Code::Address(code) => self.builder.ins().call_indirect(signature, code, args),
+        };
+        self.builder.inst_results(inst).into()
     }
 
     /// Pops the arguments, calls in place of the function itself.

@@ -128,6 +128,7 @@ pub(crate) fn end(t: &mut Translator<'_>) {
     if let Kind::Loop { header } = frame.kind {
         t.builder.seal_block(header);
     }
+    t.end_handlers(frame.handlers);
     if t.state.reachable {
         let below = t.state.values.len() - results;
         t.state.values.drain(frame.height..below);
@@ -213,9 +214,9 @@ pub(crate) fn return_(t: &mut Translator<'_>) {
 }
 
 impl<'a> Translator<'a> {
-    fn push_frame(&mut self, kind: Kind, exit: Option<Block>, params: Types<'a>, results: Types<'a>) {
-        let height = self.state.values.len() - params.len();
-        self.state.control.push(Frame { kind, exit, branched: false, height, params, results });
+    pub(crate) fn push_frame(&mut self, kind: Kind, exit: Option<Block>, params: Types<'a>, results: Types<'a>) {
+        let (height, handlers) = (self.state.values.len() - params.len(), self.state.handlers.len());
+        self.state.control.push(Frame { kind, exit, branched: false, height, params, results, handlers });
     }
 
     /// A block with these parameters.
@@ -261,7 +262,7 @@ impl<'a> Translator<'a> {
     }
 
     /// Branches; the values stay on the stack.
-    fn jump_to(&mut self, depth: u32) {
+    pub(crate) fn jump_to(&mut self, depth: u32) {
         let (block, args) = self.target(depth);
         self.builder.ins().jump(block, &args);
     }

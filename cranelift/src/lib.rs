@@ -25,6 +25,7 @@ mod compiler;
 mod control;
 mod convert;
 mod env;
+mod exception;
 mod float;
 mod int;
 mod isa;

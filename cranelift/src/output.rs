@@ -1,12 +1,15 @@
 //! Cranelift's output as [`CompiledFunction`].
 
+use crate::exception::ANY_TAG;
 use crate::placement::{LINE, skew};
 use crate::translate::RESERVED_SOURCE_LOCATION_BIT;
 use cranelift_codegen::binemit::Reloc as RelocKind;
 use cranelift_codegen::ir::function::FunctionParameters;
 use cranelift_codegen::ir::{self, ExternalName};
-use cranelift_codegen::{CompiledCode, Final, FinalizedRelocTarget, MachBufferFinalized};
-use sconce_environ::compile::{CompiledFunction, Reloc, RelocTarget, StackMap};
+use cranelift_codegen::{
+    CompiledCode, ExceptionContextLoc, Final, FinalizedMachExceptionHandler, FinalizedRelocTarget, MachBufferFinalized,
+};
+use sconce_environ::compile::{CallSite, CompiledFunction, Handler, Reloc, RelocTarget, StackMap};
 use sconce_environ::index::{DefinedFuncIndex, FuncIndex};
 use sconce_environ::module::Module;
 use sconce_environ::trap::TrapCode;
@@ -26,7 +29,7 @@ pub(crate) fn convert(code: &CompiledCode, params: &FunctionParameters, module: 
         wasm_offsets: wasm_offsets(buffer),
         stack_maps: stack_maps(buffer),
         uninterruptible: uninterruptible(buffer),
-        call_sites: Vec::new(),
+        call_sites: call_sites(buffer)?,
     })
 }
 
@@ -122,6 +125,31 @@ fn frame_move(code: &[u8]) -> Option<(u32, u32)> {
     // A few bytes further, or it was something else.
     let end = find(begin, END).filter(|end| end - begin < 40)? + END.len();
     Some((begin as u32, end as u32))
+}
+
+/// Calls with handlers. Each frame that has one keeps its VM context at one place for all of a call's handlers.
+fn call_sites(buffer: &MachBufferFinalized<Final>) -> Result<Vec<CallSite>, String> {
+    let mut sites = Vec::new();
+    for site in buffer.call_sites().filter(|site| !site.exception_handlers.is_empty()) {
+        let frame_size = site.frame_offset.ok_or("a call with handlers, in a frame of unknown size")?;
+        let mut vmctx = None;
+        let mut handlers = Vec::with_capacity(site.exception_handlers.len());
+        for handler in site.exception_handlers {
+            match *handler {
+                FinalizedMachExceptionHandler::Context(ExceptionContextLoc::SPOffset(offset)) => {
+                    vmctx = Some(offset.cast_signed() - frame_size.cast_signed());
+                }
+                FinalizedMachExceptionHandler::Tag(tag, code_offset) => {
+                    let (tag, wants_exception) = (tag.as_u32() & !1, tag.as_u32() & 1 != 0);
+                    handlers.push(Handler { tag: (tag != ANY_TAG).then_some(tag), wants_exception, code_offset });
+                }
+                ref other => return Err(format!("unexpected exception handler {other:?}")),
+            }
+        }
+        let vmctx = vmctx.ok_or("a call with handlers, and no VM context")?;
+        sites.push(CallSite { return_offset: site.ret_addr, frame_size, vmctx, handlers });
+    }
+    Ok(sites)
 }
 
 /// Cranelift's maps are relative to the stack pointer, and come with its distance from the frame pointer.

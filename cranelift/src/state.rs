@@ -42,6 +42,18 @@ pub(crate) struct Frame<'a> {
     pub(crate) height: usize,
     pub(crate) params: Types<'a>,
     pub(crate) results: Types<'a>,
+    /// How many of the state's handlers are of blocks around this one.
+    pub(crate) handlers: usize,
+}
+
+/// A handler of exceptions.
+#[derive(Copy, Clone, Debug)]
+pub(crate) struct Handler {
+    /// Offset of the tag in the VM context; `None` catches everything.
+    pub(crate) tag: Option<u32>,
+    pub(crate) wants_exception: bool,
+    /// Takes the payload's address and the exception. Sealed when its region ends.
+    pub(crate) block: Block,
 }
 
 /// The state.
@@ -50,6 +62,8 @@ pub(crate) struct State<'a> {
     pub(crate) values: Vec<Value>,
     pub(crate) control: Vec<Frame<'a>>,
     pub(crate) dead_blocks: u32,
+    /// The handlers of the try regions around: outer ones first, those of one region in reverse.
+    pub(crate) handlers: Vec<Handler>,
     pub(crate) reachable: bool,
 }
 

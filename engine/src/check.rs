@@ -18,7 +18,7 @@ fn ensure(condition: bool) -> Option<()> {
 
 /// Checks a module whose data segments have `data_len` bytes together.
 pub(crate) fn module(module: &Module, data_len: u64) -> Option<()> {
-    let Module { types, imports, exports, functions, tables, memories, globals, elements, data, .. } = module;
+    let Module { types, imports, exports, functions, tables, memories, globals, tags, elements, data, .. } = module;
     for count in [
         types.len(),
         imports.len(),
@@ -27,6 +27,7 @@ pub(crate) fn module(module: &Module, data_len: u64) -> Option<()> {
         tables.len(),
         memories.len(),
         globals.len(),
+        tags.len(),
         elements.len(),
         data.len(),
     ] {
@@ -34,6 +35,7 @@ pub(crate) fn module(module: &Module, data_len: u64) -> Option<()> {
     }
     rec_groups(module)?;
     functions.values().try_for_each(|&ty| type_index(module, ty))?;
+    tags.values().try_for_each(|&ty| type_index(module, ty))?;
     tables.values().try_for_each(|ty| table_type(module, ty))?;
     memories.values().try_for_each(memory_type)?;
     globals.values().try_for_each(|ty| val_type(module, ty.content, module.types.len()))?;
@@ -146,7 +148,7 @@ pub(crate) fn memory_type(ty: &MemoryType) -> Option<()> {
 
 /// The kinds of the imports are what the counts and the beginnings of the index spaces say.
 fn import_counts(module: &Module) -> Option<()> {
-    let (mut functions, mut tables, mut memories, mut globals) = (0, 0, 0, 0);
+    let (mut functions, mut tables, mut memories, mut globals, mut tags) = (0, 0, 0, 0, 0);
     for import in &module.imports {
         match &import.kind {
             EntityType::Func(ty) => {
@@ -165,11 +167,15 @@ fn import_counts(module: &Module) -> Option<()> {
                 ensure(module.globals.get(GlobalIndex::from_u32(globals)) == Some(ty))?;
                 globals += 1;
             }
+            EntityType::Tag(ty) => {
+                ensure(module.tags.get(TagIndex::from_u32(tags)) == Some(ty))?;
+                tags += 1;
+            }
         }
     }
     let said =
         (module.num_imported_functions, module.num_imported_tables, module.num_imported_memories, module.num_imported_globals);
-    ensure((functions, tables, memories, globals) == said)
+    ensure((functions, tables, memories, globals) == said && tags == module.num_imported_tags)
 }
 
 fn entity(module: &Module, entity: EntityIndex) -> Option<()> {
@@ -178,6 +184,7 @@ fn entity(module: &Module, entity: EntityIndex) -> Option<()> {
         EntityIndex::Table(i) => module.tables.is_valid(i),
         EntityIndex::Memory(i) => module.memories.is_valid(i),
         EntityIndex::Global(i) => module.globals.is_valid(i),
+        EntityIndex::Tag(i) => module.tags.is_valid(i),
     })
 }
 

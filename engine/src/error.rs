@@ -1,6 +1,7 @@
 //! Typed errors: what was wrong, where, and for the embedder to tell apart.
 
 use crate::backtrace::Backtrace;
+use crate::exception::{Exception, ExceptionError};
 use crate::types::{ExternType, ImportType};
 use sconce_environ::decode::DecodeError;
 use sconce_environ::trap::TrapCode;
@@ -33,6 +34,9 @@ pub enum Error {
     /// Wasm code trapped.
     #[error(transparent)]
     Trap(Box<TrapError>),
+    /// An exception that no wasm code has caught. A host function that returns it throws it on.
+    #[error(transparent)]
+    Exception(Box<ExceptionError>),
     /// A host function failed. Made by [`Error::host`], asked by [`Error::downcast_ref`].
     #[error("{0}")]
     Host(HostError),
@@ -150,6 +154,11 @@ impl Error {
         Error::Trap(Box::new(TrapError { code, backtrace: Backtrace::default() }))
     }
 
+    /// What a host function returns to throw an exception into the wasm code that called it.
+    pub fn exception(exception: Exception) -> Error {
+        Error::Exception(Box::new(ExceptionError { exception, backtrace: Backtrace::default() }))
+    }
+
     /// The host function's error, if it is one of this type.
     pub fn downcast_ref<E: StdError + 'static>(&self) -> Option<&E> {
         match self {
@@ -166,10 +175,11 @@ impl Error {
         }
     }
 
-    /// Where wasm code was when it trapped, or when it called the host function that failed.
+    /// Where wasm code was when it trapped or threw, or when it called the host function that failed.
     pub fn backtrace(&self) -> Option<&Backtrace> {
         match self {
             Error::Trap(e) => Some(&e.backtrace),
+            Error::Exception(e) => Some(&e.backtrace),
             Error::Host(e) => e.backtrace.as_deref(),
             _ => None,
         }
@@ -186,6 +196,12 @@ impl Error {
     pub(crate) fn into_stop(self) -> rt::Stop {
         match self {
             Error::Trap(e) if e.backtrace.frames.is_empty() => rt::Stop::Trap(e.code),
+            Error::Exception(e) => {
+                // Where it was thrown first says more than where it passes through.
+                let ExceptionError { exception, backtrace } = *e;
+                let note = (!backtrace.frames.is_empty()).then(|| Box::new(backtrace) as Box<_>);
+                rt::Stop::Exception { exception: exception.inner, note }
+            }
             error => rt::Stop::Host(Box::new(error)),
         }
     }
@@ -194,6 +210,7 @@ impl Error {
     pub(crate) fn with_backtrace(mut self, take: impl FnOnce() -> Backtrace) -> Error {
         match &mut self {
             Error::Trap(e) if e.backtrace.frames.is_empty() => e.backtrace = take(),
+            Error::Exception(e) if e.backtrace.frames.is_empty() => e.backtrace = take(),
             Error::Host(e) if e.backtrace.is_none() => e.backtrace = Some(Box::new(take())),
             _ => {}
         }

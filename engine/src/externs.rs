@@ -1,8 +1,8 @@
 //! Anything that can be imported or exported.
 
-use crate::{AsContext, ExternType, Func, Global, Memory, Table};
+use crate::{AsContext, ExternType, Func, Global, Memory, Table, Tag};
 
-/// A function, table, memory or global of a store.
+/// A function, table, memory, global or tag of a store.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub enum Extern {
     /// A function.
@@ -13,6 +13,8 @@ pub enum Extern {
     Memory(Memory),
     /// A global.
     Global(Global),
+    /// A tag.
+    Tag(Tag),
 }
 
 impl Extern {
@@ -26,6 +28,7 @@ impl Extern {
             Extern::Table(t) => ExternType::Table(t.ty(store)),
             Extern::Memory(m) => ExternType::Memory(m.ty(store)),
             Extern::Global(g) => ExternType::Global(g.ty(store)),
+            Extern::Tag(t) => ExternType::Tag(t.ty(store)),
         }
     }
 
@@ -48,6 +51,11 @@ impl Extern {
     pub fn global(self) -> Option<Global> {
         if let Extern::Global(g) = self { Some(g) } else { None }
     }
+
+    /// The tag, if it is one.
+    pub fn tag(self) -> Option<Tag> {
+        if let Extern::Tag(t) = self { Some(t) } else { None }
+    }
 }
 
 macro_rules! from {
@@ -59,4 +67,4 @@ macro_rules! from {
         }
     )*};
 }
-from! { Func Table Memory Global }
+from! { Func Table Memory Global Tag }

@@ -3,7 +3,7 @@
 use crate::error::{Error, LinkError};
 use crate::store::{AsContext, AsContextMut, StoreContextMut};
 use crate::typed::{self, TypedFunc, WasmParams, WasmResults};
-use crate::{Extern, Func, Global, Memory, Module, Table};
+use crate::{Extern, Func, Global, Memory, Module, Table, Tag};
 use sconce_environ::index::FuncIndex;
 use sconce_environ::module::EntityIndex;
 use sconce_environ::registry;
@@ -109,6 +109,11 @@ impl Instance {
     pub fn get_global(&self, store: impl AsContextMut, name: &str) -> Option<Global> {
         self.get_export(store, name)?.global()
     }
+
+    /// An exported tag.
+    pub fn get_tag(&self, store: impl AsContextMut, name: &str) -> Option<Tag> {
+        self.get_export(store, name)?.tag()
+    }
 }
 
 fn item(item: rt::Item) -> Extern {
@@ -117,6 +122,7 @@ fn item(item: rt::Item) -> Extern {
         rt::Item::Table(handle) => Extern::Table(Table { handle }),
         rt::Item::Memory(handle) => Extern::Memory(Memory { handle }),
         rt::Item::Global(handle) => Extern::Global(Global { handle }),
+        rt::Item::Tag(handle) => Extern::Tag(Tag { handle }),
     }
 }
 
@@ -155,6 +161,7 @@ impl Extern {
             Extern::Table(t) => (t.handle.store(), "table"),
             Extern::Memory(m) => (m.handle.store(), "memory"),
             Extern::Global(g) => (g.handle.store(), "global"),
+            Extern::Tag(t) => (t.handle.store(), "tag"),
         };
         if owner != runtime.id() {
             return Err(Error::other_store(what));
@@ -164,6 +171,7 @@ impl Extern {
             Extern::Table(t) => (rt::Item::Table(t.handle), registry::ExternType::Table(t.ty(store))),
             Extern::Memory(m) => (rt::Item::Memory(m.handle), registry::ExternType::Memory(m.ty(store))),
             Extern::Global(g) => (rt::Item::Global(g.handle), registry::ExternType::Global(g.ty(store))),
+            Extern::Tag(t) => (rt::Item::Tag(t.handle), registry::ExternType::Tag(runtime.tag_type_id(t.handle))),
         })
     }
 }

@@ -22,7 +22,7 @@
 //! ```
 //!
 //! # Invariants
-//! - A handle ([`Func`], [`Memory`], [`Table`], [`Global`], [`Instance`], [`ExternRef`]) is `Copy` and names its store. Used with
+//! - A handle ([`Func`], [`Memory`], [`Table`], [`Global`], [`Tag`], [`Instance`], [`ExternRef`], [`ExnRef`]) is `Copy` and names its store. Used with
 //!   another store it is an error where the signature has a `Result`, and a panic that says so elsewhere.
 //! - Type ids are the engine's. A module, a store and a linker belong to one engine, and this is checked where they meet.
 //! - After a trap the store can be used again.
@@ -37,6 +37,7 @@ mod config;
 mod data;
 mod engine;
 mod error;
+mod exception;
 mod externref;
 mod externs;
 mod file_state;
@@ -63,6 +64,7 @@ pub use caller::Caller;
 pub use config::{CacheMode, Config, Tier};
 pub use engine::Engine;
 pub use error::{ArtifactError, Error, HostError, LinkError, TrapError};
+pub use exception::{Exception, ExceptionError, ExnRef, Tag};
 pub use externref::ExternRef;
 pub use externs::Extern;
 pub use func::Func;

@@ -269,6 +269,7 @@ impl Module {
             EntityType::Table(ty) => registry::ExternType::Table(ty.map(&mut id)),
             EntityType::Memory(ty) => registry::ExternType::Memory(ty),
             EntityType::Global(ty) => registry::ExternType::Global(ty.map(&mut id)),
+            EntityType::Tag(index) => registry::ExternType::Tag(id(index)),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Stores and the ways to reach one: owned, borrowed, or as a host function's caller.
 
 use crate::backtrace::{Backtrace, Frame};
-use crate::{Engine, Error, Module};
+use crate::{Engine, Error, Exception, ExceptionError, Module};
 use sconce_runtime as rt;
 use std::collections::HashMap;
 use std::marker::PhantomData;
@@ -236,6 +236,10 @@ impl<'a, T: 'static> StoreContextMut<'a, T> {
                 Ok(error) => *error,
                 Err(_) => Error::host("a host function failed"),
             },
+            rt::Stop::Exception { exception, note } => {
+                let backtrace = note.and_then(|note| note.downcast().ok()).map_or_else(Backtrace::default, |b| *b);
+                Error::Exception(Box::new(ExceptionError { exception: Exception { inner: exception }, backtrace }))
+            }
             rt::Stop::Resource(error) => error.into(),
             rt::Stop::Panic(payload) => std::panic::resume_unwind(payload),
         };

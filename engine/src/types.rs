@@ -30,6 +30,8 @@ pub enum ExternType {
     Memory(MemoryType),
     /// A global.
     Global(GlobalType),
+    /// A tag, whose values are the type's parameters.
+    Tag(FuncType),
 }
 
 /// An import of a module.
@@ -59,17 +61,19 @@ pub(crate) fn extern_type(types: &TypeRegistry, ty: &registry::ExternType) -> Ex
         registry::ExternType::Table(ty) => ExternType::Table(ty),
         registry::ExternType::Memory(ty) => ExternType::Memory(ty),
         registry::ExternType::Global(ty) => ExternType::Global(ty),
+        registry::ExternType::Tag(id) => ExternType::Tag(types.func_type(id).clone()),
     }
 }
 
 impl fmt::Display for ExternType {
-    /// `func (i32) -> (i32)`, `memory 1..2`, `table 10 funcref`, `global mut i32`.
+    /// `func (i32) -> (i32)`, `memory 1..2`, `table 10 funcref`, `global mut i32`, `tag (i32)`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ExternType::Func(ty) => write!(f, "func {ty}"),
             ExternType::Table(ty) => ty.fmt(f),
             ExternType::Memory(ty) => ty.fmt(f),
             ExternType::Global(ty) => ty.fmt(f),
+            ExternType::Tag(ty) => write!(f, "tag {}", types::ValTypes(&ty.params)),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use crate::store::StoreContextMut;
-use crate::{ExternRef, Func, ValType};
+use crate::{ExnRef, ExternRef, Func, ValType};
 use sconce_environ::types::{HeapType, RefKind};
 use sconce_runtime as rt;
 
@@ -23,6 +23,8 @@ pub enum Val {
     FuncRef(Option<Func>),
     /// Host reference.
     ExternRef(Option<ExternRef>),
+    /// Exception reference.
+    ExnRef(Option<ExnRef>),
 }
 
 impl Val {
@@ -35,11 +37,12 @@ impl Val {
             ValType::F64 => Val::F64(0),
             ValType::V128 => Val::V128(0),
             ValType::Ref(r) if r.kind() == RefKind::Func => Val::FuncRef(None),
+            ValType::Ref(r) if is_exception(r.heap) => Val::ExnRef(None),
             ValType::Ref(_) => Val::ExternRef(None),
         }
     }
 
-    /// Its type; references as `funcref` and `externref`.
+    /// Its type; references as `funcref`, `externref` and `exnref`.
     pub fn ty(&self) -> ValType {
         match self {
             Val::I32(_) => ValType::I32,
@@ -49,6 +52,7 @@ impl Val {
             Val::V128(_) => ValType::V128,
             Val::FuncRef(_) => ValType::FUNCREF,
             Val::ExternRef(_) => ValType::EXTERNREF,
+            Val::ExnRef(_) => ValType::EXNREF,
         }
     }
 
@@ -87,6 +91,7 @@ impl Val {
             ValType::Ref(r) => match r.kind() {
                 // SAFETY: as the caller promises.
                 RefKind::Func => Val::FuncRef(unsafe { store.func_from_raw(raw as u64) }.map(|handle| Func { handle })),
+                RefKind::Handle if is_exception(r.heap) => Val::ExnRef(ExnRef::from_raw(raw as u32, store)),
                 RefKind::Handle => Val::ExternRef(ExternRef::from_raw(raw as u32, store)),
             },
         }
@@ -106,7 +111,9 @@ impl Val {
             (Val::F64(v), ValType::F64) => v.into(),
             (Val::V128(v), ValType::V128) => v,
             (Val::FuncRef(None), ValType::Ref(r)) if r.nullable && r.kind() == RefKind::Func => 0,
-            (Val::ExternRef(None), ValType::Ref(r)) if r.nullable && r.kind() == RefKind::Handle => 0,
+            (Val::ExternRef(None), ValType::Ref(r)) if r.nullable && matches!(r.heap, HeapType::Extern | HeapType::NoExtern) => 0,
+            (Val::ExnRef(None), ValType::Ref(r)) if r.nullable && is_exception(r.heap) => 0,
+            (Val::ExnRef(Some(value)), ValType::Ref(r)) if r.heap == HeapType::Exn => value.to_raw(runtime)?.into(),
             (Val::FuncRef(Some(func)), ValType::Ref(r)) => {
                 func.check(runtime)?;
                 let own = HeapType::Concrete(runtime.func_type_id(func.handle));
@@ -122,6 +129,10 @@ impl Val {
     }
 }
 
+fn is_exception<R>(heap: HeapType<R>) -> bool {
+    matches!(heap, HeapType::Exn | HeapType::NoExn)
+}
+
 impl std::fmt::Display for Val {
     /// Type and value: `i32 5`, `f32 1.5`, `null funcref`.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -134,6 +145,8 @@ impl std::fmt::Display for Val {
             Val::FuncRef(None) => f.write_str("null funcref"),
             Val::FuncRef(Some(_)) => f.write_str("funcref"),
             Val::ExternRef(None) => f.write_str("null externref"),
+            Val::ExnRef(None) => f.write_str("null exnref"),
+            Val::ExnRef(Some(_)) => f.write_str("exnref"),
             Val::ExternRef(Some(_)) => f.write_str("externref"),
         }
     }

@@ -91,6 +91,10 @@ builtins! {
     TableInit table_init(table: I32, elem: I32, dst: I64, src: I32, len: I32);
     /// `elem.drop`.
     ElemDrop elem_drop(elem: I32);
+    /// `throw`: continues at a handler, or leaves wasm. `values` is an array of 16-byte places.
+    Throw throw(tag: I32, values: Ptr);
+    /// `throw_ref`.
+    ThrowRef throw_ref(exception: I32);
     /// Whether one canonical type is another or one of its subtypes (1 or 0); neither is `NO_TYPE`. For indirect calls of
     /// types that can have subtypes, where the callee's type is not the one that was named.
     IsSubtype is_subtype(sub: I32, sup: I32) -> I32;

@@ -26,6 +26,7 @@ impl Features {
             .union(WasmFeatures::CUSTOM_PAGE_SIZES)
             .union(WasmFeatures::FUNCTION_REFERENCES)
             .union(WasmFeatures::TAIL_CALL)
+            .union(WasmFeatures::EXCEPTIONS)
             // Recursion groups, subtypes of functions and the bottom types. Objects are refused: see `decode::objects`.
             .union(WasmFeatures::GC),
     );

@@ -35,6 +35,10 @@ indices! {
     GlobalIndex "global";
     /// A global that the module defines.
     DefinedGlobalIndex "dglobal";
+    /// A tag of exceptions, imported ones first.
+    TagIndex "tag";
+    /// A tag that the module defines.
+    DefinedTagIndex "dtag";
     /// An element segment.
     ElemIndex "elem";
     /// A data segment.

@@ -15,6 +15,7 @@ pub struct VmLayout {
     memories: Vec<Place>,
     tables: u32,
     globals: u32,
+    tags: u32,
     type_ids: u32,
     func_refs: u32,
     size: u32,
@@ -54,6 +55,7 @@ impl VmLayout {
         let layout_globals = take(globals, size_of::<VmGlobal>(), 16);
         let global_imports = take(module.num_imported_globals as usize, word, 8);
         let func_imports = take(module.num_imported_functions as usize, size_of::<VmFuncImport>(), 8);
+        let tags = take(module.tags.len(), word, 8);
         let type_ids = take(module.types.len(), 4, 4);
         let func_refs = take(module.escaping.len(), size_of::<VmFuncRef>(), 8);
         let size = take(0, 0, 16);
@@ -73,6 +75,7 @@ impl VmLayout {
             memories,
             tables: layout_tables,
             globals: layout_globals,
+            tags,
             type_ids,
             func_refs,
             size,
@@ -95,6 +98,11 @@ impl VmLayout {
     /// The canonical type id (u32) of a type of the module.
     pub fn type_id(&self, i: TypeIndex) -> u32 {
         self.type_ids + i.as_u32() * 4
+    }
+
+    /// The pointer to a tag, imported or defined: a [`VmTag`], whose address is the tag's identity.
+    pub fn tag(&self, i: TagIndex) -> u32 {
+        self.tags + i.as_u32() * size_of::<usize>() as u32
     }
 
     /// The [`VmFuncRef`] of an escaping function, imported or defined; `None` if the function does not escape.

@@ -27,6 +27,8 @@ pub struct Module {
     pub memories: PrimaryMap<MemoryIndex, MemoryType>,
     /// Globals, imported ones first.
     pub globals: PrimaryMap<GlobalIndex, GlobalType>,
+    /// Types of tags, imported ones first: functions without results.
+    pub tags: PrimaryMap<TagIndex, TypeIndex>,
     /// How many of each space are imported.
     pub num_imported_functions: u32,
     /// Imported tables.
@@ -35,6 +37,8 @@ pub struct Module {
     pub num_imported_memories: u32,
     /// Imported globals.
     pub num_imported_globals: u32,
+    /// Imported tags.
+    pub num_imported_tags: u32,
     /// Initial values of defined globals.
     pub global_inits: PrimaryMap<DefinedGlobalIndex, ConstExpr>,
     /// Initial value of every element of defined tables; `None` is null.
@@ -114,6 +118,8 @@ pub enum EntityType {
     Memory(MemoryType),
     /// A global.
     Global(GlobalType),
+    /// A tag of exceptions, whose values are this type's parameters.
+    Tag(TypeIndex),
 }
 
 /// An item of a module.
@@ -127,6 +133,8 @@ pub enum EntityIndex {
     Memory(MemoryIndex),
     /// A global.
     Global(GlobalIndex),
+    /// A tag.
+    Tag(TagIndex),
 }
 
 /// A constant expression (spec section 3.4.11), in postfix order.
@@ -247,6 +255,7 @@ impl Module {
     defined!(func_index, defined_func, FuncIndex, DefinedFuncIndex, num_imported_functions);
     defined!(table_index, defined_table, TableIndex, DefinedTableIndex, num_imported_tables);
     defined!(memory_index, defined_memory, MemoryIndex, DefinedMemoryIndex, num_imported_memories);
+    defined!(tag_index, defined_tag, TagIndex, DefinedTagIndex, num_imported_tags);
     defined!(global_index, defined_global, GlobalIndex, DefinedGlobalIndex, num_imported_globals);
 
     /// The function type at `index`.
@@ -264,6 +273,11 @@ impl Module {
         self.func_type(self.functions[func])
     }
 
+    /// The values that exceptions with a tag carry.
+    pub fn tag_values(&self, tag: TagIndex) -> &[ValType] {
+        &self.func_type(self.tags[tag]).params
+    }
+
     /// How many functions are defined here.
     pub fn num_defined_functions(&self) -> usize {
         self.functions.len() - self.num_imported_functions as usize
@@ -276,6 +290,7 @@ impl Module {
             EntityIndex::Table(i) => EntityType::Table(self.tables[i]),
             EntityIndex::Memory(i) => EntityType::Memory(self.memories[i]),
             EntityIndex::Global(i) => EntityType::Global(self.globals[i]),
+            EntityIndex::Tag(i) => EntityType::Tag(self.tags[i]),
         }
     }
 }

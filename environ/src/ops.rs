@@ -485,6 +485,17 @@ pub enum BlockType {
     Func(TypeIndex),
 }
 
+/// A clause of a `try_table`.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub struct Catch {
+    /// What it catches; `None` is every exception.
+    pub tag: Option<TagIndex>,
+    /// Whether the label takes the exception as a reference too, behind the values of the tag.
+    pub with_exception: bool,
+    /// Where it branches to, counted from outside the `try_table`.
+    pub depth: u32,
+}
+
 /// A memory instruction's immediate.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub struct MemArg {
@@ -520,6 +531,9 @@ pub trait Operators {
     fn return_call(&mut self, func: FuncIndex) -> Self::Output;
     fn return_call_indirect(&mut self, ty: TypeIndex, table: TableIndex) -> Self::Output;
     fn return_call_ref(&mut self, ty: TypeIndex) -> Self::Output;
+    fn try_table(&mut self, ty: BlockType, catches: &[Catch]) -> Self::Output;
+    fn throw(&mut self, tag: TagIndex) -> Self::Output;
+    fn throw_ref(&mut self) -> Self::Output;
 
     fn drop_(&mut self) -> Self::Output;
     /// `None`: the untyped `select`, of two numbers or vectors of one type.

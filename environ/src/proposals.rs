@@ -81,7 +81,7 @@ impl Proposals {
             }),
             Payload::MemorySection(section) => section.into_iter().try_for_each(|ty| ty.map(|t| self.memory(&t))),
             Payload::TagSection(section) => {
-                self.note(WasmFeatures::EXCEPTIONS);
+                self.tags();
                 section.into_iter().try_for_each(|tag| tag.map(drop))
             }
             Payload::GlobalSection(section) => section.into_iter().try_for_each(|global| {
@@ -115,6 +115,10 @@ impl Proposals {
             }
             _ => Ok(()),
         }
+    }
+
+    pub(crate) fn tags(&mut self) {
+        self.note(WasmFeatures::EXCEPTIONS);
     }
 
     pub(crate) fn data_count(&mut self) {

@@ -50,6 +50,8 @@ pub enum ExternType {
     Memory(MemoryType),
     /// A global.
     Global(GlobalType<TypeId>),
+    /// A tag, whose values are this function type's parameters.
+    Tag(TypeId),
 }
 
 impl ExternType {
@@ -61,6 +63,7 @@ impl ExternType {
             EntityType::Table(ty) => ExternType::Table(ty.map(&mut id)),
             EntityType::Memory(ty) => ExternType::Memory(ty),
             EntityType::Global(ty) => ExternType::Global(ty.map(&mut id)),
+            EntityType::Tag(index) => ExternType::Tag(id(index)),
         }
     }
 }
@@ -205,6 +208,8 @@ impl TypeRegistry {
                     && self.val_matches(sub.content, sup.content)
                     && (!sub.mutable || self.val_matches(sup.content, sub.content))
             }
+            // Exceptions with it are thrown and caught.
+            (ExternType::Tag(sub), ExternType::Tag(sup)) => self.is_subtype(*sub, *sup) && self.is_subtype(*sup, *sub),
             _ => false,
         }
     }
@@ -232,6 +237,7 @@ impl fmt::Display for Description<'_> {
             ExternType::Table(ty) => ty.fmt(f),
             ExternType::Memory(ty) => ty.fmt(f),
             ExternType::Global(ty) => ty.fmt(f),
+            ExternType::Tag(id) => write!(f, "tag {}", ValTypes(&self.registry.func_type(*id).params)),
         }
     }
 }

@@ -221,16 +221,21 @@ impl<R: fmt::Display> fmt::Display for ValType<R> {
 impl<R: fmt::Display> fmt::Display for FuncType<R> {
     /// `(i32, i64) -> (f32)`; no results: `() -> ()`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let list = |f: &mut fmt::Formatter<'_>, types: &[ValType<R>]| {
-            f.write_str("(")?;
-            for (i, t) in types.iter().enumerate() {
-                write!(f, "{}{t}", if i == 0 { "" } else { ", " })?;
-            }
-            f.write_str(")")
-        };
-        list(f, &self.params)?;
-        f.write_str(" -> ")?;
-        list(f, &self.results)
+        write!(f, "{} -> {}", ValTypes(&self.params), ValTypes(&self.results))
+    }
+}
+
+/// Displays a list of types: `(i32, i64)`.
+#[derive(Copy, Clone, Debug)]
+pub struct ValTypes<'a, R>(pub &'a [ValType<R>]);
+
+impl<R: fmt::Display> fmt::Display for ValTypes<'_, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(")?;
+        for (i, t) in self.0.iter().enumerate() {
+            write!(f, "{}{t}", if i == 0 { "" } else { ", " })?;
+        }
+        f.write_str(")")
     }
 }
 

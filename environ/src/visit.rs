@@ -14,7 +14,8 @@ use crate::ops::Overflow::{Saturate, Trap};
 use crate::ops::Sign::{S, U};
 use crate::ops::*;
 use crate::translate;
-use wasmparser::{BlockType, BrTable, HeapType, MemArg, OperatorsReader, ValType, VisitOperator, VisitSimdOperator};
+use smallvec::SmallVec;
+use wasmparser::{BlockType, BrTable, HeapType, MemArg, OperatorsReader, TryTable, ValType, VisitOperator, VisitSimdOperator};
 
 /// The adapter: a wasmparser visitor that passes each operator on.
 #[derive(Debug)]
@@ -68,6 +69,19 @@ fn block_type(ty: BlockType) -> crate::ops::BlockType {
     }
 }
 
+fn catches(table: &TryTable) -> SmallVec<[Catch; 4]> {
+    let clause = |catch: &wasmparser::Catch| {
+        let (tag, with_exception, depth) = match *catch {
+            wasmparser::Catch::One { tag, label } => (Some(tag), false, label),
+            wasmparser::Catch::OneRef { tag, label } => (Some(tag), true, label),
+            wasmparser::Catch::All { label } => (None, false, label),
+            wasmparser::Catch::AllRef { label } => (None, true, label),
+        };
+        Catch { tag: tag.map(TagIndex::from_u32), with_exception, depth }
+    };
+    table.catches.iter().map(clause).collect()
+}
+
 const fn truncate(from: FloatWidth, to: IntWidth, sign: Sign, overflow: Overflow) -> Convert {
     Convert::Truncate { from, to, sign, overflow }
 }
@@ -108,6 +122,7 @@ macro_rules! other {
     (@relaxed_simd $($rest:tt)*) => {};
     (@wide_arithmetic $($rest:tt)*) => {};
     (@threads $($rest:tt)*) => {};
+    (@exceptions $($rest:tt)*) => {};
     (@$proposal:ident $op:ident => $visit:ident) => { other!(reject $op $visit); };
     (@$proposal:ident $op:ident { $($arg:ident: $ty:ty),* } => $visit:ident) => { other!(reject $op $visit $($arg: $ty),*); };
     (reject $op:ident $visit:ident $($arg:ident: $ty:ty),*) => {
@@ -421,5 +436,9 @@ where
     visit_i64_atomic_rmw32_cmpxchg_u(memarg: MemArg) => atomic_cmpxchg(AtomicAccess::I64As32, mem_arg(memarg));
     // There is one ordering as long as acquire and release are not enabled.
     visit_atomic_fence(_ordering: wasmparser::Ordering) => atomic_fence();
+    // exceptions
+    visit_try_table(table: TryTable) => try_table(block_type(table.ty), &catches(&table));
+    visit_throw(tag: u32) => throw(TagIndex::from_u32(tag));
+    visit_throw_ref() => throw_ref();
     }
 }

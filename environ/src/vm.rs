@@ -73,6 +73,16 @@ pub struct VmStoreContext {
     pub runtime: *mut c_void,
     /// The embedder's `Store<T>` inner allocation, for host functions.
     pub host_state: *mut c_void,
+    /// The handler where wasm continues when the running host function or builtin returns, or null. What follows belongs to it.
+    pub handler: *const c_void,
+    /// Its frame's stack pointer.
+    pub handler_sp: *mut u8,
+    /// Its frame pointer.
+    pub handler_fp: *mut u8,
+    /// The address of the exception's values, 16 bytes each, for the handler to load.
+    pub handler_payload: *const u128,
+    /// The exception as a handle, or 0.
+    pub handler_exception: u64,
 }
 
 /// Bits of [`VmStoreContext::pending`].
@@ -81,6 +91,8 @@ pub mod pending {
     pub const TRAP: u32 = 1;
     /// An interrupt was asked for.
     pub const INTERRUPT: u32 = 2;
+    /// An exception continues at `VmStoreContext::handler`.
+    pub const HANDLER: u32 = 4;
 }
 
 /// A memory as compiled code sees it.
@@ -144,6 +156,16 @@ pub struct VmFuncImport {
     pub vmctx: *mut VmContext,
     /// The record, for `ref.func` of an import.
     pub funcref: *const VmFuncRef,
+}
+
+/// A tag. Its address is its identity.
+#[repr(C)]
+#[derive(Debug)]
+pub struct VmTag {
+    /// Canonical type id.
+    pub type_id: u32,
+    /// Its number in the store.
+    pub index: u32,
 }
 
 /// A global's storage: any value type, in its low bytes (i32 4, i64 8, f32 4, f64 8, v128 16, funcref 8 as pointer,

@@ -134,6 +134,23 @@ impl Operators for Printer {
     fn return_call_ref(&mut self, ty: TypeIndex) -> Done {
         self.line(format!("return_call_ref {}", ty.as_u32()))
     }
+    fn try_table(&mut self, ty: BlockType, catches: &[Catch]) -> Done {
+        let mut what = "try_table".to_owned();
+        for catch in catches {
+            let suffix = if catch.with_exception { "_ref" } else { "" };
+            what += &match catch.tag {
+                Some(tag) => format!(" (catch{suffix} {} {})", tag.as_u32(), catch.depth),
+                None => format!(" (catch_all{suffix} {})", catch.depth),
+            };
+        }
+        self.block_line(&what, ty)
+    }
+    fn throw(&mut self, tag: TagIndex) -> Done {
+        self.line(format!("throw {}", tag.as_u32()))
+    }
+    fn throw_ref(&mut self) -> Done {
+        self.line("throw_ref")
+    }
     fn drop_(&mut self) -> Done {
         self.line("drop")
     }
@@ -455,6 +472,8 @@ call_ref 1
 return_call 1
 return_call_indirect 0 (type 0)
 return_call_ref 0
+throw 1
+throw_ref
 br_on_null 1
 ref.as_non_null
 drop
@@ -573,7 +592,8 @@ const RELAXED: &[(&str, &str)] = &[
 ];
 
 /// Blocks, whose bodies are typed.
-const BLOCKS: &str = "block (result funcref),unreachable,br_on_non_null 0,unreachable,end,drop,block,unreachable,block (result i32),unreachable,block (type 2),unreachable,if,else,end,unreachable,\
+const BLOCKS: &str = "block (result exnref),unreachable,try_table (catch_all_ref 0) (catch 1 1) (catch_all 1),unreachable,end,unreachable,end,drop,\
+    block (result exnref),unreachable,try_table (catch_ref 1 0),unreachable,end,unreachable,end,unreachable,block (result funcref),unreachable,br_on_non_null 0,unreachable,end,drop,block,unreachable,block (result i32),unreachable,block (type 2),unreachable,if,else,end,unreachable,\
     if (result f64),unreachable,else,unreachable,end,unreachable,end,unreachable,end,unreachable,end,unreachable,\
     loop,unreachable,loop (result externref),unreachable,loop (type 2),unreachable,end,unreachable,end,unreachable,end,\
     unreachable";
@@ -583,10 +603,10 @@ fn every_operator_arrives_as_what_it_is() {
     let mut operators = Vec::new();
     OPERATORS.lines().filter(|l| !l.is_empty()).for_each(|line| expand(line, &mut operators));
     // The opcodes of WebAssembly 2.0 without `block`, `loop`, `if`, `else` and `end`; `br_table` twice, `ref.null` twice, and
-    // the typed `select` of seven types. Of relaxed SIMD 20, less those that are others here, of wide arithmetic 4, of threads 67; six of 3.0
-    // that take and give what is there.
+    // the typed `select` of seven types. Of relaxed SIMD 20, less those that are others here, of wide arithmetic 4, of threads 67; eight of
+    // references, tail calls and exceptions.
     let distinct: std::collections::BTreeSet<_> = operators.iter().map(|o| o.split(' ').next()).collect();
-    let opcodes = 432 + 20 - RELAXED.len() + 4 + 67 + 6;
+    let opcodes = 432 + 20 - RELAXED.len() + 4 + 67 + 8;
     assert_eq!(operators.len(), opcodes + 1 + 1 + 6);
     assert_eq!(distinct.len(), opcodes - 1, "the two kinds of `select` share a name");
 
@@ -605,7 +625,7 @@ fn every_operator_arrives_as_what_it_is() {
     let body = written.join("\n");
     let text = format!(
         "(module (type (func)) (type (func (result i64))) (type (func (param f32) (result f32 i32)))
-            (memory 1) (global i32 (i32.const 0)) (global (mut i32) (i32.const 0))
+            (tag (param i64)) (tag) (memory 1) (global i32 (i32.const 0)) (global (mut i32) (i32.const 0))
             (table 1 funcref) (table 1 externref) (table 1 funcref) (data \"\") (data \"\")
             (elem funcref) (elem funcref) (elem declare func 1)
             (func (local i32 i32) block block block\n{body}\nend end end) (func))"

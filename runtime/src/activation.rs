@@ -12,7 +12,7 @@ use sconce_environ::trap::TrapCode;
 use sconce_environ::vm::{VmStoreContext, pending};
 use std::cell::{Cell, UnsafeCell};
 use std::ops::Range;
-use std::ptr::null_mut;
+use std::ptr::{null, null_mut};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 
@@ -58,6 +58,11 @@ impl Shared {
             reserved: 0,
             runtime: null_mut(),
             host_state: null_mut(),
+            handler: null(),
+            handler_sp: null_mut(),
+            handler_fp: null_mut(),
+            handler_payload: null(),
+            handler_exception: 0,
         };
         Arc::new(Shared {
             vm: UnsafeCell::new(vm),

@@ -63,6 +63,14 @@ pub(crate) fn of_host_call(shared: &Shared) -> RawBacktrace {
     walk.finish()
 }
 
+/// A word of the wasm stack.
+pub(crate) fn word(shared: &Shared, address: usize) -> Option<usize> {
+    let stack = shared.stack.usable();
+    let inside = address.is_multiple_of(8) && address >= stack.start && address <= stack.end - 8;
+    // SAFETY: the stack is readable from end to end, and mapped as long as the store.
+    inside.then(|| unsafe { (address as *const usize).read() })
+}
+
 struct Walk<'a> {
     shared: &'a Shared,
     /// Frames that may still be looked at.
@@ -81,12 +89,8 @@ impl<'a> Walk<'a> {
         Walk { shared, patience, first: Vec::new(), last: Vec::new(), seen: 0 }
     }
 
-    /// A word of the wasm stack.
     fn word(&self, address: usize) -> Option<usize> {
-        let stack = self.shared.stack.usable();
-        let inside = address.is_multiple_of(8) && address >= stack.start && address <= stack.end - 8;
-        // SAFETY: the stack is readable from end to end, and mapped as long as the store.
-        inside.then(|| unsafe { (address as *const usize).read() })
+        word(self.shared, address)
     }
 
     fn push(&mut self, pc: usize) {

@@ -233,6 +233,16 @@ fn elem_drop(c: &mut Caller<'_>, elem: u32) -> Result<(), Stop> {
     Ok(())
 }
 
+fn throw(c: &mut Caller<'_>, tag: u32, values: *const VmFuncRef) -> Result<(), Stop> {
+    let tag = c.instance.tags[tag as usize];
+    // SAFETY: compiled code has written the tag's values there.
+    unsafe { c.store.throw(tag, values.cast()) }
+}
+
+fn throw_ref(c: &mut Caller<'_>, exception: u32) -> Result<(), Stop> {
+    if exception == 0 { Err(Stop::Trap(TrapCode::NullExceptionReference)) } else { c.store.throw_ref(exception) }
+}
+
 fn is_subtype(c: &mut Caller<'_>, sub: u32, sup: u32) -> Result<u32, Stop> {
     // A panic while types were added leaves whole ones behind.
     let types = c.store.types.read().unwrap_or_else(PoisonError::into_inner);

@@ -7,6 +7,7 @@
 use crate::activation::Shared;
 use crate::backtrace::{self, RawBacktrace};
 use crate::error::ResourceError;
+use crate::exception::Exception;
 use crate::handle::FuncHandle;
 use crate::store::Store;
 use crate::stubs::EntryTrampoline;
@@ -32,6 +33,13 @@ pub enum Stop {
     Trap(TrapCode),
     /// A host function failed; the value is whatever its shim recorded.
     Host(Box<dyn Any + Send>),
+    /// An exception that nothing handles, as far as wasm was entered last.
+    Exception {
+        /// The exception.
+        exception: Exception,
+        /// What whoever throws it on from a host function wants to find when it comes out.
+        note: Option<Box<dyn Any + Send>>,
+    },
     /// A host function panicked, with this payload.
     Panic(Box<dyn Any + Send>),
     /// The thread could not be prepared for wasm.
@@ -165,22 +173,54 @@ pub(crate) unsafe fn stop(vm: *mut VmStoreContext, stop: Stop) {
 /// `ctx` is what the host function got, and what this returns is returned to the trampoline at once.
 #[inline]
 pub unsafe fn host_call<R>(ctx: *mut VmHostContext, on_failure: R, body: impl FnOnce() -> Result<R, Stop>) -> R {
-    // SAFETY: the caller's promise.
-    unsafe { guarded((*ctx).store, on_failure, body) }
+    match catch_panic(body) {
+        Ok(r) => r,
+        Err(failed) => {
+            // SAFETY: the caller's promise.
+            unsafe { fail_host_call((*ctx).store, failed) };
+            on_failure
+        }
+    }
 }
 
-/// As [`host_call`], for builtins too.
+/// Makes the trampoline leave wasm, or continue in the handler of an exception that the host function's callers have.
+///
+/// # Safety
+/// As for [`stop`].
+#[cold]
+unsafe fn fail_host_call(vm: *mut VmStoreContext, failed: Stop) {
+    let failed = match failed {
+        Stop::Exception { exception, note } => {
+            // SAFETY: the host function, which may have used the store, is over.
+            match unsafe { Store::from_vm(vm) }.throw_from_host(&exception) {
+                Ok(true) => return,
+                Ok(false) => Stop::Exception { exception, note },
+                Err(e) => Stop::Resource(e),
+            }
+        }
+        other => other,
+    };
+    // SAFETY: the caller's promise.
+    unsafe { stop(vm, failed) };
+}
+
+/// As [`host_call`], for builtins.
 ///
 /// # Safety
 /// As for [`stop`].
 #[inline]
 pub(crate) unsafe fn guarded<R>(vm: *mut VmStoreContext, on_failure: R, body: impl FnOnce() -> Result<R, Stop>) -> R {
-    let failed = match catch_unwind(AssertUnwindSafe(body)) {
-        Ok(Ok(r)) => return r,
-        Ok(Err(failed)) => failed,
-        Err(payload) => Stop::Panic(payload),
-    };
-    // SAFETY: the caller's promise.
-    unsafe { stop(vm, failed) };
-    on_failure
+    match catch_panic(body) {
+        Ok(r) => r,
+        Err(failed) => {
+            // SAFETY: the caller's promise.
+            unsafe { stop(vm, failed) };
+            on_failure
+        }
+    }
+}
+
+#[inline]
+fn catch_panic<R>(body: impl FnOnce() -> Result<R, Stop>) -> Result<R, Stop> {
+    catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|payload| Err(Stop::Panic(payload)))
 }

@@ -49,6 +49,8 @@ handles! {
     TableHandle;
     /// A global of a store.
     GlobalHandle;
+    /// A tag of a store.
+    TagHandle;
     /// An instance of a store.
     InstanceHandle;
 }
@@ -83,4 +85,6 @@ pub enum Item {
     Memory(MemoryHandle),
     /// A global.
     Global(GlobalHandle),
+    /// A tag.
+    Tag(TagHandle),
 }

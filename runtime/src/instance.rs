@@ -32,10 +32,11 @@ pub(crate) struct Instance {
     context: Context,
     /// Its number in the store.
     pub index: u32,
-    /// The store's numbers of its memories, tables and globals, by index.
+    /// The store's numbers of its memories, tables, globals and tags, by index.
     pub memories: Vec<u32>,
     pub tables: Vec<u32>,
     pub globals: Vec<u32>,
+    pub tags: Vec<u32>,
     /// Host functions that it imports, each with a context that names this instance as the caller.
     _host: Box<[HostRecord]>,
     /// Data segments that have been dropped.
@@ -116,6 +117,7 @@ pub(crate) unsafe fn instantiate(
         memories: Vec::with_capacity(m.memories.len()),
         tables: Vec::with_capacity(m.tables.len()),
         globals: Vec::with_capacity(m.globals.len()),
+        tags: Vec::with_capacity(m.tags.len()),
         _host: Box::new([]),
         dropped_data: vec![false; m.data.len()].into(),
         dropped_elems: vec![false; m.elements.len()].into(),
@@ -132,6 +134,7 @@ pub(crate) unsafe fn instantiate(
         fill_head(store, instance, this);
         import(store, instance, imports);
         define_functions(instance);
+        define_tags(store, instance)?;
         define_tables(store, instance)?;
         define_memories(store, instance)?;
         define_globals(store, instance);
@@ -216,6 +219,9 @@ unsafe fn import(store: &mut Store, instance: &mut Instance, imports: &[Item]) {
                 instance.memories.push(owned(m.store, m.index));
                 pointer(instance, place, store.memories[m.index as usize].vm().cast());
             }
+            Item::Tag(t) => {
+                instance.tags.push(owned(t.store, t.index));
+            }
             Item::Global(g) => {
                 let place = layout.global(GlobalIndex::from_u32(instance.globals.len() as u32));
                 instance.globals.push(owned(g.store, g.index));
@@ -250,6 +256,22 @@ fn inline(place: Place) -> u32 {
     match place {
         Place::Inline(offset) | Place::Pointer(offset) => offset,
     }
+}
+
+/// Makes the module's tags, and fills in the addresses of all.
+unsafe fn define_tags(store: &mut Store, instance: &mut Instance) -> Result<(), InstantiateError> {
+    let module = instance.module.clone();
+    let m = module.module();
+    for (i, &ty) in &m.tags {
+        if m.defined_tag(i).is_some() {
+            let tag = store.new_tag(module.type_id(ty))?;
+            instance.tags.push(tag.index);
+        }
+        let tag: *const VmTag = &*store.tags[instance.tags[i.as_u32() as usize] as usize].vm;
+        // SAFETY: an offset from the layout.
+        unsafe { instance.field::<*const VmTag>(module.layout().tag(i)).write(tag) };
+    }
+    Ok(())
 }
 
 unsafe fn define_tables(store: &mut Store, instance: &mut Instance) -> Result<(), InstantiateError> {
@@ -433,12 +455,13 @@ unsafe fn data_segments(store: &mut Store, instance: &mut Instance) -> Result<()
 
 /// The item that a module's index means in an instance.
 pub(crate) fn item(store: &mut Store, instance: u32, entity: EntityIndex) -> Item {
-    use crate::handle::{GlobalHandle, MemoryHandle, TableHandle};
+    use crate::handle::{GlobalHandle, MemoryHandle, TableHandle, TagHandle};
     let id = store.id();
     let this = &store.instances[instance as usize];
     match entity {
         EntityIndex::Table(i) => Item::Table(TableHandle { store: id, index: this.tables[i.as_u32() as usize] }),
         EntityIndex::Memory(i) => Item::Memory(MemoryHandle { store: id, index: this.memories[i.as_u32() as usize] }),
+        EntityIndex::Tag(i) => Item::Tag(TagHandle { store: id, index: this.tags[i.as_u32() as usize] }),
         EntityIndex::Global(i) => Item::Global(GlobalHandle { store: id, index: this.globals[i.as_u32() as usize] }),
         EntityIndex::Func(f) => {
             let mut record = this.func_ref(f).cast_mut();

@@ -6,6 +6,7 @@ use crate::budget::{MemoryBudget, MemoryLimit};
 use crate::code::CodeSpace;
 use crate::enter::Stop;
 use crate::error::{InstantiateError, OutOfBounds, ResourceError};
+use crate::exception::{Exception, Tag};
 use crate::funcref::{HostFunc, HostRecord};
 use crate::global::Global;
 use crate::handle::*;
@@ -70,6 +71,11 @@ pub struct Store {
     own_tables: Vec<Box<VmTable>>,
     #[allow(clippy::vec_box, reason = "as above")]
     own_globals: Vec<Box<VmGlobal>>,
+    pub(crate) tags: Vec<Tag>,
+    /// The values of the exception that was thrown last, which its handler is about to load.
+    pub(crate) payload: Vec<u128>,
+    /// Exceptions that are referred to; handle `2 * (i + 1)` names the one at `i`.
+    pub(crate) exceptions: Vec<Exception>,
     /// Host values; handle `2 * (i + 1)` names the one at `i`.
     externrefs: Vec<Box<dyn Any + Send + Sync>>,
 }
@@ -108,6 +114,9 @@ impl Store {
             own_memories: Vec::new(),
             own_tables: Vec::new(),
             own_globals: Vec::new(),
+            tags: Vec::new(),
+            payload: Vec::new(),
+            exceptions: Vec::new(),
             externrefs: Vec::new(),
         });
         let this: *mut Store = &mut *store;

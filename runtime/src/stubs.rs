@@ -8,7 +8,7 @@ use crate::code::CodeSpace;
 use crate::error::ResourceError;
 use crate::sys::PAGE;
 use sconce_environ::builtin::Builtin;
-use sconce_environ::vm::{VmContext, VmHostContext, VmStoreContext};
+use sconce_environ::vm::{VmContext, VmHostContext, VmStoreContext, pending};
 use sconce_x64::Signature;
 use sconce_x64::stubs::{self, Offsets};
 use std::collections::HashMap;
@@ -22,6 +22,16 @@ pub(crate) const OFFSETS: Offsets = Offsets {
     host_sp: offset_of!(VmStoreContext, host_sp) as i32,
     exit_fp: offset_of!(VmStoreContext, exit_fp) as i32,
     pending: offset_of!(VmStoreContext, pending) as i32,
+    handler_bit: pending::HANDLER as i8,
+    handler: offset_of!(VmStoreContext, handler) as i32,
+};
+
+// The stub takes them as one after the other.
+const _: () = {
+    assert!(offset_of!(VmStoreContext, handler_sp) == offset_of!(VmStoreContext, handler) + 8);
+    assert!(offset_of!(VmStoreContext, handler_fp) == offset_of!(VmStoreContext, handler) + 16);
+    assert!(offset_of!(VmStoreContext, handler_payload) == offset_of!(VmStoreContext, handler) + 24);
+    assert!(offset_of!(VmStoreContext, handler_exception) == offset_of!(VmStoreContext, handler) + 32);
 };
 
 // Trampolines do not know which kind of context a callee has.
@@ -62,6 +72,8 @@ pub struct HostTrampoline {
 #[derive(Debug, Default)]
 pub(crate) struct Stubs {
     landing_pad: usize,
+    /// Where host calls go that do not return.
+    leave: usize,
     builtins: Box<[usize]>,
     made: Mutex<Made>,
 }
@@ -79,8 +91,9 @@ impl Stubs {
     pub(crate) fn new(space: &CodeSpace) -> Result<Stubs, ResourceError> {
         let mut made = Made::default();
         let landing_pad = made.add(space, &stubs::landing_pad(&OFFSETS))?;
+        let leave = made.add(space, &stubs::leave(&OFFSETS, landing_pad as u64))?;
         let targets = builtins::targets();
-        let code: Vec<_> = targets.iter().map(|&t| stubs::builtin(&OFFSETS, t as u64, landing_pad as u64)).collect();
+        let code: Vec<_> = targets.iter().map(|&t| stubs::builtin(&OFFSETS, t as u64, leave as u64)).collect();
         // One write for all.
         let mut all = Vec::new();
         let mut offsets = Vec::with_capacity(Builtin::COUNT);
@@ -91,7 +104,7 @@ impl Stubs {
         }
         let base = made.add(space, &all)?;
         let builtins = offsets.into_iter().map(|o| base + o).collect();
-        Ok(Stubs { landing_pad, builtins, made: Mutex::new(made) })
+        Ok(Stubs { landing_pad, leave, builtins, made: Mutex::new(made) })
     }
 
     /// Where traps continue.
@@ -110,11 +123,11 @@ impl Stubs {
         if let Some(&code) = made.by_signature.get(&key) {
             return Ok(code);
         }
-        let pad = self.landing_pad as u64;
+        let leave = self.leave as u64;
         let bytes = match kind {
             Kind::Entry => stubs::entry(sig, &OFFSETS),
-            Kind::Host(HostCallKind::Registers) => stubs::host_call_registers(sig, &OFFSETS, pad),
-            Kind::Host(HostCallKind::Array) => stubs::host_call_array(sig, &OFFSETS, pad),
+            Kind::Host(HostCallKind::Registers) => stubs::host_call_registers(sig, &OFFSETS, leave),
+            Kind::Host(HostCallKind::Array) => stubs::host_call_array(sig, &OFFSETS, leave),
         };
         let code = made.add(space, &bytes)?;
         made.by_signature.insert(key, code);

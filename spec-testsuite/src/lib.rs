@@ -52,6 +52,7 @@ pub fn scripts() -> Vec<Script> {
         Proposal::TailCall,
         Proposal::RelaxedSimd,
         Proposal::WideArithmetic,
+        Proposal::ExceptionHandling,
     ];
     let new = spec(SpecVersion::V3).chain(proposals.into_iter().flat_map(proposal));
     // These reject what other proposals allow.

@@ -25,6 +25,7 @@ pub(crate) fn argument<T: 'static>(store: &mut Store<T>, hosts: &mut HostValues,
         WastArgCore::RefNull(heap) => match hierarchy(heap) {
             Some(Hierarchy::Func) => Val::FuncRef(None),
             Some(Hierarchy::Extern) => Val::ExternRef(None),
+            Some(Hierarchy::Exn) => Val::ExnRef(None),
             None => return Err(format!("no null of heap type {heap:?} in this engine")),
         },
         WastArgCore::RefExtern(n) => {
@@ -46,6 +47,7 @@ pub(crate) fn argument<T: 'static>(store: &mut Store<T>, hosts: &mut HostValues,
 enum Hierarchy {
     Func,
     Extern,
+    Exn,
 }
 
 fn hierarchy(heap: &HeapType<'_>) -> Option<Hierarchy> {
@@ -53,6 +55,7 @@ fn hierarchy(heap: &HeapType<'_>) -> Option<Hierarchy> {
         HeapType::Abstract { shared: false, ty } => match ty {
             AbstractHeapType::Func | AbstractHeapType::NoFunc => Some(Hierarchy::Func),
             AbstractHeapType::Extern | AbstractHeapType::NoExtern => Some(Hierarchy::Extern),
+            AbstractHeapType::Exn | AbstractHeapType::NoExn => Some(Hierarchy::Exn),
             _ => None,
         },
         _ => None,
@@ -74,7 +77,8 @@ fn matches_core<T: 'static>(store: &Store<T>, value: &Val, pattern: &WastRetCore
         (WastRetCore::F32(p), Val::F32(v)) => f32_matches(p, *v),
         (WastRetCore::F64(p), Val::F64(v)) => f64_matches(p, *v),
         (WastRetCore::V128(p), Val::V128(v)) => v128_matches(p, v.to_le_bytes()),
-        (WastRetCore::RefNull(None), Val::FuncRef(None) | Val::ExternRef(None)) => true,
+        (WastRetCore::RefNull(None), Val::FuncRef(None) | Val::ExternRef(None) | Val::ExnRef(None)) => true,
+        (WastRetCore::RefNull(Some(heap)), Val::ExnRef(None)) => matches!(hierarchy(heap), Some(Hierarchy::Exn)),
         (WastRetCore::RefNull(Some(heap)), Val::FuncRef(None)) => matches!(hierarchy(heap), Some(Hierarchy::Func)),
         (WastRetCore::RefNull(Some(heap)), Val::ExternRef(None)) => matches!(hierarchy(heap), Some(Hierarchy::Extern)),
         (WastRetCore::RefExtern(None), Val::ExternRef(Some(_))) => true,
@@ -156,6 +160,8 @@ fn show_value<T: 'static>(store: &Store<T>, value: &Val, pattern: Option<&WastRe
         Val::FuncRef(None) => "(ref.null func)".into(),
         Val::FuncRef(Some(_)) => "(ref.func)".into(),
         Val::ExternRef(None) => "(ref.null extern)".into(),
+        Val::ExnRef(None) => "(ref.null exn)".into(),
+        Val::ExnRef(Some(_)) => "(ref.exn)".into(),
         Val::ExternRef(Some(r)) => match host_number(store, r) {
             Some(n) => format!("(ref.extern {n})"),
             None => "(ref.extern)".into(),
@@ -219,6 +225,7 @@ fn show_pattern(pattern: &WastRetCore<'_>) -> String {
         WastRetCore::RefNull(Some(heap)) => match hierarchy(heap) {
             Some(Hierarchy::Func) => "(ref.null func)".into(),
             Some(Hierarchy::Extern) => "(ref.null extern)".into(),
+            Some(Hierarchy::Exn) => "(ref.null exn)".into(),
             None => format!("(ref.null {heap:?})"),
         },
         WastRetCore::RefExtern(None) => "(ref.extern)".into(),

@@ -274,11 +274,27 @@ impl Assembler {
         }
     }
 
+    /// `cmp a, b`
+    pub fn cmp(&mut self, a: Gpr, b: Gpr) {
+        self.rex(true, b as u8, a as u8);
+        self.byte(0x39);
+        self.modrm_reg(b as u8, a as u8);
+    }
+
     /// `cmp dword [mem], imm`
     pub fn cmp_mem32_imm8(&mut self, m: Mem, imm: i8) {
         self.rex(false, 0, m.base as u8);
         self.byte(0x83);
         self.modrm_mem(7, m);
+        self.byte(imm as u8);
+    }
+
+    /// `lock and dword [mem], imm`
+    pub fn lock_and_mem32_imm8(&mut self, m: Mem, imm: i8) {
+        self.byte(0xf0);
+        self.rex(false, 0, m.base as u8);
+        self.byte(0x83);
+        self.modrm_mem(4, m);
         self.byte(imm as u8);
     }
 
@@ -449,6 +465,7 @@ mod tests {
             }
             for b in Gpr::ALL {
                 assert_eq!(one(|s| s.mov(a, b)), format!("mov {}, {}", name(a), name(b)));
+                assert_eq!(one(|s| s.cmp(a, b)), format!("cmp {}, {}", name(a), name(b)));
                 for disp in [0, 8, -8, 127, -128, 128, 0x1234, -0x1234] {
                     let m = mem(b, disp);
                     let at = address(m);
@@ -463,6 +480,7 @@ mod tests {
                     assert_eq!(one(|s| s.pop_mem(m)), format!("pop qword ptr {at}"));
                     assert_eq!(one(|s| s.call_mem(m)), format!("call qword ptr {at}"));
                     assert_eq!(one(|s| s.cmp_mem32_imm8(m, 0)), format!("cmp dword ptr {at}, 0"));
+                    assert_eq!(one(|s| s.lock_and_mem32_imm8(m, 5)), format!("lock and dword ptr {at}, 5"));
                 }
             }
         }

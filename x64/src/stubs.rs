@@ -29,6 +29,10 @@ pub struct Offsets {
     pub exit_fp: i32,
     /// `pending` in the store context.
     pub pending: i32,
+    /// The bit of `pending` that says that an exception continues at a handler; at most 64.
+    pub handler_bit: i8,
+    /// `handler` in the store context, and behind it, 8 bytes each, its stack pointer, frame pointer, payload and exception.
+    pub handler: i32,
 }
 
 /// Offset from `host_sp` of the `exit_fp` from before the entry.
@@ -70,6 +74,29 @@ pub fn landing_pad(o: &Offsets) -> Vec<u8> {
     a.data(&0x1f80u32.to_le_bytes());
     a.bind(fcw);
     a.data(&0x037fu16.to_le_bytes());
+    a.finish()
+}
+
+/// Where host calls go that do not return to their caller, with the store context's address in rdi: to an exception's handler if
+/// there is one, else to the landing pad.
+pub fn leave(o: &Offsets, landing_pad: u64) -> Vec<u8> {
+    let mut a = Assembler::new();
+    let to_handler = a.label();
+    a.load(Rcx, mem(Rdi, o.handler));
+    a.zero(Rdx);
+    a.cmp(Rcx, Rdx);
+    a.jcc(Condition::NotEqual, to_handler);
+    a.mov_imm64(Rax, landing_pad);
+    a.jmp(Rax);
+    a.bind(to_handler);
+    a.store(mem(Rdi, o.handler), Rdx);
+    // An interrupt may be asked for at the same time: its signal comes again.
+    a.lock_and_mem32_imm8(mem(Rdi, o.pending), !o.handler_bit);
+    a.load(Rsp, mem(Rdi, o.handler + 8));
+    a.load(Rbp, mem(Rdi, o.handler + 16));
+    a.load(Rax, mem(Rdi, o.handler + 24));
+    a.load(Rdx, mem(Rdi, o.handler + 32));
+    a.jmp(Rcx);
     a.finish()
 }
 
@@ -302,7 +329,8 @@ mod tests {
     use Class::*;
     use iced_x86::{Decoder, DecoderOptions, FlowControl, Mnemonic, Register};
 
-    const OFFSETS: Offsets = Offsets { store: 8, host_code: 16, host_sp: 0, exit_fp: 8, pending: 16 };
+    const OFFSETS: Offsets =
+        Offsets { store: 8, host_code: 16, host_sp: 0, exit_fp: 8, pending: 16, handler_bit: 4, handler: 24 };
 
     fn decode(code: &[u8]) -> Vec<iced_x86::Instruction> {
         Decoder::with_ip(64, code, 0, DecoderOptions::NONE).iter().collect()
@@ -366,6 +394,23 @@ mod tests {
                 assert_eq!(popped, arguments.stack_bytes(), "{n} parameters");
             }
         }
+    }
+
+    #[test]
+    fn a_handler_gets_its_frame_and_its_exception() {
+        let code = decode(&leave(&OFFSETS, 0x1111_2222_3333_4444));
+        let loaded: Vec<_> = code
+            .iter()
+            .filter(|i| i.mnemonic() == Mnemonic::Mov && i.op1_kind() == iced_x86::OpKind::Memory)
+            .map(|i| (i.op0_register(), i.memory_displacement64()))
+            .collect();
+        let (rcx, rsp, rbp) = (Register::RCX, Register::RSP, Register::RBP);
+        assert_eq!(loaded, [(rcx, 24), (rsp, 32), (rbp, 40), (Register::RAX, 48), (Register::RDX, 56)]);
+        let clears = code.iter().find(|i| i.mnemonic() == Mnemonic::And).unwrap();
+        assert!(clears.has_lock_prefix());
+        assert_eq!((clears.memory_displacement64(), clears.immediate(1) as i32), (16, !4));
+        let jumps: Vec<_> = code.iter().filter(|i| i.mnemonic() == Mnemonic::Jmp).map(|i| i.op0_register()).collect();
+        assert_eq!(jumps, [Register::RAX, rcx]);
     }
 
     #[test]

@@ -83,6 +83,13 @@ impl Decoder {
                 Ok(())
             }
             Payload::GlobalSection(section) => self.globals(section),
+            Payload::TagSection(section) => {
+                self.proposals.tags();
+                for ty in section {
+                    self.decoded.module.tags.push(TypeIndex::from_u32(ty?.func_type_idx));
+                }
+                Ok(())
+            }
             Payload::ExportSection(section) => self.exports(section),
             Payload::StartSection { func, .. } => {
                 self.decoded.module.start = Some(FuncIndex::from_u32(func));
@@ -162,7 +169,13 @@ impl Decoder {
                     module.globals.push(ty);
                     EntityType::Global(ty)
                 }
-                TypeRef::Tag(_) | TypeRef::FuncExact(_) => {
+                TypeRef::Tag(ty) => {
+                    let ty = TypeIndex::from_u32(ty.func_type_idx);
+                    module.num_imported_tags += 1;
+                    module.tags.push(ty);
+                    EntityType::Tag(ty)
+                }
+                TypeRef::FuncExact(_) => {
                     return Err(refused_type(offset)(Unsupported(format!("{:?}", import.ty))));
                 }
             };
@@ -211,7 +224,8 @@ impl Decoder {
                 ExternalKind::Table => EntityIndex::Table(TableIndex::from_u32(export.index)),
                 ExternalKind::Memory => EntityIndex::Memory(MemoryIndex::from_u32(export.index)),
                 ExternalKind::Global => EntityIndex::Global(GlobalIndex::from_u32(export.index)),
-                ExternalKind::Tag | ExternalKind::FuncExact => {
+                ExternalKind::Tag => EntityIndex::Tag(TagIndex::from_u32(export.index)),
+                ExternalKind::FuncExact => {
                     return Err(refused_type(offset)(Unsupported(format!("{:?}", export.kind))));
                 }
             };

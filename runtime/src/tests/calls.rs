@@ -236,6 +236,7 @@ fn errors_and_panics_of_host_functions_come_out_with_a_backtrace() {
             Stop::Panic(p) => assert_eq!((how, *p.downcast_ref::<&str>().unwrap()), (1, "a panic")),
             Stop::Trap(code) => assert_eq!((how, code), (2, sconce_environ::trap::TrapCode::IntegerOverflow)),
             Stop::Resource(e) => panic!("{e}"),
+            Stop::Exception { .. } => panic!("nothing throws"),
         }
         // And the store is as good as before.
         assert_eq!(world.call(f, &unary(), &[9]).unwrap()[0] as u64, 9);

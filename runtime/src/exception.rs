@@ -1,0 +1,233 @@
+//! Exceptions: thrown, searched for a handler, carried through host code.
+//!
+//! The search comes first, and looks only: it follows frame pointers from where wasm was left and asks, for each return address, the
+//! tables of the code that it lies in. A handler names its tag by the place where its module's instances keep the tag's address, and
+//! its frame keeps the instance, so a comparison of two addresses decides. If there is a handler, wasm continues there when the
+//! running builtin or host function returns to its trampoline: the stub restores the frame's stack pointer and frame pointer, and
+//! the handler's code needs nothing else. If there is none up to the entry into wasm, nothing has been unwound, so the failure has its
+//! whole backtrace; it is an error of the host function that made the entry, which passes it on or does not.
+//!
+//! An exception that no handler wants as a reference is no object: its values are copied once, from where `throw` put them to
+//! [`Store::payload`], from where the handler loads them.
+
+use crate::activation::Shared;
+use crate::backtrace;
+use crate::enter::Stop;
+use crate::error::ResourceError;
+use crate::handle::{StoreId, TagHandle};
+use crate::store::Store;
+use sconce_environ::index::TypeId;
+use sconce_environ::vm::{VmStoreContext, VmTag, pending};
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
+
+/// A tag of a store.
+#[derive(Debug)]
+pub(crate) struct Tag {
+    /// Its identity; what contexts point to.
+    pub vm: Box<VmTag>,
+    /// The function type whose parameters are the values.
+    pub type_id: TypeId,
+    /// How many values there are.
+    pub count: usize,
+}
+
+/// A thrown exception in the hands of the host.
+#[derive(Clone, Debug)]
+pub struct Exception {
+    pub(crate) store: StoreId,
+    /// The tag's number in the store.
+    pub(crate) tag: u32,
+    /// Raw values.
+    pub(crate) values: Box<[u128]>,
+}
+
+impl Exception {
+    /// The store that it belongs to.
+    pub fn store(&self) -> StoreId {
+        self.store
+    }
+
+    /// Its tag.
+    pub fn tag(&self) -> TagHandle {
+        TagHandle { store: self.store, index: self.tag }
+    }
+
+    /// Its values as wasm holds them, of the types that its tag says.
+    pub fn values(&self) -> &[u128] {
+        &self.values
+    }
+}
+
+/// Where an exception is handled.
+#[derive(Copy, Clone, Debug)]
+struct Handler {
+    pc: usize,
+    sp: usize,
+    fp: usize,
+    wants_exception: bool,
+}
+
+/// The handler of an exception that is thrown where wasm was left with this `exit_fp`.
+fn search(shared: &Shared, exit_fp: usize, tag: *const VmTag) -> Option<Handler> {
+    let mut at = exit_fp;
+    loop {
+        // The frame at `at` was called by the one whose frame pointer it saved.
+        let fp = backtrace::word(shared, at)?;
+        let return_address = backtrace::word(shared, at.checked_add(8)?)?;
+        if fp <= at {
+            // The entry trampoline saved 0.
+            return None;
+        }
+        if let Some(handler) = handler(shared, return_address, fp, tag) {
+            return Some(handler);
+        }
+        at = fp;
+    }
+}
+
+/// The handler of a frame: the first that takes this tag.
+fn handler(shared: &Shared, return_address: usize, fp: usize, tag: *const VmTag) -> Option<Handler> {
+    // SAFETY: the store's stack names only code of its own instances, which it keeps.
+    let region = unsafe { shared.code.region_at(return_address.wrapping_sub(1))? };
+    let base = region.text_base();
+    let handlers = region.tables().handlers_at((return_address - base) as u32)?;
+    let sp = fp - handlers.frame_size as usize;
+    let vmctx = backtrace::word(shared, fp.wrapping_add_signed(handlers.vmctx as isize))?;
+    for handler in handlers {
+        let takes = handler.tag.is_none_or(|offset| {
+            // SAFETY: the frame keeps its context there, in which a pointer to the tag stands at this offset.
+            let own = unsafe { ((vmctx + offset as usize) as *const *const VmTag).read() };
+            own == tag
+        });
+        if takes {
+            let pc = base + handler.code_offset as usize;
+            return Some(Handler { pc, sp, fp, wants_exception: handler.wants_exception });
+        }
+    }
+    None
+}
+
+impl Store {
+    /// A tag whose values are the parameters of this function type.
+    ///
+    /// # Errors
+    /// If there are 2^32 - 1 already.
+    pub fn new_tag(&mut self, type_id: TypeId) -> Result<TagHandle, ResourceError> {
+        let index = u32::try_from(self.tags.len()).map_err(|_| ResourceError::TooManyReferences)?;
+        let types = self.types.read().unwrap_or_else(PoisonError::into_inner);
+        let count = types.func_type(type_id).params.len();
+        drop(types);
+        self.tags.push(Tag { vm: Box::new(VmTag { type_id: type_id.as_u32(), index }), type_id, count });
+        Ok(TagHandle { store: self.id(), index })
+    }
+
+    /// The function type whose parameters are a tag's values.
+    pub fn tag_type_id(&self, tag: TagHandle) -> TypeId {
+        self.id().check(tag.store);
+        self.tags[tag.index as usize].type_id
+    }
+
+    /// An exception of the host's.
+    ///
+    /// # Panics
+    /// If the number of values is not the tag's.
+    ///
+    /// # Safety
+    /// The values are of the tag's types, references ones of this store.
+    pub unsafe fn new_exception(&self, tag: TagHandle, values: Box<[u128]>) -> Exception {
+        self.id().check(tag.store);
+        assert_eq!(values.len(), self.tags[tag.index as usize].count, "a value for each of the tag's");
+        Exception { store: tag.store, tag: tag.index, values }
+    }
+
+    /// The exception that a handle names; `None` for null and for what is no handle of one.
+    pub fn exception(&self, handle: u32) -> Option<&Exception> {
+        let i = (handle / 2).checked_sub(1).filter(|_| handle.is_multiple_of(2))?;
+        self.exceptions.get(i as usize)
+    }
+
+    /// A reference to an exception: its handle, never 0.
+    ///
+    /// # Errors
+    /// If there are 2^31 - 1 already.
+    pub fn new_exnref(&mut self, exception: Exception) -> Result<u32, ResourceError> {
+        self.id().check(exception.store);
+        let n = u32::try_from(self.exceptions.len() + 1).ok().and_then(|n| n.checked_mul(2));
+        let handle = n.ok_or(ResourceError::TooManyReferences)?;
+        self.exceptions.push(exception);
+        Ok(handle)
+    }
+
+    /// Makes wasm continue at the handler of an exception with this tag and the values in `payload`, when the running builtin or
+    /// host function returns; false if there is none. `exception` is its handle, if it has one already.
+    fn catch(&mut self, tag: u32, exception: Option<u32>) -> Result<bool, ResourceError> {
+        let vm: *mut VmStoreContext = self.vm();
+        // SAFETY: no wasm code is running, so the field is at rest.
+        let exit_fp = unsafe { (*vm).exit_fp as usize };
+        let identity: *const VmTag = &*self.tags[tag as usize].vm;
+        let Some(handler) = search(&self.shared, exit_fp, identity) else { return Ok(false) };
+        let exception = match exception {
+            Some(exception) => exception,
+            None if handler.wants_exception => {
+                let values = self.payload.as_slice().into();
+                self.new_exnref(Exception { store: self.id(), tag, values })?
+            }
+            None => 0,
+        };
+        // SAFETY: as above; the trampoline reads the fields next.
+        unsafe {
+            (*vm).handler = handler.pc as *const _;
+            (*vm).handler_sp = handler.sp as *mut u8;
+            (*vm).handler_fp = handler.fp as *mut u8;
+            (*vm).handler_payload = self.payload.as_ptr();
+            (*vm).handler_exception = exception.into();
+        }
+        self.shared.pending().fetch_or(pending::HANDLER, Ordering::Relaxed);
+        Ok(true)
+    }
+
+    /// Throws the exception in `payload`.
+    fn throw_payload(&mut self, tag: u32, exception: Option<u32>) -> Result<(), Stop> {
+        match self.catch(tag, exception).map_err(Stop::Resource)? {
+            true => Ok(()),
+            false => {
+                let exception = Exception { store: self.id(), tag, values: self.payload.as_slice().into() };
+                Err(Stop::Exception { exception, note: None })
+            }
+        }
+    }
+
+    /// `throw` of the store's tag number `tag`.
+    ///
+    /// # Safety
+    /// `values` leads to a 16-byte place for each of the tag's values.
+    pub(crate) unsafe fn throw(&mut self, tag: u32, values: *const u128) -> Result<(), Stop> {
+        let count = self.tags[tag as usize].count;
+        // SAFETY: the caller's promise.
+        let values = unsafe { std::slice::from_raw_parts(values, count) };
+        self.payload.clear();
+        self.payload.extend_from_slice(values);
+        self.throw_payload(tag, None)
+    }
+
+    /// `throw_ref` of a handle that is not null.
+    pub(crate) fn throw_ref(&mut self, handle: u32) -> Result<(), Stop> {
+        let i = (handle / 2).wrapping_sub(1) as usize;
+        let Exception { tag, ref values, .. } = self.exceptions[i];
+        self.payload.clear();
+        self.payload.extend_from_slice(values);
+        self.throw_payload(tag, Some(handle))
+    }
+
+    /// Throws an exception out of a host function: whether it is handled.
+    pub(crate) fn throw_from_host(&mut self, exception: &Exception) -> Result<bool, ResourceError> {
+        // Another store's means nothing to this one's code.
+        if exception.store != self.id() {
+            return Ok(false);
+        }
+        self.payload.clear();
+        self.payload.extend_from_slice(&exception.values);
+        self.catch(exception.tag, None)
+    }
+}
