@@ -28,6 +28,8 @@ pub struct Counts {
     pub seconds: u64,
     /// How calls ended, by name.
     pub ends: BTreeMap<String, u64>,
+    /// Seeds where wasmi differs from Sconce and Wasmtime, which agree.
+    pub outvoted: Vec<u64>,
     /// Seeds that showed a difference.
     pub differences: Vec<u64>,
 }
@@ -81,6 +83,7 @@ impl Counts {
         for (end, n) in &other.ends {
             *self.ends.entry(end.clone()).or_default() += n;
         }
+        self.outvoted.extend(&other.outvoted);
         self.differences.extend(&other.differences);
     }
 }

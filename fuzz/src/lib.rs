@@ -3,7 +3,7 @@
 //! what the module's host functions were told.
 //!
 //! A [`case::Case`] follows from its seed alone, so that a difference is found again by number. `wasmi` (an interpreter) is the
-//! peer wherever it knows the module's proposals; Wasmtime's library is for the others.
+//! peer wherever it knows the module's proposals; Wasmtime's library is for the others, and decides where wasmi stands alone.
 //!
 //! # What is not compared
 //! - After the wasm stack or another resource was exhausted, in whichever engine: the depth is each engine's own. The rest of the

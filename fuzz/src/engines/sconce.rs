@@ -86,6 +86,7 @@ fn from_val(val: &Val, store: &impl AsContext) -> Value {
         Val::F64(v) => Value::F64(canonical64(*v)),
         Val::V128(v) => Value::V128(*v),
         Val::FuncRef(f) => Value::Func(f.is_some()),
+        Val::ExnRef(e) => Value::Exn(e.is_some()),
         Val::ExternRef(r) => Value::Extern(r.map(|r| *r.data(store).downcast_ref().expect("all host values are numbers"))),
     }
 }
@@ -97,7 +98,8 @@ fn to_val(value: Value, store: &mut impl AsContextMut) -> Result<Val, Error> {
         Value::F32(v) => Val::F32(v),
         Value::F64(v) => Val::F64(v),
         Value::V128(v) => Val::V128(v),
-        Value::Func(_) | Value::Exn(_) => Val::FuncRef(None),
+        Value::Func(_) => Val::FuncRef(None),
+        Value::Exn(_) => Val::ExnRef(None),
         Value::Extern(v) => Val::ExternRef(match v {
             Some(v) => Some(ExternRef::new(store, v)?),
             None => None,
@@ -109,6 +111,7 @@ fn stop(error: &Error) -> Stop {
     let Some(code) = error.trap_code() else {
         return match error {
             Error::Resources(_) => Stop::Exhausted,
+            Error::Exception(_) => Stop::Exception,
             _ => Stop::Host,
         };
     };
