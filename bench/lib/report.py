@@ -35,15 +35,15 @@ class Table:
         return None
 
     def ratio(self, row, runner, peer):
-        """How many times the peer's figure a runner's is, or None."""
+        """How many times the peer's figure a runner's is. None if one is missing, or not above zero: a difference of two measurements
+        can be less than nothing, of which there is no ratio."""
         mine, theirs = self.value(row, runner), self.value(row, peer)
-        return mine / theirs if mine is not None and theirs and theirs > 0 else None
+        return mine / theirs if mine and theirs and mine > 0 and theirs > 0 else None
 
     def ratios(self, runner, peer):
         """That ratio for each row that has both."""
         found = {row: self.ratio(row, runner, peer) for row, _ in self.rows}
-        # A difference of two measurements can be less than nothing, of which there is no ratio.
-        return {row: ratio for row, ratio in found.items() if ratio is not None and ratio > 0}
+        return {row: ratio for row, ratio in found.items() if ratio is not None}
 
     def markdown(self):
         """The table as markdown, with a last row of geometric means of the ratios where there are several rows."""
