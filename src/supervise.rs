@@ -209,3 +209,51 @@ fn ignored_signals() -> u64 {
     let line = text.lines().find_map(|l| l.strip_prefix("SigIgn:"));
     line.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::process::{Pid, Signal, kill_process};
+    use sconce_engine::{Config, Engine, Store};
+    use std::io::{BufRead, BufReader};
+    use std::os::unix::process::ExitStatusExt;
+    use std::process::{Command, ExitStatus, Stdio};
+
+    /// What a child of these tests is to do.
+    const ROLE: &str = "SCONCE_TEST_GUEST";
+
+    /// Runs the test of this name in a process of its own, where [`ROLE`] is set, and sends it SIGTERM when it is ready.
+    fn terminated(test: &str, role: &str) -> ExitStatus {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["--exact", test, "--nocapture"]).env(ROLE, role).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        assert!(lines.any(|line| line.unwrap().contains("ready")));
+        kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+        child.wait().unwrap()
+    }
+
+    /// A guest that no signal gets out of its system call; if it is `willing`, it looks at the reason by itself.
+    fn deaf_guest(willing: bool) -> io::Result<std::convert::Infallible> {
+        supervise(None, Flags::save(), move |control| {
+            let store = Store::new(&Engine::new(&Config::new()).expect("an engine"), ()).expect("a store");
+            control.begin(store.interrupt_handle());
+            println!("ready");
+            while !willing || control.reason() == Reason::None {
+                thread::sleep(Duration::from_millis(10));
+            }
+            End::Exit(if control.ending() == Reason::Signal(SIGTERM) { 77 } else { 1 })
+        })
+    }
+
+    #[test]
+    fn a_guest_has_a_while_to_stop_and_is_not_waited_for_longer() {
+        if let Ok(role) = std::env::var(ROLE) {
+            deaf_guest(role == "willing").map(|never| match never {}).unwrap();
+        }
+        let name = "supervise::tests::a_guest_has_a_while_to_stop_and_is_not_waited_for_longer";
+        // It ends as it wants to, although the signal came first; and by the signal, although it never stops.
+        assert_eq!(terminated(name, "willing").code(), Some(77));
+        assert_eq!(terminated(name, "deaf").signal(), Some(SIGTERM));
+    }
+}

@@ -273,3 +273,27 @@ fn const_expr(module: &Module, expr: &ConstExpr, ty: ValType, globals: u32) -> O
     }
     ensure(stack == [Kind::of(ty)])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sconce_environ::decode::{Features, decode};
+
+    /// A module with one type, which validation would let have so many parameters and results, or not.
+    fn with_type(params: usize, results: usize) -> Module {
+        let mut decoded = decode(&wat::parse_str("(module (type (func)))").unwrap(), Features::WASM2).unwrap();
+        let ty = decoded.module.types.values_mut().next().unwrap();
+        let values = |count| vec![ValType::I32; count].into();
+        ty.composite = CompositeType::Func(FuncType { params: values(params), results: values(results) });
+        decoded.module
+    }
+
+    #[test]
+    fn types_have_no_more_values_than_trampolines_take() {
+        for (params, results, accepted) in
+            [(0, 0, true), (MAX_VALUES, MAX_VALUES, true), (MAX_VALUES + 1, 0, false), (0, MAX_VALUES + 1, false)]
+        {
+            assert_eq!(module(&with_type(params, results), 0).is_some(), accepted, "{params} {results}");
+        }
+    }
+}
