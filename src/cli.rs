@@ -168,7 +168,9 @@ pub enum Tier {
     /// What suits the module.
     #[default]
     Auto,
-    /// Everything ahead of time with Cranelift.
+    /// Everything ahead of time with Lightbeam: compiled at once, slower to run.
+    Lightbeam,
+    /// Everything ahead of time with Cranelift: slower to compile, faster to run.
     Cranelift,
 }
 

@@ -98,6 +98,7 @@ impl Input {
 pub fn config(args: &CompilerArgs) -> Config {
     let tier = match args.tier {
         Tier::Auto => sconce_engine::Tier::Auto,
+        Tier::Lightbeam => sconce_engine::Tier::Lightbeam,
         Tier::Cranelift => sconce_engine::Tier::Cranelift,
     };
     let calls = args.calls.unwrap_or(CallStyle::Direct);

@@ -10,6 +10,8 @@ pub enum Tier {
     /// The engine's choice.
     #[default]
     Auto,
+    /// Lightbeam for everything, ahead of time: ready at once, and slower to run.
+    Lightbeam,
     /// Cranelift for everything, ahead of time.
     Cranelift,
 }

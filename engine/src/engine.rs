@@ -1,12 +1,13 @@
 //! The engine: what all modules and stores of a process (or of one embedding) share.
 
 use crate::cache::Cache;
-use crate::{BoundsStyle, Config, Error, FuncType, ValType};
+use crate::{BoundsStyle, Config, Error, FuncType, Tier, ValType};
 use sconce_cranelift::CraneliftCompiler;
 use sconce_environ::compile::{Compiler, Settings};
 use sconce_environ::index::TypeId;
 use sconce_environ::registry::TypeRegistry;
 use sconce_environ::types::RefKind;
+use sconce_lightbeam::LightbeamCompiler;
 use sconce_runtime as rt;
 use sconce_x64::{Class, Signature};
 use std::collections::HashMap;
@@ -25,7 +26,7 @@ pub(crate) struct EngineInner {
     pub(crate) space: Arc<rt::CodeSpace>,
     notice: Option<String>,
     /// Made when something is compiled, or when its fingerprint is wanted.
-    compiler: OnceLock<Result<CraneliftCompiler, String>>,
+    compiler: OnceLock<Result<Box<dyn Compiler>, String>>,
     pub(crate) types: Arc<RwLock<TypeRegistry>>,
     entries: RwLock<HashMap<TypeId, rt::EntryTrampoline>>,
     /// Opened when the first module wants it.
@@ -121,9 +122,10 @@ impl Engine {
     }
 
     pub(crate) fn compiler(&self) -> Result<&dyn Compiler, Error> {
-        let made = self.inner.compiler.get_or_init(|| CraneliftCompiler::new(&self.inner.settings).map_err(|e| e.to_string()));
+        let inner = &self.inner;
+        let made = inner.compiler.get_or_init(|| new_compiler(inner.config.tier, &inner.settings));
         match made {
-            Ok(compiler) => Ok(compiler),
+            Ok(compiler) => Ok(&**compiler),
             Err(message) => Err(Error::Compile(format!("for this machine: {message}"))),
         }
     }
@@ -154,6 +156,13 @@ impl Engine {
         self.inner.entries.write().unwrap_or_else(PoisonError::into_inner).insert(ty, entry.clone());
         Ok(entry)
     }
+}
+
+fn new_compiler(tier: Tier, settings: &Settings) -> Result<Box<dyn Compiler>, String> {
+    Ok(match tier {
+        Tier::Auto | Tier::Cranelift => Box::new(CraneliftCompiler::new(settings).map_err(|e| e.to_string())?),
+        Tier::Lightbeam => Box::new(LightbeamCompiler::new(settings).map_err(|e| e.to_string())?),
+    })
 }
 
 /// The machine classes of a function type.

@@ -80,9 +80,11 @@ impl Configuration {
     /// Every configuration that the suite is run in.
     pub fn all() -> Vec<Configuration> {
         let mut all = Vec::new();
-        for bounds in [BoundsStyle::Guard, BoundsStyle::Explicit] {
-            for calls in [CallStyle::Direct, CallStyle::Slots] {
-                all.push(Configuration { tier: Tier::Cranelift, bounds, calls });
+        for tier in [Tier::Cranelift, Tier::Lightbeam] {
+            for bounds in [BoundsStyle::Guard, BoundsStyle::Explicit] {
+                for calls in [CallStyle::Direct, CallStyle::Slots] {
+                    all.push(Configuration { tier, bounds, calls });
+                }
             }
         }
         all
@@ -93,6 +95,7 @@ impl Configuration {
         let tier = match self.tier {
             Tier::Auto => "auto",
             Tier::Cranelift => "cranelift",
+            Tier::Lightbeam => "lightbeam",
         };
         let bounds = match self.bounds {
             BoundsStyle::Guard => "guard",

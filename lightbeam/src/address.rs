@@ -1,0 +1,139 @@
+//! The address of an access to a linear memory.
+//!
+//! Guard style: a 32-bit memory has 4 GiB and a guard reserved, so `base + index + offset` with a zero-extended index and an
+//! offset below [`MAX_GUARDED_OFFSET`] is inside the reservation, and what lies outside the memory faults there. Everything else
+//! (explicit style, large offsets, 64-bit memories, small pages) compares with the length first, in 64 bits and without
+//! wrapping. Nothing is folded into an address but the instruction's own offset: a sum that the program computed wraps at 2^32,
+//! and an address does not.
+
+use crate::codegen::{Codegen, SCRATCH, VMCTX};
+use crate::value::{Ty, Value};
+use sconce_environ::compile::{BoundsStyle, MAX_GUARDED_OFFSET};
+use sconce_environ::index::MemoryIndex;
+use sconce_environ::layout::Place;
+use sconce_environ::ops::MemArg;
+use sconce_environ::trap::TrapCode;
+use sconce_environ::types::MemoryType;
+use sconce_environ::vm::VmMemory;
+use sconce_x64::asm::Gpr;
+use sconce_x64::encode::{Addr, Alu, Cond, Size};
+use std::mem::offset_of;
+
+/// Where to access. The scratch register may be in it.
+#[derive(Copy, Clone, Debug)]
+pub(crate) struct Access {
+    pub(crate) addr: Addr,
+    /// The register to give back when the address is not needed any more.
+    held: Option<Gpr>,
+}
+
+impl Codegen<'_> {
+    /// Pops the index of an access to `size` bytes. Only the scratch register is used besides the index's own until the access.
+    #[inline]
+    pub(crate) fn address(&mut self, arg: MemArg, size: u32) -> Access {
+        let index = self.pop();
+        if self.is_guarded(arg.memory, arg.offset) {
+            let disp = arg.offset as i32;
+            if let Value::Const(_, bits) = index {
+                let base = self.base_of(arg.memory);
+                // With a sum that is not below 2^31, the constant takes a register.
+                if let Some(disp) = disp.checked_add_unsigned(bits) {
+                    return Access { addr: Addr::new(base, disp), held: None };
+                }
+            }
+            let r = self.gpr(index);
+            let base = self.base_of(arg.memory);
+            return Access { addr: Addr::indexed(base, r, disp), held: Some(r) };
+        }
+        self.checked(arg, index, size)
+    }
+
+    /// Gives back what the address held.
+    #[inline(always)]
+    pub(crate) fn accessed(&mut self, access: Access) {
+        if let Some(r) = access.held {
+            self.free_gpr(r);
+        }
+    }
+
+    /// Whether the guard catches every access at this offset that is not inside the memory.
+    #[inline(always)]
+    pub(crate) fn is_guarded(&self, memory: MemoryIndex, offset: u64) -> bool {
+        let ty = &self.module.memories[memory];
+        self.settings.bounds == BoundsStyle::Guard && !ty.memory64 && ty.page_size_log2 == 16 && offset < MAX_GUARDED_OFFSET
+    }
+
+    /// A register with the memory's base: its own, or the scratch register.
+    #[inline(always)]
+    fn base_of(&mut self, memory: MemoryIndex) -> Gpr {
+        match self.memory_base {
+            Some(base) if memory.as_u32() == 0 => base,
+            _ => {
+                self.load_memory_base(SCRATCH, VMCTX, memory);
+                SCRATCH
+            }
+        }
+    }
+
+    /// The memory's length, as an operand; `held` is a register for a pointer on the way.
+    fn length_of(&mut self, memory: MemoryIndex, held: Gpr) -> Addr {
+        let offset = offset_of!(VmMemory, length) as i32;
+        match self.layout.memory(memory) {
+            Place::Inline(at) => Addr::new(VMCTX, at as i32 + offset),
+            Place::Pointer(at) => {
+                self.e.load(Size::S64, held, Addr::new(VMCTX, at as i32));
+                Addr::new(held, offset)
+            }
+        }
+    }
+
+    #[inline(never)]
+    fn checked(&mut self, arg: MemArg, index: Value, size: u32) -> Access {
+        let ty = self.module.memories[arg.memory];
+        let outside = self.trap_label(TrapCode::MemoryOutOfBounds);
+        let r = self.own_gpr(index);
+        let Some(end) = arg.offset.checked_add(size.into()).filter(|&end| end <= max_bytes(&ty)) else {
+            // Whatever the index is. What follows is never reached, and need not know.
+            self.e.jmp(outside);
+            return Access { addr: Addr::new(r, 0), held: Some(r) };
+        };
+        let temporary = self.alloc_gpr();
+        if let (Ok(end), false) = (i32::try_from(end), ty.memory64) {
+            self.e.lea(Size::S64, SCRATCH, Addr::new(r, end));
+        } else {
+            self.e.mov_imm(Size::S64, SCRATCH, end.cast_signed());
+            self.e.alu(Alu::Add, Size::S64, SCRATCH, r.into());
+            if ty.memory64 {
+                self.e.jcc(Cond::B, outside);
+            }
+        }
+        let length = self.length_of(arg.memory, temporary);
+        self.e.alu(Alu::Cmp, Size::S64, SCRATCH, length.into());
+        self.e.jcc(Cond::A, outside);
+        // A misspeculated access reads the memory's first bytes. (None of these changes flags.)
+        match i32::try_from(arg.offset) {
+            Ok(0) => {}
+            Ok(disp) => self.e.lea(Size::S64, r, Addr::new(r, disp)),
+            Err(_) => {
+                self.e.mov_imm(Size::S64, SCRATCH, arg.offset.cast_signed());
+                self.e.lea(Size::S64, r, Addr::indexed(r, SCRATCH, 0));
+            }
+        }
+        self.e.mov_imm(Size::S32, temporary, 0);
+        self.e.cmov(Cond::A, Size::S64, r, temporary.into());
+        self.free_gpr(temporary);
+        let base = self.base_of(arg.memory);
+        Access { addr: Addr::indexed(base, r, 0), held: Some(r) }
+    }
+
+    /// An index of a memory or table as 64 bits in a register: what is below that is zero-extended already.
+    pub(crate) fn index_ty(is_64: bool) -> Ty {
+        if is_64 { Ty::I64 } else { Ty::I32 }
+    }
+}
+
+/// What the memory can grow to, in bytes.
+fn max_bytes(ty: &MemoryType) -> u64 {
+    let declared = ty.limits.max.map_or(u64::MAX, |max| max.saturating_mul(ty.page_size()));
+    if ty.memory64 { declared } else { declared.min(1 << 32) }
+}

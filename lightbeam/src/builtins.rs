@@ -1,0 +1,47 @@
+//! Calls of the runtime's builtins.
+
+use crate::codegen::{Codegen, SCRATCH, VMCTX};
+use crate::value::{Ty, Value};
+use sconce_environ::builtin::Builtin;
+use sconce_environ::layout::VmLayout;
+use sconce_x64::abi::ARG_GPRS;
+use sconce_x64::asm::Gpr;
+use sconce_x64::encode::{Addr, Size};
+
+impl Codegen<'_> {
+    /// Calls a builtin: after the context it takes constants, then the topmost `count` values, which are popped; all are integers,
+    /// and what is narrower than the parameter is zero-extended. Pushes the result as a value of the type given.
+    pub(crate) fn builtin(&mut self, builtin: Builtin, constants: &[u32], count: usize, result: Option<Ty>) {
+        debug_assert_eq!(builtin.params().len(), constants.len() + count);
+        let start = self.stack.len() - count;
+        self.settle_registers_below(start);
+        let places = &ARG_GPRS[1 + constants.len()..];
+        let mut moves = std::mem::take(&mut self.moves);
+        moves.clear();
+        moves.push((Gpr::Rdi as u8, VMCTX as u8));
+        for n in 0..count {
+            let value = self.stack[start + n];
+            if let Some(from) = self.register_of(value) {
+                moves.push((places[n] as u8, from as u8));
+            }
+        }
+        self.parallel_gprs(&mut moves);
+        moves.clear();
+        self.moves = moves;
+        for (n, &to) in places.iter().enumerate().take(count) {
+            let value = self.stack[start + n];
+            if self.register_of(value).is_none() {
+                self.load_gpr(to, value);
+            }
+        }
+        for (n, &constant) in constants.iter().enumerate() {
+            self.load_gpr(ARG_GPRS[1 + n], Value::Const(Ty::I32, constant));
+        }
+        self.e.load(Size::S64, SCRATCH, Addr::new(VMCTX, VmLayout::BUILTINS as i32));
+        self.e.call(Addr::new(SCRATCH, builtin as i32 * size_of::<usize>() as i32).into());
+        self.after_call(start);
+        if let Some(ty) = result {
+            self.take_result(ty, Gpr::Rax);
+        }
+    }
+}

@@ -1,0 +1,407 @@
+//! Calls.
+//!
+//! Every callee has its VM context as first argument; one whose results do not fit into registers has a buffer's address as
+//! second. Stack arguments, and the buffer above them, are below the frame for as long as the call takes; the callee pops its
+//! arguments.
+//!
+//! A tail call passes on the caller's own buffer. Its stack arguments are made below the frame as well and then moved to where
+//! the caller's own were, up to the return address's new place. From the restoring of registers to the jump the frame is partly
+//! gone, and no interrupt may come.
+
+use crate::codegen::{Codegen, SCRATCH, StubKind, VMCTX, XSCRATCH};
+use crate::frame::PROBE_BYTES;
+use crate::value::{Ty, Value};
+use sconce_environ::abi::{VALUE_SIZE, results_in_buffer};
+use sconce_environ::builtin::Builtin;
+use sconce_environ::compile::{CallStyle, Reloc, RelocTarget, StackMap};
+use sconce_environ::index::*;
+use sconce_environ::trap::TrapCode;
+use sconce_environ::types::HeapType;
+use sconce_environ::vm::{NO_TYPE, VmFuncImport, VmFuncRef, VmTableEntry};
+use sconce_x64::abi::{Arguments, Class, Location, RESULT_GPRS};
+use sconce_x64::asm::{Gpr, Xmm};
+use sconce_x64::encode::{Addr, Alu, Cond, Size};
+use std::mem::offset_of;
+
+/// What is called.
+#[derive(Copy, Clone, Debug)]
+pub(crate) enum Callee {
+    /// A function of the module.
+    Defined(DefinedFuncIndex),
+    /// What is recorded at this address: places of the code's address and of the context's. The base is the VM context, or goes
+    /// through rax, which is no argument's. Reading it may be a trap.
+    Record { base: Gpr, code: i32, vmctx: i32, trap: Option<TrapCode> },
+}
+
+pub(crate) fn call(c: &mut Codegen<'_>, func: FuncIndex) {
+    let callee = c.direct(func);
+    c.emit_call(c.module.functions[func], callee);
+}
+
+pub(crate) fn call_indirect(c: &mut Codegen<'_>, ty: TypeIndex, table: TableIndex) {
+    let callee = c.indirect(ty, table);
+    c.emit_call(ty, callee);
+}
+
+pub(crate) fn call_ref(c: &mut Codegen<'_>, ty: TypeIndex) {
+    let callee = c.through_reference();
+    c.emit_call(ty, callee);
+}
+
+pub(crate) fn return_call(c: &mut Codegen<'_>, func: FuncIndex) {
+    let callee = c.direct(func);
+    c.emit_return_call(c.module.functions[func], callee);
+}
+
+pub(crate) fn return_call_indirect(c: &mut Codegen<'_>, ty: TypeIndex, table: TableIndex) {
+    let callee = c.indirect(ty, table);
+    c.emit_return_call(ty, callee);
+}
+
+pub(crate) fn return_call_ref(c: &mut Codegen<'_>, ty: TypeIndex) {
+    let callee = c.through_reference();
+    c.emit_return_call(ty, callee);
+}
+
+impl Codegen<'_> {
+    fn direct(&mut self, func: FuncIndex) -> Callee {
+        if let Some(defined) = self.module.defined_func(func) {
+            return Callee::Defined(defined);
+        }
+        let import = self.layout.func_import(func);
+        let field = |offset: usize| (import + offset as u32) as i32;
+        let (code, vmctx) = (field(offset_of!(VmFuncImport, code)), field(offset_of!(VmFuncImport, vmctx)));
+        Callee::Record { base: VMCTX, code, vmctx, trap: None }
+    }
+
+    /// Pops an index into a table, and gives the function there, which has the type.
+    fn indirect(&mut self, ty: TypeIndex, table: TableIndex) -> Callee {
+        let index = self.pop();
+        let mut entry = self.table_element(table, index, size_of::<VmTableEntry>(), TrapCode::UndefinedElement);
+        let found = |entry| Addr::new(entry, offset_of!(VmTableEntry, type_id) as i32);
+        let element = self.module.tables[table].element;
+        if element.heap == HeapType::Concrete(ty) {
+            // Every function in the table has the type: only null is to be found out.
+            if element.nullable {
+                let null = self.trap_label(TrapCode::UninitializedElement);
+                self.e.alu_imm(Alu::Cmp, Size::S32, found(entry).into(), NO_TYPE.cast_signed());
+                self.e.jcc(Cond::E, null);
+            }
+        } else if self.module.types[ty].is_final {
+            // Null entries have an id of their own, so that one comparison is enough on the way to the callee.
+            self.e.load(Size::S32, SCRATCH, Addr::new(VMCTX, self.layout.type_id(ty) as i32));
+            self.e.alu_mem(Alu::Cmp, Size::S32, found(entry), SCRATCH);
+            let bad = self.stub(StubKind::BadSignature { entry });
+            self.e.jcc(Cond::Ne, bad);
+        } else {
+            entry = self.check_subtype(ty, entry);
+        }
+        let (code, vmctx) = (offset_of!(VmTableEntry, code) as i32, offset_of!(VmTableEntry, vmctx) as i32);
+        Callee::Record { base: entry, code, vmctx, trap: None }
+    }
+
+    /// Traps unless the entry's function has the type or a subtype of it. Gives the entry again.
+    fn check_subtype(&mut self, ty: TypeIndex, entry: Gpr) -> Gpr {
+        // The builtin may be called or not: everything is in the frame in both cases.
+        let depth = self.stack.len() + 1;
+        self.push(Value::Gpr(Ty::I64, entry));
+        self.settle_registers_below(depth);
+        let found = Addr::new(entry, offset_of!(VmTableEntry, type_id) as i32);
+        let (good, null) = (self.e.label(), self.trap_label(TrapCode::UninitializedElement));
+        let mismatch = self.trap_label(TrapCode::IndirectCallTypeMismatch);
+        self.acquire_gpr(entry);
+        self.e.load(Size::S32, entry, found);
+        self.e.load(Size::S32, SCRATCH, Addr::new(VMCTX, self.layout.type_id(ty) as i32));
+        self.e.alu(Alu::Cmp, Size::S32, entry, SCRATCH.into());
+        self.e.jcc(Cond::E, good);
+        self.e.alu_imm(Alu::Cmp, Size::S32, entry.into(), NO_TYPE.cast_signed());
+        self.e.jcc(Cond::E, null);
+        self.push(Value::Gpr(Ty::I32, entry));
+        let wanted = self.alloc_gpr();
+        self.e.mov(Size::S32, wanted, SCRATCH);
+        self.push(Value::Gpr(Ty::I32, wanted));
+        self.builtin(Builtin::IsSubtype, &[], 2, Some(Ty::I32));
+        let holds = self.pop();
+        let holds = self.condition(holds);
+        self.jump_if(holds.not(), mismatch);
+        self.reset_registers();
+        self.e.bind(good);
+        let entry = self.pop();
+        self.own_gpr(entry)
+    }
+
+    /// Pops a function reference; null traps, when the call reads the record.
+    fn through_reference(&mut self) -> Callee {
+        let reference = self.pop();
+        let base = self.own_gpr(reference);
+        let (code, vmctx) = (offset_of!(VmFuncRef, code) as i32, offset_of!(VmFuncRef, vmctx) as i32);
+        Callee::Record { base, code, vmctx, trap: Some(TrapCode::NullFunctionReference) }
+    }
+
+    /// Pops the arguments, calls in place of the function itself.
+    fn emit_return_call(&mut self, ty: TypeIndex, callee: Callee) {
+        let module = self.module;
+        let ty = module.func_type(ty);
+        let start = self.stack.len() - ty.params.len();
+        let mut arguments = Arguments::new();
+        arguments.next(Class::I64);
+        if self.buffer_home.is_some() {
+            arguments.next(Class::I64);
+        }
+        let first = arguments.clone();
+        for &ty in &ty.params {
+            arguments.next(Ty::of(ty).class());
+        }
+        let bytes = arguments.stack_bytes() as i32;
+        self.lower_stack(bytes);
+        self.place_arguments(first, start, callee);
+        if let Some(home) = self.buffer_home {
+            self.e.load(Size::S64, Gpr::Rsi, Addr::new(Gpr::Rbp, home));
+        }
+        if let Callee::Record { base, code, vmctx, trap } = callee {
+            let base = if base == VMCTX { VMCTX } else { Gpr::Rax };
+            if let Some(trap) = trap {
+                self.may_trap(trap);
+            }
+            self.e.load(Size::S64, Gpr::Rdi, Addr::new(base, vmctx));
+            self.e.load(Size::S64, Gpr::Rax, Addr::new(base, code));
+        }
+        let from = self.e.offset();
+        self.replace_frame(bytes);
+        match (callee, self.settings.calls) {
+            (Callee::Record { .. }, _) => self.e.jmp_reg(Gpr::Rax),
+            (Callee::Defined(func), CallStyle::Direct) => {
+                let offset = self.e.jmp_relative();
+                self.relocs.push(Reloc { offset, target: RelocTarget::Function(func), addend: -4 });
+            }
+            (Callee::Defined(func), CallStyle::Slots) => {
+                let offset = self.e.jmp_slot();
+                self.relocs.push(Reloc { offset, target: RelocTarget::Slot(func), addend: -4 });
+            }
+        }
+        self.uninterruptible.push((from, self.e.offset()));
+        self.end_reachable();
+    }
+
+    /// Restores registers and drops the frame; stack arguments, so many bytes at rsp, take the place of the function's own.
+    fn replace_frame(&mut self, bytes: i32) {
+        self.restore_registers();
+        let own = self.saved.argument_bytes as i32;
+        if (own, bytes) == (0, 0) {
+            return self.e.leave();
+        }
+        self.e.load(Size::S64, SCRATCH, Addr::new(Gpr::Rbp, 0));
+        // r10 is no argument's.
+        self.e.load(Size::S64, Gpr::R10, Addr::new(Gpr::Rbp, 8));
+        let to = 16 + own - bytes;
+        // Upwards in memory, so from the end; both areas are multiples of 16 bytes.
+        for at in (0..bytes).step_by(16).rev() {
+            self.load_xmm_mem(Ty::V128, XSCRATCH, Addr::new(Gpr::Rsp, at));
+            self.store_xmm_mem(Ty::V128, Addr::new(Gpr::Rbp, to + at), XSCRATCH);
+        }
+        self.e.store(Size::S64, Addr::new(Gpr::Rbp, to - 8), Gpr::R10);
+        self.e.lea(Size::S64, Gpr::Rsp, Addr::new(Gpr::Rbp, to - 8));
+        self.e.mov(Size::S64, Gpr::Rbp, SCRATCH);
+    }
+
+    /// Pops the arguments, calls, pushes the results.
+    pub(crate) fn emit_call(&mut self, ty: TypeIndex, callee: Callee) {
+        let module = self.module;
+        let ty = module.func_type(ty);
+        let start = self.stack.len() - ty.params.len();
+        self.settle_registers_below(start);
+
+        let mut arguments = Arguments::new();
+        arguments.next(Class::I64);
+        let has_buffer = results_in_buffer(ty);
+        if has_buffer {
+            arguments.next(Class::I64);
+        }
+        let first = arguments.clone();
+        for &ty in &ty.params {
+            arguments.next(Ty::of(ty).class());
+        }
+        let argument_bytes = arguments.stack_bytes() as i32;
+        let buffer_bytes = if has_buffer { (ty.results.len() * VALUE_SIZE) as i32 } else { 0 };
+        self.lower_stack(argument_bytes + buffer_bytes);
+        self.place_arguments(first, start, callee);
+        if has_buffer {
+            self.e.lea(Size::S64, Gpr::Rsi, Addr::new(Gpr::Rsp, argument_bytes));
+        }
+        self.call_callee(callee);
+        self.after_call(start);
+
+        if has_buffer {
+            for (n, &ty) in ty.results.iter().enumerate() {
+                let (ty, at) = (Ty::of(ty), self.stack.len() as u32);
+                let (from, to) = (Addr::new(Gpr::Rsp, (n * VALUE_SIZE) as i32), self.slot(at));
+                if ty == Ty::V128 {
+                    self.load_xmm_mem(ty, XSCRATCH, from);
+                    self.store_xmm_mem(ty, to, XSCRATCH);
+                } else {
+                    self.e.load(ty.size(), SCRATCH, from);
+                    self.e.store(ty.size(), to, SCRATCH);
+                }
+                self.push(Value::Slot(ty, at));
+            }
+            self.e.alu_imm(Alu::Add, Size::S64, Gpr::Rsp.into(), buffer_bytes);
+            return;
+        }
+        let (mut gprs, mut xmms) = (RESULT_GPRS.iter(), 0..);
+        for &ty in &ty.results {
+            let ty = Ty::of(ty);
+            if ty.is_int() {
+                let r = *gprs.next().expect("they fit, since there is no buffer");
+                self.take_result(ty, r);
+            } else {
+                let x = Xmm(xmms.next().expect("endless"));
+                self.acquire_xmm(x);
+                self.push_xmm(ty, x);
+            }
+        }
+    }
+
+    /// Pushes what a call left in this register.
+    pub(crate) fn take_result(&mut self, ty: Ty, r: Gpr) {
+        self.acquire_gpr(r);
+        if ty.size() == Size::S32 {
+            // The upper half of a result is undefined.
+            self.e.mov(Size::S32, r, r);
+        }
+        self.push_gpr(ty, r);
+    }
+
+    /// Makes room below the frame.
+    fn lower_stack(&mut self, bytes: i32) {
+        if bytes == 0 {
+            return;
+        }
+        // At most 1000 arguments and 1000 results.
+        for page in 1..=bytes / PROBE_BYTES {
+            self.may_trap(TrapCode::StackOverflow);
+            self.e.alu_imm(Alu::Or, Size::S32, Addr::new(Gpr::Rsp, -page * PROBE_BYTES).into(), 0);
+        }
+        self.e.alu_imm(Alu::Sub, Size::S64, Gpr::Rsp.into(), bytes);
+    }
+
+    /// Puts the entries from `start` on where the callee expects them. They stay on the abstract stack.
+    fn place_arguments(&mut self, first: Arguments, start: usize, callee: Callee) {
+        let mut arguments = first.clone();
+        let mut moves = std::mem::take(&mut self.moves);
+        moves.clear();
+        for at in start..self.stack.len() {
+            let value = self.stack[at];
+            match arguments.next(value.ty().class()) {
+                Location::Stack(offset) => self.store_value(Addr::new(Gpr::Rsp, offset as i32), value),
+                Location::Gpr(to) => {
+                    if let Some(from) = self.register_of(value) {
+                        moves.push((to as u8, from as u8));
+                    }
+                }
+                Location::Xmm(_) => {}
+            }
+        }
+        match callee {
+            Callee::Defined(_) => moves.push((Gpr::Rdi as u8, VMCTX as u8)),
+            Callee::Record { base: VMCTX, .. } => {}
+            // rax is no argument's.
+            Callee::Record { base, .. } => moves.push((Gpr::Rax as u8, base as u8)),
+        }
+        self.parallel_gprs(&mut moves);
+        moves.clear();
+        let mut arguments = first.clone();
+        for at in start..self.stack.len() {
+            let value = self.stack[at];
+            if let Location::Xmm(to) = arguments.next(value.ty().class())
+                && let Some(from) = self.xmm_of(value)
+            {
+                moves.push((to.0, from.0));
+            }
+        }
+        self.parallel_xmms(&mut moves);
+        moves.clear();
+        self.moves = moves;
+        let mut arguments = first;
+        for at in start..self.stack.len() {
+            let value = self.stack[at];
+            match arguments.next(value.ty().class()) {
+                Location::Gpr(to) if self.register_of(value).is_none() => self.load_gpr(to, value),
+                Location::Xmm(to) if self.xmm_of(value).is_none() => self.load_xmm(to, value),
+                _ => {}
+            }
+        }
+    }
+
+    fn xmm_of(&mut self, value: Value) -> Option<Xmm> {
+        match value {
+            Value::Xmm(_, x) => Some(x),
+            Value::Local(..) => match self.rm(value) {
+                sconce_x64::encode::Rm::Reg(x) => Some(Xmm(x)),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// The call itself, and the callee's context where it is not the caller's.
+    fn call_callee(&mut self, callee: Callee) {
+        match callee {
+            Callee::Defined(func) => {
+                let (offset, target) = match self.settings.calls {
+                    CallStyle::Direct => (self.e.call_relative(), RelocTarget::Function(func)),
+                    CallStyle::Slots => (self.e.call_slot(), RelocTarget::Slot(func)),
+                };
+                // The processor counts from the field's end.
+                self.relocs.push(Reloc { offset, target, addend: -4 });
+            }
+            Callee::Record { base, code, vmctx, trap } => {
+                let base = if base == VMCTX { VMCTX } else { Gpr::Rax };
+                if let Some(trap) = trap {
+                    self.may_trap(trap);
+                }
+                self.e.load(Size::S64, Gpr::Rdi, Addr::new(base, vmctx));
+                self.e.call(Addr::new(base, code).into());
+            }
+        }
+    }
+
+    /// Entries below `start` that are in registers go to their slots: the callee does not preserve those.
+    pub(crate) fn settle_registers_below(&mut self, start: usize) {
+        let mut used = self.gprs & !self.free_gprs;
+        while used != 0 {
+            let owner = self.gpr_owners[used.trailing_zeros() as usize] as usize;
+            if owner < start {
+                self.spill(owner);
+            }
+            used &= used - 1;
+        }
+        let mut used = self.xmms & !self.free_xmms;
+        while used != 0 {
+            let owner = self.xmm_owners[used.trailing_zeros() as usize] as usize;
+            if owner < start {
+                self.spill(owner);
+            }
+            used &= used - 1;
+        }
+    }
+
+    /// The call's return address is here: its stack map, and what became of registers.
+    pub(crate) fn after_call(&mut self, start: usize) {
+        self.truncate(start);
+        self.reset_registers();
+        if self.handles.is_empty() && self.handle_homes.is_empty() {
+            return;
+        }
+        let mut slots = self.handle_homes.clone();
+        for n in 0..self.handles.len() {
+            let at = self.handles[n];
+            // Constants are null, and locals are in their homes.
+            if matches!(self.stack[at as usize], Value::Slot(..)) {
+                slots.push(self.slot_addr(at).disp);
+            }
+        }
+        if !slots.is_empty() {
+            self.stack_maps.push(StackMap { return_offset: self.e.offset(), slots });
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! The compiler as everyone else sees it.
+
+use crate::codegen::{Buffers, Features};
+use crate::summary::Summary;
+use crate::translate::translate;
+use sconce_environ::compile::{CompileError, CompiledFunction, Compiler, FunctionInput, Settings};
+use std::sync::{Mutex, PoisonError};
+
+/// Compiles functions in one pass, on any number of threads at once.
+pub struct LightbeamCompiler {
+    settings: Settings,
+    features: Features,
+    /// What no thread is using: as much as has ever been in use at the same time.
+    buffers: Mutex<Vec<Box<Allocations>>>,
+}
+
+/// What compiling one function needs and leaves behind for the next one.
+pub(crate) struct Allocations {
+    pub(crate) buffers: Buffers,
+    pub(crate) summary: Summary,
+    pub(crate) operators: wasmparser::OperatorsReaderAllocations,
+}
+
+/// Buffers larger than this, in bytes, are not kept.
+const MAX_KEPT: usize = 8 << 20;
+
+/// Why there is no compiler for this host.
+#[derive(Debug, thiserror::Error)]
+pub enum NewError {
+    /// Vector operators need these instructions.
+    #[error("the processor lacks {0}, which compiled code needs")]
+    MissingFeature(&'static str),
+}
+
+impl LightbeamCompiler {
+    /// A compiler for the host.
+    ///
+    /// # Errors
+    /// If the host is not one that it generates code for.
+    pub fn new(settings: &Settings) -> Result<LightbeamCompiler, NewError> {
+        if !std::is_x86_feature_detected!("sse4.1") {
+            return Err(NewError::MissingFeature("sse4.1"));
+        }
+        let features = Features {
+            avx: std::is_x86_feature_detected!("avx"),
+            popcnt: std::is_x86_feature_detected!("popcnt"),
+            lzcnt: std::is_x86_feature_detected!("lzcnt"),
+            bmi1: std::is_x86_feature_detected!("bmi1"),
+            bmi2: std::is_x86_feature_detected!("bmi2"),
+            sse42: std::is_x86_feature_detected!("sse4.2"),
+        };
+        Ok(LightbeamCompiler { settings: settings.clone(), features, buffers: Mutex::default() })
+    }
+
+    /// A compiler that uses nothing beyond SSE4.1, whatever the host has: for tests of what it emits then.
+    ///
+    /// # Errors
+    /// As [`LightbeamCompiler::new`].
+    pub fn baseline(settings: &Settings) -> Result<LightbeamCompiler, NewError> {
+        let none = Features { avx: false, popcnt: false, lzcnt: false, bmi1: false, bmi2: false, sse42: false };
+        Ok(LightbeamCompiler { features: none, ..LightbeamCompiler::new(settings)? })
+    }
+}
+
+impl Compiler for LightbeamCompiler {
+    fn name(&self) -> &'static str {
+        "lightbeam"
+    }
+
+    fn fingerprint(&self) -> String {
+        format!("lightbeam {} {:?} {:?}", env!("CARGO_PKG_VERSION"), self.features, self.settings)
+    }
+
+    fn compile(&self, input: &FunctionInput<'_>) -> Result<CompiledFunction, CompileError> {
+        let kept = self.buffers.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut allocations = kept.unwrap_or_else(|| {
+            Box::new(Allocations {
+                buffers: Buffers::new(self.features),
+                summary: Summary::default(),
+                operators: wasmparser::OperatorsReaderAllocations::default(),
+            })
+        });
+        let result = translate(input, &self.settings, self.features, &mut allocations);
+        if allocations.buffers.capacity() <= MAX_KEPT {
+            self.buffers.lock().unwrap_or_else(PoisonError::into_inner).push(allocations);
+        }
+        result.map_err(|reason| CompileError { func: input.module.func_index(input.func), reason })
+    }
+}
+
+impl std::fmt::Debug for LightbeamCompiler {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LightbeamCompiler")
+            .field("settings", &self.settings)
+            .field("features", &self.features)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,583 @@
+//! Integers.
+
+use crate::codegen::{Codegen, SCRATCH};
+use crate::value::{Flag, Ty, Value};
+use sconce_environ::meaning;
+use sconce_environ::ops::*;
+use sconce_environ::trap::TrapCode;
+use sconce_x64::asm::Gpr;
+use sconce_x64::encode::{Addr, Alu, Cond, Count, Extend, Rm, Shift, Size, Unary};
+
+#[inline]
+pub(crate) fn i32_const(c: &mut Codegen<'_>, value: i32) {
+    c.push(Value::Const(Ty::I32, value.cast_unsigned()));
+}
+
+#[inline]
+pub(crate) fn i64_const(c: &mut Codegen<'_>, value: i64) {
+    c.push_const(Ty::I64, value.cast_unsigned().into());
+}
+
+#[inline]
+pub(crate) fn int_eqz(c: &mut Codegen<'_>, width: IntWidth) {
+    let a = c.pop();
+    match a {
+        Value::Flags(flag) => c.push_flag(flag.not()),
+        _ if c.bits(a).is_some() => {
+            let zero = c.bits(a) == Some(0);
+            c.push(Value::Const(Ty::I32, zero.into()));
+        }
+        _ => {
+            c.compare_zero(size(width), a);
+            c.release(a);
+            c.push_flag(Flag::Is(Cond::E));
+        }
+    }
+}
+
+pub(crate) fn int_unary(c: &mut Codegen<'_>, width: IntWidth, op: IntUnary) {
+    let a = c.pop();
+    let (ty, size) = (ty(width), size(width));
+    if let Some(bits) = c.bits(a) {
+        return c.push_const(ty, meaning::int_unary(width, op, bits as u64).into());
+    }
+    let bits: i64 = if width == IntWidth::W32 { 32 } else { 64 };
+    // The operand may be in memory, and the result may be made where it goes.
+    c.release(a);
+    match op {
+        IntUnary::Extend8S => c.extend_low(ty, size, Extend::Sign8, a),
+        IntUnary::Extend16S => c.extend_low(ty, size, Extend::Sign16, a),
+        IntUnary::Extend32S => c.extend_low(ty, size, Extend::Sign32, a),
+        IntUnary::Popcnt if !c.features.popcnt => c.popcnt_by_hand(ty, size, a),
+        IntUnary::Popcnt => {
+            let (dst, from) = c.result_for(a);
+            c.e.count(Count::Popcnt, size, dst, from);
+            c.push_gpr(ty, dst);
+        }
+        IntUnary::Clz if c.features.lzcnt => {
+            let (dst, from) = c.result_for(a);
+            c.e.count(Count::Lzcnt, size, dst, from);
+            c.push_gpr(ty, dst);
+        }
+        IntUnary::Ctz if c.features.bmi1 => {
+            let (dst, from) = c.result_for(a);
+            c.e.count(Count::Tzcnt, size, dst, from);
+            c.push_gpr(ty, dst);
+        }
+        IntUnary::Clz => {
+            let (dst, from) = c.result_for(a);
+            c.e.count(Count::Bsr, size, dst, from);
+            // Of zero, the exclusive or makes this the width.
+            c.e.mov_imm(Size::S32, SCRATCH, 2 * bits - 1);
+            c.e.cmov(Cond::E, size, dst, SCRATCH.into());
+            c.e.alu_imm(Alu::Xor, size, dst.into(), (bits - 1) as i32);
+            c.push_gpr(ty, dst);
+        }
+        IntUnary::Ctz => {
+            let (dst, from) = c.result_for(a);
+            c.e.count(Count::Bsf, size, dst, from);
+            c.e.mov_imm(Size::S32, SCRATCH, bits);
+            c.e.cmov(Cond::E, size, dst, SCRATCH.into());
+            c.push_gpr(ty, dst);
+        }
+    }
+}
+
+#[inline]
+pub(crate) fn int_binary(c: &mut Codegen<'_>, width: IntWidth, op: IntBinary) {
+    match op {
+        IntBinary::Add => c.arithmetic(width, op, Alu::Add),
+        IntBinary::Sub => c.arithmetic(width, op, Alu::Sub),
+        IntBinary::And => c.arithmetic(width, op, Alu::And),
+        IntBinary::Or => c.arithmetic(width, op, Alu::Or),
+        IntBinary::Xor => c.arithmetic(width, op, Alu::Xor),
+        IntBinary::Mul => c.multiply(width),
+        IntBinary::Shl => c.shift(width, op, Shift::Shl),
+        IntBinary::ShrS => c.shift(width, op, Shift::Sar),
+        IntBinary::ShrU => c.shift(width, op, Shift::Shr),
+        IntBinary::Rotl => c.shift(width, op, Shift::Rol),
+        IntBinary::Rotr => c.shift(width, op, Shift::Ror),
+    }
+}
+
+pub(crate) fn int_divide(c: &mut Codegen<'_>, width: IntWidth, op: IntDivide) {
+    let b = c.pop();
+    let a = c.pop();
+    let divisor = c.bits(b).map(|bits| meaning::signed(width, bits as u64));
+    if let (Some(x), Some(y)) = (c.bits(a), c.bits(b))
+        && let Ok(result) = meaning::int_divide(width, op, x as u64, y as u64)
+    {
+        return c.push_const(ty(width), result.into());
+    }
+    if let Some(power) = divisor.filter(|&d| d > 0 && d.count_ones() == 1)
+        && matches!(op, IntDivide::DivU | IntDivide::RemU)
+    {
+        return c.divide_by_power(width, op, a, power.trailing_zeros() as u8);
+    }
+    c.divide(width, op, a, b, divisor);
+}
+
+#[inline]
+pub(crate) fn int_compare(c: &mut Codegen<'_>, width: IntWidth, op: IntCompare) {
+    let b = c.pop();
+    let a = c.pop();
+    let size = size(width);
+    let mut cond = condition(op);
+    if let (Some(x), Some(y)) = (c.bits(a), c.bits(b)) {
+        let holds = meaning::int_compare(width, op, x as u64, y as u64);
+        return c.push(Value::Const(Ty::I32, holds.into()));
+    }
+    let (mut a, mut b) = (a, b);
+    if c.bits(a).is_some() {
+        (a, b) = (b, a);
+        cond = swap(cond);
+    }
+    if let Some(imm) = b.imm() {
+        match c.rm(a) {
+            Rm::Reg(r) if imm == 0 => c.e.test(size, Gpr::ALL[r as usize & 15], Gpr::ALL[r as usize & 15]),
+            rm => c.e.alu_imm(Alu::Cmp, size, rm, imm),
+        }
+    } else if c.bits(b).is_some() {
+        c.load_gpr(SCRATCH, b);
+        let rm = c.rm(a);
+        match rm {
+            Rm::Reg(r) => c.e.alu(Alu::Cmp, size, Gpr::ALL[r as usize & 15], SCRATCH.into()),
+            Rm::Mem(m) => c.e.alu_mem(Alu::Cmp, size, m, SCRATCH),
+            Rm::Constant(_) => unreachable!("integers are immediates"),
+        }
+    } else {
+        match (c.rm(a), c.rm(b)) {
+            (Rm::Reg(r), rm) => c.e.alu(Alu::Cmp, size, Gpr::ALL[r as usize & 15], rm),
+            (Rm::Mem(m), Rm::Reg(r)) => c.e.alu_mem(Alu::Cmp, size, m, Gpr::ALL[r as usize & 15]),
+            _ => {
+                let r = c.gpr(a);
+                let rm = c.rm(b);
+                c.e.alu(Alu::Cmp, size, r, rm);
+                c.free_gpr(r);
+            }
+        }
+    }
+    c.release(a);
+    c.release(b);
+    c.push_flag(Flag::Is(cond));
+}
+
+/// The condition of a comparison.
+pub(crate) fn condition(op: IntCompare) -> Cond {
+    match op {
+        IntCompare::Eq => Cond::E,
+        IntCompare::Ne => Cond::Ne,
+        IntCompare::LtS => Cond::L,
+        IntCompare::LtU => Cond::B,
+        IntCompare::GtS => Cond::G,
+        IntCompare::GtU => Cond::A,
+        IntCompare::LeS => Cond::Le,
+        IntCompare::LeU => Cond::Be,
+        IntCompare::GeS => Cond::Ge,
+        IntCompare::GeU => Cond::Ae,
+    }
+}
+
+/// The condition with operands exchanged.
+fn swap(cond: Cond) -> Cond {
+    match cond {
+        Cond::L => Cond::G,
+        Cond::G => Cond::L,
+        Cond::Le => Cond::Ge,
+        Cond::Ge => Cond::Le,
+        Cond::B => Cond::A,
+        Cond::A => Cond::B,
+        Cond::Be => Cond::Ae,
+        Cond::Ae => Cond::Be,
+        same => same,
+    }
+}
+
+#[inline(always)]
+pub(crate) fn ty(width: IntWidth) -> Ty {
+    match width {
+        IntWidth::W32 => Ty::I32,
+        IntWidth::W64 => Ty::I64,
+    }
+}
+
+#[inline(always)]
+pub(crate) fn size(width: IntWidth) -> Size {
+    match width {
+        IntWidth::W32 => Size::S32,
+        IntWidth::W64 => Size::S64,
+    }
+}
+
+impl Codegen<'_> {
+    /// Flags of a popped value against zero.
+    fn compare_zero(&mut self, size: Size, a: Value) {
+        match self.rm(a) {
+            Rm::Reg(r) => self.e.test(size, Gpr::ALL[r as usize & 15], Gpr::ALL[r as usize & 15]),
+            rm => self.e.alu_imm(Alu::Cmp, size, rm, 0),
+        }
+    }
+
+    /// A register for the result of an operator of one operand, and the operand. The result may overwrite it.
+    fn result_for(&mut self, a: Value) -> (Gpr, Rm) {
+        self.result_for_bytes(a, 1)
+    }
+
+    pub(crate) fn result_for_bytes(&mut self, a: Value, bytes: usize) -> (Gpr, Rm) {
+        if let Some(dst) = self.wanted_gpr(bytes) {
+            return (dst, self.rm(a));
+        }
+        match a {
+            // Its own register, which was released.
+            Value::Gpr(_, r) if self.is_temporary(r) => {
+                self.free_gprs &= !crate::codegen::bit(r);
+                self.forget_gpr(r);
+                (r, r.into())
+            }
+            _ => {
+                let dst = self.alloc_gpr();
+                (dst, self.rm(a))
+            }
+        }
+    }
+
+    fn extend_low(&mut self, ty: Ty, size: Size, op: Extend, a: Value) {
+        let (dst, from) = self.result_for(a);
+        self.e.extend(op, size, dst, from);
+        self.push_gpr(ty, dst);
+    }
+
+    fn popcnt_by_hand(&mut self, ty: Ty, size: Size, a: Value) {
+        let r = match a {
+            Value::Gpr(_, r) if self.is_temporary(r) => {
+                self.free_gprs &= !crate::codegen::bit(r);
+                self.forget_gpr(r);
+                r
+            }
+            _ => self.own_gpr(a),
+        };
+        let t = self.alloc_gpr();
+        let mask = |s: &mut Self, pattern: u64| {
+            let bits = if size == Size::S32 { i64::from(pattern as u32 as i32) } else { pattern as i64 };
+            s.e.mov_imm(size, SCRATCH, bits);
+        };
+        self.e.mov(size, t, r);
+        self.e.shift_imm(Shift::Shr, size, t.into(), 1);
+        mask(self, 0x5555_5555_5555_5555);
+        self.e.alu(Alu::And, size, t, SCRATCH.into());
+        self.e.alu(Alu::Sub, size, r, t.into());
+        mask(self, 0x3333_3333_3333_3333);
+        self.e.mov(size, t, r);
+        self.e.alu(Alu::And, size, r, SCRATCH.into());
+        self.e.shift_imm(Shift::Shr, size, t.into(), 2);
+        self.e.alu(Alu::And, size, t, SCRATCH.into());
+        self.e.alu(Alu::Add, size, r, t.into());
+        self.e.mov(size, t, r);
+        self.e.shift_imm(Shift::Shr, size, t.into(), 4);
+        self.e.alu(Alu::Add, size, r, t.into());
+        mask(self, 0x0f0f_0f0f_0f0f_0f0f);
+        self.e.alu(Alu::And, size, r, SCRATCH.into());
+        mask(self, 0x0101_0101_0101_0101);
+        self.e.imul(size, r, SCRATCH.into());
+        self.e.shift_imm(Shift::Shr, size, r.into(), if size == Size::S32 { 24 } else { 56 });
+        self.free_gpr(t);
+        self.push_gpr(ty, r);
+    }
+
+    /// Addition, subtraction and logic.
+    #[inline(always)]
+    fn arithmetic(&mut self, width: IntWidth, op: IntBinary, alu: Alu) {
+        let (ty, size) = (ty(width), size(width));
+        let mut b = self.pop();
+        let mut a = self.pop();
+        let commutes = alu != Alu::Sub;
+        if let Some(x) = self.bits(a) {
+            if let Some(y) = self.bits(b) {
+                return self.push_const(ty, meaning::int_binary(width, op, x as u64, y as u64).into());
+            }
+            if commutes {
+                (a, b) = (b, a);
+            }
+        }
+        // A temporary on the left can take the result.
+        if commutes && !matches!(a, Value::Gpr(..)) && matches!(b, Value::Gpr(..)) {
+            (a, b) = (b, a);
+        }
+        // A constant that is no immediate.
+        if let Value::Pool(..) = b {
+            self.load_gpr(SCRATCH, b);
+            b = Value::Gpr(ty, SCRATCH);
+        }
+        let wanted = self.wanted_gpr(1).filter(|&dst| !self.reads(b, dst) || commutes);
+        if let Some(dst) = wanted
+            && self.reads(b, dst)
+            && !self.reads(a, dst)
+        {
+            (a, b) = (b, a);
+        }
+        let dst = match wanted {
+            Some(dst) => dst,
+            None => match a {
+                Value::Gpr(_, r) if self.is_temporary(r) => {
+                    self.forget_gpr(r);
+                    r
+                }
+                _ => self.alloc_gpr(),
+            },
+        };
+        self.arithmetic_into(alu, size, dst, a, b);
+        self.release_unless(a, dst);
+        self.release_unless(b, dst);
+        self.push_gpr(ty, dst);
+    }
+
+    /// `dst = a op b`; where `b` reads `dst`, so does `a`.
+    #[inline(always)]
+    fn arithmetic_into(&mut self, alu: Alu, size: Size, dst: Gpr, a: Value, b: Value) {
+        if !self.reads(a, dst) {
+            // Sums have a form of three operands.
+            if let (Alu::Add | Alu::Sub, Some(imm), Some(r)) = (alu, b.imm(), self.register_of(a))
+                && let Some(imm) = if alu == Alu::Add { Some(imm) } else { imm.checked_neg() }
+            {
+                return self.e.lea(size, dst, Addr::new(r, imm));
+            }
+            if let (Alu::Add, Some(x), Some(y)) = (alu, self.register_of(a), self.register_of(b)) {
+                return self.e.lea(size, dst, Addr::indexed(x, y, 0));
+            }
+            self.load_gpr(dst, a);
+        }
+        match b.imm() {
+            Some(imm) => self.e.alu_imm(alu, size, dst.into(), imm),
+            None => {
+                let b = self.rm(b);
+                self.e.alu(alu, size, dst, b);
+            }
+        }
+    }
+
+    /// The register that a value is in, if it is in one.
+    #[inline(always)]
+    pub(crate) fn register_of(&mut self, value: Value) -> Option<Gpr> {
+        match value {
+            Value::Gpr(_, r) => Some(r),
+            Value::Local(..) => match self.rm(value) {
+                Rm::Reg(r) => Some(Gpr::ALL[r as usize & 15]),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// Whether a value is in this register.
+    #[inline(always)]
+    pub(crate) fn reads(&mut self, value: Value, r: Gpr) -> bool {
+        self.register_of(value) == Some(r)
+    }
+
+    /// Gives a popped value's register back, unless it has the result now.
+    #[inline(always)]
+    pub(crate) fn release_unless(&mut self, value: Value, dst: Gpr) {
+        if let Value::Gpr(_, r) = value
+            && r != dst
+        {
+            self.free_gpr(r);
+        }
+    }
+
+    fn multiply(&mut self, width: IntWidth) {
+        let (ty, size) = (ty(width), size(width));
+        let mut b = self.pop();
+        let mut a = self.pop();
+        if let Some(x) = self.bits(a) {
+            if let Some(y) = self.bits(b) {
+                return self.push_const(ty, meaning::int_binary(width, IntBinary::Mul, x as u64, y as u64).into());
+            }
+            (a, b) = (b, a);
+        }
+        if let Some(imm) = b.imm() {
+            self.release(a);
+            if imm > 0 && imm.count_ones() == 1 {
+                let dst = match self.wanted_gpr(1) {
+                    Some(dst) => {
+                        self.load_gpr(dst, a);
+                        dst
+                    }
+                    None => {
+                        let (dst, from) = self.result_for(a);
+                        if from != Rm::from(dst) {
+                            self.load_gpr(dst, a);
+                        }
+                        dst
+                    }
+                };
+                self.e.shift_imm(Shift::Shl, size, dst.into(), imm.trailing_zeros() as u8);
+                return self.push_gpr(ty, dst);
+            }
+            let (dst, from) = self.result_for(a);
+            self.e.imul_imm(size, dst, from, imm);
+            return self.push_gpr(ty, dst);
+        }
+        if !matches!(a, Value::Gpr(..)) && matches!(b, Value::Gpr(..)) {
+            (a, b) = (b, a);
+        }
+        if let Value::Pool(..) = b {
+            self.load_gpr(SCRATCH, b);
+            b = Value::Gpr(ty, SCRATCH);
+        }
+        let dst = self.own_gpr(a);
+        let from = self.rm(b);
+        self.e.imul(size, dst, from);
+        self.release_unless(b, dst);
+        self.push_gpr(ty, dst);
+    }
+
+    fn shift(&mut self, width: IntWidth, op: IntBinary, shift: Shift) {
+        let (ty, size) = (ty(width), size(width));
+        let b = self.pop();
+        let a = self.pop();
+        let mask = if width == IntWidth::W32 { 31 } else { 63 };
+        if let Some(count) = self.bits(b) {
+            if let Some(x) = self.bits(a) {
+                return self.push_const(ty, meaning::int_binary(width, op, x as u64, count as u64).into());
+            }
+            let count = count as u8 & mask;
+            let dst = match self.wanted_gpr(1) {
+                Some(dst) => {
+                    self.load_gpr(dst, a);
+                    self.release(a);
+                    dst
+                }
+                None => self.own_gpr(a),
+            };
+            if count != 0 {
+                self.e.shift_imm(shift, size, dst.into(), count);
+            }
+            return self.push_gpr(ty, dst);
+        }
+        if self.features.bmi2 && matches!(shift, Shift::Shl | Shift::Shr | Shift::Sar) {
+            let count = self.gpr(b);
+            let a = match a {
+                Value::Const(..) | Value::Pool(..) => Value::Gpr(ty, self.gpr(a)),
+                other => other,
+            };
+            let dst = match (self.wanted_gpr(1), a) {
+                (Some(dst), _) => dst,
+                (None, Value::Gpr(_, r)) if self.is_temporary(r) => {
+                    self.forget_gpr(r);
+                    r
+                }
+                _ => self.alloc_gpr(),
+            };
+            let from = self.rm(a);
+            self.e.shift_by(shift, size, dst, from, count);
+            self.release_unless(a, dst);
+            self.free_gpr(count);
+            return self.push_gpr(ty, dst);
+        }
+        // The count must be in cl.
+        let mut a = a;
+        if let Value::Gpr(_, Gpr::Rcx) = b {
+            self.forget_gpr(Gpr::Rcx);
+        } else {
+            if let Value::Gpr(t, Gpr::Rcx) = a {
+                let other = self.alloc_gpr();
+                self.e.mov(Size::S64, other, Gpr::Rcx);
+                self.free_gpr(Gpr::Rcx);
+                a = Value::Gpr(t, other);
+            }
+            self.acquire_gpr(Gpr::Rcx);
+            self.load_gpr(Gpr::Rcx, b);
+            self.release(b);
+        }
+        let dst = self.own_gpr(a);
+        self.e.shift_cl(shift, size, dst.into());
+        self.free_gpr(Gpr::Rcx);
+        self.push_gpr(ty, dst);
+    }
+
+    fn divide_by_power(&mut self, width: IntWidth, op: IntDivide, a: Value, log2: u8) {
+        let (ty, size) = (ty(width), size(width));
+        let dst = self.own_gpr(a);
+        if op == IntDivide::DivU {
+            if log2 != 0 {
+                self.e.shift_imm(Shift::Shr, size, dst.into(), log2);
+            }
+        } else if log2 <= 31 {
+            // A mask of up to 31 ones is a positive immediate.
+            self.e.alu_imm(Alu::And, size, dst.into(), ((1u64 << log2) - 1) as i32);
+        } else {
+            self.e.mov_imm(Size::S64, SCRATCH, ((1u64 << log2) - 1) as i64);
+            self.e.alu(Alu::And, size, dst, SCRATCH.into());
+        }
+        self.push_gpr(ty, dst);
+    }
+
+    fn divide(&mut self, width: IntWidth, op: IntDivide, a: Value, b: Value, divisor: Option<i64>) {
+        let (ty, size) = (ty(width), size(width));
+        let is_signed = matches!(op, IntDivide::DivS | IntDivide::RemS);
+        // The divisor: in neither rax nor rdx.
+        let b = match b {
+            Value::Const(..) | Value::Pool(..) | Value::Gpr(_, Gpr::Rax | Gpr::Rdx) => {
+                self.load_gpr(SCRATCH, b);
+                self.release(b);
+                Value::Gpr(ty, SCRATCH)
+            }
+            // A cached copy may be lost when rax and rdx are taken.
+            Value::Local(_, n) if self.locals[n as usize].pin == crate::codegen::UNPINNED => {
+                self.load_gpr(SCRATCH, b);
+                Value::Gpr(ty, SCRATCH)
+            }
+            other => other,
+        };
+        if let Value::Gpr(_, Gpr::Rax) = a {
+            self.forget_gpr(Gpr::Rax);
+        } else {
+            self.acquire_gpr(Gpr::Rax);
+            self.load_gpr(Gpr::Rax, a);
+            self.release(a);
+        }
+        self.acquire_gpr(Gpr::Rdx);
+        let from = self.rm(b);
+        if !is_signed {
+            self.e.zero(Gpr::Rdx);
+            // Zero is the only divisor for which the quotient does not fit.
+            if divisor.is_none_or(|d| d == 0) {
+                self.may_trap(TrapCode::IntegerDivideByZero);
+            }
+            self.e.unary(Unary::Div, size, from);
+        } else {
+            if divisor.is_none_or(|d| d == 0) {
+                let trap = self.trap_label(TrapCode::IntegerDivideByZero);
+                match from {
+                    Rm::Reg(r) => self.e.test(size, Gpr::ALL[r as usize & 15], Gpr::ALL[r as usize & 15]),
+                    _ => self.e.alu_imm(Alu::Cmp, size, from, 0),
+                }
+                self.e.jcc(Cond::E, trap);
+            }
+            let mut done = None;
+            if op == IntDivide::RemS && divisor.is_none_or(|d| d == -1) {
+                // The least value divided by -1 overflows, but its remainder is 0, as that of any other.
+                self.e.alu_imm(Alu::Cmp, size, from, -1);
+                let other = self.e.skip_if(Cond::Ne);
+                self.e.zero(Gpr::Rdx);
+                done = Some(self.e.skip());
+                self.e.land(other);
+            }
+            self.e.sign_extend_rax(size);
+            if op == IntDivide::DivS && divisor.is_none_or(|d| d == -1) {
+                self.may_trap(TrapCode::IntegerOverflow);
+            }
+            self.e.unary(Unary::Idiv, size, from);
+            if let Some(done) = done {
+                self.e.land(done);
+            }
+        }
+        let (result, other) = match op {
+            IntDivide::DivS | IntDivide::DivU => (Gpr::Rax, Gpr::Rdx),
+            IntDivide::RemS | IntDivide::RemU => (Gpr::Rdx, Gpr::Rax),
+        };
+        self.release(b);
+        self.free_gpr(other);
+        self.push_gpr(ty, result);
+    }
+}

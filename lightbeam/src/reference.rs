@@ -1,0 +1,153 @@
+//! References and tables.
+
+use crate::codegen::{Codegen, SCRATCH, VMCTX};
+use crate::value::{Ty, Value};
+use sconce_environ::builtin::Builtin;
+use sconce_environ::index::*;
+use sconce_environ::layout::Place;
+use sconce_environ::trap::TrapCode;
+use sconce_environ::types::{HeapType, RefKind, RefType, ValType};
+use sconce_environ::vm::{VmFuncImport, VmTable, VmTableEntry};
+use sconce_x64::asm::Gpr;
+use sconce_x64::encode::{Addr, Alu, Cond, Shift, Size};
+use std::mem::offset_of;
+
+/// Bytes of a handle in a table.
+const HANDLE_SIZE: usize = 4;
+
+pub(crate) fn ref_null(c: &mut Codegen<'_>, heap: HeapType) {
+    c.push(Value::Const(Ty::of(ValType::Ref(RefType { nullable: true, heap })), 0));
+}
+
+pub(crate) fn ref_is_null(c: &mut Codegen<'_>) {
+    let value = c.pop();
+    if c.bits(value).is_some() {
+        // The only constant reference is null.
+        return c.push(Value::Const(Ty::I32, 1));
+    }
+    let null = c.null_flag(value);
+    c.release(value);
+    c.push_flag(null);
+}
+
+pub(crate) fn ref_as_non_null(c: &mut Codegen<'_>) {
+    let value = c.pop();
+    let null = c.null_flag(value);
+    let trap = c.trap_label(TrapCode::NullReference);
+    c.jump_if(null, trap);
+    c.push(value);
+}
+
+pub(crate) fn ref_func(c: &mut Codegen<'_>, func: FuncIndex) {
+    let r = c.alloc_gpr();
+    match (c.module.defined_func(func), c.layout.func_ref(func)) {
+        (Some(_), Some(offset)) => c.e.lea(Size::S64, r, Addr::new(VMCTX, offset as i32)),
+        (Some(_), None) => unreachable!("decoding lists what ref.func names among the escaping functions"),
+        // An import's record is its exporter's, so that a function has one identity.
+        (None, _) => {
+            let record = c.layout.func_import(func) + offset_of!(VmFuncImport, funcref) as u32;
+            c.e.load(Size::S64, r, Addr::new(VMCTX, record as i32));
+        }
+    }
+    c.push_gpr(Ty::I64, r);
+}
+
+pub(crate) fn table_get(c: &mut Codegen<'_>, table: TableIndex) {
+    let index = c.pop();
+    match c.element_kind(table) {
+        RefKind::Func => {
+            let r = c.table_element(table, index, size_of::<VmTableEntry>(), TrapCode::TableOutOfBounds);
+            c.e.load(Size::S64, r, Addr::new(r, offset_of!(VmTableEntry, funcref) as i32));
+            c.push_gpr(Ty::I64, r);
+        }
+        RefKind::Handle => {
+            let r = c.table_element(table, index, HANDLE_SIZE, TrapCode::TableOutOfBounds);
+            c.e.load(Size::S32, r, Addr::new(r, 0));
+            c.push_gpr(Ty::Handle, r);
+        }
+    }
+}
+
+pub(crate) fn table_set(c: &mut Codegen<'_>, table: TableIndex) {
+    match c.element_kind(table) {
+        RefKind::Func => c.builtin(Builtin::TableSetFunc, &[table.as_u32()], 2, None),
+        RefKind::Handle => {
+            let value = c.pop();
+            let value = Value::Gpr(Ty::Handle, c.gpr(value));
+            let index = c.pop();
+            let r = c.table_element(table, index, HANDLE_SIZE, TrapCode::TableOutOfBounds);
+            c.store_value(Addr::new(r, 0), value);
+            c.free_gpr(r);
+            c.release(value);
+        }
+    }
+}
+
+pub(crate) fn table_size(c: &mut Codegen<'_>, table: TableIndex) {
+    let r = c.alloc_gpr();
+    let place = c.place(c.layout.table(table));
+    c.e.load(Size::S64, r, Addr::new(place.base, place.disp + offset_of!(VmTable, length) as i32));
+    c.push_gpr(Codegen::index_ty(c.module.tables[table].table64), r);
+}
+
+pub(crate) fn table_grow(c: &mut Codegen<'_>, table: TableIndex) {
+    let builtin = match c.element_kind(table) {
+        RefKind::Func => Builtin::TableGrowFunc,
+        RefKind::Handle => Builtin::TableGrowRef,
+    };
+    let result = Codegen::index_ty(c.module.tables[table].table64);
+    c.builtin(builtin, &[table.as_u32()], 2, Some(result));
+}
+
+pub(crate) fn table_fill(c: &mut Codegen<'_>, table: TableIndex) {
+    let builtin = match c.element_kind(table) {
+        RefKind::Func => Builtin::TableFillFunc,
+        RefKind::Handle => Builtin::TableFillRef,
+    };
+    c.builtin(builtin, &[table.as_u32()], 3, None);
+}
+
+pub(crate) fn table_copy(c: &mut Codegen<'_>, dst: TableIndex, src: TableIndex) {
+    c.builtin(Builtin::TableCopy, &[dst.as_u32(), src.as_u32()], 3, None);
+}
+
+pub(crate) fn table_init(c: &mut Codegen<'_>, table: TableIndex, elem: ElemIndex) {
+    c.builtin(Builtin::TableInit, &[table.as_u32(), elem.as_u32()], 3, None);
+}
+
+pub(crate) fn elem_drop(c: &mut Codegen<'_>, elem: ElemIndex) {
+    c.builtin(Builtin::ElemDrop, &[elem.as_u32()], 0, None);
+}
+
+impl Codegen<'_> {
+    fn element_kind(&self, table: TableIndex) -> RefKind {
+        self.module.tables[table].element.kind()
+    }
+
+    /// The address of an element in a register to be given back, after a check; a misspeculated access past the end reads the
+    /// first one. `size` is a power of two.
+    pub(crate) fn table_element(&mut self, table: TableIndex, index: Value, size: usize, trap: TrapCode) -> Gpr {
+        let outside = self.trap_label(trap);
+        let r = self.own_gpr(index);
+        let zero = self.alloc_gpr();
+        let place = match self.layout.table(table) {
+            Place::Inline(at) => Addr::new(VMCTX, at as i32),
+            Place::Pointer(at) => {
+                self.e.load(Size::S64, SCRATCH, Addr::new(VMCTX, at as i32));
+                Addr::new(SCRATCH, 0)
+            }
+        };
+        let field = |offset: usize| Addr::new(place.base, place.disp + offset as i32);
+        self.e.alu(Alu::Cmp, Size::S64, r, field(offset_of!(VmTable, length)).into());
+        self.e.jcc(Cond::Ae, outside);
+        // (A move leaves flags alone.)
+        self.e.mov_imm(Size::S32, zero, 0);
+        self.e.cmov(Cond::Ae, Size::S64, r, zero.into());
+        self.free_gpr(zero);
+        self.e.shift_imm(Shift::Shl, Size::S64, r.into(), size.trailing_zeros() as u8);
+        self.e.alu(Alu::Add, Size::S64, r, field(offset_of!(VmTable, base)).into());
+        r
+    }
+}
+
+const _: () = assert!(size_of::<VmTableEntry>().is_power_of_two());

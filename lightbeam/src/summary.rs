@@ -1,0 +1,296 @@
+//! The first walk: what the second one wants to know before it emits anything.
+//!
+//! A local's uses count 8 times more in each loop around them. Loops that contain neither calls nor other loops are listed with
+//! the locals that they use most, in the order in which they begin.
+
+use crate::value::Ty;
+use sconce_environ::compile::MAX_GUARDED_OFFSET;
+use sconce_environ::index::*;
+use sconce_environ::module::Module;
+use sconce_environ::ops::*;
+use sconce_environ::types::{HeapType, ValType};
+use wasmparser::BrTable;
+
+/// Loops deeper than this count as deep as this.
+const MAX_DEPTH: u32 = 4;
+/// Locals that are looked at when a loop's locals are chosen.
+const MAX_CANDIDATES: usize = 64;
+
+/// What is known about a function.
+#[derive(Debug, Default)]
+pub(crate) struct Summary {
+    /// By local: weighted uses.
+    pub(crate) weights: Vec<u32>,
+    /// Weighted accesses to memory 0.
+    pub(crate) memory_weight: u32,
+    /// Whether anything is called, builtins included.
+    pub(crate) calls: bool,
+    /// Whether anything but memory 0's base is read from the VM context.
+    pub(crate) context: bool,
+    /// Whether a 128-bit value may be on the stack.
+    pub(crate) vectors: bool,
+    /// Every loop, in order.
+    pub(crate) loops: Vec<LoopSummary>,
+    /// The candidates of all loops, one after the other.
+    pub(crate) candidates: Vec<Candidate>,
+}
+
+/// A loop.
+#[derive(Copy, Clone, Debug, Default)]
+pub(crate) struct LoopSummary {
+    /// Its run in [`Summary::candidates`]; empty unless it is an innermost one without calls.
+    pub(crate) first: u32,
+    pub(crate) count: u32,
+}
+
+/// A local that an innermost loop uses.
+#[derive(Copy, Clone, Debug)]
+pub(crate) struct Candidate {
+    pub(crate) local: u32,
+    pub(crate) uses: u32,
+    /// Whether the loop writes it.
+    pub(crate) written: bool,
+}
+
+/// The visitor.
+#[derive(Debug)]
+pub(crate) struct Summarizer<'a> {
+    module: &'a Module,
+    pub(crate) summary: Summary,
+    /// For each open block, the loop's number, or `u32::MAX`.
+    blocks: Vec<u32>,
+    /// How many of them are loops.
+    depth: u32,
+    /// The innermost open loop, if nothing disqualifies it.
+    current: Option<u32>,
+    /// What it uses.
+    uses: Vec<Candidate>,
+    /// By local: its position in `uses` plus one, if `stamps` names the current loop.
+    positions: Vec<(u32, u32)>,
+}
+
+impl<'a> Summarizer<'a> {
+    pub(crate) fn new(module: &'a Module, summary: Summary, locals: usize) -> Summarizer<'a> {
+        let mut summary = summary;
+        summary.weights.clear();
+        summary.weights.resize(locals, 0);
+        summary.loops.clear();
+        summary.candidates.clear();
+        (summary.memory_weight, summary.calls, summary.context, summary.vectors) = (0, false, false, false);
+        Summarizer { module, summary, blocks: Vec::new(), depth: 0, current: None, uses: Vec::new(), positions: Vec::new() }
+    }
+
+    fn weight(&self) -> u32 {
+        1 << (3 * self.depth.min(MAX_DEPTH))
+    }
+
+    #[inline(always)]
+    fn local(&mut self, local: LocalIndex, written: bool) {
+        let local = local.as_u32();
+        let weight = self.weight();
+        let slot = &mut self.summary.weights[local as usize];
+        *slot = slot.saturating_add(weight);
+        let Some(current) = self.current else { return };
+        if self.positions.is_empty() {
+            self.positions.resize(self.summary.weights.len(), (u32::MAX, 0));
+        }
+        let (stamp, position) = self.positions[local as usize];
+        if stamp == current {
+            let c = &mut self.uses[position as usize];
+            c.uses += 1;
+            c.written |= written;
+        } else if self.uses.len() < MAX_CANDIDATES {
+            self.positions[local as usize] = (current, self.uses.len() as u32);
+            self.uses.push(Candidate { local, uses: 1, written });
+        } else {
+            // So many locals do not fit into registers: which writes were missed does not matter then.
+            self.current = None;
+        }
+    }
+
+    fn called(&mut self) {
+        self.summary.calls = true;
+        self.summary.context = true;
+        self.current = None;
+    }
+
+    fn results(&mut self, ty: TypeIndex) {
+        self.called();
+        self.summary.vectors |= self.module.func_type(ty).results.contains(&ValType::V128);
+    }
+
+    fn begin(&mut self, is_loop: bool) {
+        if !is_loop {
+            self.blocks.push(u32::MAX);
+            return;
+        }
+        let number = self.summary.loops.len() as u32;
+        self.summary.loops.push(LoopSummary::default());
+        self.blocks.push(number);
+        self.depth += 1;
+        self.current = Some(number);
+        self.uses.clear();
+    }
+
+    #[inline(always)]
+    fn access(&mut self, arg: MemArg) {
+        if arg.memory.as_u32() == 0 {
+            self.summary.memory_weight = self.summary.memory_weight.saturating_add(self.weight());
+        }
+        if arg.memory.as_u32() != 0 || arg.offset >= MAX_GUARDED_OFFSET {
+            self.summary.context = true;
+        }
+    }
+}
+
+macro_rules! rows {
+    ($($effect:ident { $($name:ident($($ty:ty),*);)* })*) => { $($(rows!(@$effect $name($($ty),*));)*)* };
+    (@nothing $name:ident($($ty:ty),*)) => { #[inline(always)] fn $name(&mut self, $(_: $ty),*) -> Self::Output { Ok(()) } };
+    (@context $name:ident($($ty:ty),*)) => { fn $name(&mut self, $(_: $ty),*) -> Self::Output { self.summary.context = true; Ok(()) } };
+    (@calls $name:ident($($ty:ty),*)) => { fn $name(&mut self, $(_: $ty),*) -> Self::Output { self.called(); Ok(()) } };
+    (@vectors $name:ident($($ty:ty),*)) => { fn $name(&mut self, $(_: $ty),*) -> Self::Output { self.summary.vectors = true; Ok(()) } };
+}
+
+impl Operators for Summarizer<'_> {
+    type Output = Result<(), wasmparser::Error>;
+
+    #[inline(always)]
+    fn block(&mut self, _: BlockType) -> Self::Output {
+        self.begin(false);
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn loop_(&mut self, _: BlockType) -> Self::Output {
+        self.begin(true);
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn if_(&mut self, _: BlockType) -> Self::Output {
+        self.begin(false);
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn end(&mut self) -> Self::Output {
+        // The function's own end closes none.
+        let Some(number) = self.blocks.pop() else { return Ok(()) };
+        if number != u32::MAX {
+            self.depth -= 1;
+            // A loop that has ended is in none that could be an innermost one.
+            if self.current.take() == Some(number) {
+                let (first, count) = (self.summary.candidates.len() as u32, self.uses.len() as u32);
+                self.summary.candidates.append(&mut self.uses);
+                self.summary.loops[number as usize] = LoopSummary { first, count };
+            }
+        }
+        Ok(())
+    }
+
+    fn call(&mut self, func: FuncIndex) -> Self::Output {
+        self.results(self.module.functions[func]);
+        Ok(())
+    }
+
+    fn call_indirect(&mut self, ty: TypeIndex, _: TableIndex) -> Self::Output {
+        self.results(ty);
+        Ok(())
+    }
+
+    fn call_ref(&mut self, ty: TypeIndex) -> Self::Output {
+        self.results(ty);
+        Ok(())
+    }
+
+    fn return_call_indirect(&mut self, ty: TypeIndex, _: TableIndex) -> Self::Output {
+        self.summary.context = true;
+        if !self.module.types[ty].is_final {
+            // Subtypes are looked at by a builtin.
+            self.called();
+        }
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn local_get(&mut self, local: LocalIndex) -> Self::Output {
+        self.local(local, false);
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn local_set(&mut self, local: LocalIndex) -> Self::Output {
+        self.local(local, true);
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn local_tee(&mut self, local: LocalIndex) -> Self::Output {
+        self.local(local, true);
+        Ok(())
+    }
+
+    fn global_get(&mut self, global: GlobalIndex) -> Self::Output {
+        self.summary.context = true;
+        match Ty::of(self.module.globals[global].content) {
+            Ty::V128 => self.summary.vectors = true,
+            // The helper that notes a reference may be called.
+            Ty::Handle => self.called(),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn global_set(&mut self, global: GlobalIndex) -> Self::Output {
+        self.summary.context = true;
+        if Ty::of(self.module.globals[global].content) == Ty::Handle {
+            self.called();
+        }
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn load(&mut self, load: Load, arg: MemArg) -> Self::Output {
+        self.access(arg);
+        if matches!(load, Load::V128 | Load::V128Extend(..) | Load::V128Splat(_) | Load::V128Zero(_)) {
+            self.summary.vectors = true;
+        }
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn store(&mut self, _: Store, arg: MemArg) -> Self::Output {
+        self.access(arg);
+        Ok(())
+    }
+
+    fn load_lane(&mut self, _: Lane, arg: MemArg, _: u8) -> Self::Output {
+        self.access(arg);
+        Ok(())
+    }
+
+    fn store_lane(&mut self, _: Lane, arg: MemArg, _: u8) -> Self::Output {
+        self.access(arg);
+        Ok(())
+    }
+
+    rows! {
+        nothing {
+            unreachable(); nop(); else_(); br(u32); br_if(u32); br_table(&BrTable<'_>); return_(); drop_(); select(Option<ValType>);
+            ref_null(HeapType); ref_is_null(); ref_as_non_null(); br_on_null(u32); br_on_non_null(u32); i32_const(i32); i64_const(i64); f32_const(u32); f64_const(u64);
+            int_eqz(IntWidth); int_unary(IntWidth, IntUnary); int_binary(IntWidth, IntBinary); int_divide(IntWidth, IntDivide);
+            int_compare(IntWidth, IntCompare); float_unary(FloatWidth, FloatUnary); float_binary(FloatWidth, FloatBinary);
+            float_compare(FloatWidth, FloatCompare); convert(Convert); extract_lane(Extract, u8);
+            replace_lane(Shape, u8); vec_unary(VecUnary); vec_binary(VecBinary); vec_ternary(VecTernary);
+            vec_shift(IntShape, VecShift); vec_test(VecTest);
+        }
+        context { return_call(FuncIndex); return_call_ref(TypeIndex); memory_size(MemoryIndex); ref_func(FuncIndex); table_size(TableIndex); }
+        calls {
+            memory_grow(MemoryIndex); memory_fill(MemoryIndex); memory_copy(MemoryIndex, MemoryIndex);
+            memory_init(MemoryIndex, DataIndex); data_drop(DataIndex); table_get(TableIndex); table_set(TableIndex);
+            table_grow(TableIndex); table_fill(TableIndex); table_copy(TableIndex, TableIndex); table_init(TableIndex, ElemIndex);
+            elem_drop(ElemIndex);
+        }
+        vectors { v128_const(u128); splat(Shape); shuffle([u8; 16]); }
+    }
+}

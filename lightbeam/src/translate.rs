@@ -1,0 +1,190 @@
+//! One function body to machine code: the summary, the prologue, then operator by operator.
+
+use crate::codegen::{Codegen, Features, Local, NONE, UNPINNED};
+use crate::compiler::Allocations;
+use crate::control;
+use crate::frame::Saved;
+use crate::summary::Summarizer;
+use crate::unreachable::Unreachable;
+use crate::value::{Ty, Types};
+use sconce_environ::compile::{CompiledFunction, FunctionInput, Settings};
+use sconce_environ::translate::val_type;
+use sconce_environ::visit::{Visitor, visit_body};
+use sconce_x64::encode::Encoder;
+use wasmparser::{BinaryReader, FunctionBody, OperatorsReader};
+
+/// Compiles a body.
+///
+/// # Errors
+/// When an implementation limit is exceeded.
+pub(crate) fn translate(
+    input: &FunctionInput<'_>,
+    settings: &Settings,
+    features: Features,
+    allocations: &mut Allocations,
+) -> Result<CompiledFunction, String> {
+    let malformed = |e: wasmparser::Error| format!("malformed body: {e}");
+    let ty = input.module.type_of(input.module.func_index(input.func));
+    let body = FunctionBody::new(BinaryReader::new(input.body, input.body_offset.into()));
+
+    let mut buffers = std::mem::replace(&mut allocations.buffers, crate::codegen::Buffers::new(features));
+    buffers.clear();
+    let declare = |ty| Local { ty: Ty::of(ty), home: 0, pin: UNPINNED, cache: UNPINNED };
+    buffers.locals.extend(ty.params.iter().map(|&ty| declare(ty)));
+    for local in body.get_locals_reader().map_err(malformed)? {
+        let (count, ty) = local.map_err(malformed)?;
+        let local = declare(val_type(ty).map_err(|e| e.to_string())?);
+        // Validation allows 50,000 of them.
+        buffers.locals.resize(buffers.locals.len() + count as usize, local);
+    }
+
+    let reader = body.get_binary_reader_for_operators().map_err(malformed)?;
+    let mut operators = OperatorsReader::new_with_allocs(reader.clone(), std::mem::take(&mut allocations.operators));
+    let mut summarizer = Summarizer::new(input.module, std::mem::take(&mut allocations.summary), buffers.locals.len());
+    visit_body(&mut operators, &mut summarizer, |_, _| {}).map_err(malformed)?;
+    let mut summary = summarizer.summary;
+    summary.vectors |= buffers.locals.iter().any(|l| l.ty == Ty::V128);
+
+    let mut c = Codegen {
+        module: input.module,
+        layout: input.layout,
+        settings,
+        features,
+        body: input.body,
+        position: 0,
+        body_offset: input.body_offset,
+        e: std::mem::replace(&mut buffers.encoder, Encoder::new(features.avx)),
+        stack: std::mem::take(&mut buffers.stack),
+        settled: 0,
+        control: Vec::new(),
+        dead_blocks: 0,
+        reachable: true,
+        free_gprs: 0,
+        free_xmms: 0,
+        gprs: 0,
+        xmms: 0,
+        gpr_owners: [NONE; 16],
+        xmm_owners: [NONE; 16],
+        cached_gprs: 0,
+        cached_xmms: 0,
+        gpr_caches: [NONE; 16],
+        xmm_caches: [NONE; 16],
+        locals: std::mem::take(&mut buffers.locals),
+        pool: std::mem::take(&mut buffers.pool),
+        slots: 0,
+        stride: if summary.vectors { 16 } else { 8 },
+        slot_count: 0,
+        memory_base: None,
+        buffer_home: None,
+        handles: Vec::new(),
+        handle_homes: Vec::new(),
+        traps: std::mem::take(&mut buffers.traps),
+        wasm_offsets: std::mem::take(&mut buffers.wasm_offsets),
+        stack_maps: Vec::new(),
+        relocs: Vec::new(),
+        stubs: std::mem::take(&mut buffers.stubs),
+        moves: std::mem::take(&mut buffers.moves),
+        br_tables: 0,
+        summary: &summary,
+        loop_number: 0,
+        loop_pins: Vec::new(),
+        pinned_loop: None,
+        saved: Saved::default(),
+        uninterruptible: Vec::new(),
+        failure: None,
+    };
+    c.wasm_offsets.push((0, u32::MAX));
+    c.prologue(ty);
+    control::begin_function(&mut c, Types::Many(&ty.results));
+    let mut operators = OperatorsReader::new_with_allocs(reader, operators.into_allocations());
+    let start = input.body_offset;
+    while !operators.eof() {
+        c.position = (operators.original_position() as u32 - start) as usize;
+        if c.reachable {
+            c.mark();
+            operators.visit_operator(&mut Visitor(&mut c)).map_err(malformed)?;
+            #[cfg(debug_assertions)]
+            c.check();
+        } else {
+            operators.visit_operator(&mut Visitor(&mut Unreachable(&mut c))).map_err(malformed)?;
+        }
+    }
+    c.mark();
+    c.epilogue(ty);
+    let finished = c.finish_frame();
+    let result = match (finished, c.failure.take()) {
+        (Err(e), _) | (Ok(()), Some(e)) => Err(e),
+        (Ok(()), None) => Ok(CompiledFunction {
+            code: c.e.finish(),
+            align: Encoder::ALIGN,
+            skew: 0,
+            relocs: std::mem::take(&mut c.relocs),
+            traps: c.traps.clone(),
+            wasm_offsets: c.wasm_offsets.clone(),
+            stack_maps: std::mem::take(&mut c.stack_maps),
+            uninterruptible: std::mem::take(&mut c.uninterruptible),
+            call_sites: Vec::new(),
+        }),
+    };
+    buffers.encoder = c.e;
+    buffers.stack = c.stack;
+    buffers.locals = c.locals;
+    buffers.pool = c.pool;
+    buffers.traps = c.traps;
+    buffers.wasm_offsets = c.wasm_offsets;
+    buffers.stubs = c.stubs;
+    buffers.moves = c.moves;
+    allocations.buffers = buffers;
+    allocations.summary = summary;
+    allocations.operators = operators.into_allocations();
+    result
+}
+
+impl Codegen<'_> {
+    /// The operator at `position` begins here.
+    #[inline(always)]
+    pub(crate) fn mark(&mut self) {
+        let (at, wasm) = (self.e.offset(), self.wasm_offset());
+        match self.wasm_offsets.last_mut() {
+            Some(last) if last.0 == at => last.1 = wasm,
+            _ => self.wasm_offsets.push((at, wasm)),
+        }
+    }
+
+    /// Whether the abstract state is one: see the invariants of `codegen`.
+    #[cfg(debug_assertions)]
+    fn check(&self) {
+        use crate::value::Value;
+        let (mut gprs, mut xmms) = (self.free_gprs, self.free_xmms);
+        assert_eq!((gprs & !self.gprs, xmms & !self.xmms), (0, 0), "a pinned register is free");
+        for (n, value) in self.stack.iter().enumerate().skip(self.settled) {
+            match *value {
+                Value::Gpr(_, r) if self.is_temporary(r) => {
+                    assert_eq!(gprs & crate::codegen::bit(r), 0, "{r:?} is free and in use, or used twice");
+                    assert_eq!(self.gpr_owners[r as usize], n as u32);
+                    gprs |= crate::codegen::bit(r);
+                }
+                Value::Xmm(_, x) if self.is_temporary_xmm(x) => {
+                    assert_eq!(xmms & crate::codegen::xbit(x), 0, "{x:?} is free and in use, or used twice");
+                    assert_eq!(self.xmm_owners[x.0 as usize], n as u32);
+                    xmms |= crate::codegen::xbit(x);
+                }
+                Value::Gpr(..) | Value::Xmm(..) => {
+                    assert_eq!(n + 1, self.stack.len(), "a pinned register as a value lives for one operator")
+                }
+                Value::Slot(_, at) => assert_eq!(at, n as u32, "a slot of another position"),
+                Value::Local(ty, l) => assert_eq!(self.locals[l as usize].ty, ty),
+                Value::Flags(_) => assert!(n + 1 == self.stack.len() && self.flags_wanted(), "flags that nobody consumes"),
+                Value::Const(..) | Value::Pool(..) => {}
+            }
+        }
+        assert_eq!((gprs, xmms), (self.gprs, self.xmms), "a register is lost");
+        if self.stack.len() < 1000 {
+            for value in &self.stack[..self.settled] {
+                assert!(matches!(value, Value::Const(..) | Value::Pool(..) | Value::Slot(..)), "{value:?} is not settled");
+            }
+            let handles = (0..self.stack.len() as u32).filter(|&n| self.stack[n as usize].ty() == Ty::Handle);
+            assert!(handles.eq(self.handles.iter().copied()), "handles are listed");
+        }
+    }
+}

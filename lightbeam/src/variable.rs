@@ -1,0 +1,128 @@
+//! Locals and globals.
+
+use crate::codegen::{Codegen, UNPINNED, VMCTX};
+use crate::value::{Ty, Value};
+use sconce_environ::index::*;
+use sconce_environ::layout::Place;
+use sconce_x64::asm::{Gpr, Xmm};
+use sconce_x64::encode::{Addr, Size};
+
+#[inline]
+pub(crate) fn local_get(c: &mut Codegen<'_>, local: LocalIndex) {
+    let n = local.as_u32();
+    c.push(Value::Local(c.locals[n as usize].ty, n));
+}
+
+#[inline]
+pub(crate) fn local_set(c: &mut Codegen<'_>, local: LocalIndex) {
+    let value = c.pop();
+    c.set_local(local.as_u32(), value);
+    c.release(value);
+}
+
+#[inline]
+pub(crate) fn local_tee(c: &mut Codegen<'_>, local: LocalIndex) {
+    let n = local.as_u32();
+    let value = c.pop();
+    c.set_local(n, value);
+    match value {
+        // The register goes on being the value.
+        Value::Gpr(_, r) if c.is_temporary(r) => c.push(value),
+        Value::Xmm(_, x) if c.is_temporary_xmm(x) => c.push(value),
+        Value::Const(..) | Value::Pool(..) => c.push(value),
+        _ => c.push(Value::Local(value.ty(), n)),
+    }
+}
+
+pub(crate) fn global_get(c: &mut Codegen<'_>, global: GlobalIndex) {
+    let ty = Ty::of(c.module.globals[global].content);
+    if ty.is_int() {
+        let r = c.alloc_gpr();
+        let from = c.place(c.layout.global(global));
+        c.e.load(ty.size(), r, from);
+        c.push_gpr(ty, r);
+    } else {
+        let x = c.alloc_xmm();
+        let from = c.place(c.layout.global(global));
+        c.load_xmm_mem(ty, x, from);
+        c.push_xmm(ty, x);
+    }
+}
+
+pub(crate) fn global_set(c: &mut Codegen<'_>, global: GlobalIndex) {
+    let value = c.pop();
+    match c.layout.global(global) {
+        Place::Inline(at) => c.store_value(Addr::new(VMCTX, at as i32), value),
+        Place::Pointer(at) => {
+            let pointer = c.alloc_gpr();
+            c.e.load(Size::S64, pointer, Addr::new(VMCTX, at as i32));
+            c.store_value(Addr::new(pointer, 0), value);
+            c.free_gpr(pointer);
+        }
+    }
+    c.release(value);
+}
+
+impl Codegen<'_> {
+    /// Where something is, in the VM context or behind a pointer there; the scratch register may be in the address.
+    pub(crate) fn place(&mut self, place: Place) -> Addr {
+        match place {
+            Place::Inline(at) => Addr::new(VMCTX, at as i32),
+            Place::Pointer(at) => {
+                self.e.load(Size::S64, crate::codegen::SCRATCH, Addr::new(VMCTX, at as i32));
+                Addr::new(crate::codegen::SCRATCH, 0)
+            }
+        }
+    }
+
+    /// Sets a local; the popped value keeps its register.
+    #[inline]
+    fn set_local(&mut self, n: u32, value: Value) {
+        if matches!(value, Value::Local(_, m) if m == n) {
+            return;
+        }
+        self.save_aliases(n);
+        let local = self.locals[n as usize];
+        if local.pin != UNPINNED {
+            if local.ty.is_int() {
+                self.load_gpr(Gpr::ALL[local.pin as usize & 15], value);
+            } else {
+                self.load_xmm(Xmm(local.pin), value);
+            }
+            return;
+        }
+        self.forget_local(n);
+        self.store_value(Addr::new(Gpr::Rbp, local.home), value);
+        match value {
+            Value::Gpr(_, r) => self.cache_gpr(n, r),
+            Value::Xmm(_, x) => self.cache_xmm(n, x),
+            _ => {}
+        }
+    }
+
+    /// Entries that mean the local's present value get a copy of it.
+    #[inline]
+    fn save_aliases(&mut self, n: u32) {
+        for at in self.settled..self.stack.len() {
+            let Value::Local(ty, m) = self.stack[at] else { continue };
+            if m != n {
+                continue;
+            }
+            let value = self.stack[at];
+            // A free register, if there is one; nothing is evicted for this.
+            if ty.is_int() && ty != Ty::Handle && self.free_gprs != 0 {
+                let r = self.alloc_gpr();
+                self.load_gpr(r, value);
+                self.gpr_owners[r as usize] = at as u32;
+                self.stack[at] = Value::Gpr(ty, r);
+            } else if !ty.is_int() && self.free_xmms != 0 {
+                let x = self.alloc_xmm();
+                self.load_xmm(x, value);
+                self.xmm_owners[x.0 as usize] = at as u32;
+                self.stack[at] = Value::Xmm(ty, x);
+            } else {
+                self.spill(at);
+            }
+        }
+    }
+}
