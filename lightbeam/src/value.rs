@@ -73,7 +73,7 @@ pub(crate) enum Flag {
 impl Flag {
     pub(crate) fn not(self) -> Flag {
         match self {
-            Flag::Is(cond) => Flag::Is(cond.not()),
+            Flag::Is(cond) => Flag::Is(!cond),
             Flag::FloatEq => Flag::FloatNe,
             Flag::FloatNe => Flag::FloatEq,
         }

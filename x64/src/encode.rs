@@ -185,10 +185,14 @@ impl Cond {
         use Cond::*;
         [O, No, B, Ae, E, Ne, Be, A, S, Ns, P, Np, L, Ge, Le, G]
     };
+}
+
+impl std::ops::Not for Cond {
+    type Output = Cond;
 
     /// Its negation.
     #[inline]
-    pub fn not(self) -> Cond {
+    fn not(self) -> Cond {
         Cond::ALL[(self as usize) ^ 1]
     }
 }
