@@ -98,17 +98,33 @@ impl Codegen<'_> {
             return Access { addr: Addr::new(r, 0), held: Some(r) };
         };
         let temporary = self.alloc_gpr();
-        if let (Ok(end), false) = (i32::try_from(end), ty.memory64) {
-            self.e.lea(Size::S64, SCRATCH, Addr::new(r, end));
-        } else {
-            self.e.mov_imm(Size::S64, SCRATCH, end.cast_signed());
-            self.e.alu(Alu::Add, Size::S64, SCRATCH, r.into());
-            if ty.memory64 {
-                self.e.jcc(Cond::B, outside);
+        if ty.memory64 {
+            // Neither the sum nor the difference can be relied on. Where the memory is too short for any index, only index 0
+            // goes on, speculatively.
+            let length = self.length_of(arg.memory, temporary);
+            self.e.load(Size::S64, SCRATCH, length);
+            match i32::try_from(end) {
+                Ok(end) => self.e.alu_imm(Alu::Sub, Size::S64, SCRATCH.into(), end),
+                Err(_) => {
+                    self.e.mov_imm(Size::S64, temporary, end.cast_signed());
+                    self.e.alu(Alu::Sub, Size::S64, SCRATCH, temporary.into());
+                }
             }
+            self.e.jcc(Cond::B, outside);
+            self.e.mov_imm(Size::S32, temporary, 0);
+            self.e.cmov(Cond::B, Size::S64, SCRATCH, temporary.into());
+            self.e.alu(Alu::Cmp, Size::S64, r, SCRATCH.into());
+        } else {
+            match i32::try_from(end) {
+                Ok(end) => self.e.lea(Size::S64, SCRATCH, Addr::new(r, end)),
+                Err(_) => {
+                    self.e.mov_imm(Size::S64, SCRATCH, end.cast_signed());
+                    self.e.alu(Alu::Add, Size::S64, SCRATCH, r.into());
+                }
+            }
+            let length = self.length_of(arg.memory, temporary);
+            self.e.alu(Alu::Cmp, Size::S64, SCRATCH, length.into());
         }
-        let length = self.length_of(arg.memory, temporary);
-        self.e.alu(Alu::Cmp, Size::S64, SCRATCH, length.into());
         self.e.jcc(Cond::A, outside);
         // A misspeculated access reads the memory's first bytes. (None of these changes flags.)
         match i32::try_from(arg.offset) {

@@ -417,7 +417,7 @@ impl<'a> Codegen<'a> {
     }
 
     /// A popped integer anywhere but in rax.
-    fn out_of_rax(&mut self, value: Value) -> Value {
+    pub(crate) fn out_of_rax(&mut self, value: Value) -> Value {
         let Value::Gpr(ty, Gpr::Rax) = value else { return value };
         let other = self.alloc_gpr();
         self.e.mov(Size::S64, other, Gpr::Rax);

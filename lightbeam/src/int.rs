@@ -162,6 +162,15 @@ pub(crate) fn int_compare(c: &mut Codegen<'_>, width: IntWidth, op: IntCompare) 
     c.push_flag(Flag::Is(cond));
 }
 
+pub(crate) fn int_wide(c: &mut Codegen<'_>, op: Wide) {
+    match op {
+        Wide::Add => c.wide_sum(Alu::Add, Alu::Adc),
+        Wide::Sub => c.wide_sum(Alu::Sub, Alu::Sbb),
+        Wide::Multiply(Sign::S) => c.wide_product(Unary::Imul),
+        Wide::Multiply(Sign::U) => c.wide_product(Unary::Mul),
+    }
+}
+
 /// The condition of a comparison.
 pub(crate) fn condition(op: IntCompare) -> Cond {
     match op {
@@ -495,6 +504,69 @@ impl Codegen<'_> {
         self.push_gpr(ty, dst);
     }
 
+    fn wide_sum(&mut self, low_op: Alu, high_op: Alu) {
+        let [b_high, b_low, a_high, a_low] = std::array::from_fn(|_| self.pop());
+        let low = self.own_gpr(a_low);
+        let high = self.own_gpr(a_high);
+        // Nothing but moves may come between the two.
+        let b_high = match b_high {
+            Value::Const(..) | Value::Pool(..) => Value::Gpr(Ty::I64, self.gpr(b_high)),
+            other => other,
+        };
+        let b_low = match b_low {
+            Value::Const(..) | Value::Pool(..) => Value::Gpr(Ty::I64, self.gpr(b_low)),
+            other => other,
+        };
+        let from = self.rm(b_low);
+        self.e.alu(low_op, Size::S64, low, from);
+        let from = self.rm(b_high);
+        self.e.alu(high_op, Size::S64, high, from);
+        self.release(b_low);
+        self.release(b_high);
+        self.push_gpr(Ty::I64, low);
+        self.push_gpr(Ty::I64, high);
+    }
+
+    fn wide_product(&mut self, op: Unary) {
+        let b = self.pop();
+        let a = self.pop();
+        let b = self.out_of_rax_and_rdx(Ty::I64, b);
+        self.into_rax(a);
+        self.acquire_gpr(Gpr::Rdx);
+        let from = self.rm(b);
+        self.e.unary(op, Size::S64, from);
+        self.release(b);
+        self.push_gpr(Ty::I64, Gpr::Rax);
+        self.push_gpr(Ty::I64, Gpr::Rdx);
+    }
+
+    /// An operand that stays readable when rax and rdx are taken; the scratch register may be it.
+    fn out_of_rax_and_rdx(&mut self, ty: Ty, b: Value) -> Value {
+        match b {
+            Value::Const(..) | Value::Pool(..) | Value::Gpr(_, Gpr::Rax | Gpr::Rdx) => {
+                self.load_gpr(SCRATCH, b);
+                self.release(b);
+                Value::Gpr(ty, SCRATCH)
+            }
+            // A cached copy may be lost.
+            Value::Local(_, n) if self.locals[n as usize].pin == crate::codegen::UNPINNED => {
+                self.load_gpr(SCRATCH, b);
+                Value::Gpr(ty, SCRATCH)
+            }
+            other => other,
+        }
+    }
+
+    /// Takes rax, with a popped value in it.
+    fn into_rax(&mut self, a: Value) {
+        if let Value::Gpr(_, Gpr::Rax) = a {
+            return self.forget_gpr(Gpr::Rax);
+        }
+        self.acquire_gpr(Gpr::Rax);
+        self.load_gpr(Gpr::Rax, a);
+        self.release(a);
+    }
+
     fn divide_by_power(&mut self, width: IntWidth, op: IntDivide, a: Value, log2: u8) {
         let (ty, size) = (ty(width), size(width));
         let dst = self.own_gpr(a);
@@ -515,27 +587,8 @@ impl Codegen<'_> {
     fn divide(&mut self, width: IntWidth, op: IntDivide, a: Value, b: Value, divisor: Option<i64>) {
         let (ty, size) = (ty(width), size(width));
         let is_signed = matches!(op, IntDivide::DivS | IntDivide::RemS);
-        // The divisor: in neither rax nor rdx.
-        let b = match b {
-            Value::Const(..) | Value::Pool(..) | Value::Gpr(_, Gpr::Rax | Gpr::Rdx) => {
-                self.load_gpr(SCRATCH, b);
-                self.release(b);
-                Value::Gpr(ty, SCRATCH)
-            }
-            // A cached copy may be lost when rax and rdx are taken.
-            Value::Local(_, n) if self.locals[n as usize].pin == crate::codegen::UNPINNED => {
-                self.load_gpr(SCRATCH, b);
-                Value::Gpr(ty, SCRATCH)
-            }
-            other => other,
-        };
-        if let Value::Gpr(_, Gpr::Rax) = a {
-            self.forget_gpr(Gpr::Rax);
-        } else {
-            self.acquire_gpr(Gpr::Rax);
-            self.load_gpr(Gpr::Rax, a);
-            self.release(a);
-        }
+        let b = self.out_of_rax_and_rdx(ty, b);
+        self.into_rax(a);
         self.acquire_gpr(Gpr::Rdx);
         let from = self.rm(b);
         if !is_signed {

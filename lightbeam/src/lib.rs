@@ -20,6 +20,7 @@
 #![forbid(unsafe_code)]
 
 mod address;
+mod atomic;
 mod builtins;
 mod bulk;
 mod call;

@@ -1,7 +1,7 @@
 //! The operators of reachable code: each family's method, forwarded to the family's file.
 
 use crate::codegen::Codegen;
-use crate::{bulk, call, control, convert, float, int, memory, reference, variable, vector};
+use crate::{atomic, bulk, call, control, convert, float, int, memory, reference, variable, vector};
 use sconce_environ::index::*;
 use sconce_environ::ops::*;
 use sconce_environ::types::{HeapType, ValType};
@@ -34,6 +34,11 @@ forward! {
         load_lane(lane: Lane, arg: MemArg, index: u8); store_lane(lane: Lane, arg: MemArg, index: u8);
         memory_size(memory: MemoryIndex); memory_grow(memory: MemoryIndex);
     }
+    atomic {
+        atomic_load(access: AtomicAccess, arg: MemArg); atomic_store(access: AtomicAccess, arg: MemArg);
+        atomic_rmw(access: AtomicAccess, op: AtomicRmw, arg: MemArg); atomic_cmpxchg(access: AtomicAccess, arg: MemArg);
+        atomic_wait(width: IntWidth, arg: MemArg); atomic_notify(arg: MemArg); atomic_fence();
+    }
     bulk {
         memory_fill(memory: MemoryIndex); memory_copy(dst: MemoryIndex, src: MemoryIndex); memory_init(memory: MemoryIndex, data: DataIndex);
         data_drop(data: DataIndex);
@@ -48,6 +53,7 @@ forward! {
         i32_const(value: i32); i64_const(value: i64); int_eqz(width: IntWidth);
         int_unary(width: IntWidth, op: IntUnary); int_binary(width: IntWidth, op: IntBinary);
         int_divide(width: IntWidth, op: IntDivide); int_compare(width: IntWidth, op: IntCompare);
+        int_wide(op: Wide);
     }
     float {
         f32_const(bits: u32); f64_const(bits: u64); float_unary(width: FloatWidth, op: FloatUnary);

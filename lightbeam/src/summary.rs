@@ -274,12 +274,32 @@ impl Operators for Summarizer<'_> {
         Ok(())
     }
 
+    fn atomic_load(&mut self, _: AtomicAccess, arg: MemArg) -> Self::Output {
+        self.access(arg);
+        Ok(())
+    }
+
+    fn atomic_store(&mut self, _: AtomicAccess, arg: MemArg) -> Self::Output {
+        self.access(arg);
+        Ok(())
+    }
+
+    fn atomic_rmw(&mut self, _: AtomicAccess, _: AtomicRmw, arg: MemArg) -> Self::Output {
+        self.access(arg);
+        Ok(())
+    }
+
+    fn atomic_cmpxchg(&mut self, _: AtomicAccess, arg: MemArg) -> Self::Output {
+        self.access(arg);
+        Ok(())
+    }
+
     rows! {
         nothing {
             unreachable(); nop(); else_(); br(u32); br_if(u32); br_table(&BrTable<'_>); return_(); drop_(); select(Option<ValType>);
             ref_null(HeapType); ref_is_null(); ref_as_non_null(); br_on_null(u32); br_on_non_null(u32); i32_const(i32); i64_const(i64); f32_const(u32); f64_const(u64);
             int_eqz(IntWidth); int_unary(IntWidth, IntUnary); int_binary(IntWidth, IntBinary); int_divide(IntWidth, IntDivide);
-            int_compare(IntWidth, IntCompare); float_unary(FloatWidth, FloatUnary); float_binary(FloatWidth, FloatBinary);
+            int_compare(IntWidth, IntCompare); int_wide(Wide); atomic_fence(); float_unary(FloatWidth, FloatUnary); float_binary(FloatWidth, FloatBinary);
             float_compare(FloatWidth, FloatCompare); convert(Convert); extract_lane(Extract, u8);
             replace_lane(Shape, u8); vec_unary(VecUnary); vec_binary(VecBinary); vec_ternary(VecTernary);
             vec_shift(IntShape, VecShift); vec_test(VecTest);
@@ -289,7 +309,7 @@ impl Operators for Summarizer<'_> {
             memory_grow(MemoryIndex); memory_fill(MemoryIndex); memory_copy(MemoryIndex, MemoryIndex);
             memory_init(MemoryIndex, DataIndex); data_drop(DataIndex); table_get(TableIndex); table_set(TableIndex);
             table_grow(TableIndex); table_fill(TableIndex); table_copy(TableIndex, TableIndex); table_init(TableIndex, ElemIndex);
-            elem_drop(ElemIndex);
+            elem_drop(ElemIndex); atomic_wait(IntWidth, MemArg); atomic_notify(MemArg);
         }
         vectors { v128_const(u128); splat(Shape); shuffle([u8; 16]); }
     }

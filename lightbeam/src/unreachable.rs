@@ -63,7 +63,9 @@ impl Operators for Unreachable<'_, '_> {
         table_set(TableIndex); table_size(TableIndex); table_grow(TableIndex); table_fill(TableIndex);
         table_copy(TableIndex, TableIndex); table_init(TableIndex, ElemIndex); elem_drop(ElemIndex); i32_const(i32);
         i64_const(i64); f32_const(u32); f64_const(u64); v128_const(u128); int_eqz(IntWidth); int_unary(IntWidth, IntUnary);
-        int_binary(IntWidth, IntBinary); int_divide(IntWidth, IntDivide); int_compare(IntWidth, IntCompare);
+        int_binary(IntWidth, IntBinary); int_divide(IntWidth, IntDivide); int_compare(IntWidth, IntCompare); int_wide(Wide);
+        atomic_load(AtomicAccess, MemArg); atomic_store(AtomicAccess, MemArg); atomic_rmw(AtomicAccess, AtomicRmw, MemArg);
+        atomic_cmpxchg(AtomicAccess, MemArg); atomic_wait(IntWidth, MemArg); atomic_notify(MemArg); atomic_fence();
         float_unary(FloatWidth, FloatUnary); float_binary(FloatWidth, FloatBinary); float_compare(FloatWidth, FloatCompare);
         convert(Convert); splat(Shape); extract_lane(Extract, u8); replace_lane(Shape, u8); shuffle([u8; 16]);
         vec_unary(VecUnary); vec_binary(VecBinary); vec_ternary(VecTernary); vec_shift(IntShape, VecShift); vec_test(VecTest);

@@ -302,6 +302,7 @@ pub(crate) fn vec_binary(c: &mut Codegen<'_>, op: VecBinary) {
             c.e.sse(sse::PCMPEQW, XSCRATCH, XSCRATCH, x.into());
             c.e.sse(sse::PXOR, x, x, XSCRATCH.into());
         }),
+        VecBinary::DotI8 => c.lanes_by(Codegen::dot_i8),
         VecBinary::Compare(shape, op) => c.compare_lanes(shape, op),
         VecBinary::FloatCompare(shape, op) => {
             let instruction = if shape == FloatShape::F32x4 { sse::CMPPS } else { sse::CMPPD };
@@ -324,7 +325,29 @@ pub(crate) fn vec_binary(c: &mut Codegen<'_>, op: VecBinary) {
 }
 
 pub(crate) fn vec_ternary(c: &mut Codegen<'_>, op: VecTernary) {
-    let VecTernary::Bitselect = op;
+    match op {
+        VecTernary::Bitselect => bitselect(c),
+        VecTernary::MulAdd(shape) => c.mul_add(shape, false),
+        VecTernary::NegMulAdd(shape) => c.mul_add(shape, true),
+        VecTernary::DotI8Add => {
+            let sum = c.pop();
+            let b = c.pop();
+            let a = c.pop();
+            let x = c.own_xmm(a);
+            let y = c.xmm(b);
+            c.dot_i8(x, y);
+            c.free_xmm(y);
+            let ones = c.every(16, 1);
+            c.e.sse(sse::PMADDWD, x, x, ones);
+            let sum_rm = c.vector_rm(sum);
+            c.e.sse(sse::PADDD, x, x, sum_rm);
+            c.release(sum);
+            c.push_xmm(Ty::V128, x);
+        }
+    }
+}
+
+fn bitselect(c: &mut Codegen<'_>) {
     let mask = c.pop();
     let b = c.pop();
     let a = c.pop();
@@ -799,6 +822,41 @@ impl Codegen<'_> {
                 self.e.sse(op, x, x, XSCRATCH.into());
             }
         }
+    }
+
+    /// Products of signed lanes, and saturated sums of neighbours.
+    fn dot_i8(&mut self, x: Xmm, y: Xmm) {
+        let t = self.alloc_xmm();
+        self.widen(NarrowLane::B1, Half::Low, Sign::S, XSCRATCH, y);
+        self.widen(NarrowLane::B1, Half::Low, Sign::S, t, x);
+        self.e.sse(sse::PMADDWD, t, t, XSCRATCH.into());
+        self.widen(NarrowLane::B1, Half::High, Sign::S, XSCRATCH, y);
+        self.widen(NarrowLane::B1, Half::High, Sign::S, x, x);
+        self.e.sse(sse::PMADDWD, x, x, XSCRATCH.into());
+        self.e.sse(sse::PACKSSDW, t, t, x.into());
+        self.e.move_xmm(x, t);
+        self.free_xmm(t);
+    }
+
+    /// A product and a sum, each rounded: fused ones would not be the same on every machine.
+    fn mul_add(&mut self, shape: FloatShape, negate: bool) {
+        let single = shape == FloatShape::F32x4;
+        let sum = self.pop();
+        let b = self.pop();
+        let a = self.pop();
+        let x = self.own_xmm(a);
+        if negate {
+            let sign = self.sign_mask(if single { FloatWidth::F32 } else { FloatWidth::F64 }, false);
+            self.e.sse(sse::XORPS, x, x, sign.into());
+        }
+        let factor = self.vector_rm(b);
+        self.e.sse(if single { sse::MULPS } else { sse::MULPD }, x, x, factor);
+        self.release(b);
+        let sum_rm = self.vector_rm(sum);
+        self.e.sse(if single { sse::ADDPS } else { sse::ADDPD }, x, x, sum_rm);
+        self.release(sum);
+        self.canonical_lanes(shape, x);
+        self.push_xmm(Ty::V128, x);
     }
 
     /// Each byte's number of ones, by halves from a table.

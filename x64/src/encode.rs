@@ -144,6 +144,16 @@ pub enum Count {
     Popcnt,
 }
 
+/// Atomic operations on memory.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "named as in the processor's manual")]
+pub enum Locked {
+    Xchg,
+    Xadd,
+    /// With rax.
+    Cmpxchg,
+}
+
 /// Loads and moves that extend.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "named as in the processor's manual")]
@@ -663,9 +673,25 @@ impl Encoder {
         self.inst(0, true, Map::One, 0x87, a as u8, b.into(), false, 0);
     }
 
-    /// `xchg [mem], src`: sequentially consistent.
-    pub fn xchg_mem(&mut self, size: Size, to: Addr, src: Gpr) {
-        self.inst(0, size.wide(), Map::One, 0x87, src as u8, to.into(), false, 0);
+    /// `lock xadd`, `lock cmpxchg` or `xchg [mem], src` of 1, 2, 4 or 8 bytes.
+    pub fn locked(&mut self, op: Locked, bytes: u32, to: Addr, src: Gpr) {
+        // An exchange is locked by itself.
+        if op != Locked::Xchg {
+            self.raw(0xf0, 1);
+        }
+        let (map, opcode) = match op {
+            Locked::Xchg => (Map::One, 0x87),
+            Locked::Xadd => (Map::M0F, 0xc1),
+            Locked::Cmpxchg => (Map::M0F, 0xb1),
+        };
+        let prefix = if bytes == 2 { 0x66 } else { 0 };
+        let opcode = if bytes == 1 { opcode - 1 } else { opcode };
+        self.inst(prefix, bytes == 8, map, opcode, src as u8, to.into(), bytes == 1 && src as u8 >= 4, 0);
+    }
+
+    /// `mfence`
+    pub fn mfence(&mut self) {
+        self.raw(0x00f0_ae0f, 3);
     }
 
     /// `push reg`

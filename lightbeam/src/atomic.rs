@@ -1,0 +1,181 @@
+//! Atomic accesses: sequentially consistent, and a trap where the address is not a multiple of the size.
+//!
+//! The address is checked for alignment before it is checked to be inside: the same trap comes first in every bounds style.
+//! The processor's loads are strong enough as they are; stores are exchanges.
+
+use crate::codegen::{Codegen, SCRATCH};
+use crate::int;
+use crate::value::{Ty, Value};
+use sconce_environ::builtin::Builtin;
+use sconce_environ::ops::*;
+use sconce_environ::trap::TrapCode;
+use sconce_x64::asm::Gpr;
+use sconce_x64::encode::{Alu, Cond, Extend, Locked, Size, Unary};
+
+pub(crate) fn atomic_load(c: &mut Codegen<'_>, access: AtomicAccess, arg: MemArg) {
+    c.check_alignment(access.size(), arg);
+    let at = c.address(arg, access.size());
+    c.accessed(at);
+    let r = c.alloc_gpr();
+    c.may_trap(TrapCode::MemoryOutOfBounds);
+    match access.size() {
+        1 => c.e.extend(Extend::Zero8, Size::S32, r, at.addr.into()),
+        2 => c.e.extend(Extend::Zero16, Size::S32, r, at.addr.into()),
+        4 => c.e.load(Size::S32, r, at.addr),
+        _ => c.e.load(Size::S64, r, at.addr),
+    }
+    c.push_gpr(int::ty(access.width()), r);
+}
+
+pub(crate) fn atomic_store(c: &mut Codegen<'_>, access: AtomicAccess, arg: MemArg) {
+    let value = c.pop();
+    let r = c.own_gpr(value);
+    c.check_alignment(access.size(), arg);
+    let at = c.address(arg, access.size());
+    c.may_trap(TrapCode::MemoryOutOfBounds);
+    c.e.locked(Locked::Xchg, access.size(), at.addr, r);
+    c.accessed(at);
+    c.free_gpr(r);
+}
+
+pub(crate) fn atomic_rmw(c: &mut Codegen<'_>, access: AtomicAccess, op: AtomicRmw, arg: MemArg) {
+    let size = access.size();
+    let operand = c.pop();
+    let alu = match op {
+        AtomicRmw::Add | AtomicRmw::Sub | AtomicRmw::Xchg => {
+            let r = c.own_gpr(operand);
+            if op == AtomicRmw::Sub {
+                c.e.unary(Unary::Neg, Size::S64, r.into());
+            }
+            c.check_alignment(size, arg);
+            let at = c.address(arg, size);
+            c.may_trap(TrapCode::MemoryOutOfBounds);
+            c.e.locked(if op == AtomicRmw::Xchg { Locked::Xchg } else { Locked::Xadd }, size, at.addr, r);
+            c.accessed(at);
+            return c.push_before(access, r);
+        }
+        AtomicRmw::And => Alu::And,
+        AtomicRmw::Or => Alu::Or,
+        AtomicRmw::Xor => Alu::Xor,
+    };
+    let operand = c.out_of_rax(operand);
+    c.acquire_gpr(Gpr::Rax);
+    let r = c.gpr(operand);
+    c.check_alignment(size, arg);
+    let at = c.address(arg, size);
+    let new = c.alloc_gpr();
+    c.may_trap(TrapCode::MemoryOutOfBounds);
+    match size {
+        1 => c.e.extend(Extend::Zero8, Size::S32, Gpr::Rax, at.addr.into()),
+        2 => c.e.extend(Extend::Zero16, Size::S32, Gpr::Rax, at.addr.into()),
+        4 => c.e.load(Size::S32, Gpr::Rax, at.addr),
+        _ => c.e.load(Size::S64, Gpr::Rax, at.addr),
+    }
+    let again = c.e.here();
+    c.e.mov(Size::S64, new, Gpr::Rax);
+    c.e.alu(alu, Size::S64, new, r.into());
+    c.may_trap(TrapCode::MemoryOutOfBounds);
+    c.e.locked(Locked::Cmpxchg, size, at.addr, new);
+    c.e.jcc(Cond::Ne, again);
+    c.free_gpr(new);
+    c.accessed(at);
+    c.free_gpr(r);
+    c.push_before(access, Gpr::Rax);
+}
+
+pub(crate) fn atomic_cmpxchg(c: &mut Codegen<'_>, access: AtomicAccess, arg: MemArg) {
+    let size = access.size();
+    let replacement = c.pop();
+    let expected = c.pop();
+    let replacement = c.out_of_rax(replacement);
+    if let Value::Gpr(_, Gpr::Rax) = expected {
+        c.forget_gpr(Gpr::Rax);
+    } else {
+        c.acquire_gpr(Gpr::Rax);
+        c.load_gpr(Gpr::Rax, expected);
+        c.release(expected);
+    }
+    let r = c.gpr(replacement);
+    c.check_alignment(size, arg);
+    let at = c.address(arg, size);
+    c.may_trap(TrapCode::MemoryOutOfBounds);
+    c.e.locked(Locked::Cmpxchg, size, at.addr, r);
+    c.accessed(at);
+    c.free_gpr(r);
+    c.push_before(access, Gpr::Rax);
+}
+
+pub(crate) fn atomic_wait(c: &mut Codegen<'_>, width: IntWidth, arg: MemArg) {
+    let builtin = match width {
+        IntWidth::W32 => Builtin::AtomicWait32,
+        IntWidth::W64 => Builtin::AtomicWait64,
+    };
+    let timeout = c.pop();
+    let expected = c.pop();
+    c.wait_or_notify(builtin, arg, &[expected, timeout]);
+}
+
+pub(crate) fn atomic_notify(c: &mut Codegen<'_>, arg: MemArg) {
+    let count = c.pop();
+    c.wait_or_notify(Builtin::AtomicNotify, arg, &[count]);
+}
+
+pub(crate) fn atomic_fence(c: &mut Codegen<'_>) {
+    c.e.mfence();
+}
+
+impl Codegen<'_> {
+    /// Traps unless the address that the topmost value makes with the offset is a multiple of the size.
+    fn check_alignment(&mut self, size: u32, arg: MemArg) {
+        if size == 1 {
+            return;
+        }
+        let mask = size - 1;
+        // Only the low bits count: it does not matter where the sum wraps.
+        let low = arg.offset as u32 & mask;
+        let index = self.pop();
+        let unaligned = self.trap_label(TrapCode::UnalignedAtomic);
+        match self.bits(index) {
+            None if low == 0 => {
+                let rm = self.rm(index);
+                self.e.test_imm(Size::S32, rm, mask.cast_signed());
+            }
+            _ => {
+                self.load_gpr(SCRATCH, index);
+                self.e.alu_imm(Alu::Add, Size::S32, SCRATCH.into(), low.cast_signed());
+                self.e.test_imm(Size::S32, SCRATCH.into(), mask.cast_signed());
+            }
+        }
+        self.e.jcc(Cond::Ne, unaligned);
+        self.push(index);
+    }
+
+    /// Pushes what was in memory; of narrow accesses, the rest of the register is something else.
+    fn push_before(&mut self, access: AtomicAccess, r: Gpr) {
+        match access.size() {
+            1 => self.e.extend(Extend::Zero8, Size::S32, r, r.into()),
+            2 => self.e.extend(Extend::Zero16, Size::S32, r, r.into()),
+            4 => self.e.mov(Size::S32, r, r),
+            _ => {}
+        }
+        self.push_gpr(int::ty(access.width()), r);
+    }
+
+    /// The builtin adds and checks index and offset. `rest` was popped.
+    fn wait_or_notify(&mut self, builtin: Builtin, arg: MemArg, rest: &[Value]) {
+        let rest: Vec<Value> = rest.iter().map(|&value| self.movable(value)).collect();
+        self.push_const(Ty::I64, arg.offset.into());
+        for &value in &rest {
+            self.push(value);
+        }
+        self.builtin(builtin, &[arg.memory.as_u32()], 2 + rest.len(), Some(Ty::I32));
+    }
+
+    /// A popped value that may be pushed at another position: a slot's is loaded.
+    fn movable(&mut self, value: Value) -> Value {
+        match value {
+            Value::Slot(ty, _) => Value::Gpr(ty, self.gpr(value)),
+            other => other,
+        }
+    }
+}
