@@ -19,10 +19,10 @@ impl Codegen<'_> {
         let mut moves = std::mem::take(&mut self.moves);
         moves.clear();
         moves.push((Gpr::Rdi as u8, VMCTX as u8));
-        for n in 0..count {
+        for (n, &to) in places.iter().enumerate().take(count) {
             let value = self.stack[start + n];
             if let Some(from) = self.register_of(value) {
-                moves.push((places[n] as u8, from as u8));
+                moves.push((to as u8, from as u8));
             }
         }
         self.parallel_gprs(&mut moves);

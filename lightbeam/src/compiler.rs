@@ -11,7 +11,7 @@ pub struct LightbeamCompiler {
     settings: Settings,
     features: Features,
     /// What no thread is using: as much as has ever been in use at the same time.
-    buffers: Mutex<Vec<Box<Allocations>>>,
+    buffers: Mutex<Vec<Allocations>>,
 }
 
 /// What compiling one function needs and leaves behind for the next one.
@@ -73,12 +73,10 @@ impl Compiler for LightbeamCompiler {
 
     fn compile(&self, input: &FunctionInput<'_>) -> Result<CompiledFunction, CompileError> {
         let kept = self.buffers.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut allocations = kept.unwrap_or_else(|| {
-            Box::new(Allocations {
-                buffers: Buffers::new(self.features),
-                summary: Summary::default(),
-                operators: wasmparser::OperatorsReaderAllocations::default(),
-            })
+        let mut allocations = kept.unwrap_or_else(|| Allocations {
+            buffers: Buffers::new(self.features),
+            summary: Summary::default(),
+            operators: wasmparser::OperatorsReaderAllocations::default(),
         });
         let result = translate(input, &self.settings, self.features, &mut allocations);
         if allocations.buffers.capacity() <= MAX_KEPT {

@@ -52,7 +52,7 @@ pub(crate) fn convert(c: &mut Codegen<'_>, op: Convert) {
         }
         Convert::Truncate { from, to, sign, overflow: Overflow::Trap } => c.truncate_or_trap(from, to, sign),
         Convert::Truncate { from, to, sign, overflow: Overflow::Saturate } => c.truncate_and_saturate(from, to, sign),
-        Convert::FromInt { from, to, sign } => c.from_int(from, to, sign),
+        Convert::FromInt { from, to, sign } => c.int_to_float(from, to, sign),
         Convert::Demote => c.resize_float(FloatWidth::F32, sse::CVTSD2SS),
         Convert::Promote => c.resize_float(FloatWidth::F64, sse::CVTSS2SD),
         Convert::FloatBits(width) => {
@@ -226,7 +226,7 @@ impl Codegen<'_> {
         self.push_gpr(int::ty(to), r);
     }
 
-    fn from_int(&mut self, from: IntWidth, to: FloatWidth, sign: Sign) {
+    fn int_to_float(&mut self, from: IntWidth, to: FloatWidth, sign: Sign) {
         let a = self.pop();
         let op = if to == FloatWidth::F32 { sse::CVTSI2SS } else { sse::CVTSI2SD };
         if (from, sign) == (IntWidth::W64, Sign::U) {

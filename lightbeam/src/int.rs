@@ -531,7 +531,7 @@ impl Codegen<'_> {
         let b = self.pop();
         let a = self.pop();
         let b = self.out_of_rax_and_rdx(Ty::I64, b);
-        self.into_rax(a);
+        self.take_rax_with(a);
         self.acquire_gpr(Gpr::Rdx);
         let from = self.rm(b);
         self.e.unary(op, Size::S64, from);
@@ -558,7 +558,7 @@ impl Codegen<'_> {
     }
 
     /// Takes rax, with a popped value in it.
-    fn into_rax(&mut self, a: Value) {
+    fn take_rax_with(&mut self, a: Value) {
         if let Value::Gpr(_, Gpr::Rax) = a {
             return self.forget_gpr(Gpr::Rax);
         }
@@ -588,7 +588,7 @@ impl Codegen<'_> {
         let (ty, size) = (ty(width), size(width));
         let is_signed = matches!(op, IntDivide::DivS | IntDivide::RemS);
         let b = self.out_of_rax_and_rdx(ty, b);
-        self.into_rax(a);
+        self.take_rax_with(a);
         self.acquire_gpr(Gpr::Rdx);
         let from = self.rm(b);
         if !is_signed {

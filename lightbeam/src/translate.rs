@@ -170,7 +170,7 @@ impl Codegen<'_> {
                     xmms |= crate::codegen::xbit(x);
                 }
                 Value::Gpr(..) | Value::Xmm(..) => {
-                    assert_eq!(n + 1, self.stack.len(), "a pinned register as a value lives for one operator")
+                    assert_eq!(n + 1, self.stack.len(), "a pinned register as a value lives for one operator");
                 }
                 Value::Slot(_, at) => assert_eq!(at, n as u32, "a slot of another position"),
                 Value::Local(ty, l) => assert_eq!(self.locals[l as usize].ty, ty),

@@ -42,7 +42,7 @@ pub(crate) fn extract_lane(c: &mut Codegen<'_>, op: Extract, lane: u8) {
     match op {
         Extract::F32x4 | Extract::F64x2 => {
             let x = c.own_xmm(a);
-            let (ty, order) = if op == Extract::F32x4 { (Ty::F32, lane) } else { (Ty::F64, 0x44 | lane * 0xaa) };
+            let (ty, order) = if op == Extract::F32x4 { (Ty::F32, lane) } else { (Ty::F64, 0xee) };
             if lane != 0 {
                 c.e.sse_two_imm(sse::PSHUFD, x, x.into(), order);
             }
