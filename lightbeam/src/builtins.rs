@@ -39,6 +39,9 @@ impl Codegen<'_> {
         }
         self.e.load(Size::S64, SCRATCH, Addr::new(VMCTX, VmLayout::BUILTINS as i32));
         self.e.call(Addr::new(SCRATCH, builtin as i32 * size_of::<usize>() as i32).into());
+        if builtin == Builtin::ThrowRef {
+            self.call_site();
+        }
         self.after_call(start);
         if let Some(ty) = result {
             self.take_result(ty, Gpr::Rax);

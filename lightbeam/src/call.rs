@@ -229,6 +229,7 @@ impl Codegen<'_> {
             self.e.lea(Size::S64, Gpr::Rsi, Addr::new(Gpr::Rsp, argument_bytes));
         }
         self.call_callee(callee);
+        self.call_site();
         self.after_call(start);
 
         if has_buffer {
@@ -272,7 +273,7 @@ impl Codegen<'_> {
     }
 
     /// Makes room below the frame.
-    fn lower_stack(&mut self, bytes: i32) {
+    pub(crate) fn lower_stack(&mut self, bytes: i32) {
         if bytes == 0 {
             return;
         }

@@ -9,6 +9,7 @@
 //! - A value in slot `n` is that of stack position `n`.
 //! - A free register with a `cached` local holds that local's value.
 
+use crate::exception::HandlerCode;
 use crate::frame::Saved;
 use crate::value::{Flag, Ty, Types, Value};
 use sconce_environ::compile::{Reloc, Settings, StackMap};
@@ -84,6 +85,8 @@ pub(crate) struct Frame<'a> {
     pub(crate) height: u32,
     pub(crate) params: Types<'a>,
     pub(crate) results: Types<'a>,
+    /// How many handlers were active outside.
+    pub(crate) handlers: usize,
     /// For a `br_table`: the last one that named this frame, and its label there.
     pub(crate) stub: (u32, Label),
 }
@@ -133,6 +136,27 @@ pub(crate) enum StubKind {
         from: u32,
         to: u32,
     },
+    /// A clause of a try region; which one, in `handler_codes`.
+    Handler {
+        target: Label,
+        code: u32,
+    },
+}
+
+/// A handler that exceptions reach from where code is being generated.
+#[derive(Copy, Clone, Debug)]
+pub(crate) struct ActiveHandler {
+    /// Offset of the tag in the VM context; `None` is every exception.
+    pub(crate) tag: Option<u32>,
+    pub(crate) wants_exception: bool,
+    pub(crate) label: Label,
+}
+
+/// A call in a try region.
+#[derive(Debug)]
+pub(crate) struct PendingCallSite {
+    pub(crate) return_offset: u32,
+    pub(crate) handlers: Vec<ActiveHandler>,
 }
 
 /// What a function leaves behind for the next one: allocations.
@@ -244,6 +268,12 @@ pub(crate) struct Codegen<'a> {
     pub(crate) loop_pins: Vec<LoopPin>,
     /// The loop for which locals are pinned now.
     pub(crate) pinned_loop: Option<PinnedLoop>,
+    /// Frame offset of the VM context, if there are handlers.
+    pub(crate) vmctx_home: Option<i32>,
+    /// Handlers of the try regions around the operator, innermost last.
+    pub(crate) handlers: Vec<ActiveHandler>,
+    pub(crate) handler_codes: Vec<HandlerCode>,
+    pub(crate) call_sites: Vec<PendingCallSite>,
     /// What the prologue saved.
     pub(crate) saved: Saved,
     /// Runs of instructions that no interrupt may cut.

@@ -113,7 +113,8 @@ pub(crate) fn end(c: &mut Codegen<'_>) {
             else_(c);
         }
     }
-    let Frame { kind, label, branched, height, results, .. } = *c.frame(0);
+    let Frame { kind, label, branched, height, results, handlers, .. } = *c.frame(0);
+    c.handlers.truncate(handlers);
     if c.pinned_loop.is_some_and(|l| l.frame + 1 == c.control.len()) {
         c.unpin_loop();
     }
@@ -286,7 +287,16 @@ pub(crate) fn select(c: &mut Codegen<'_>, _: Option<ValType>) {
 impl<'a> Codegen<'a> {
     fn push_frame(&mut self, kind: Kind, label: Label, params: Types<'a>, results: Types<'a>) {
         let height = (self.stack.len() - params.len()) as u32;
-        self.control.push(Frame { kind, label, branched: false, height, params, results, stub: (0, label) });
+        self.control.push(Frame {
+            kind,
+            label,
+            branched: false,
+            height,
+            params,
+            results,
+            handlers: self.handlers.len(),
+            stub: (0, label),
+        });
     }
 
     pub(crate) fn frame(&mut self, depth: u32) -> &mut Frame<'a> {
@@ -321,7 +331,7 @@ impl<'a> Codegen<'a> {
     }
 
     /// The label of a branch.
-    fn branch_label(&mut self, depth: u32) -> Label {
+    pub(crate) fn branch_label(&mut self, depth: u32) -> Label {
         let frame = self.frame(depth);
         frame.branched = true;
         frame.label

@@ -55,13 +55,21 @@ impl Codegen<'_> {
     fn choose_pins(&mut self) -> Vec<Gpr> {
         let leaf = !self.summary.calls;
         let mut saved = Vec::new();
+        let has_base = !self.module.memories.is_empty() && self.summary.memory_weight >= BASE_WEIGHT;
+        if self.summary.handlers {
+            // Handlers begin with nothing but the frame, and the callers' registers are needed then.
+            if has_base {
+                self.memory_base = Some(Gpr::R15);
+            }
+            return vec![Gpr::Rbx, Gpr::R12, Gpr::R13, Gpr::R15];
+        }
         let mut pins = Pins { gprs: vec![Gpr::R13, Gpr::R12, Gpr::Rbx], xmms: Vec::new() };
         if leaf {
             // Those that nobody expects to be preserved come first.
             pins.gprs.extend([Gpr::R10, Gpr::R9, Gpr::R8]);
             pins.xmms.extend((6..15).map(Xmm));
         }
-        if !self.module.memories.is_empty() && self.summary.memory_weight >= BASE_WEIGHT {
+        if has_base {
             self.memory_base = Some(Gpr::R15);
             saved.push(Gpr::R15);
         } else {
@@ -111,7 +119,7 @@ impl Codegen<'_> {
         let mut saved = Saved { registers: self.choose_pins(), ..Saved::default() };
         let lengths = self.module.memories.values().any(|m| m.memory64 || m.page_size_log2 != 16);
         let base_alone = self.memory_base.is_some() && self.settings.bounds == BoundsStyle::Guard && !lengths;
-        let context = self.summary.context || self.summary.memory_weight > 0 && !base_alone;
+        let context = self.summary.handlers || self.summary.context || self.summary.memory_weight > 0 && !base_alone;
         if context {
             saved.registers.insert(0, VMCTX);
         }
@@ -145,11 +153,18 @@ impl Codegen<'_> {
             at -= 8;
             self.buffer_home = Some(at);
         }
+        if self.summary.handlers {
+            at -= 8;
+            self.vmctx_home = Some(at);
+        }
         self.slots = at;
         saved.fixed = -at - pushed;
 
         if context {
             self.e.mov(Size::S64, VMCTX, Gpr::Rdi);
+        }
+        if let Some(home) = self.vmctx_home {
+            self.e.store(Size::S64, Addr::new(Gpr::Rbp, home), Gpr::Rdi);
         }
         if let Some(base) = self.memory_base {
             self.load_memory_base(base, Gpr::Rdi, MemoryIndex::from_u32(0));
@@ -309,11 +324,11 @@ impl Codegen<'_> {
         }
     }
 
-    /// Emits stubs, and completes the prologue.
+    /// Emits stubs, and completes the prologue. Gives the bytes of the frame below rbp.
     ///
     /// # Errors
     /// If the frame is too large.
-    pub(crate) fn finish_frame(&mut self) -> Result<(), String> {
+    pub(crate) fn finish_frame(&mut self) -> Result<u32, String> {
         self.emit_stubs();
         let saved = std::mem::take(&mut self.saved);
         let pushed = 8 * saved.registers.len() as i64;
@@ -323,9 +338,10 @@ impl Codegen<'_> {
         }
         // rsp is a multiple of 16 behind the frame; behind rbp it is one.
         let bytes = (((bytes + pushed + 15) & !15) - pushed) as i32;
+        let frame_size = bytes.cast_unsigned() + pushed as u32;
         if bytes < PROBE_BYTES {
             self.e.set_frame(saved.sub_rsp, bytes);
-            return Ok(());
+            return Ok(frame_size);
         }
         let back = self.e.divert_frame(saved.sub_rsp);
         self.wasm_offsets.push((self.e.offset(), u32::MAX));
@@ -347,7 +363,7 @@ impl Codegen<'_> {
         }
         self.e.alu_imm(Alu::Sub, Size::S64, Gpr::Rsp.into(), bytes);
         self.e.jmp(back);
-        Ok(())
+        Ok(frame_size)
     }
 
     fn emit_stubs(&mut self) {
@@ -371,6 +387,10 @@ impl Codegen<'_> {
                     self.trap(TrapCode::IndirectCallTypeMismatch);
                     self.e.land(null);
                     self.trap(TrapCode::UninitializedElement);
+                }
+                StubKind::Handler { target, code } => {
+                    self.emit_handler(code);
+                    self.e.jmp(target);
                 }
                 StubKind::Leave { target, from, to } => {
                     self.write_back(from as usize, to as usize);

@@ -28,6 +28,7 @@ mod codegen;
 mod compiler;
 mod control;
 mod convert;
+mod exception;
 mod float;
 mod frame;
 mod int;

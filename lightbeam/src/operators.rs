@@ -1,7 +1,7 @@
 //! The operators of reachable code: each family's method, forwarded to the family's file.
 
 use crate::codegen::Codegen;
-use crate::{atomic, bulk, call, control, convert, float, int, memory, reference, variable, vector};
+use crate::{atomic, bulk, call, control, convert, exception, float, int, memory, reference, variable, vector};
 use sconce_environ::index::*;
 use sconce_environ::ops::*;
 use sconce_environ::types::{HeapType, ValType};
@@ -25,6 +25,7 @@ forward! {
         call(func: FuncIndex); call_indirect(ty: TypeIndex, table: TableIndex); call_ref(ty: TypeIndex);
         return_call(func: FuncIndex); return_call_indirect(ty: TypeIndex, table: TableIndex); return_call_ref(ty: TypeIndex);
     }
+    exception { try_table(ty: BlockType, catches: &[Catch]); throw(tag: TagIndex); throw_ref(); }
     variable {
         local_get(local: LocalIndex); local_set(local: LocalIndex); local_tee(local: LocalIndex);
         global_get(global: GlobalIndex); global_set(global: GlobalIndex);

@@ -27,6 +27,8 @@ pub(crate) struct Summary {
     pub(crate) calls: bool,
     /// Whether anything but memory 0's base is read from the VM context.
     pub(crate) context: bool,
+    /// Whether there are try regions with clauses.
+    pub(crate) handlers: bool,
     /// Whether a 128-bit value may be on the stack.
     pub(crate) vectors: bool,
     /// Every loop, in order.
@@ -77,6 +79,7 @@ impl<'a> Summarizer<'a> {
         summary.loops.clear();
         summary.candidates.clear();
         (summary.memory_weight, summary.calls, summary.context, summary.vectors) = (0, false, false, false);
+        summary.handlers = false;
         Summarizer { module, summary, blocks: Vec::new(), depth: 0, current: None, uses: Vec::new(), positions: Vec::new() }
     }
 
@@ -184,6 +187,15 @@ impl Operators for Summarizer<'_> {
                 self.summary.candidates.append(&mut self.uses);
                 self.summary.loops[number as usize] = LoopSummary { first, count };
             }
+        }
+        Ok(())
+    }
+
+    fn try_table(&mut self, _: BlockType, catches: &[Catch]) -> Self::Output {
+        self.begin(false);
+        self.summary.handlers |= !catches.is_empty();
+        for tag in catches.iter().filter_map(|catch| catch.tag) {
+            self.summary.vectors |= self.module.tag_values(tag).contains(&ValType::V128);
         }
         Ok(())
     }
@@ -306,7 +318,7 @@ impl Operators for Summarizer<'_> {
         }
         context { return_call(FuncIndex); return_call_ref(TypeIndex); memory_size(MemoryIndex); ref_func(FuncIndex); table_size(TableIndex); }
         calls {
-            memory_grow(MemoryIndex); memory_fill(MemoryIndex); memory_copy(MemoryIndex, MemoryIndex);
+            throw(TagIndex); throw_ref(); memory_grow(MemoryIndex); memory_fill(MemoryIndex); memory_copy(MemoryIndex, MemoryIndex);
             memory_init(MemoryIndex, DataIndex); data_drop(DataIndex); table_get(TableIndex); table_set(TableIndex);
             table_grow(TableIndex); table_fill(TableIndex); table_copy(TableIndex, TableIndex); table_init(TableIndex, ElemIndex);
             elem_drop(ElemIndex); atomic_wait(IntWidth, MemArg); atomic_notify(MemArg);

@@ -89,6 +89,10 @@ pub(crate) fn translate(
         loop_number: 0,
         loop_pins: Vec::new(),
         pinned_loop: None,
+        vmctx_home: None,
+        handlers: Vec::new(),
+        handler_codes: Vec::new(),
+        call_sites: Vec::new(),
         saved: Saved::default(),
         uninterruptible: Vec::new(),
         failure: None,
@@ -113,8 +117,8 @@ pub(crate) fn translate(
     c.epilogue(ty);
     let finished = c.finish_frame();
     let result = match (finished, c.failure.take()) {
-        (Err(e), _) | (Ok(()), Some(e)) => Err(e),
-        (Ok(()), None) => Ok(CompiledFunction {
+        (Err(e), _) | (Ok(_), Some(e)) => Err(e),
+        (Ok(frame_size), None) => Ok(CompiledFunction {
             code: c.e.finish(),
             align: Encoder::ALIGN,
             skew: 0,
@@ -123,7 +127,7 @@ pub(crate) fn translate(
             wasm_offsets: c.wasm_offsets.clone(),
             stack_maps: std::mem::take(&mut c.stack_maps),
             uninterruptible: std::mem::take(&mut c.uninterruptible),
-            call_sites: Vec::new(),
+            call_sites: c.finish_call_sites(frame_size),
         }),
     };
     buffers.encoder = c.e;

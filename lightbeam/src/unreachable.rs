@@ -34,6 +34,10 @@ impl Operators for Unreachable<'_, '_> {
         self.begin();
     }
 
+    fn try_table(&mut self, _: BlockType, _: &[Catch]) {
+        self.begin();
+    }
+
     fn if_(&mut self, _: BlockType) {
         self.begin();
     }
@@ -54,7 +58,7 @@ impl Operators for Unreachable<'_, '_> {
     ignore! {
         unreachable(); nop(); br(u32); br_if(u32); br_table(&BrTable<'_>); return_(); call(FuncIndex);
         call_indirect(TypeIndex, TableIndex); call_ref(TypeIndex); return_call(FuncIndex);
-        return_call_indirect(TypeIndex, TableIndex); return_call_ref(TypeIndex); ref_as_non_null(); br_on_null(u32);
+        return_call_indirect(TypeIndex, TableIndex); return_call_ref(TypeIndex); throw(TagIndex); throw_ref(); ref_as_non_null(); br_on_null(u32);
         br_on_non_null(u32); drop_(); select(Option<ValType>); local_get(LocalIndex); local_set(LocalIndex);
         local_tee(LocalIndex); global_get(GlobalIndex); global_set(GlobalIndex); load(Load, MemArg); store(Store, MemArg);
         load_lane(Lane, MemArg, u8); store_lane(Lane, MemArg, u8); memory_size(MemoryIndex); memory_grow(MemoryIndex);

@@ -1,0 +1,153 @@
+//! Exceptions (spec section 4.6.8, "try_table", "throw").
+//!
+//! Each clause has a handler behind the function, which puts the payload where the clause's label expects it. A handler begins with
+//! nothing but the frame: so a function with clauses saves all callee-saved registers, pins no locals in them, and keeps its VM
+//! context in the frame. Everything below a try region is settled when it begins, as with any block; so nothing is to be done
+//! where no exception is thrown.
+
+use crate::codegen::{ActiveHandler, Codegen, Kind, PendingCallSite, SCRATCH, StubKind, VMCTX, XSCRATCH};
+use crate::value::Ty;
+use sconce_environ::abi::VALUE_SIZE;
+use sconce_environ::builtin::Builtin;
+use sconce_environ::compile::{CallSite, Handler};
+use sconce_environ::index::{MemoryIndex, TagIndex};
+use sconce_environ::layout::VmLayout;
+use sconce_environ::ops::{BlockType, Catch};
+use sconce_environ::trap::TrapCode;
+use sconce_x64::asm::{Gpr, Xmm};
+use sconce_x64::encode::{Addr, Size};
+
+/// What a handler does.
+#[derive(Copy, Clone, Debug)]
+pub(crate) struct HandlerCode {
+    tag: Option<TagIndex>,
+    with_exception: bool,
+    /// The slot position of the label's first value.
+    height: u32,
+    /// Whether the label takes one value, in a register.
+    to_register: bool,
+}
+
+pub(crate) fn try_table(c: &mut Codegen<'_>, ty: BlockType, catches: &[Catch]) {
+    let handlers: Vec<ActiveHandler> = catches.iter().map(|catch| c.handler(catch)).collect();
+    let height = c.handlers.len();
+    crate::control::block(c, ty);
+    c.frame(0).handlers = height;
+    // A region's first clause is asked first, and the list is read from its end.
+    c.handlers.extend(handlers.into_iter().rev());
+}
+
+pub(crate) fn throw(c: &mut Codegen<'_>, tag: TagIndex) {
+    let count = c.module.tag_values(tag).len();
+    let start = c.stack.len() - count;
+    c.settle_registers_below(start);
+    c.lower_stack((count * VALUE_SIZE) as i32);
+    for n in 0..count {
+        let value = c.stack[start + n];
+        c.store_value(Addr::new(Gpr::Rsp, (n * VALUE_SIZE) as i32), value);
+    }
+    c.e.mov(Size::S64, Gpr::Rdi, VMCTX);
+    c.e.mov_imm(Size::S32, Gpr::Rsi, tag.as_u32().into());
+    c.e.mov(Size::S64, Gpr::Rdx, Gpr::Rsp);
+    c.e.load(Size::S64, SCRATCH, Addr::new(VMCTX, VmLayout::BUILTINS as i32));
+    c.e.call(Addr::new(SCRATCH, Builtin::Throw as i32 * size_of::<usize>() as i32).into());
+    c.call_site();
+    c.after_call(start);
+    // It does not return.
+    c.trap(TrapCode::Unreachable);
+    c.end_reachable();
+}
+
+pub(crate) fn throw_ref(c: &mut Codegen<'_>) {
+    c.builtin(Builtin::ThrowRef, &[], 1, None);
+    c.trap(TrapCode::Unreachable);
+    c.end_reachable();
+}
+
+impl Codegen<'_> {
+    /// A clause's handler, to be emitted behind the function.
+    fn handler(&mut self, catch: &Catch) -> ActiveHandler {
+        let target = self.branch_label(catch.depth);
+        let arity = catch.tag.map_or(0, |tag| self.module.tag_values(tag).len()) + usize::from(catch.with_exception);
+        let frame = self.frame(catch.depth);
+        let (height, to_register) = (frame.height, frame.kind != Kind::Loop && arity == 1);
+        if !to_register && arity != 0 {
+            self.slot(height + arity as u32 - 1);
+        }
+        let code = HandlerCode { tag: catch.tag, with_exception: catch.with_exception, height, to_register };
+        self.handler_codes.push(code);
+        let label = self.stub(StubKind::Handler { target, code: self.handler_codes.len() as u32 - 1 });
+        let tag = catch.tag.map(|tag| self.layout.tag(tag));
+        ActiveHandler { tag, wants_exception: catch.with_exception, label }
+    }
+
+    /// Emits a handler's code: the payload's address is in rax, the exception in rdx.
+    pub(crate) fn emit_handler(&mut self, code: u32) {
+        let HandlerCode { tag, with_exception, height, to_register } = self.handler_codes[code as usize];
+        let home = self.vmctx_home.expect("the prologue put it there");
+        self.e.load(Size::S64, VMCTX, Addr::new(Gpr::Rbp, home));
+        if let Some(base) = self.memory_base {
+            self.load_memory_base(base, VMCTX, MemoryIndex::from_u32(0));
+        }
+        let module = self.module;
+        let values = tag.map_or(&[][..], |tag| module.tag_values(tag));
+        if to_register {
+            match values {
+                [ty] if Ty::of(*ty).is_int() => self.e.load(Ty::of(*ty).size(), Gpr::Rax, Addr::new(Gpr::Rax, 0)),
+                [ty] => self.load_xmm_mem(Ty::of(*ty), Xmm(0), Addr::new(Gpr::Rax, 0)),
+                _ => self.e.mov(Size::S32, Gpr::Rax, Gpr::Rdx),
+            }
+            return;
+        }
+        let mut to = height;
+        for (n, &ty) in values.iter().enumerate() {
+            let (ty, from, slot) = (Ty::of(ty), Addr::new(Gpr::Rax, (n * VALUE_SIZE) as i32), self.slot_addr(to));
+            if ty == Ty::V128 {
+                self.load_xmm_mem(ty, XSCRATCH, from);
+                self.store_xmm_mem(ty, slot, XSCRATCH);
+            } else {
+                self.e.load(ty.size(), SCRATCH, from);
+                self.e.store(ty.size(), slot, SCRATCH);
+            }
+            to += 1;
+        }
+        if with_exception {
+            let slot = self.slot_addr(to);
+            self.e.store(Size::S32, slot, Gpr::Rdx);
+        }
+    }
+
+    /// The call whose return address is here may continue in a handler.
+    pub(crate) fn call_site(&mut self) {
+        if self.handlers.is_empty() {
+            return;
+        }
+        let mut handlers = Vec::new();
+        for &handler in self.handlers.iter().rev() {
+            handlers.push(handler);
+            if handler.tag.is_none() {
+                break;
+            }
+        }
+        self.call_sites.push(PendingCallSite { return_offset: self.e.offset(), handlers });
+    }
+
+    /// The call sites, now that everything has its place. `frame_size` is what is below rbp.
+    pub(crate) fn finish_call_sites(&mut self, frame_size: u32) -> Vec<CallSite> {
+        let sites = std::mem::take(&mut self.call_sites);
+        let finish = |site: PendingCallSite| {
+            let handler = |h: ActiveHandler| Handler {
+                tag: h.tag,
+                wants_exception: h.wants_exception,
+                code_offset: self.e.position(h.label).expect("stubs were emitted"),
+            };
+            CallSite {
+                return_offset: site.return_offset,
+                frame_size,
+                vmctx: self.vmctx_home.expect("the prologue put it there"),
+                handlers: site.handlers.into_iter().map(handler).collect(),
+            }
+        };
+        sites.into_iter().map(finish).collect()
+    }
+}
