@@ -2,6 +2,7 @@
 
 mod calls;
 mod every_pc;
+mod exceptions;
 mod host;
 mod interrupt;
 mod limits;
