@@ -140,7 +140,8 @@ fn disarm() {
     STEPPER.armed.store(false, Ordering::Relaxed);
 }
 
-/// Calls within wasm, through a table and of the host, loads and stores, a builtin, a loop, many arguments and results, vectors.
+/// Calls within wasm, through a table and of the host, loads and stores, a builtin, a loop, many arguments and results, vectors; tail
+/// calls with more stack arguments than the caller has and with fewer, and exceptions.
 const PROGRAM: &str = r#"(module
     (import "" "arm" (func $arm))
     (import "" "host" (func $host (param i32 f64) (result i64)))
@@ -165,10 +166,26 @@ const PROGRAM: &str = r#"(module
         (memory.fill (i32.const 100) (local.get $n) (i32.const 20))
         (local.set $wide (i64.add (local.get $wide) (call $host (local.get $n) (f64.const 1.5))))
         (global.set $g (i8x16.extract_lane_u 3 (i8x16.add (v128.load (i32.const 100)) (i8x16.splat (local.get $n)))))
+        (local.set $sum (i32.add (local.get $sum) (i32.add (call $tail (local.get $n)) (call $try (local.get $n)))))
         (i32.add (i32.add (local.get $sum) (global.get $g)) (i32.wrap_i64 (local.get $wide))))
     (func (export "run") (param i32) (result i32) (call $run (local.get 0)))
     (func (export "armed run") (param i32) (result i32) (call $arm) (call $run (local.get 0)))
-    (func (export "armed loop") (param i32) (result i32) (call $arm) (drop (call $run (local.get 0))) (loop (br 0)) (i32.const 0)))"#;
+    (func (export "armed loop") (param i32) (result i32) (call $arm) (drop (call $run (local.get 0))) (loop (br 0)) (i32.const 0))
+    (func $tail (param i32) (result i32)
+        (return_call $wide_tail (i64.const 1) (i64.const 2) (i64.const 3) (i64.const 4) (i64.const 5) (i64.const 6) (i64.const 7)
+            (local.get 0)))
+    (func $wide_tail (param i64 i64 i64 i64 i64 i64 i64 i32) (result i32)
+        (return_call_indirect (type $t) (i32.add (local.get 7) (i32.wrap_i64 (local.get 6))) (i32.const 1)))
+    (func $end_tail (type $t) (i32.add (local.get 0) (i32.const 1)))
+    (tag $e (param i32))
+    (func $try (param i32) (result i32)
+        (block $h (result i32 exnref)
+            (try_table (catch_ref $e $h) (call $throw (local.get 0)))
+            (unreachable))
+        (drop)
+        (i32.add (local.get 0)))
+    (func $throw (param i32) (throw $e (i32.mul (local.get 0) (i32.const 3))))
+    (elem (i32.const 1) $end_tail))"#;
 
 /// A program with an interrupt thread beside it.
 struct Rig {
@@ -238,13 +255,14 @@ impl Rig {
     }
 }
 
-/// No frame is missing and none is invented, wherever the interrupt came: the exported function, then `$run`, then `$double` or `$many`.
+/// No frame is missing and none is invented, wherever the interrupt came: the exported function, then `$run`, then one that it
+/// calls, or that took its place by a tail call, then `$throw`.
 fn assert_frames(backtrace: &Backtrace, k: usize) {
     let functions: Vec<u32> = backtrace.frames.iter().rev().map(|f| f.func.as_u32()).collect();
     let right = match functions[..] {
         // Before anything was called.
         [] => STEPPER.entering.load(Ordering::Relaxed),
-        [5..=7] | [5..=7, 4] | [5..=7, 4, 2 | 3] => true,
+        [5..=7] | [5..=7, 4] | [5..=7, 4, 2 | 3 | 8..=11] | [5..=7, 4, 11, 12] => true,
         _ => false,
     };
     assert!(right, "step {k} at {:#x}: {functions:?}", STEPPER.address.load(Ordering::Relaxed));
