@@ -116,7 +116,7 @@ impl Module {
     /// # Errors
     /// As [`Module::deserialize`].
     pub fn deserialize_file(engine: &Engine, file: File) -> Result<Module, Error> {
-        read(engine, &Source::File(Arc::new(file.into())))
+        read(engine, &Source::File(Arc::new(file.into()), None))
     }
 
     /// Whether these bytes begin as a serialized module does.
@@ -249,14 +249,15 @@ pub(crate) fn describe(settings: &Settings) -> String {
 /// Where an artifact is read from.
 pub(crate) enum Source<'a> {
     Bytes(&'a [u8]),
-    File(Arc<OwnedFd>),
+    /// An open file, and what to remove if it turns out to be damaged when it is used.
+    File(Arc<OwnedFd>, Option<Arc<rt::Replaceable>>),
 }
 
 impl Source<'_> {
     fn len(&self) -> io::Result<u64> {
         match self {
             Source::Bytes(bytes) => Ok(bytes.len() as u64),
-            Source::File(file) => Ok(rustix::fs::fstat(file)?.st_size.cast_unsigned()),
+            Source::File(file, _) => Ok(rustix::fs::fstat(file)?.st_size.cast_unsigned()),
         }
     }
 
@@ -266,7 +267,7 @@ impl Source<'_> {
                 .ok()
                 .and_then(|at| bytes.get(at..at.checked_add(out.len())?))
                 .map(|from| out.copy_from_slice(from)),
-            Source::File(file) => sections::read_exact_at(file, out, at),
+            Source::File(file, _) => sections::read_exact_at(file, out, at),
         };
         read.ok_or_else(|| corrupt("it is cut off"))
     }
@@ -274,7 +275,7 @@ impl Source<'_> {
     /// Bytes that nobody looks at for now.
     fn lazy(&self, at: u64, len: u64) -> Result<Section, Error> {
         match self {
-            Source::File(file) => Ok(Section::in_file(file.clone(), at..at + len)),
+            Source::File(file, _) => Ok(Section::in_file(file.clone(), at..at + len)),
             Source::Bytes(_) => {
                 let mut bytes = vec![0; len as usize];
                 self.read_at(at, &mut bytes)?;
@@ -416,8 +417,9 @@ impl Part<'_> {
     /// Where it comes from as it is used, if it is in a file and not shorter than pays.
     fn lazily(&self, shortest: u64) -> Option<rt::LazySource> {
         match self.source {
-            Source::File(file) if (shortest + 1..=MAX_LAZY).contains(&self.len) => Some(rt::LazySource {
+            Source::File(file, replaceable) if (shortest + 1..=MAX_LAZY).contains(&self.len) => Some(rt::LazySource {
                 file: file.clone(),
+                replaceable: replaceable.clone(),
                 offset: self.at,
                 len: usize::try_from(self.len).ok()?,
                 digests: self.hashes.into(),
@@ -448,7 +450,7 @@ fn load_table(table: &Part<'_>) -> Result<rt::TableBytes, Error> {
 
 /// The contents of data segments.
 fn load_data(data: &Part<'_>, module: &environ::module::Module) -> Result<(Section, Option<rt::LazyData>), Error> {
-    if let (Source::File(file), Some(source)) = (data.source, data.lazily(LAZY))
+    if let (Source::File(file, _), Some(source)) = (data.source, data.lazily(LAZY))
         && let Some(lazy) = rt::LazyData::new(module, &source)
     {
         let section = Section::in_file(file.clone(), data.at..data.at + data.len);

@@ -21,6 +21,8 @@ use crate::used::Used;
 use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, CWD, Dir, Mode, OFlags, RawMode, Stat, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT};
 use rustix::io::Errno;
+use sconce_runtime as rt;
+use std::ffi::CString;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -33,7 +35,7 @@ const HOUR: i64 = 3600;
 
 /// An open cache directory.
 pub(crate) struct Cache {
-    dir: OwnedFd,
+    dir: Arc<OwnedFd>,
     path: PathBuf,
     /// Bytes.
     limit: u64,
@@ -91,7 +93,7 @@ impl Cache {
             },
         };
         match open_dir(&path) {
-            Ok(dir) => Some(Cache { dir, path, limit }),
+            Ok(dir) => Some(Cache { dir: dir.into(), path, limit }),
             Err(reason) => {
                 log::warn!("the cache directory {} is not used: {reason}", path.display());
                 None
@@ -103,7 +105,7 @@ impl Cache {
     pub(crate) fn load(self: &Arc<Self>, engine: &Engine, key: Key) -> Option<Module> {
         let name = key.name();
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
-        let file = match rustix::fs::openat(&self.dir, &name, flags, Mode::empty()) {
+        let file = match rustix::fs::openat(&*self.dir, &name, flags, Mode::empty()) {
             Ok(file) => Arc::new(file),
             Err(Errno::NOENT) => return None,
             Err(e) => {
@@ -111,7 +113,8 @@ impl Cache {
                 return None;
             }
         };
-        match artifact::read(engine, &Source::File(file.clone())) {
+        let replaceable = CString::new(name.as_str()).ok().map(|name| Arc::new(rt::Replaceable { dir: self.dir.clone(), name }));
+        match artifact::read(engine, &Source::File(file.clone(), replaceable)) {
             Ok(module) => {
                 self.note_use(&file);
                 module.inner.follow_use(|code| Used::begin(self, key, code));
@@ -161,7 +164,7 @@ impl Cache {
     /// The contents of a small file, if there is one and it has this length.
     pub(crate) fn small(&self, name: &str, len: usize) -> Option<Vec<u8>> {
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
-        let file = rustix::fs::openat(&self.dir, name, flags, Mode::empty()).ok()?;
+        let file = rustix::fs::openat(&*self.dir, name, flags, Mode::empty()).ok()?;
         let mut bytes = vec![0; len + 1];
         let read = rustix::io::read(&file, &mut bytes).ok()?;
         bytes.pop();
@@ -188,11 +191,11 @@ impl Cache {
         static COUNTER: AtomicU64 = AtomicU64::new(0);
         let unfinished = format!("{name}.{}-{}.tmp", std::process::id(), COUNTER.fetch_add(1, Ordering::Relaxed));
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-        let file = File::from(rustix::fs::openat(&self.dir, &unfinished, flags, Mode::RUSR | Mode::WUSR)?);
+        let file = File::from(rustix::fs::openat(&*self.dir, &unfinished, flags, Mode::RUSR | Mode::WUSR)?);
         let mut out = BufWriter::new(file);
         let written = contents(&mut out).and_then(|()| out.flush());
         // Not synced to the disk: what a power failure leaves does not pass the hashes.
-        let renamed = written.and_then(|()| Ok(rustix::fs::renameat(&self.dir, &unfinished, &self.dir, name)?));
+        let renamed = written.and_then(|()| Ok(rustix::fs::renameat(&*self.dir, &unfinished, &*self.dir, name)?));
         if renamed.is_err() {
             self.remove(&unfinished);
         }
@@ -201,12 +204,12 @@ impl Cache {
 
     fn remove(&self, name: &str) {
         // Another process may have been faster.
-        let _ = rustix::fs::unlinkat(&self.dir, name, AtFlags::empty());
+        let _ = rustix::fs::unlinkat(&*self.dir, name, AtFlags::empty());
     }
 
     fn evict(&self) -> io::Result<()> {
         let mut entries = Vec::new();
-        for entry in Dir::read_from(&self.dir)? {
+        for entry in Dir::read_from(&*self.dir)? {
             let entry = entry?;
             let Ok(name) = entry.file_name().to_str() else { continue };
             let unfinished = name.ends_with(".tmp");
@@ -214,7 +217,7 @@ impl Cache {
             if !unfinished && (name.len() != 2 * blake3::OUT_LEN || !name.bytes().all(|b| b.is_ascii_hexdigit())) {
                 continue;
             }
-            let Ok(stat) = rustix::fs::statat(&self.dir, name, AtFlags::SYMLINK_NOFOLLOW) else { continue };
+            let Ok(stat) = rustix::fs::statat(&*self.dir, name, AtFlags::SYMLINK_NOFOLLOW) else { continue };
             if unfinished {
                 if now() - stat.st_mtime > HOUR {
                     self.remove(name);

@@ -477,7 +477,14 @@ mod tests {
         let file = MemFile::new("text", 100 + text.len() as u64, false).unwrap();
         file.write_at(text, 100).unwrap();
         let digests = text.chunks(CHUNK).map(digest).collect();
-        LazySource { file: Arc::new(file.as_fd().try_clone_to_owned().unwrap()), offset: 100, len: text.len(), digests, digest }
+        LazySource {
+            file: Arc::new(file.as_fd().try_clone_to_owned().unwrap()),
+            replaceable: None,
+            offset: 100,
+            len: text.len(),
+            digests,
+            digest,
+        }
     }
 
     #[test]

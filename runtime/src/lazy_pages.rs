@@ -11,11 +11,14 @@
 //! ([`LazyPages::ensure`]). Tables are always asked for.
 //!
 //! A chunk that does not match, or cannot be read, ends the process with a message: there is nothing to go on with, just as
-//! when the file of a running executable is damaged.
+//! when the file of a running executable is damaged. If the file can be made again ([`Replaceable`]) it is removed, so that the next
+//! run does.
 
 use crate::sys::mmap::{Access, Mapping, protect};
+use rustix::fs::{AtFlags, unlinkat};
 use rustix::io::{Errno, pread, write};
 use sconce_environ::code_tables::Stream;
+use std::ffi::CString;
 use std::ops::Range;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -28,11 +31,22 @@ pub const CHUNK: usize = 16 << 10;
 /// A chunk's digest.
 pub type Digest = [u8; 32];
 
+/// A file that nobody misses when it is damaged: a cache's.
+#[derive(Debug)]
+pub struct Replaceable {
+    /// Its directory.
+    pub dir: Arc<OwnedFd>,
+    /// Its name there.
+    pub name: CString,
+}
+
 /// Where a part's bytes come from.
 #[derive(Clone, Debug)]
 pub struct LazySource {
     /// The file, which nobody need keep from changing.
     pub file: Arc<OwnedFd>,
+    /// What to remove if it is damaged.
+    pub replaceable: Option<Arc<Replaceable>>,
     /// Where the part begins in it.
     pub offset: u64,
     /// Bytes of the part.
@@ -52,7 +66,7 @@ impl LazySource {
             return None;
         }
         let digests = self.digests.get(start / CHUNK..end.div_ceil(CHUNK))?.into();
-        Some(LazySource { file: self.file.clone(), offset: self.offset + start as u64, len, digests, digest: self.digest })
+        Some(LazySource { offset: self.offset + start as u64, len, digests, ..self.clone() })
     }
 }
 
@@ -180,18 +194,23 @@ impl LazyPages {
         // a thread that tries faults and waits. The slice ends before they are given away.
         let matches = unsafe {
             if self.usage != Use::Table && protect(at, len, Access::ReadWrite).is_err() {
-                give_up(b"sconce: cannot get memory for a program's code or data\n");
+                give_up(b"error: cannot get memory for a program's code or data\n");
             }
             let bytes = std::slice::from_raw_parts_mut(at, len);
             self.read(bytes, start)
                 && bytes.chunks(CHUNK).zip(&self.source.digests[chunks.clone()]).all(|(b, d)| (self.source.digest)(b) == *d)
         };
         if !matches {
-            give_up(b"sconce: the file that this program's compiled code comes from was changed or damaged while it ran\n");
+            if let Some(Replaceable { dir, name }) = self.source.replaceable.as_deref() {
+                // Should this fail, the next run ends here as well.
+                let _ = unlinkat(dir, name.as_c_str(), AtFlags::empty());
+                give_up(b"error: this program's compiled code in the cache is damaged, and has been removed: run it again\n");
+            }
+            give_up(b"error: the file that this program's compiled code comes from was changed or damaged while it ran\n");
         }
         // SAFETY: as above.
         if self.usage == Use::Text && unsafe { protect(at, len, Access::ReadExecute) }.is_err() {
-            give_up(b"sconce: cannot make memory executable\n");
+            give_up(b"error: cannot make memory executable\n");
         }
         for state in &self.states[chunks] {
             state.store(PRESENT, Ordering::Release);

@@ -83,7 +83,7 @@ pub use handle::{FuncHandle, GlobalHandle, InstanceHandle, Item, MemoryHandle, S
 pub use image::{LazyData, MAX_LAZY_PARTS};
 pub use inherit::inherit;
 pub use interrupt::InterruptHandle;
-pub use lazy_pages::{CHUNK, Digest, LazySource, TableBytes};
+pub use lazy_pages::{CHUNK, Digest, LazySource, Replaceable, TableBytes};
 pub use module::{LoadedModule, ModuleParts};
 pub use sconce_x64::{Class, Signature};
 pub use shared::SharedMemory;

@@ -69,3 +69,26 @@ fn a_cache_that_cannot_be_used_costs_nothing_else() {
     assert_eq!(dir.run("hello.wat").stdout, "hello\n");
     assert_eq!(dir.run("--cache /proc/nowhere hello.wat").stdout, "hello\n");
 }
+
+#[test]
+fn a_large_cache_entry_that_is_damaged_fails_one_run() {
+    let dir = Dir::new();
+    // Over 1 MiB of text, which is compared with its digests as it is run.
+    let functions: String = (0..40_000).map(|n| format!("(func (export \"f{n}\") (result i32) (i32.const {n}))")).collect();
+    let wat = dir.file("large.wat", format!("(module {functions})"));
+    let run = || dir.run(&format!("run --invoke f20000 {}", wat.display()));
+    for _ in 0..2 {
+        assert_eq!(run().stdout, "20000\n");
+    }
+    let largest = |path: &std::path::PathBuf| std::fs::metadata(path).unwrap().len();
+    let entry =
+        || std::fs::read_dir(dir.path().join("cache/sconce")).unwrap().map(|e| e.unwrap().path()).max_by_key(largest).unwrap();
+    let mut bytes = std::fs::read(entry()).unwrap();
+    // From the end of the part that is read at the start on.
+    let eager = 96 + u64::from_le_bytes(bytes[48..56].try_into().unwrap()) as usize;
+    bytes[eager.next_multiple_of(4096)..].iter_mut().step_by(4096).for_each(|byte| *byte ^= 1);
+    std::fs::write(entry(), &bytes).unwrap();
+    contains(&run().fails(1), &["damaged", "run it again"]);
+    assert_eq!(run().stdout, "20000\n");
+    assert!(std::fs::read(entry()).unwrap() != bytes);
+}
