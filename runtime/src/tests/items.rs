@@ -8,6 +8,8 @@ use sconce_environ::module::*;
 use sconce_environ::trap::TrapCode;
 use sconce_environ::types::*;
 use sconce_environ::vm::{NO_TYPE, VmTable, VmTableEntry};
+use std::ops::Range;
+use std::sync::Arc;
 
 fn memory_type(min: u64, max: Option<u64>) -> MemoryType {
     MemoryType { limits: Limits { min, max }, ..MEMORY }
@@ -129,6 +131,46 @@ fn an_image_holds_what_copying_would_and_is_private() {
     assert_eq!(&all[0][70_000..70_006], b"on top");
     assert_eq!((all[0][4999], all[0][5000], all[0][105_000]), (0, 1, 0));
     assert!(all[1] == all[0] && all[2] == all[0]);
+}
+
+#[test]
+fn data_comes_in_lazily_where_nothing_can_tell() {
+    const MOST: usize = 1 << 20;
+    let segment = |at: usize, bytes: Range<usize>| DataSegment {
+        bytes: bytes.start as u32..bytes.end as u32,
+        mode: SegmentMode::Active { target: MemoryIndex::from_u32(0), offset: constant(ConstOp::I32(at as i32)) },
+    };
+    let accepted = |change: &dyn Fn(&mut Module)| {
+        let mut module = Module::default();
+        module.memories.push(memory_type(16, None));
+        module.data.push(segment(CHUNK, 0..2 * CHUNK));
+        module.data.push(segment(5 * CHUNK, 2 * CHUNK..3 * CHUNK));
+        change(&mut module);
+        let len = 4 * CHUNK;
+        let (file, digests) = (Arc::new(no_file()), vec![[0; 32]; len / CHUNK].into());
+        let source = LazySource { file, replaceable: None, offset: 0, len, digests, digest: |_| [0; 32] };
+        LazyData::new(&module, &source).is_some()
+    };
+    let replace = |new: DataSegment| accepted(&|m| m.data[DataIndex::from_u32(1)] = new.clone());
+    assert!(accepted(&|_| {}));
+    assert!(replace(segment(MOST - CHUNK, 2 * CHUNK..3 * CHUNK)));
+    // Named by an instruction; reached by other threads; another module's.
+    assert!(!accepted(&|m| m.data_can_be_named = true));
+    assert!(!accepted(&|m| m.memories[MemoryIndex::from_u32(0)].shared = true));
+    assert!(!accepted(&|m| m.num_imported_memories = 1));
+    // Not whole chunks, in memory or in the source; beyond either; not in order; not placed.
+    assert!(!replace(segment(5 * CHUNK + 1, 2 * CHUNK..3 * CHUNK)));
+    assert!(!replace(segment(5 * CHUNK, 2 * CHUNK..3 * CHUNK - 1)));
+    assert!(!replace(segment(5 * CHUNK, CHUNK + 1..2 * CHUNK + 1)));
+    assert!(!replace(segment(MOST, 2 * CHUNK..3 * CHUNK)));
+    assert!(!replace(segment(5 * CHUNK, 4 * CHUNK..5 * CHUNK)));
+    assert!(!replace(segment(2 * CHUNK, 2 * CHUNK..3 * CHUNK)));
+    assert!(!replace(DataSegment { bytes: 0..1, mode: SegmentMode::Passive }));
+    assert!(!accepted(&|m| (0..MAX_LAZY_PARTS).for_each(|n| drop(m.data.push(segment((7 + n) * CHUNK, 0..CHUNK))))));
+}
+
+fn no_file() -> std::os::fd::OwnedFd {
+    std::fs::File::open("/dev/null").unwrap().into()
 }
 
 #[test]
