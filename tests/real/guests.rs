@@ -54,6 +54,16 @@ fn indirect() {
 }
 
 #[test]
+fn cpp_exceptions() {
+    plain("exceptions");
+}
+
+#[test]
+fn lua_with_long_jumps() {
+    plain("lua");
+}
+
+#[test]
 fn recursion() {
     plain("recursion");
 }
