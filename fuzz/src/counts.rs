@@ -28,7 +28,7 @@ pub struct Counts {
     pub seconds: u64,
     /// How calls ended, by name.
     pub ends: BTreeMap<String, u64>,
-    /// Seeds where wasmi differs from Sconce and Wasmtime, which agree.
+    /// Seeds where wasmi fails, or differs from Sconce and Wasmtime, which agree.
     pub outvoted: Vec<u64>,
     /// Seeds that showed a difference.
     pub differences: Vec<u64>,

@@ -61,7 +61,7 @@ enum Command {
 
 /// Every engine that cases are run on.
 struct Engines {
-    /// Each case runs on two of these in turn, so that all are used alike.
+    /// Each case runs on some of these in turn, so that all are used alike.
     sconce: Vec<Sconce>,
     wasmi: Wasmi,
     wasmtime: Wasmtime,
@@ -70,9 +70,11 @@ struct Engines {
 impl Engines {
     fn new() -> Fallible<Engines> {
         let mut sconce = Vec::new();
-        for bounds in [BoundsStyle::Guard, BoundsStyle::Explicit] {
-            for calls in [CallStyle::Direct, CallStyle::Slots] {
-                sconce.push(Sconce::new(Tier::Cranelift, bounds, calls)?);
+        for tier in [Tier::Cranelift, Tier::Lightbeam] {
+            for bounds in [BoundsStyle::Guard, BoundsStyle::Explicit] {
+                for calls in [CallStyle::Direct, CallStyle::Slots] {
+                    sconce.push(Sconce::new(tier, bounds, calls)?);
+                }
             }
         }
         Ok(Engines { sconce, wasmi: Wasmi::default(), wasmtime: Wasmtime::new()? })
@@ -82,10 +84,10 @@ impl Engines {
         if self.wasmi.knows(case) { &self.wasmi } else { &self.wasmtime }
     }
 
-    /// The styles that a case is run in: guard and explicit, direct and through slots.
-    fn styles(&self, case: &Case) -> [&Sconce; 2] {
+    /// The configurations that a case is run in: on each compiler with guards and explicit checks, direct calls and slots.
+    fn configurations(&self, case: &Case) -> [&Sconce; 4] {
         let n = (case.seed % 2) as usize;
-        [&self.sconce[n], &self.sconce[3 - n]]
+        [n, 3 - n, 4 + n, 7 - n].map(|i| &self.sconce[i])
     }
 }
 
@@ -98,7 +100,7 @@ fn run(engines: &Engines, seed: u64, allowed: Proposals) -> (Counts, Option<Stri
     };
     let peer = engines.peer(&case);
     let mut difference = against(engines, peer, &case, &mut counts);
-    // wasmi is wrong at times: where it stands alone, three against one decide.
+    // wasmi is wrong or panics at times: where it stands alone, three against one decide.
     if difference.is_some() && peer.name() == engines.wasmi.name() {
         let outvoted = std::mem::take(&mut counts);
         let second = against(engines, &engines.wasmtime, &case, &mut counts);
@@ -117,7 +119,7 @@ fn against(engines: &Engines, peer: &dyn Engine, case: &Case, counts: &mut Count
         Ok(expected) => expected,
         Err(e) => return Some(e.to_string()),
     };
-    for engine in engines.styles(case) {
+    for engine in engines.configurations(case) {
         let seen = match engine.run(case) {
             Ok(seen) => seen,
             Err(e) => return Some(e.to_string()),
