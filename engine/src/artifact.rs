@@ -17,6 +17,7 @@
 use crate::Engine;
 use crate::check;
 use crate::data;
+use crate::engine::CompilerKind;
 use crate::error::{ArtifactError, Error};
 use crate::module::{DebugSections, Module};
 use crate::sections::{self, Section};
@@ -129,7 +130,7 @@ impl Parts {
     pub(crate) fn of(module: &Module) -> Result<Parts, Error> {
         let inner = &module.inner;
         Ok(Parts {
-            identity: Identity::of(&inner.engine)?,
+            identity: Identity::of(&inner.engine, inner.compiler)?,
             module: inner.loaded.module().clone(),
             code: inner.loaded.code().clone(),
             thunks: inner.thunks,
@@ -201,22 +202,26 @@ fn encode(value: &impl Serialize) -> io::Result<Vec<u8>> {
 }
 
 impl Identity {
-    fn of(engine: &Engine) -> Result<Identity, Error> {
-        Ok(Identity { target: engine.compiler()?.fingerprint(), settings: engine.inner.settings.clone() })
+    fn of(engine: &Engine, compiler: CompilerKind) -> Result<Identity, Error> {
+        Ok(Identity { target: engine.compiler(compiler)?.fingerprint(), settings: engine.inner.settings.clone() })
     }
 
-    fn check(&self, engine: &Engine) -> Result<(), Error> {
-        let own = Identity::of(engine)?;
+    /// Whose code it is, of those whose code the engine takes.
+    fn check(&self, engine: &Engine) -> Result<CompilerKind, Error> {
+        let accepted = engine.accepted_compilers();
+        for &compiler in accepted {
+            if *self == Identity::of(engine, compiler)? {
+                return Ok(compiler);
+            }
+        }
+        let own = Identity::of(engine, accepted[0])?;
         // The target's text may speak of settings too: the plainer message comes first.
         if self.settings != own.settings {
             let (expected, found) = (describe(&own.settings), describe(&self.settings));
             return Err(ArtifactError::Settings { expected, found }.into());
         }
-        if self.target != own.target {
-            let (expected, found) = (only_in(&own.target, &self.target), only_in(&self.target, &own.target));
-            return Err(ArtifactError::Target { expected, found }.into());
-        }
-        Ok(())
+        let (expected, found) = (only_in(&own.target, &self.target), only_in(&self.target, &own.target));
+        Err(ArtifactError::Target { expected, found }.into())
     }
 }
 
@@ -328,7 +333,7 @@ pub(crate) fn read(engine: &Engine, source: &Source<'_>) -> Result<Module, Error
         return Err(corrupt("a checksum does not match"));
     }
     let identity: Identity = postcard::from_bytes(cursor.part()?).map_err(|_| corrupt("its identity does not parse"))?;
-    identity.check(engine)?;
+    let compiler = identity.check(engine)?;
     let meta: Meta<environ::module::Module> =
         postcard::from_bytes(cursor.part()?).map_err(|_| corrupt("its metadata does not parse"))?;
     let functions = records_from_bytes(cursor.part()?)?;
@@ -367,7 +372,7 @@ pub(crate) fn read(engine: &Engine, source: &Source<'_>) -> Result<Module, Error
     };
     let code = load_text(engine, &text, tables)?;
     let data = load_data(&data, &meta.module)?;
-    Ok(Module::assemble(engine, Arc::new(meta.module), code, meta.thunks, data, debug))
+    Ok(Module::assemble(engine, compiler, Arc::new(meta.module), code, meta.thunks, data, debug))
 }
 
 fn source_len(source: &Source<'_>) -> u64 {

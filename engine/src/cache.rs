@@ -14,6 +14,7 @@
 use crate::Engine;
 use crate::artifact::{self, Parts, Source};
 use crate::config::CacheMode;
+use crate::engine::CompilerKind;
 use crate::error::Error;
 use crate::file_state::FileState;
 use crate::module::Module;
@@ -46,11 +47,11 @@ pub(crate) struct Cache {
 pub(crate) struct Key(blake3::Hash);
 
 impl Key {
-    /// The key of a module whose bytes have this hash.
-    pub(crate) fn new(engine: &Engine, content: blake3::Hash) -> Result<Key, Error> {
+    /// The key of a module whose bytes have this hash, as this compiler compiles it.
+    pub(crate) fn new(engine: &Engine, compiler: CompilerKind, content: blake3::Hash) -> Result<Key, Error> {
         let mut hasher = blake3::Hasher::new();
         hasher.update(content.as_bytes());
-        let fingerprint = engine.compiler()?.fingerprint();
+        let fingerprint = engine.compiler(compiler)?.fingerprint();
         // What one engine accepts another may have to refuse.
         let features = engine.inner.config.features.wasmparser().bits();
         for part in [artifact::version(), fingerprint, artifact::describe(&engine.inner.settings), format!("{features:x}")] {
@@ -99,6 +100,16 @@ impl Cache {
                 None
             }
         }
+    }
+
+    /// The module of this content, as the first of the engine's compilers has compiled it of which there is a good entry.
+    pub(crate) fn load_any(self: &Arc<Self>, engine: &Engine, content: blake3::Hash) -> Result<Option<Module>, Error> {
+        for &compiler in engine.accepted_compilers() {
+            if let Some(module) = self.load(engine, Key::new(engine, compiler, content)?) {
+                return Ok(Some(module));
+            }
+        }
+        Ok(None)
     }
 
     /// The module of this key, if there is a good entry.

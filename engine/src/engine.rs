@@ -25,8 +25,8 @@ pub(crate) struct EngineInner {
     pub(crate) settings: Settings,
     pub(crate) space: Arc<rt::CodeSpace>,
     notice: Option<String>,
-    /// Made when something is compiled, or when its fingerprint is wanted.
-    compiler: OnceLock<Result<Box<dyn Compiler>, String>>,
+    lightbeam: OnceLock<Result<Box<dyn Compiler>, String>>,
+    cranelift: OnceLock<Result<Box<dyn Compiler>, String>>,
     pub(crate) types: Arc<RwLock<TypeRegistry>>,
     entries: RwLock<HashMap<TypeId, rt::EntryTrampoline>>,
     /// Opened when the first module wants it.
@@ -77,7 +77,8 @@ impl Engine {
                 settings,
                 space: rt::CodeSpace::new(None)?,
                 notice,
-                compiler: OnceLock::new(),
+                lightbeam: OnceLock::new(),
+                cranelift: OnceLock::new(),
                 types: Arc::default(),
                 entries: RwLock::new(HashMap::new()),
                 cache: OnceLock::new(),
@@ -121,12 +122,34 @@ impl Engine {
         }
     }
 
-    pub(crate) fn compiler(&self) -> Result<&dyn Compiler, Error> {
+    /// A compiler; made when something is compiled, or when its fingerprint is wanted.
+    pub(crate) fn compiler(&self, which: CompilerKind) -> Result<&dyn Compiler, Error> {
         let inner = &self.inner;
-        let made = inner.compiler.get_or_init(|| new_compiler(inner.config.tier, &inner.settings));
-        match made {
+        let made = match which {
+            CompilerKind::Lightbeam => &inner.lightbeam,
+            CompilerKind::Cranelift => &inner.cranelift,
+        };
+        match made.get_or_init(|| new_compiler(which, &inner.settings)) {
             Ok(compiler) => Ok(&**compiler),
             Err(message) => Err(Error::Compile(format!("for this machine: {message}"))),
+        }
+    }
+
+    /// Whose code is taken: what comes first is preferred.
+    pub(crate) fn accepted_compilers(&self) -> &'static [CompilerKind] {
+        match self.inner.config.tier {
+            Tier::Auto => &[CompilerKind::Cranelift, CompilerKind::Lightbeam],
+            Tier::Lightbeam => &[CompilerKind::Lightbeam],
+            Tier::Cranelift => &[CompilerKind::Cranelift],
+        }
+    }
+
+    /// Who compiles a module with a code section of so many bytes.
+    pub(crate) fn compiler_for(&self, code_bytes: usize) -> CompilerKind {
+        match self.inner.config.tier {
+            Tier::Auto if code_bytes > MAX_WAITED_FOR => CompilerKind::Lightbeam,
+            Tier::Auto | Tier::Cranelift => CompilerKind::Cranelift,
+            Tier::Lightbeam => CompilerKind::Lightbeam,
         }
     }
 
@@ -158,10 +181,20 @@ impl Engine {
     }
 }
 
-fn new_compiler(tier: Tier, settings: &Settings) -> Result<Box<dyn Compiler>, String> {
-    Ok(match tier {
-        Tier::Auto | Tier::Cranelift => Box::new(CraneliftCompiler::new(settings).map_err(|e| e.to_string())?),
-        Tier::Lightbeam => Box::new(LightbeamCompiler::new(settings).map_err(|e| e.to_string())?),
+/// One of the compilers.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(crate) enum CompilerKind {
+    Lightbeam,
+    Cranelift,
+}
+
+/// Bytes of code section for whose compilation by Cranelift a run waits, where the tier is left to the engine.
+const MAX_WAITED_FOR: usize = 1 << 20;
+
+fn new_compiler(which: CompilerKind, settings: &Settings) -> Result<Box<dyn Compiler>, String> {
+    Ok(match which {
+        CompilerKind::Lightbeam => Box::new(LightbeamCompiler::new(settings).map_err(|e| e.to_string())?),
+        CompilerKind::Cranelift => Box::new(CraneliftCompiler::new(settings).map_err(|e| e.to_string())?),
     })
 }
 

@@ -3,6 +3,7 @@
 use crate::artifact::Parts;
 use crate::cache::Key;
 use crate::data;
+use crate::engine::CompilerKind;
 use crate::error::Error;
 use crate::file_state::FileState;
 use crate::link::{self, Job, Linked};
@@ -31,6 +32,8 @@ pub struct Module {
 
 pub(crate) struct ModuleInner {
     pub(crate) engine: Engine,
+    /// Whose code it is.
+    pub(crate) compiler: CompilerKind,
     pub(crate) loaded: Arc<rt::LoadedModule>,
     /// Offset of the first thunk in text.
     pub(crate) thunks: u32,
@@ -99,12 +102,12 @@ impl Module {
         if let Some(cache) = engine.cache() {
             let state = FileState::of(file);
             if let Some(content) = state.and_then(|state| cache.remembered(&state))
-                && let Some(module) = cache.load(engine, Key::new(engine, content)?)
+                && let Some(module) = cache.load_any(engine, content)?
             {
                 return Ok(module);
             }
             if let Some(content) = hash_file(file)
-                && let Some(module) = cache.load(engine, Key::new(engine, content)?)
+                && let Some(module) = cache.load_any(engine, content)?
             {
                 if let Some(state) = state.filter(|state| FileState::of(file).as_ref() == Some(state)) {
                     cache.remember(&state, content);
@@ -121,11 +124,12 @@ impl Module {
 
     fn cached(engine: &Engine, bytes: &[u8], progress: Option<&dyn Progress>) -> Result<Module, Error> {
         let Some(cache) = engine.cache() else { return Module::compile(engine, bytes, progress) };
-        let key = Key::new(engine, blake3::hash(bytes))?;
-        if let Some(module) = cache.load(engine, key) {
+        let content = blake3::hash(bytes);
+        if let Some(module) = cache.load_any(engine, content)? {
             return Ok(module);
         }
         let module = Module::compile(engine, bytes, progress)?;
+        let key = Key::new(engine, module.inner.compiler, content)?;
         let (cache, parts) = (cache.clone(), Parts::of(&module)?);
         // Beside the run, which need not wait for it; the engine waits at the end.
         engine.in_background(move || cache.store(key, &parts));
@@ -136,19 +140,21 @@ impl Module {
         let binary = text::to_binary(bytes)?;
         let mut decoded = decode(&binary, engine.inner.config.features)?;
         let parallel = engine.inner.config.parallel;
-        let job = Job { compiler: engine.compiler()?, bytes: &binary, decoded: &decoded, parallel, progress };
+        let compiler = engine.compiler_for(decoded.code.as_ref().map_or(0, |range| range.len()));
+        let job = Job { compiler: engine.compiler(compiler)?, bytes: &binary, decoded: &decoded, parallel, progress };
         let Linked { text, thunks, tables, offsets } = link::compile(&job)?;
         let debug = debug_sections(&decoded, &binary, offsets.0);
         let code = engine.inner.space.load(&text, tables.map(rt::TableBytes::from))?;
         decoded.module.data_can_be_named = data::is_named(&decoded, &binary);
         let mut module = std::mem::take(&mut decoded.module);
         let data = data::contents(&mut module, &decoded.data, &binary);
-        Ok(Module::assemble(engine, Arc::new(module), code, thunks, (Section::from(data), None), debug))
+        Ok(Module::assemble(engine, compiler, Arc::new(module), code, thunks, (Section::from(data), None), debug))
     }
 
     /// A module from its parts.
     pub(crate) fn assemble(
         engine: &Engine,
+        compiler: CompilerKind,
         module: Arc<environ::module::Module>,
         code: Arc<rt::CodeRegion>,
         thunks: u32,
@@ -167,6 +173,7 @@ impl Module {
         });
         let inner = ModuleInner {
             engine: engine.clone(),
+            compiler,
             loaded,
             thunks,
             data,

@@ -394,23 +394,29 @@ fn check(op: &Operator, engine: &Engine) {
     }
 }
 
+const TIERS: [Tier; 2] = [Tier::Cranelift, Tier::Lightbeam];
+
 #[test]
 fn scalar_operators_mean_what_they_should() {
     let operators = operators();
     assert_eq!(operators.len(), 136, "Wasm 2.0 has 136 scalar operators that compute");
-    let engine = Engine::new(&Config::new().tier(Tier::Cranelift)).unwrap();
-    for op in &operators {
-        check(op, &engine);
+    for tier in TIERS {
+        let engine = Engine::new(&Config::new().tier(tier)).unwrap();
+        for op in &operators {
+            check(op, &engine);
+        }
     }
 }
 
 /// With canonical NaNs every NaN that is computed is the positive canonical one, as the meanings have it.
 #[test]
 fn canonical_nans_are_exact() {
-    let engine = Engine::new(&Config::new().tier(Tier::Cranelift).canonical_nans(true)).unwrap();
-    for mut op in operators() {
-        if std::mem::replace(&mut op.any_nan, false) {
-            check(&op, &engine);
+    for tier in TIERS {
+        let engine = Engine::new(&Config::new().tier(tier).canonical_nans(true)).unwrap();
+        for mut op in operators() {
+            if std::mem::replace(&mut op.any_nan, false) {
+                check(&op, &engine);
+            }
         }
     }
 }
