@@ -72,10 +72,17 @@ pub(crate) fn if_(t: &mut Translator<'_>, ty: BlockType) {
     let otherwise = t.builder.create_block();
     let branch = t.builder.ins().brif(condition, then, &[], otherwise, &[]);
     t.builder.seal_block(then);
+    let hint = t.branch_hint();
+    if hint == Some(false) {
+        t.builder.set_cold_block(then);
+    }
     if params.len() + results.len() == 0 {
-        t.push_frame(Kind::If(Else::Patch(branch)), Some(otherwise), params, results);
+        t.push_frame(Kind::If(Else::Patch(branch, hint)), Some(otherwise), params, results);
     } else {
         t.builder.seal_block(otherwise);
+        if hint == Some(true) {
+            t.builder.set_cold_block(otherwise);
+        }
         t.push_frame(Kind::If(Else::Block(otherwise)), None, params, results);
         let start = t.state.values.len() - params.len();
         t.state.values.extend_from_within(start..);
@@ -93,8 +100,11 @@ pub(crate) fn else_(t: &mut Translator<'_>) {
     };
     let otherwise = match side {
         Else::Block(block) => block,
-        Else::Patch(branch) => {
+        Else::Patch(branch, hint) => {
             let block = t.builder.create_block();
+            if hint == Some(true) {
+                t.builder.set_cold_block(block);
+            }
             let exit = exit.expect("made with the branch");
             t.builder.change_jump_destination(branch, exit, block);
             t.builder.seal_block(block);
@@ -114,7 +124,7 @@ pub(crate) fn else_(t: &mut Translator<'_>) {
 /// Also called when the code before it is unreachable.
 pub(crate) fn end(t: &mut Translator<'_>) {
     match t.state.frame(0).kind {
-        Kind::If(Else::Patch(_)) => t.state.frame(0).branched = true,
+        Kind::If(Else::Patch(..)) => t.state.frame(0).branched = true,
         // The side that is not there passes the parameters on.
         Kind::If(Else::Block(_)) => else_(t),
         Kind::Block | Kind::Loop { .. } => {}
@@ -152,7 +162,26 @@ pub(crate) fn br(t: &mut Translator<'_>, depth: u32) {
 
 pub(crate) fn br_if(t: &mut Translator<'_>, depth: u32) {
     let condition = t.pop();
-    t.branch_if(condition, depth);
+    match t.branch_hint() {
+        None => t.branch_if(condition, depth),
+        // What follows is what is unlikely, up to the next block.
+        Some(true) => {
+            t.branch_if(condition, depth);
+            let next = t.builder.current_block().expect("there is a block while code is reachable");
+            t.builder.set_cold_block(next);
+        }
+        // The target is others' too: the way there is what is unlikely.
+        Some(false) => {
+            let (between, next) = (t.builder.create_block(), t.builder.create_block());
+            t.builder.ins().brif(condition, between, &[], next, &[]);
+            t.builder.seal_block(between);
+            t.builder.seal_block(next);
+            t.builder.set_cold_block(between);
+            t.builder.switch_to_block(between);
+            t.jump_to(depth);
+            t.builder.switch_to_block(next);
+        }
+    }
 }
 
 pub(crate) fn br_on_null(t: &mut Translator<'_>, depth: u32) {

@@ -12,8 +12,8 @@ use cranelift_codegen::ir::{Block, Inst, Value};
 /// What is known about an `if`'s other side.
 #[derive(Copy, Clone, Debug)]
 pub(crate) enum Else {
-    /// The `if` takes and gives nothing: its branch goes to the exit until an `else` turns up.
-    Patch(Inst),
+    /// The `if` takes and gives nothing: its branch goes to the exit until an `else` turns up. With what is said of the condition.
+    Patch(Inst, Option<bool>),
     /// The block for it.
     Block(Block),
 }

@@ -40,6 +40,12 @@ pub(crate) struct Translator<'a> {
     pub(crate) env: Env<'a>,
     /// The address computed last, to be used again by an access to the same structure.
     pub(crate) last_address: Option<LastAddress>,
+    /// Hints for branches that have not been reached yet: offset in the module, and whether they are taken.
+    hints: &'a [(u32, bool)],
+    /// Where the body begins in the module: hints count from there.
+    body_offset: u32,
+    /// Where the operator under translation is, if there are hints.
+    position: u32,
     /// An implementation limit that was exceeded.
     pub(crate) failure: Option<String>,
 }
@@ -87,7 +93,9 @@ pub(crate) fn translate(
     allocations.caches.clear();
     let env = Env::new(input, settings, &mut allocations.caches, entry, vmctx, buffer, constant_flags);
     let state = State { values, reachable: true, ..State::default() };
-    let mut t = Translator { builder, state, env, last_address: None, failure: None };
+    let hints = input.module.branch_hints.of(input.module.func_index(input.func));
+    let body_offset = input.body_offset;
+    let mut t = Translator { builder, state, env, last_address: None, hints, body_offset, position: 0, failure: None };
     for (&param, &ty) in params.iter().zip(&ty.params) {
         t.declare_local(ty, Some(param));
     }
@@ -123,6 +131,9 @@ impl<'a> Translator<'a> {
         while !reader.eof() {
             // Set for unreachable code as well: an `end` may emit code.
             self.builder.set_srcloc(source_location(reader.original_position())?);
+            if !self.hints.is_empty() {
+                self.position = reader.original_position() as u32 - self.body_offset;
+            }
             if self.state.reachable {
                 reader.visit_operator(&mut Visitor(self)).map_err(malformed)?;
             } else {
@@ -155,6 +166,19 @@ impl<'a> Translator<'a> {
             I8X16 => self.vector_constant(0),
             int => self.builder.ins().iconst(int, 0),
         })
+    }
+
+    /// Whether the branch under translation is said to be taken, or not to be.
+    pub(crate) fn branch_hint(&mut self) -> Option<bool> {
+        while let [(offset, taken), rest @ ..] = self.hints
+            && *offset <= self.position
+        {
+            self.hints = rest;
+            if *offset == self.position {
+                return Some(*taken);
+            }
+        }
+        None
     }
 
     pub(crate) fn push(&mut self, value: Value) {

@@ -4,6 +4,7 @@ use crate::index::*;
 use crate::types::*;
 use cranelift_entity::PrimaryMap;
 use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
 use std::ops::Range;
 
 /// A decoded and validated module.
@@ -57,6 +58,29 @@ pub struct Module {
     pub escaping: Vec<FuncIndex>,
     /// Names of proposals beyond 1.0 that the module uses, for `inspect`.
     pub features: Vec<String>,
+    /// What the section of branch hints says, for compilers: artifacts have no use for it.
+    #[serde(skip)]
+    pub branch_hints: BranchHints,
+}
+
+/// Which branches are likely to be taken, by function: `br_if` and `if` (whose branch is taken where its condition holds), by offset
+/// in bytes from the start of the body (the custom section `metadata.code.branch_hint`).
+#[derive(Clone, Debug, Default)]
+pub struct BranchHints(HashMap<FuncIndex, Vec<(u32, bool)>>);
+
+impl BranchHints {
+    /// Takes a function's hints. Of two for one branch the first counts.
+    pub fn insert(&mut self, func: FuncIndex, hints: impl IntoIterator<Item = (u32, bool)>) {
+        let of = self.0.entry(func).or_default();
+        of.extend(hints);
+        of.sort_by_key(|hint| hint.0);
+        of.dedup_by_key(|hint| hint.0);
+    }
+
+    /// A function's hints, by increasing offset; offsets need not be those of branches.
+    pub fn of(&self, func: FuncIndex) -> &[(u32, bool)] {
+        self.0.get(&func).map_or(&[], Vec::as_slice)
+    }
 }
 
 /// A type of the type section.

@@ -9,7 +9,9 @@ use crate::translate::{self, Unsupported};
 use crate::types::*;
 use cranelift_entity::PrimaryMap;
 use std::ops::Range;
-use wasmparser::{CompositeInnerType, DataKind, ElementKind, ExternalKind, FunctionBody, Operator, Payload, TableInit, TypeRef};
+use wasmparser::{
+    CompositeInnerType, DataKind, ElementKind, ExternalKind, FunctionBody, KnownCustom, Operator, Payload, TableInit, TypeRef,
+};
 
 /// A module under construction.
 pub(super) struct Decoder {
@@ -113,11 +115,22 @@ impl Decoder {
                 if section.name() == "name" {
                     self.decoded.name_section.get_or_insert(contents.clone());
                 }
+                if let KnownCustom::BranchHints(hints) = section.as_known() {
+                    self.branch_hints(hints);
+                }
                 self.decoded.custom_sections.push(CustomSection { name: section.name().to_owned(), contents });
                 Ok(())
             }
             // The header says nothing more; the rest belongs to proposals that are not enabled, and has been rejected.
             _ => Ok(()),
+        }
+    }
+
+    /// Hints up to where the section goes wrong, if it does.
+    fn branch_hints(&mut self, section: wasmparser::BranchHintSectionReader<'_>) {
+        for function in section.into_iter().map_while(std::result::Result::ok) {
+            let hints = function.hints.into_iter().map_while(std::result::Result::ok).map(|hint| (hint.func_offset, hint.taken));
+            self.decoded.module.branch_hints.insert(FuncIndex::from_u32(function.func), hints);
         }
     }
 
