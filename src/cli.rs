@@ -127,6 +127,10 @@ pub struct RunArgs {
     #[arg(long, value_name = "TIME", help_heading = "Limits", value_parser = parse_timeout)]
     pub timeout: Option<Duration>,
 
+    /// How many threads the program may have at once beside its first one (`wasi-threads`). Starting more fails in the program.
+    #[arg(long, value_name = "N", default_value_t = 1000, help_heading = "Limits")]
+    pub max_threads: usize,
+
     #[command(flatten)]
     pub compiler: CompilerArgs,
 

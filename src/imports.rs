@@ -47,7 +47,7 @@ fn hint(import: &ImportType, provided: &Provided) -> String {
         return "this belongs to components; Sconce runs core modules: build for wasm32-wasip1".to_owned();
     }
     if module == "wasi" && name == "thread-spawn" {
-        return "Sconce has no threads yet: build for wasm32-wasip1 without threads".to_owned();
+        return "only the program itself starts threads, not a module of --preload".to_owned();
     }
     if module == "wbg"
         || module.starts_with("__wbindgen")
@@ -95,7 +95,7 @@ mod tests {
         assert_eq!(hint("env", "f"), "--preload env=FILE gives it, if FILE exports it");
         assert!(hint("wasi:cli/run@0.2.0", "run").contains("wasm32-wasip1"));
         assert!(hint("wbg", "x").contains("JavaScript"));
-        assert!(hint("wasi", "thread-spawn").contains("threads"));
+        assert!(hint("wasi", "thread-spawn").contains("--preload"));
     }
 
     #[test]

@@ -8,12 +8,15 @@ use crate::stdio::Flags;
 use crate::supervise::{self, Control, Reason};
 use crate::values::nearest;
 use crate::{invoke, world};
-use sconce_engine::{CacheMode, Config, Engine, Error, ExternType, FuncType, Linker, Module, Store, TrapCode, Val};
-use sconce_wasi::WasiCtx;
+use sconce_engine::{
+    CacheMode, Config, Engine, Error, ExternType, FuncType, Linker, Memory, Module, Store, TrapCode, Val, ValType,
+};
+use sconce_wasi::{THREAD_SPAWN, THREAD_START, Threads, WasiCtx};
 use signal_hook::consts::{SIGPIPE, SIGQUIT};
 use std::convert::Infallible;
 use std::fmt::Write;
 use std::path::Path;
+use std::sync::Arc;
 
 /// Runs a program, and ends the process as the program does.
 ///
@@ -35,11 +38,11 @@ pub fn run(args: RunArgs) -> Result<Infallible, Failure> {
     let linker = world::linker(&engine)?;
     check_imports(&linker, &main, &preloads)?;
     let entry = entry(&main, args.invoke.as_deref(), &args.command[1..])?;
-    let context = world::context(&args, inherited)?;
+    let context = Arc::new(world::context(&args, inherited)?);
     // The guest has no way to start a program; should one be found, that program gains nothing.
     let _ = sconce_wasi::confine::no_new_privs();
 
-    let program = Program { engine, main, preloads, entry };
+    let program = Program { engine, main, preloads, entry, max_threads: args.max_threads };
     let supervised = supervise::supervise(args.timeout, flags, move |control| program.run(linker, context, control));
     supervised.map_err(|e| Failure::not_run(format!("cannot start the program's thread: {}", report::reason(&e))))
 }
@@ -133,12 +136,44 @@ fn list(text: &mut String, functions: &[(String, FuncType)]) {
     }
 }
 
+fn starts_threads(module: &Module) -> bool {
+    module.imports().any(|i| (i.module.as_str(), i.name.as_str()) == THREAD_SPAWN)
+}
+
+/// Whether a program that starts threads can: each of them has an instance of its own.
+fn check_threads(main: &Loaded, preloads: &[(String, Loaded)]) -> Result<(), Failure> {
+    let has_start = functions(&main.module)
+        .iter()
+        .any(|(name, ty)| name == THREAD_START && *ty.params == [ValType::I32, ValType::I32] && ty.results.is_empty());
+    if !has_start {
+        let message = format!("{}: it starts threads, but has no function {THREAD_START}: (i32, i32) -> ()", main.name);
+        return Err(Failure::not_run(message));
+    }
+    match main.module.imports().find(|i| preloads.iter().any(|(name, _)| *name == i.module)) {
+        None => Ok(()),
+        Some(import) => Err(Failure::not_run(format!(
+            "{}: it starts threads, so it cannot import \"{}\" \"{}\" from a module of --preload",
+            main.name,
+            import.module.escape_debug(),
+            import.name.escape_debug()
+        ))),
+    }
+}
+
+/// A shared memory that a program imports is one that its threads have in common: it is made for it.
+fn is_shared_memory(import: &sconce_engine::ImportType) -> bool {
+    matches!(import.ty, ExternType::Memory(ty) if ty.shared)
+}
+
 /// Looks for imports that neither the host nor an earlier preload gives.
-fn check_imports(linker: &Linker<WasiCtx>, main: &Loaded, preloads: &[(String, Loaded)]) -> Result<(), Failure> {
+fn check_imports(linker: &Linker<Arc<WasiCtx>>, main: &Loaded, preloads: &[(String, Loaded)]) -> Result<(), Failure> {
     let mut provided = Provided::default();
     let check = |loaded: &Loaded, provided: &Provided| {
         let mut missing = linker.unresolved(&loaded.module);
-        missing.retain(|i| !provided.names.iter().any(|(m, n)| *m == i.module && *n == i.name));
+        missing.retain(|i| !is_shared_memory(i) && !provided.names.iter().any(|(m, n)| *m == i.module && *n == i.name));
+        if std::ptr::eq(loaded, main) {
+            missing.retain(|i| (i.module.as_str(), i.name.as_str()) != THREAD_SPAWN);
+        }
         if missing.is_empty() {
             return Ok(());
         }
@@ -155,7 +190,8 @@ fn check_imports(linker: &Linker<WasiCtx>, main: &Loaded, preloads: &[(String, L
         provided.names.extend(preload.module.exports().map(|e| (name.clone(), e.name)));
         provided.preloads.push(name.clone());
     }
-    check(main, &provided)
+    check(main, &provided)?;
+    if starts_threads(&main.module) { check_threads(main, preloads) } else { Ok(()) }
 }
 
 /// Everything that the guest's thread needs.
@@ -164,6 +200,7 @@ struct Program {
     main: Loaded,
     preloads: Vec<(String, Loaded)>,
     entry: Entry,
+    max_threads: usize,
 }
 
 /// Where running stopped.
@@ -174,18 +211,19 @@ struct Stopped {
 }
 
 impl Program {
-    fn run(self, mut linker: Linker<WasiCtx>, context: WasiCtx, control: &Control) -> End {
+    fn run(self, mut linker: Linker<Arc<WasiCtx>>, context: Arc<WasiCtx>, control: &Arc<Control>) -> End {
         let mut store = match Store::new(&self.engine, context) {
             Ok(store) => store,
             Err(error) => return print(Err(Stopped { name: self.main.name.clone(), error })),
         };
         let result = self.execute(&mut linker, &mut store, control);
-        let reason = control.ending();
-        let end = finish(reason, result);
-        if reason == Reason::None {
-            self.main.module.note_use();
-            self.engine.finish_background_work();
+        if !control.claim() {
+            // Another thread of the guest's ends the process.
+            loop {
+                std::thread::park();
+            }
         }
+        let end = conclude(control, &self.main.module, result);
         // The process ends: unmapping and closing one by one is work that the kernel does better.
         std::mem::forget((store, linker, self));
         end
@@ -194,15 +232,21 @@ impl Program {
     /// Gives the results as they are printed.
     fn execute(
         &self,
-        linker: &mut Linker<WasiCtx>,
-        store: &mut Store<WasiCtx>,
-        control: &Control,
+        linker: &mut Linker<Arc<WasiCtx>>,
+        store: &mut Store<Arc<WasiCtx>>,
+        control: &Arc<Control>,
     ) -> Result<Vec<String>, Stopped> {
         let blame = |loaded: &Loaded| {
             let name = loaded.name.clone();
             move |error| Stopped { name, error }
         };
         let main = &self.main;
+        self.define_shared_memories(linker, store).map_err(blame(main))?;
+        // Threads are started as long as this lives.
+        let threads = starts_threads(&main.module).then(|| self.threads(control));
+        if let Some(threads) = &threads {
+            threads.add_to_linker(linker).map_err(blame(main))?;
+        }
         control.begin(store.interrupt_handle());
         for (name, preload) in &self.preloads {
             let instance = linker.instantiate(&mut *store, &preload.module).map_err(blame(preload))?;
@@ -229,6 +273,46 @@ impl Program {
         }
         Ok(values.iter().map(|v| invoke::Shown(v).to_string()).collect())
     }
+
+    /// Makes the shared memories that are imported and come from nowhere else.
+    fn define_shared_memories(&self, linker: &mut Linker<Arc<WasiCtx>>, store: &mut Store<Arc<WasiCtx>>) -> Result<(), Error> {
+        for loaded in self.preloads.iter().map(|(_, loaded)| loaded).chain([&self.main]) {
+            for import in linker.unresolved(&loaded.module).into_iter().filter(is_shared_memory) {
+                let ExternType::Memory(ty) = import.ty else { continue };
+                let here = linker.names().any(|name| name == (import.module.as_str(), import.name.as_str()));
+                if here || self.preloads.iter().any(|(name, _)| *name == import.module) {
+                    continue;
+                }
+                let memory = Memory::new(&mut *store, ty)?;
+                if let Some(memory) = memory.shared(&*store) {
+                    linker.define_shared(&import.module, &import.name, &memory)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The program's other threads. One that does not return ends the process, as the first one would.
+    fn threads(&self, control: &Arc<Control>) -> Threads<Arc<WasiCtx>> {
+        let (control, module, name) = (control.clone(), self.main.module.clone(), self.main.name.clone());
+        Threads::new(&self.main.module, self.max_threads, move |error| {
+            if control.claim() {
+                let end = conclude(&control, &module, Err(Stopped { name: name.clone(), error }));
+                control.end(end)
+            }
+        })
+    }
+}
+
+/// Says what there is to say at the end, and how the process ends.
+fn conclude(control: &Control, main: &Module, result: Result<Vec<String>, Stopped>) -> End {
+    let reason = control.ending();
+    let end = finish(reason, result);
+    if reason == Reason::None {
+        main.note_use();
+        main.engine().finish_background_work();
+    }
+    end
 }
 
 /// What is said, and how the process ends.

@@ -52,6 +52,9 @@ pub struct Control {
     handle: OnceLock<(Handle, Instant)>,
     reason: AtomicUsize,
     ending: AtomicBool,
+    /// Whether a thread of the guest's has said how the process ends.
+    claimed: AtomicBool,
+    flags: Flags,
     wake: UnixStream,
 }
 
@@ -77,6 +80,18 @@ impl Control {
         self.reason()
     }
 
+    /// Whether this thread of the guest's is the first one that says how the process ends. What others would say is not heard.
+    pub fn claim(&self) -> bool {
+        !self.claimed.swap(true, SeqCst)
+    }
+
+    /// Ends the process from a thread of the guest's that has the claim.
+    pub fn end(&self, end: End) -> ! {
+        self.ending.store(true, SeqCst);
+        self.flags.restore();
+        end.now()
+    }
+
     fn reason(&self) -> Reason {
         match self.reason.load(SeqCst) {
             0 => Reason::None,
@@ -98,7 +113,7 @@ impl Control {
 pub fn supervise(
     timeout: Option<Duration>,
     flags: Flags,
-    guest: impl FnOnce(&Control) -> End + Send + 'static,
+    guest: impl FnOnce(&Arc<Control>) -> End + Send + 'static,
 ) -> io::Result<std::convert::Infallible> {
     let (mut pipe, wake) = UnixStream::pair()?;
     let mut own = vec![pipe.as_raw_fd()];
@@ -119,15 +134,20 @@ pub fn supervise(
         own.push(wake.as_raw_fd());
         pipe::register(number, wake)?;
     }
-    let control =
-        Arc::new(Control { timeout, handle: OnceLock::new(), reason: AtomicUsize::new(0), ending: AtomicBool::new(false), wake });
+    let control = Arc::new(Control {
+        timeout,
+        handle: OnceLock::new(),
+        reason: AtomicUsize::new(0),
+        ending: AtomicBool::new(false),
+        claimed: AtomicBool::new(false),
+        flags,
+        wake,
+    });
     let shared = control.clone();
     thread::Builder::new().name("guest".into()).stack_size(STACK).spawn(move || {
         // A panic has been reported where it happened.
         let end = catch_unwind(AssertUnwindSafe(|| guest(&shared))).unwrap_or(End::Exit(101));
-        shared.ending.store(true, SeqCst);
-        flags.restore();
-        end.now()
+        shared.end(end)
     })?;
     // From here on this thread uses these alone, and ends the process rather than returning. If it must share them with the guest's
     // thread, system calls take longer, and that is all.

@@ -7,6 +7,7 @@ use sconce_wasi::{Access, BuildError, WasiCtx};
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::sync::Arc;
 
 /// The descriptors of `--fd`, taken before anything else is opened that could have their numbers.
 #[derive(Debug)]
@@ -74,8 +75,8 @@ fn failure(error: BuildError) -> Failure {
 ///
 /// # Errors
 /// The engine's.
-pub fn linker(engine: &Engine) -> Result<Linker<WasiCtx>, Failure> {
+pub fn linker(engine: &Engine) -> Result<Linker<Arc<WasiCtx>>, Failure> {
     let mut linker = Linker::new(engine);
-    sconce_wasi::add_to_linker(&mut linker, |context: &WasiCtx| context).map_err(|e| Failure::not_run(e.to_string()))?;
+    sconce_wasi::add_to_linker(&mut linker, |context: &Arc<WasiCtx>| &**context).map_err(|e| Failure::not_run(e.to_string()))?;
     Ok(linker)
 }

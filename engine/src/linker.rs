@@ -4,12 +4,13 @@ use crate::caller::Caller;
 use crate::error::{Error, LinkError};
 use crate::host::{HostFunction, IntoFunc};
 use crate::store::{AsContextMut, StoreContextMut};
-use crate::{Engine, Extern, Func, FuncType, ImportType, Instance, Module, Val};
+use crate::{Engine, Extern, Func, FuncType, ImportType, Instance, Memory, Module, SharedMemory, Val};
 use std::collections::HashMap;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-/// What modules can import, by module and field name. Host functions in it belong to no store; everything else belongs to one.
+/// What modules can import, by module and field name. Host functions and shared memories in it belong to no store; everything else
+/// belongs to one.
 pub struct Linker<T: 'static> {
     engine: Engine,
     shadowing: bool,
@@ -23,6 +24,7 @@ pub struct Linker<T: 'static> {
 enum Definition {
     Host(Arc<HostFunction>),
     Item(Extern),
+    Shared(SharedMemory),
 }
 
 impl<T: 'static> Linker<T> {
@@ -90,6 +92,14 @@ impl<T: 'static> Linker<T> {
         let item = item.into();
         item.describe(&store.as_context_mut())?;
         self.insert(module, name, Definition::Item(item))
+    }
+
+    /// Defines a shared memory, which belongs to no store.
+    ///
+    /// # Errors
+    /// [`LinkError::Duplicate`].
+    pub fn define_shared(&mut self, module: &str, name: &str, memory: &SharedMemory) -> Result<&mut Self, Error> {
+        self.insert(module, name, Definition::Shared(memory.clone()))
     }
 
     /// Defines all exports of an instance under a module name.
@@ -164,6 +174,7 @@ impl Definition {
         match self {
             Definition::Host(function) => Ok(Extern::Func(Func::host(store, function)?)),
             Definition::Item(item) => Ok(*item),
+            Definition::Shared(memory) => Ok(Extern::Memory(Memory::from_shared(store, memory)?)),
         }
     }
 }

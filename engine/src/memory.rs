@@ -95,6 +95,6 @@ impl Memory {
     }
 }
 
-fn outside(offset: u64, len: usize) -> Error {
+pub(crate) fn outside(offset: u64, len: usize) -> Error {
     Error::Usage(format!("{len} bytes at {offset} are not inside the memory"))
 }

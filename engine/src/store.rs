@@ -1,7 +1,7 @@
 //! Stores and the ways to reach one: owned, borrowed, or as a host function's caller.
 
 use crate::backtrace::{Backtrace, Frame};
-use crate::{Engine, Error, Exception, ExceptionError, Module};
+use crate::{Engine, Error, Exception, ExceptionError, MemoryLimit, Module};
 use sconce_runtime as rt;
 use std::collections::HashMap;
 use std::marker::PhantomData;
@@ -100,10 +100,16 @@ impl<T: 'static> Store<T> {
     /// # Errors
     /// [`Error::Resources`] if its wasm stack cannot be had.
     pub fn new(engine: &Engine, data: T) -> Result<Store<T>, Error> {
-        let config = &engine.inner.config;
+        Store::with_memory_limit(engine, data, &MemoryLimit(rt::MemoryLimit::new(engine.inner.config.max_memory)))
+    }
+
+    /// An empty store whose memories and tables count against a limit that others count against too.
+    ///
+    /// # Errors
+    /// As [`Store::new`].
+    pub fn with_memory_limit(engine: &Engine, data: T, limit: &MemoryLimit) -> Result<Store<T>, Error> {
         let types = engine.inner.types.clone();
-        let memory = rt::MemoryLimit::new(config.max_memory);
-        let options = rt::StoreOptions { stack_size: config.stack_size, memory, types };
+        let options = rt::StoreOptions { stack_size: engine.inner.config.stack_size, memory: limit.0.clone(), types };
         let runtime = rt::Store::new(&engine.inner.space, options)?;
         let inner = Box::new(StoreInner { runtime, modules: HashMap::new(), data, engine: engine.clone() });
         let inner = NonNull::from(Box::leak(inner));
@@ -160,6 +166,11 @@ impl<'a, T: 'static> StoreContext<'a, T> {
     pub fn engine(&self) -> &'a Engine {
         // SAFETY: borrowed for `'a`.
         unsafe { &(*self.inner.as_ptr()).engine }
+    }
+
+    /// The limit on its memories and tables.
+    pub fn memory_limit(&self) -> MemoryLimit {
+        MemoryLimit(self.runtime().memory_limit().clone())
     }
 
     pub(crate) fn runtime(&self) -> &'a rt::Store {

@@ -6,5 +6,6 @@ mod invoke;
 mod messages;
 mod signals;
 mod support;
+mod threads;
 mod tools;
 mod traps;

@@ -36,7 +36,9 @@ mod sched;
 mod sock;
 #[cfg(test)]
 mod tests;
+mod threads;
 
 pub use ctx::{BuildError, WasiCtx, WasiCtxBuilder};
 pub use descriptor::Access;
 pub use link::{BrokenPipe, Exit, Killed, add_to_linker};
+pub use threads::{SPAWN as THREAD_SPAWN, START as THREAD_START, Threads};

@@ -8,8 +8,9 @@
 //! reported, on that thread, and [`Threads::stop`] ends all that run.
 
 use crate::errno::Errno;
-use sconce_engine::{AsContext, Caller, Error, Func, InterruptHandle, Linker, MemoryLimit, Module, Store};
+use sconce_engine::{AsContext, Caller, Error, Func, InterruptHandle, Linker, Module, Store};
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::thread;
 
@@ -58,7 +59,7 @@ impl<T: Clone + Send + 'static> Threads<T> {
         }))
     }
 
-    /// Provides `thread-spawn`. Threads find their imports in what `linker` holds then: it must hold all that the module
+    /// Provides `thread-spawn`, which starts threads as long as this, or a clone of it, lives. Threads find their imports in what `linker` holds then: it must hold all that the module
     /// imports, and nothing that belongs to a store.
     ///
     /// # Errors
@@ -105,11 +106,15 @@ impl<T> Inner<T> {
 fn spawn<T: Clone + Send + 'static>(threads: &Weak<Inner<T>>, caller: &Caller<'_, T>, argument: i32) -> i32 {
     let again = -(Errno::Again as i32);
     let Some(inner) = threads.upgrade() else { return again };
-    let store = caller.as_context();
-    let limit: &MemoryLimit = &store.memory_limit();
-    let Ok(store) = Store::with_memory_limit(inner.module.engine(), caller.data().clone(), limit) else { return again };
+    let full = |running: &Running| running.stopped || running.threads.len() >= inner.most || running.last_id == MAX_ID;
+    // Looked at twice: a store is not made for nothing, nor while others wait.
+    if full(&inner.running()) {
+        return again;
+    }
+    let limit = caller.as_context().memory_limit();
+    let Ok(store) = Store::with_memory_limit(inner.module.engine(), caller.data().clone(), &limit) else { return again };
     let mut running = inner.running();
-    if running.stopped || running.threads.len() >= inner.most || running.last_id == MAX_ID {
+    if full(&running) {
         return again;
     }
     running.last_id += 1;
@@ -140,11 +145,12 @@ impl<T> Drop for Entry<T> {
 
 impl<T: Clone + Send + 'static> Entry<T> {
     fn run(self, mut store: Store<T>, argument: i32) {
-        let result = self.start(&mut store, argument);
-        // Its stack and tables are gone before its place is free.
-        if let Err(error) = result {
+        // A panic has been reported where it happened; it ends the program, as in the first thread.
+        let result = catch_unwind(AssertUnwindSafe(|| self.start(&mut store, argument)));
+        if let Err(error) = result.unwrap_or_else(|_| Err(Error::host("a thread panicked"))) {
             (self.inner.ended)(error);
         }
+        // Its stack and tables are gone before its place is free.
         drop(store);
     }
 

@@ -6,7 +6,9 @@ mod calls;
 mod host;
 mod items;
 mod linking;
+mod memories;
 mod misuse;
+mod shared;
 mod traps;
 
 use sconce_engine::{Config, Engine, Error, Instance, Linker, Module, Store};

@@ -1,0 +1,112 @@
+//! Programs with threads: however one of them ends, the process ends cleanly, and as it says.
+
+use crate::support::{Dir, Outcome, contains, finish, outcome, start};
+use rustix::process::{Pid, Signal, kill_process};
+use std::io::Read;
+use std::process::Child;
+
+const PROGRAM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/guests/src/threads.wat");
+
+/// Runs an export of the program, in each bounds style and with each way to call.
+fn each(flags: &str, export: &str, args: &[&str], check: impl Fn(Outcome)) {
+    let dir = Dir::new();
+    for style in ["--bounds guard --calls direct", "--bounds explicit --calls slots"] {
+        let mut words: Vec<&str> = ["run"].into_iter().chain(flags.split_whitespace()).chain(style.split(' ')).collect();
+        words.extend(["--invoke", export, PROGRAM]);
+        words.extend(args);
+        check(outcome(&mut dir.sconce(words)));
+    }
+}
+
+#[test]
+fn threads_share_memory_and_are_joined() {
+    each("", "count", &["12"], |o| assert_eq!(o.ok(), "12\n12000\n"));
+    each("", "nested", &[], |o| assert_eq!(o.ok(), "10000\n"));
+    each("", "grow", &[], |o| assert_eq!(o.ok(), "101\n"));
+}
+
+#[test]
+fn there_are_as_many_as_the_flag_says_at_once() {
+    each("--max-threads 3", "start and leave", &["5"], |o| assert_eq!(o.ok(), "3\n"));
+    each("--max-threads 0", "count", &["5"], |o| assert_eq!(o.ok(), "0\n0\n"));
+    each("--max-threads 1", "one by one", &["50"], |o| assert_eq!(o.ok(), "50\n"));
+}
+
+#[test]
+fn memory_is_limited_for_all_together() {
+    // Half of it could grow: a thread that finds no page stores far outside.
+    let check = |o: Outcome| contains(&o.fails(134), &["out of bounds memory access"]);
+    each("--max-memory 3M", "grow", &[], check);
+}
+
+#[test]
+fn an_exit_in_any_thread_ends_the_process() {
+    each("", "exit", &[], |o| assert_eq!((o.code(), o.stderr.as_str()), (7, "")));
+    each("", "exit while it spins", &[], |o| assert_eq!(o.code(), 7));
+    each("", "main exits", &[], |o| assert_eq!((o.code(), o.stderr.as_str()), (9, "")));
+    each("", "main returns", &[], |o| assert_eq!(o.ok(), ""));
+    let dir = Dir::new();
+    assert_eq!(dir.run(&format!("run {PROGRAM}")).code(), 7);
+}
+
+#[test]
+fn a_trap_in_any_thread_ends_the_process_with_its_backtrace() {
+    each("", "trap", &[], |o| contains(&o.fails(134), &["error: unreachable", " trap\n", " wasi_thread_start\n"]));
+    each("", "main traps", &[], |o| contains(&o.fails(134), &["error: unreachable", "   0: "]));
+    each("", "overflow", &[], |o| contains(&o.fails(134), &["error: call stack exhausted", "overflow"]));
+}
+
+#[test]
+fn a_timeout_ends_all() {
+    for export in ["all spin", "all wait"] {
+        each("--timeout 300ms", export, &[], |o| {
+            assert_eq!((o.code(), o.stderr.as_str()), (124, "error: timed out after 300ms\n"));
+        });
+    }
+}
+
+#[test]
+fn a_signal_ends_all() {
+    let dir = Dir::new();
+    for export in ["all spin", "all wait"] {
+        for signal in [Signal::INT, Signal::TERM] {
+            let mut child: Child = start(&mut dir.sconce(["run", "--invoke", export, PROGRAM]));
+            let mut hello = [0; 6];
+            child.stdout.as_mut().expect("a pipe").read_exact(&mut hello).expect("it says hello");
+            kill_process(Pid::from_child(&child), signal).expect("a child");
+            let outcome = finish(child);
+            assert_eq!((outcome.code(), outcome.stderr.as_str()), (1000 + signal.as_raw(), ""), "{export}");
+        }
+    }
+}
+
+#[test]
+fn what_cannot_start_threads_is_refused_before_it_runs() {
+    let dir = Dir::new();
+    let import = r#"(import "wasi" "thread-spawn" (func (param i32) (result i32)))"#;
+    dir.file("none.wat", format!(r#"(module {import} (func (export "_start")))"#));
+    contains(&dir.run("run none.wat").fails(1), &["none.wat", "no function wasi_thread_start: (i32, i32) -> ()"]);
+    dir.file("lib.wat", r#"(module (func (export "f")))"#);
+    dir.file(
+        "both.wat",
+        format!(
+            r#"(module {import} (import "lib" "f" (func)) (func (export "_start"))
+                (func (export "wasi_thread_start") (param i32 i32)))"#
+        ),
+    );
+    contains(&dir.run("run --preload lib=lib.wat both.wat").fails(1), &["cannot import \"lib\" \"f\"", "--preload"]);
+    dir.file("start.wat", format!(r#"(module {import} (func (export "f")))"#));
+    dir.file("plain.wat", r#"(module (func (export "_start")))"#);
+    contains(&dir.run("run --preload x=start.wat plain.wat").fails(1), &["only the program itself starts threads"]);
+}
+
+#[test]
+fn a_shared_memory_is_made_for_a_program_without_threads_too() {
+    let dir = Dir::new();
+    dir.file(
+        "a.wat",
+        r#"(module (import "a" "m" (memory 2 5 shared)) (func (export "f") (result i32) (memory.grow (i32.const 3))))"#,
+    );
+    assert_eq!(dir.run("run --invoke f a.wat").ok(), "2\n");
+    assert_eq!(dir.run("run --max-memory 256K --invoke f a.wat").ok(), "-1\n");
+}
