@@ -10,7 +10,7 @@ const PROGRAM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/guests/src/thr
 /// Runs an export of the program, in each bounds style and with each way to call.
 fn each(flags: &str, export: &str, args: &[&str], check: impl Fn(Outcome)) {
     let dir = Dir::new();
-    for style in ["--bounds guard --calls direct", "--bounds explicit --calls slots"] {
+    for style in ["--tier cranelift --bounds guard", "--tier cranelift --bounds explicit --calls slots", "--tier lightbeam"] {
         let mut words: Vec<&str> = ["run"].into_iter().chain(flags.split_whitespace()).chain(style.split(' ')).collect();
         words.extend(["--invoke", export, PROGRAM]);
         words.extend(args);
@@ -98,6 +98,29 @@ fn what_cannot_start_threads_is_refused_before_it_runs() {
     dir.file("start.wat", format!(r#"(module {import} (func (export "f")))"#));
     dir.file("plain.wat", r#"(module (func (export "_start")))"#);
     contains(&dir.run("run --preload x=start.wat plain.wat").fails(1), &["only the program itself starts threads"]);
+}
+
+#[test]
+fn host_calls_use_the_memory_that_is_exported_by_name() {
+    let dir = Dir::new();
+    // The first memory has other bytes at the same place; the third one is shared.
+    let text = r#"(module
+        (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+        (memory 1) (memory $second 1) (memory 1 1 shared)
+        (export "memory" (memory $second))
+        (data (i32.const 16) "wrong\n") (data (memory $second) (i32.const 16) "right\n")
+        (func (export "_start")
+            (i32.store $second (i32.const 0) (i32.const 16))
+            (i32.store $second (i32.const 4) (i32.const 6))
+            (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))))"#;
+    dir.file("a.wat", text);
+    assert_eq!(dir.run("run a.wat").ok(), "right\n");
+    let shown = dir.run("inspect a.wat").ok();
+    contains(
+        &shown,
+        &["1: 1 pages (64 KiB) at first, exported as \"memory\"", "2: 1 pages (64 KiB) at first, at most 1 (64 KiB), shared"],
+    );
+    contains(&shown, &["multi-memory", "threads"]);
 }
 
 #[test]
