@@ -223,4 +223,33 @@ def host_call(tools, options):
     return [table]
 
 
-GROUPS = {"startup": startup, "cpu": cpu, "wasi": wasi, "host-call": host_call, "compile": compile_time}
+def throw(tools, options):
+    """What a throw and its catch cost, by processor time beyond a run that throws nothing."""
+    table = Table(
+        "A throw and its catch", "ns", ["Sconce", "Wasmtime"], against=[("Sconce", "Wasmtime")],
+        note="From a function one or ten frames below the try_table; and one frame below one that catches a reference and throws it on.",
+    )
+    module = BENCH / "guests/throw.wat"
+    flags = {"Wasmtime": ["-Wexceptions=y,gc=y"], "Sconce": []}
+    # As many as take about as long.
+    counts = {"Sconce": 2_000_000, "Wasmtime": 20_000}
+    for export, label in [("one", "one frame up"), ("ten", "ten frames up"), ("rethrown", "thrown on once")]:
+        say(f"throw: {label}")
+        commands = {}
+        for runner in ["Sconce", "Wasmtime"] if tools.sconce else ["Wasmtime"]:
+            for kind, times in [("none", 0), ("all", counts[runner] // (10 if options.quick else 1))]:
+                flag = [*flags[runner], "--invoke", export]
+                commands[f"{runner} {kind}"] = wasm_command(tools, runner, module, arguments=[str(times)], flags=flag)
+        samples = interleave(runs(tools, commands), options.rounds(7))
+        values = {}
+        for runner in ["Sconce", "Wasmtime"]:
+            none, all_of_them = samples.get(f"{runner} none"), samples.get(f"{runner} all")
+            if none and all_of_them:
+                base = min(s.cpu for s in none)
+                count = counts[runner] // (10 if options.quick else 1)
+                values[runner] = [(s.cpu - base) * 1e9 / count for s in all_of_them]
+        table.add(label, values)
+    return [table]
+
+
+GROUPS = {"startup": startup, "cpu": cpu, "wasi": wasi, "host-call": host_call, "throw": throw, "compile": compile_time}

@@ -35,6 +35,10 @@ def targets(tables, geomean):
         for row, _ in table.rows:
             found.append(Target(f"host call beyond the callee, {row}, of Wasmtime's", 0.5, table.ratio(row, "Sconce", "Wasmtime"), "x"))
 
+    def throw(table):
+        for row, _ in table.rows:
+            found.append(Target(f"throw and catch, {row}, of Wasmtime's", 1.0, table.ratio(row, "Sconce", "Wasmtime"), "x"))
+
     def memory(runner, peer):
         return lambda table: found.append(Target(f"peak memory of Python, {runner}, of {peer}'s", 1.0, table.ratio("Python", runner, peer), "x"))
 
@@ -43,6 +47,7 @@ def targets(tables, geomean):
     ask("Start-up, second run", rows("start-up, cached,", "Sconce cached", "Wasmtime precompiled"))
     ask("A WASI call beyond native", calls)
     ask("A host call beyond the callee", host)
+    ask("A throw and its catch", throw)
     ask("Peak memory, compiled afresh", memory("Sconce", "Wasmtime"))
     ask("Peak memory, second run", memory("Sconce cached", "Wasmtime precompiled"))
     return found

@@ -1,7 +1,7 @@
 //! Code tables give back what was put in, and take any bytes.
 
 use sconce_environ::code_tables::{CodeTables, WasmOffsets};
-use sconce_environ::compile::{CompiledFunction, StackMap};
+use sconce_environ::compile::{CallSite, CompiledFunction, Handler, StackMap};
 use sconce_environ::trap::TrapCode;
 
 struct Random(u64);
@@ -142,4 +142,47 @@ fn any_bytes_are_looked_up_without_harm() {
     tables.functions.truncate(1);
     (tables.functions[0].start, tables.functions[0].stack_maps) = (0, 0);
     assert_eq!(tables.stack_map_at(1), None);
+}
+
+#[test]
+fn records_are_found_by_binary_search() {
+    let handler = |tag: Option<u32>, wants_exception, code_offset| Handler { tag, wants_exception, code_offset };
+    let lists = [
+        vec![handler(Some(64), false, 10), handler(Some(72), true, 11)],
+        vec![handler(Some(64), true, 12), handler(None, true, 13)],
+        vec![handler(None, false, 14)],
+        vec![],
+    ];
+    let mut one = CompiledFunction { code: vec![0x90; 1000], align: 16, ..Default::default() };
+    for n in 0..100 {
+        let handlers = lists[n as usize / 3 % lists.len()].clone();
+        one.call_sites.push(CallSite { return_offset: 5 + 7 * n, frame_size: 16 + n, vmctx: -8 - n as i32, handlers });
+        one.uninterruptible.push((10 * n, 10 * n + 3));
+    }
+    // Pushed at its place, or pushed at 0 and moved there.
+    let (mut direct, mut moved) = (CodeTables::default(), CodeTables::default());
+    let mut offsets = WasmOffsets::default();
+    for start in [100, 5000] {
+        direct.push(start, &one, &mut offsets);
+        let mut piece = CodeTables::default();
+        piece.push(0, &one, &mut offsets);
+        moved.append_records(start, &piece);
+    }
+    for tables in [&direct, &moved] {
+        for start in [100, 5000] {
+            for offset in 0..1000 {
+                let expected = one.call_sites.iter().find(|site| site.return_offset == offset);
+                let found = tables.handlers_at(start + offset);
+                assert_eq!(found.is_some(), expected.is_some(), "{offset}");
+                if let (Some(found), Some(site)) = (found, expected) {
+                    assert_eq!((found.frame_size, found.vmctx), (site.frame_size, site.vmctx));
+                    let moved = site.handlers.iter().map(|h| Handler { code_offset: h.code_offset + start, ..*h });
+                    assert!(found.eq(moved), "{offset}");
+                }
+                assert_eq!(tables.is_uninterruptible(start + offset), offset % 10 < 3, "{offset}");
+            }
+        }
+        assert!(tables.handlers_at(0).is_none() && tables.handlers_at(u32::MAX).is_none());
+        assert!(!tables.is_uninterruptible(0) && !tables.is_uninterruptible(u32::MAX));
+    }
 }

@@ -269,3 +269,32 @@ fn arbitrary_damage_is_an_error_or_a_module() {
     }
     assert!(errors > 1000, "{errors}");
 }
+
+#[test]
+fn objects_are_refused_by_name() {
+    let cases = [
+        ("(type (struct (field i32)))", "the type `(struct (field i32))`"),
+        ("(type (array i8))", "the type `(array i8)`"),
+        ("(func (param anyref))", "the type `any`"),
+        ("(table 1 eqref)", "the type `eq`"),
+        ("(global structref (ref.null struct))", "the type `struct`"),
+        ("(global externref (extern.convert_any (ref.null any)))", "the type `any`"),
+        ("(func (drop (ref.i31 (i32.const 1))))", "the operator `ref.i31`"),
+        ("(func (local (ref null array)))", "the type `array`"),
+        ("(func (drop (ref.null none)))", "the type `none`"),
+        ("(func (param funcref) (drop (ref.cast (ref func) (local.get 0))))", "the operator `ref.cast`"),
+        ("(func (param funcref) (result i32) (ref.test (ref func) (local.get 0)))", "the operator `ref.test`"),
+        ("(func (result funcref) (br_on_cast 0 funcref nullfuncref (ref.null func)))", "the operator `br_on_cast`"),
+    ];
+    for (fields, what) in cases {
+        let error = err(&wasm(&format!("(module {fields})")));
+        let DecodeError::NotEnabled { proposal, message, .. } = &error else { panic!("{fields}: {error:?}") };
+        assert_eq!((proposal.as_str(), message.as_str()), ("gc", what), "{fields}");
+    }
+    // What belongs to functions and exceptions is no object.
+    ok(&wasm(
+        "(module (rec (type $a (sub (func (param (ref $b))))) (type $b (sub (func))))
+            (type $c (sub final $b (func))) (tag) (func (param exnref) (local (ref null noexn)))
+            (func (drop (ref.null nofunc)) (drop (ref.null noextern)) (drop (select (result nullfuncref) (ref.null nofunc) (ref.null nofunc) (i32.const 0)))))",
+    ));
+}
