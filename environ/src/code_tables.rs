@@ -208,7 +208,7 @@ impl<S: Stream> Iterator for Handlers<'_, S> {
 
     fn next(&mut self) -> Option<Handler> {
         let [tag, code_offset] = record(self.table, self.next)?;
-        self.next += 1;
+        self.next = if tag & !1 == ANY_TAG { usize::MAX } else { self.next + 1 };
         if tag == NO_HANDLER {
             return None;
         }

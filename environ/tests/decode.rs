@@ -273,7 +273,7 @@ fn arbitrary_damage_is_an_error_or_a_module() {
 #[test]
 fn objects_are_refused_by_name() {
     let cases = [
-        ("(type (struct (field i32)))", "the type `(struct (field i32))`"),
+        ("(type (struct (field i32)))", "the type `(struct i32)`"),
         ("(type (array i8))", "the type `(array i8)`"),
         ("(func (param anyref))", "the type `any`"),
         ("(table 1 eqref)", "the type `eq`"),
