@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from .measure import Launcher
+from .measure import Failed, Launcher
 
 ROOT = Path(__file__).resolve().parents[2]
 BENCH = ROOT / "bench"
@@ -20,7 +20,7 @@ def sh(command, **options):
     """Runs a command that must succeed; what it prints goes to standard error."""
     command = [str(part) for part in command]
     if code := subprocess.run(command, stdin=subprocess.DEVNULL, stdout=sys.stderr, **options).returncode:
-        sys.exit(f"{shlex.join(command)[:2000]}\nended with {code}")
+        raise Failed(f"{shlex.join(command)[:2000]}\nended with {code}")
 
 
 def text(command):
