@@ -7,5 +7,6 @@ mod messages;
 mod signals;
 mod support;
 mod threads;
+mod tiers;
 mod tools;
 mod traps;

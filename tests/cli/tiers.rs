@@ -1,0 +1,67 @@
+//! Functions of both compilers call each other: one module is large enough for Lightbeam, the other is not.
+
+use crate::support::Dir;
+use std::fmt::Write;
+
+const TYPES: [&str; 5] = ["i32", "i64", "f32", "f64", "v128"];
+
+/// A constant of a type, different for each number.
+fn constant(ty: &str, n: usize) -> String {
+    match ty {
+        "v128" => format!("v128.const i64x2 {n} {}", 7 * n + 1),
+        "i64" => format!("i64.const {}", n * 4_294_967_311),
+        "i32" => format!("i32.const {n}"),
+        float => format!("{float}.const {n}.25"),
+    }
+}
+
+/// Numbers that look random.
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as usize % limit
+    }
+}
+
+/// A library of functions that return some of their arguments, and a program that calls them and looks.
+fn modules(seed: u64) -> (String, String) {
+    let mut numbers = Numbers(seed);
+    let (mut library, mut imports, mut body) = (String::new(), String::new(), String::new());
+    for f in 0..60 {
+        let params: Vec<&str> = (0..[1, 3, 6, 8, 14, 25][numbers.below(6)]).map(|_| TYPES[numbers.below(5)]).collect();
+        let results: Vec<usize> = (0..[0, 1, 2, 5, 9, 20][numbers.below(6)]).map(|_| numbers.below(params.len())).collect();
+        let types: Vec<&str> = results.iter().map(|&r| params[r]).collect();
+        let ty = format!("(param {}) (result {})", params.join(" "), types.join(" "));
+        let gets: String = results.iter().map(|r| format!("local.get {r} ")).collect();
+        writeln!(library, "(func (export \"f{f}\") {ty} {gets})").unwrap();
+        writeln!(imports, "(import \"lib\" \"f{f}\" (func $f{f} {ty}))").unwrap();
+        for (n, param) in params.iter().enumerate() {
+            write!(body, "{} ", constant(param, 100 * f + n)).unwrap();
+        }
+        writeln!(body, "call $f{f}").unwrap();
+        for &r in results.iter().rev() {
+            let differs = match params[r] {
+                "v128" => "i64x2.eq i64x2.all_true i32.eqz".into(),
+                ty => format!("{ty}.ne"),
+            };
+            writeln!(body, "{} {differs} if unreachable end", constant(params[r], 100 * f + r)).unwrap();
+        }
+    }
+    (library, format!("{imports} (func (export \"_start\") {body})"))
+}
+
+#[test]
+fn compilers_agree_on_how_functions_are_called() {
+    let padding = format!("(func {})", "nop ".repeat(1_100_000));
+    for seed in 0..3 {
+        let (library, program) = modules(seed);
+        for (in_library, in_program) in [(padding.as_str(), ""), ("", padding.as_str())] {
+            let dir = Dir::new();
+            dir.file("lib.wat", format!("(module {library} {in_library})"));
+            dir.file("main.wat", format!("(module {program} {in_program})"));
+            assert_eq!(dir.run("--cache off --preload lib=lib.wat main.wat").ok(), "", "seed {seed}");
+        }
+    }
+}
