@@ -21,6 +21,12 @@ pub(crate) enum Region {
     Results,
     /// Spilled handles.
     StackMaps,
+    /// Heads of objects in the reference heap.
+    Objects,
+    /// Where the activations table ends.
+    Activations,
+    /// Its entries.
+    ActivationEntries,
     ImportedMemories,
     ImportedGlobals,
     /// By number among the defined ones.
@@ -41,6 +47,9 @@ impl Region {
             Region::StackMaps => (3, "stack maps"),
             Region::ImportedMemories => (4, "imported memories"),
             Region::ImportedGlobals => (5, "imported globals"),
+            Region::Objects => (6, "objects"),
+            Region::Activations => (7, "activations"),
+            Region::ActivationEntries => (8, "activation entries"),
             Region::Memory(n) => (0x100 + n.min(OWN_REGIONS), "memory"),
             Region::Global(n) => (0x200 + n.min(OWN_REGIONS), "global"),
         };

@@ -18,6 +18,7 @@
 mod address;
 mod alias;
 mod atomic;
+mod barrier;
 mod builtins;
 mod bulk;
 mod call;

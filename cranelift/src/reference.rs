@@ -1,6 +1,7 @@
 //! References and tables.
 
 use crate::alias::Region;
+use crate::barrier;
 use crate::translate::Translator;
 use crate::types::clif_type;
 use cranelift_codegen::ir::condcodes::IntCC;
@@ -55,7 +56,8 @@ pub(crate) fn table_get(t: &mut Translator<'_>, table: TableIndex) {
         }
         RefKind::Handle => {
             let place = t.table_element(table, index, Bounds::of(HANDLE_SIZE));
-            t.load_trusted(I32, Region::Tables, place, 0)
+            let handle = t.load_trusted(I32, Region::Tables, place, 0);
+            barrier::read(t, handle)
         }
     };
     t.push_typed(ValType::Ref(element), value);
@@ -70,7 +72,7 @@ pub(crate) fn table_set(t: &mut Translator<'_>, table: TableIndex) {
         }
         RefKind::Handle => {
             let place = t.table_element(table, index, Bounds::of(HANDLE_SIZE));
-            t.store_trusted(Region::Tables, value, place, 0);
+            barrier::write(t, Region::Tables, value, place, 0);
         }
     }
 }

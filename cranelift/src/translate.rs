@@ -11,6 +11,7 @@ use cranelift_codegen::ir::{BlockArg, Endianness, Function, InstBuilder, MemFlag
 use cranelift_codegen::isa::TargetFrontendConfig;
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable};
 use sconce_environ::abi::results_in_buffer;
+use sconce_environ::builtin::Builtin;
 use sconce_environ::compile::{FunctionInput, Settings};
 use sconce_environ::index::MemoryIndex;
 use sconce_environ::translate::val_type;
@@ -126,6 +127,10 @@ impl<'a> Translator<'a> {
             }
         }
         control::begin_function(self, results);
+        if self.env.settings.gc_stress {
+            // Every call of wasm is a safe point: its callee makes use of it.
+            self.builtin(Builtin::Sweep, &[]);
+        }
         let reader = body.get_binary_reader_for_operators().map_err(malformed)?;
         let mut reader = OperatorsReader::new_with_allocs(reader, operators);
         while !reader.eof() {

@@ -79,7 +79,7 @@ pub(crate) fn signature(ty: &FuncType) -> Signature {
 /// The signature of a builtin's trampoline.
 pub(crate) fn builtin_signature(builtin: Builtin) -> Signature {
     let abi = |t: AbiType| match t {
-        AbiType::I32 => AbiParam::new(I32),
+        AbiType::I32 | AbiType::Ref | AbiType::Dead => AbiParam::new(I32),
         AbiType::I64 | AbiType::Ptr => AbiParam::new(I64),
     };
     let mut sig = Signature::new(CallConv::Tail);

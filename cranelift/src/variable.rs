@@ -1,9 +1,10 @@
 //! Locals and globals.
 
 use crate::alias::{self, Region};
+use crate::barrier;
 use crate::env::displacement;
 use crate::translate::Translator;
-use crate::types::clif_type;
+use crate::types::{clif_type, is_handle};
 use cranelift_codegen::ir::{Opcode, Value};
 use cranelift_frontend::Variable;
 use sconce_environ::index::*;
@@ -30,7 +31,8 @@ pub(crate) fn global_get(t: &mut Translator<'_>, global: GlobalIndex) {
     let (address, offset) = t.global_place(global);
     let value = if ty.mutable {
         let flags = alias::trusted(t.builder.func, t.global_region(global));
-        t.load_with(Opcode::Load, clif_type(ty.content), flags, address, displacement(offset))
+        let value = t.load_with(Opcode::Load, clif_type(ty.content), flags, address, displacement(offset));
+        if is_handle(ty.content) { barrier::read(t, value) } else { value }
     } else {
         t.constant(clif_type(ty.content), address, offset)
     };
@@ -41,7 +43,11 @@ pub(crate) fn global_set(t: &mut Translator<'_>, global: GlobalIndex) {
     let value = t.pop();
     let value = t.canonical(value);
     let (address, offset) = t.global_place(global);
-    t.store_trusted(t.global_region(global), value, address, offset);
+    if is_handle(t.env.module.globals[global].content) {
+        barrier::write(t, t.global_region(global), value, address, offset);
+    } else {
+        t.store_trusted(t.global_region(global), value, address, offset);
+    }
 }
 
 /// Locals were declared first, in order.

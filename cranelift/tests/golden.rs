@@ -11,7 +11,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 fn settings(bounds: BoundsStyle, calls: CallStyle) -> Settings {
-    Settings { bounds, calls, canonical_nans: false }
+    Settings { bounds, calls, canonical_nans: false, gc_stress: false }
 }
 
 const GUARD: BoundsStyle = BoundsStyle::Guard;

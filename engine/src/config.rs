@@ -39,6 +39,7 @@ pub struct Config {
     pub(crate) max_memory: Option<u64>,
     pub(crate) stack_size: usize,
     pub(crate) canonical_nans: bool,
+    pub(crate) gc_stress: bool,
     pub(crate) tier: Tier,
     pub(crate) parallel: bool,
     pub(crate) features: Features,
@@ -54,6 +55,7 @@ impl Default for Config {
             max_memory: None,
             stack_size: 1 << 20,
             canonical_nans: false,
+            gc_stress: false,
             tier: Tier::Auto,
             parallel: true,
             features: Features::default(),
@@ -107,6 +109,13 @@ impl Config {
     /// Whether every NaN that an operation produces is the canonical one.
     pub fn canonical_nans(mut self, on: bool) -> Config {
         self.canonical_nans = on;
+        self
+    }
+
+    /// Whether references are swept at every safe point (each call, each builtin, each reference that comes into a frame), with
+    /// all counts verified afterwards: finds mistakes in compiled code and in the runtime, and is slow.
+    pub fn gc_stress(mut self, on: bool) -> Config {
+        self.gc_stress = on;
         self
     }
 

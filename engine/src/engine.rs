@@ -70,7 +70,8 @@ impl Engine {
                 None => (BoundsStyle::Guard, None),
             },
         };
-        let settings = Settings { bounds, calls: config.calls, canonical_nans: config.canonical_nans };
+        let settings =
+            Settings { bounds, calls: config.calls, canonical_nans: config.canonical_nans, gc_stress: config.gc_stress };
         Ok(Engine {
             inner: Arc::new(EngineInner {
                 config: config.clone(),

@@ -84,8 +84,9 @@ impl Func {
             many.resize(count, 0u128);
             &mut many[..]
         };
+        store.runtime_mut().boundary();
         for ((value, arg), &ty) in values.iter_mut().zip(args).zip(&ty.params) {
-            *value = arg.to_raw(ty, &store)?;
+            *value = arg.to_frame(ty, &mut store)?;
         }
         // SAFETY: the arguments were checked, and the trampoline is for this type.
         unsafe { typed::call(&mut store, &entry, *self, values)? };
@@ -93,6 +94,7 @@ impl Func {
             // SAFETY: the function has written results of its type.
             *result = unsafe { Val::from_raw(*value, ty, store.runtime()) };
         }
+        store.runtime_mut().boundary();
         Ok(())
     }
 

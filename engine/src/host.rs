@@ -148,10 +148,11 @@ where
             // SAFETY: the trampoline has written arguments of these types.
             .map(|(n, &ty)| unsafe { Val::from_raw(values.add(n).read(), ty, caller.store.runtime()) })
             .collect();
+        caller.store.runtime_mut().boundary();
         let mut results: Vec<Val> = this.ty.results.iter().map(|&ty| Val::default_for(ty)).collect();
         (this.f)(caller.reborrow(), &args, &mut results).map_err(Error::into_stop)?;
         for (n, (result, &ty)) in results.iter().zip(&this.ty.results).enumerate() {
-            let raw = result.to_raw(ty, &caller.store).map_err(Error::into_stop)?;
+            let raw = result.to_frame(ty, &mut caller.store).map_err(Error::into_stop)?;
             // SAFETY: the array has a place for each result.
             unsafe { values.add(n).write(raw) };
         }
@@ -170,13 +171,13 @@ unsafe fn run<T: 'static, R: HostResult, A>(
     ctx: *mut VmHostContext,
     on_failure: A,
     call: impl FnOnce(Caller<'_, T>) -> R,
-    finish: impl FnOnce(R::Values, &rt::Store) -> Result<A, Error>,
+    finish: impl FnOnce(R::Values, &mut rt::Store) -> Result<A, Error>,
 ) -> A {
     let body = || {
         // SAFETY: as the caller promises.
         let mut caller = unsafe { Caller::<T>::from_context(ctx) };
         let values = call(caller.reborrow()).into_result().map_err(Error::into_stop)?;
-        finish(values, caller.store.runtime()).map_err(Error::into_stop)
+        finish(values, caller.store.runtime_mut()).map_err(Error::into_stop)
     };
     // SAFETY: the trampoline's context.
     unsafe { rt::host_call(ctx, on_failure, body) }
@@ -230,9 +231,11 @@ macro_rules! into_func {
                     run::<T, R, _>(
                         ctx,
                         <R::Values as WasmResults>::ZERO,
-                        |caller| {
+                        |mut caller| {
                             let f = &*(*ctx).data.cast::<Fun>();
                             $(let $name = $name::from_abi($name, caller.store.runtime());)*
+                            // The arguments are the host's own by now.
+                            caller.store.runtime_mut().boundary();
                             into_func!(@call $c f caller $($name),*)
                         },
                         |values, store| values.register(store),
@@ -257,9 +260,11 @@ macro_rules! into_func {
                     run::<T, R, _>(
                         ctx,
                         (),
-                        |caller| {
+                        |mut caller| {
                             let f = &*(*ctx).data.cast::<Fun>();
                             $(let $name = $name::from_abi($name, caller.store.runtime());)*
+                            // The arguments are the host's own by now.
+                            caller.store.runtime_mut().boundary();
                             into_func!(@call $c f caller $($name),*)
                         },
                         |values, store| values.write(store, results),
@@ -280,9 +285,11 @@ macro_rules! into_func {
                     run::<T, R, _>(
                         ctx,
                         (),
-                        |caller| {
+                        |mut caller| {
                             let f = &*(*ctx).data.cast::<Fun>();
                             $(let $name = $name::from_raw(values.add($n).read(), caller.store.runtime());)*
+                            // The arguments are the host's own by now.
+                            caller.store.runtime_mut().boundary();
                             into_func!(@call $c f caller $($name),*)
                         },
                         |results, store| results.write(store, values),

@@ -109,7 +109,9 @@ impl<T: 'static> Store<T> {
     /// As [`Store::new`].
     pub fn with_memory_limit(engine: &Engine, data: T, limit: &MemoryLimit) -> Result<Store<T>, Error> {
         let types = engine.inner.types.clone();
-        let options = rt::StoreOptions { stack_size: engine.inner.config.stack_size, memory: limit.0.clone(), types };
+        let config = &engine.inner.config;
+        let options =
+            rt::StoreOptions { stack_size: config.stack_size, memory: limit.0.clone(), types, gc_stress: config.gc_stress };
         let runtime = rt::Store::new(&engine.inner.space, options)?;
         let inner = Box::new(StoreInner { runtime, modules: HashMap::new(), data, engine: engine.clone() });
         let inner = NonNull::from(Box::leak(inner));
@@ -140,6 +142,17 @@ impl<T: 'static> Store<T> {
         // SAFETY: made by `Box::leak`, and not dropped again.
         let inner = unsafe { Box::from_raw(this.inner.as_ptr()) };
         inner.data
+    }
+
+    /// Finds out what references wasm code still holds, and drops host values that nobody refers to any more, without waiting for the
+    /// time when that would happen by itself. A reference that is the host's alone is not touched.
+    pub fn gc(&mut self) {
+        self.as_context_mut().gc();
+    }
+
+    /// What there is in the heap of references, and how often it was swept.
+    pub fn reference_stats(&self) -> crate::ReferenceStats {
+        self.as_context().runtime().heap_stats()
     }
 
     /// For stopping it from elsewhere.
@@ -226,6 +239,16 @@ impl<'a, T: 'static> StoreContextMut<'a, T> {
     pub(crate) fn runtime_mut(&mut self) -> &mut rt::Store {
         // SAFETY: borrowed exclusively.
         unsafe { &mut (*self.inner.as_ptr()).runtime }
+    }
+
+    /// As [`Store::gc`]; in a host function, what the wasm code below it holds stays alive.
+    pub fn gc(&mut self) {
+        self.runtime_mut().collect();
+    }
+
+    /// Asks for what [`Store::gc`] does at the next safe point of wasm code.
+    pub fn ask_for_gc(&mut self) {
+        self.runtime_mut().ask_for_sweep();
     }
 
     /// Notes a module before it is instantiated, so that backtraces find it.

@@ -33,13 +33,16 @@ impl<P: WasmParams, R: WasmResults> TypedFunc<P, R> {
         self.func.check(store.runtime())?;
         // Tuples are limited to as many.
         let mut values = [0u128; MAX_VALUES];
-        params.write(store.runtime(), &mut values)?;
+        store.runtime_mut().boundary();
+        params.write(store.runtime_mut(), &mut values)?;
         let count = P::TYPES.len().max(R::TYPES.len());
         // SAFETY: the type was checked when `self` was made, `write` has checked that references are this store's, and
         // the store is the function's.
         unsafe { call(&mut store, &self.entry, self.func, &mut values[..count])? };
         // SAFETY: the function has written values of these types.
-        Ok(unsafe { R::read(store.runtime(), &values) })
+        let results = unsafe { R::read(store.runtime(), &values) };
+        store.runtime_mut().boundary();
+        Ok(results)
     }
 
     /// The function itself.
@@ -72,7 +75,7 @@ pub(crate) const MAX_VALUES: usize = 16;
 ///
 /// # Safety
 /// `Abi` is how the System V convention passes a value of `TYPE`; implemented here alone.
-pub unsafe trait WasmTy: Sized + Copy + 'static {
+pub unsafe trait WasmTy: Sized + 'static {
     /// The wasm type.
     const TYPE: ValType;
     /// What is passed in a register or stack slot.
@@ -87,13 +90,13 @@ pub unsafe trait WasmTy: Sized + Copy + 'static {
     #[doc(hidden)]
     unsafe fn from_abi(abi: Self::Abi, store: &rt::Store) -> Self;
     #[doc(hidden)]
-    fn into_abi(self, store: &rt::Store) -> Result<Self::Abi, Error>;
+    fn into_abi(self, store: &mut rt::Store) -> Result<Self::Abi, Error>;
     /// # Safety
     /// As `from_abi`.
     #[doc(hidden)]
     unsafe fn from_raw(raw: u128, store: &rt::Store) -> Self;
     #[doc(hidden)]
-    fn into_raw(self, store: &rt::Store) -> Result<u128, Error>;
+    fn into_raw(self, store: &mut rt::Store) -> Result<u128, Error>;
 }
 
 macro_rules! numbers {
@@ -109,7 +112,7 @@ macro_rules! numbers {
                 abi
             }
             #[inline]
-            fn into_abi(self, _: &rt::Store) -> Result<$ty, Error> {
+            fn into_abi(self, _: &mut rt::Store) -> Result<$ty, Error> {
                 Ok(self)
             }
             #[inline]
@@ -119,7 +122,7 @@ macro_rules! numbers {
                 $from
             }
             #[inline]
-            fn into_raw(self, _: &rt::Store) -> Result<u128, Error> {
+            fn into_raw(self, _: &mut rt::Store) -> Result<u128, Error> {
                 let $v = self;
                 Ok(u128::from($to))
             }
@@ -152,7 +155,7 @@ unsafe impl WasmTy for u128 {
         unsafe { std::mem::transmute::<Vector, u128>(abi) }
     }
     #[inline]
-    fn into_abi(self, _: &rt::Store) -> Result<Vector, Error> {
+    fn into_abi(self, _: &mut rt::Store) -> Result<Vector, Error> {
         // SAFETY: any bits are a vector.
         Ok(unsafe { std::mem::transmute::<u128, Vector>(self) })
     }
@@ -161,7 +164,7 @@ unsafe impl WasmTy for u128 {
         raw
     }
     #[inline]
-    fn into_raw(self, _: &rt::Store) -> Result<u128, Error> {
+    fn into_raw(self, _: &mut rt::Store) -> Result<u128, Error> {
         Ok(self)
     }
 }
@@ -176,7 +179,7 @@ unsafe impl WasmTy for Option<Func> {
         // SAFETY: as the caller promises.
         unsafe { store.func_from_raw(abi) }.map(|handle| Func { handle })
     }
-    fn into_abi(self, store: &rt::Store) -> Result<u64, Error> {
+    fn into_abi(self, store: &mut rt::Store) -> Result<u64, Error> {
         if let Some(func) = self {
             func.check(store)?;
         }
@@ -186,7 +189,7 @@ unsafe impl WasmTy for Option<Func> {
         // SAFETY: as the caller promises.
         unsafe { Self::from_abi(raw as u64, store) }
     }
-    fn into_raw(self, store: &rt::Store) -> Result<u128, Error> {
+    fn into_raw(self, store: &mut rt::Store) -> Result<u128, Error> {
         Ok(u128::from(self.into_abi(store)?))
     }
 }
@@ -197,16 +200,21 @@ unsafe impl WasmTy for Option<ExternRef> {
     type Abi = u32;
     const ZERO: u32 = 0;
 
+    #[inline]
     unsafe fn from_abi(abi: u32, store: &rt::Store) -> Self {
         ExternRef::from_raw(abi, store)
     }
-    fn into_abi(self, store: &rt::Store) -> Result<u32, Error> {
-        self.map_or(Ok(0), |r| r.to_raw(store))
+    fn into_abi(self, store: &mut rt::Store) -> Result<u32, Error> {
+        let Some(reference) = self else { return Ok(0) };
+        let handle = reference.to_raw(store)?;
+        // Before the host's own count is given up.
+        store.enter_frame(handle);
+        Ok(handle)
     }
     unsafe fn from_raw(raw: u128, store: &rt::Store) -> Self {
         ExternRef::from_raw(raw as u32, store)
     }
-    fn into_raw(self, store: &rt::Store) -> Result<u128, Error> {
+    fn into_raw(self, store: &mut rt::Store) -> Result<u128, Error> {
         Ok(u128::from(self.into_abi(store)?))
     }
 }
@@ -219,7 +227,7 @@ pub unsafe trait WasmParams: Sized {
     /// The wasm types.
     const TYPES: &'static [ValType];
     #[doc(hidden)]
-    fn write(self, store: &rt::Store, values: &mut [u128]) -> Result<(), Error>;
+    fn write(self, store: &mut rt::Store, values: &mut [u128]) -> Result<(), Error>;
 }
 
 /// What can be a typed function's results: as [`WasmParams`].
@@ -240,18 +248,18 @@ pub unsafe trait WasmResults: Sized {
     unsafe fn read(store: &rt::Store, values: &[u128]) -> Self;
     /// The one result, or nothing; of more results, nothing.
     #[doc(hidden)]
-    fn register(self, store: &rt::Store) -> Result<Self::Abi, Error>;
+    fn register(self, store: &mut rt::Store) -> Result<Self::Abi, Error>;
     /// # Safety
     /// `area` has a place for each result.
     #[doc(hidden)]
-    unsafe fn write(self, store: &rt::Store, area: *mut u128) -> Result<(), Error>;
+    unsafe fn write(self, store: &mut rt::Store, area: *mut u128) -> Result<(), Error>;
 }
 
 // SAFETY: one value.
 unsafe impl<A: WasmTy> WasmParams for A {
     const TYPES: &'static [ValType] = &[A::TYPE];
     #[inline]
-    fn write(self, store: &rt::Store, values: &mut [u128]) -> Result<(), Error> {
+    fn write(self, store: &mut rt::Store, values: &mut [u128]) -> Result<(), Error> {
         values[0] = self.into_raw(store)?;
         Ok(())
     }
@@ -268,11 +276,11 @@ unsafe impl<A: WasmTy> WasmResults for A {
         unsafe { A::from_raw(values[0], store) }
     }
     #[inline]
-    fn register(self, store: &rt::Store) -> Result<A::Abi, Error> {
+    fn register(self, store: &mut rt::Store) -> Result<A::Abi, Error> {
         WasmTy::into_abi(self, store)
     }
     #[inline]
-    unsafe fn write(self, store: &rt::Store, area: *mut u128) -> Result<(), Error> {
+    unsafe fn write(self, store: &mut rt::Store, area: *mut u128) -> Result<(), Error> {
         let raw = self.into_raw(store)?;
         // SAFETY: as the caller promises.
         unsafe { area.write(raw) };
@@ -294,7 +302,7 @@ macro_rules! tuple {
             const TYPES: &'static [ValType] = &[$($name::TYPE,)*];
             #[inline]
             #[allow(unused_variables)]
-            fn write(self, store: &rt::Store, values: &mut [u128]) -> Result<(), Error> {
+            fn write(self, store: &mut rt::Store, values: &mut [u128]) -> Result<(), Error> {
                 $(values[$n] = self.$n.into_raw(store)?;)*
                 Ok(())
             }
@@ -313,13 +321,13 @@ macro_rules! tuple {
             }
             #[inline]
             #[allow(non_snake_case)]
-            fn register(self, store: &rt::Store) -> Result<Self::Abi, Error> {
+            fn register(self, store: &mut rt::Store) -> Result<Self::Abi, Error> {
                 let ($($name,)*) = self;
                 tuple!(@into store $($name)*)
             }
             #[inline]
             #[allow(unused_variables)]
-            unsafe fn write(self, store: &rt::Store, area: *mut u128) -> Result<(), Error> {
+            unsafe fn write(self, store: &mut rt::Store, area: *mut u128) -> Result<(), Error> {
                 // SAFETY: as the caller promises.
                 $(unsafe { area.add($n).write(self.$n.into_raw(store)?) };)*
                 Ok(())

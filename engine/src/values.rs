@@ -7,7 +7,7 @@ use sconce_environ::types::{HeapType, RefKind};
 use sconce_runtime as rt;
 
 /// A wasm value. Floats are held as bits, so that NaN payloads survive and equality is bitwise.
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Val {
     /// 32-bit integer.
     I32(i32),
@@ -97,19 +97,28 @@ impl Val {
         }
     }
 
-    /// The value for a place of type `ty`.
+    /// As [`Val::to_raw`], for an argument of wasm code, or what a host function gives it.
+    pub(crate) fn to_frame<T>(&self, ty: ValType, store: &mut StoreContextMut<'_, T>) -> Result<u128, Error> {
+        let raw = self.to_raw(ty, store)?;
+        if let Val::ExternRef(Some(_)) | Val::ExnRef(Some(_)) = self {
+            store.runtime_mut().enter_frame(raw as u32);
+        }
+        Ok(raw)
+    }
+
+    /// The value for a place of type `ty`. A reference is good as long as `self`.
     ///
     /// # Errors
     /// [`Error::Usage`] if it is not of that type, or belongs to another store.
-    pub(crate) fn to_raw<T>(self, ty: ValType, store: &StoreContextMut<'_, T>) -> Result<u128, Error> {
+    pub(crate) fn to_raw<T>(&self, ty: ValType, store: &StoreContextMut<'_, T>) -> Result<u128, Error> {
         let mismatch = || Err(Error::Usage(format!("a value of type {ty} was expected, not {self}")));
         let runtime = store.runtime();
         let raw = match (self, ty) {
             (Val::I32(v), ValType::I32) => v.cast_unsigned().into(),
             (Val::I64(v), ValType::I64) => v.cast_unsigned().into(),
-            (Val::F32(v), ValType::F32) => v.into(),
-            (Val::F64(v), ValType::F64) => v.into(),
-            (Val::V128(v), ValType::V128) => v,
+            (Val::F32(v), ValType::F32) => (*v).into(),
+            (Val::F64(v), ValType::F64) => (*v).into(),
+            (Val::V128(v), ValType::V128) => *v,
             (Val::FuncRef(None), ValType::Ref(r)) if r.nullable && r.kind() == RefKind::Func => 0,
             (Val::ExternRef(None), ValType::Ref(r)) if r.nullable && matches!(r.heap, HeapType::Extern | HeapType::NoExtern) => 0,
             (Val::ExnRef(None), ValType::Ref(r)) if r.nullable && is_exception(r.heap) => 0,

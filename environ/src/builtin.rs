@@ -18,6 +18,10 @@ pub enum AbiType {
     I64,
     /// A host pointer.
     Ptr,
+    /// A handle, 32 bits. The runtime holds a count on one that is passed until the builtin returns.
+    Ref,
+    /// The handle of an object without any count left, 32 bits.
+    Dead,
 }
 
 macro_rules! builtins {
@@ -78,11 +82,11 @@ builtins! {
     /// `table.grow` of a table of functions; entries before, or -1. `init` is a funcref record or null.
     TableGrowFunc table_grow_func(table: I32, init: Ptr, delta: I64) -> I64;
     /// `table.grow` of a table of handles.
-    TableGrowRef table_grow_ref(table: I32, init: I32, delta: I64) -> I64;
+    TableGrowRef table_grow_ref(table: I32, init: Ref, delta: I64) -> I64;
     /// `table.fill` of a table of functions.
     TableFillFunc table_fill_func(table: I32, dst: I64, value: Ptr, len: I64);
     /// `table.fill` of a table of handles.
-    TableFillRef table_fill_ref(table: I32, dst: I64, value: I32, len: I64);
+    TableFillRef table_fill_ref(table: I32, dst: I64, value: Ref, len: I64);
     /// `table.set` of a table of functions (bounds already checked by compiled code are checked again here).
     TableSetFunc table_set_func(table: I32, index: I64, value: Ptr);
     /// `table.copy`.
@@ -94,8 +98,23 @@ builtins! {
     /// `throw`: continues at a handler, or leaves wasm. `values` is an array of 16-byte places.
     Throw throw(tag: I32, values: Ptr);
     /// `throw_ref`.
-    ThrowRef throw_ref(exception: I32);
+    ThrowRef throw_ref(exception: Ref);
     /// Whether one canonical type is another or one of its subtypes (1 or 0); neither is `NO_TYPE`. For indirect calls of
     /// types that can have subtypes, where the callee's type is not the one that was named.
     IsSubtype is_subtype(sub: I32, sup: I32) -> I32;
+    /// A handle has come into a frame, and there was no room for it in the activations table: sweeps, inserts it and gives it
+    /// back, so that compiled code need not keep it across the call.
+    ActivationsInsert activations_insert(handle: Ref) -> Ref;
+    /// Compiled code has taken away the last count of an object.
+    ReleaseLast release_last(handle: Dead);
+    /// `table.get` of a table of handles, for a compiler that leaves all of it to the runtime; the next three as well.
+    TableGetRef table_get_ref(table: I32, index: I64) -> Ref;
+    /// `table.set` of a table of handles.
+    TableSetRef table_set_ref(table: I32, index: I64, value: Ref);
+    /// `global.get` of a handle.
+    GlobalGetRef global_get_ref(global: I32) -> Ref;
+    /// `global.set` of a handle.
+    GlobalSetRef global_set_ref(global: I32, value: Ref);
+    /// A safe point of code that was compiled to be swept at every safe point ([`crate::compile::Settings::gc_stress`]).
+    Sweep sweep();
 }

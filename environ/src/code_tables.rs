@@ -283,21 +283,19 @@ impl<S: Stream> CodeTables<S> {
     pub fn stack_map_at(&self, return_offset: u32) -> Option<StackMap> {
         // A call that never returns may be the last instruction: its return address is the function's end.
         let func = self.function_at(return_offset.checked_sub(1)?)?;
-        let mut run = Reader(self.run(&self.stack_maps, func, |f| f.stack_maps)?);
-        let start = self.functions[func.as_u32() as usize].start;
-        let mut at = start;
-        while at <= return_offset {
-            at = at.checked_add(run.u32()?)?;
-            let count = run.u32()?;
-            let mut slots = Vec::new();
-            for _ in 0..count {
-                slots.push(i32::try_from(run.i64()?).ok()?);
-            }
-            if at == return_offset {
-                return Some(StackMap { return_offset: at - start, slots });
-            }
-        }
-        None
+        let wanted = return_offset - self.functions[func.as_u32() as usize].start;
+        self.stack_maps_of(func).find(|map| map.return_offset >= wanted).filter(|map| map.return_offset == wanted)
+    }
+
+    /// A function's stack maps, by increasing return offset. Who wants more than one decodes them once.
+    pub fn stack_maps_of(&self, func: DefinedFuncIndex) -> impl Iterator<Item = StackMap> {
+        let mut run = Reader(self.run(&self.stack_maps, func, |f| f.stack_maps).unwrap_or_default());
+        let mut return_offset = 0u32;
+        std::iter::from_fn(move || {
+            return_offset = return_offset.checked_add(run.u32()?)?;
+            let slots = (0..run.u32()?).map(|_| i32::try_from(run.i64()?).ok()).collect::<Option<_>>()?;
+            Some(StackMap { return_offset, slots })
+        })
     }
 
     /// The wasm offset of the operator that the instruction at this offset of text belongs to.

@@ -32,6 +32,8 @@ pub struct Settings {
     pub calls: CallStyle,
     /// Whether every NaN that an operation produces is the canonical one.
     pub canonical_nans: bool,
+    /// Whether each function begins with a call of [`crate::builtin::Builtin::Sweep`]: for tests of stack maps and barriers.
+    pub gc_stress: bool,
 }
 
 /// Bytes of address space behind a guard-style 32-bit memory: its 4 GiB and this guard, so that `base + u32 + disp31` and

@@ -30,6 +30,15 @@ impl VmLayout {
     /// `VmContext::builtins`.
     pub const BUILTINS: u32 = offset_of!(VmContext, builtins) as u32;
 
+    /// `VmStoreContext::activations_next`, in the store's context; the next ones as well.
+    pub const ACTIVATIONS_NEXT: u32 = offset_of!(VmStoreContext, activations_next) as u32;
+    /// `VmStoreContext::activations_end`.
+    pub const ACTIVATIONS_END: u32 = offset_of!(VmStoreContext, activations_end) as u32;
+    /// `VmStoreContext::cage_base`.
+    pub const CAGE_BASE: u32 = offset_of!(VmStoreContext, cage_base) as u32;
+    /// `VmStoreContext::cage_length`.
+    pub const CAGE_LENGTH: u32 = offset_of!(VmStoreContext, cage_length) as u32;
+
     /// The layout for a module.
     pub fn new(module: &Module) -> VmLayout {
         let mut at = size_of::<VmContext>() as u32;

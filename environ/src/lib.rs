@@ -12,6 +12,7 @@ pub mod compile;
 pub mod const_expr;
 pub mod decode;
 pub mod features;
+pub mod heap;
 pub mod index;
 pub mod layout;
 pub mod meaning;

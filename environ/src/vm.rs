@@ -1,8 +1,8 @@
 //! The structures that compiled code reads and writes: `#[repr(C)]`, so that `offset_of!` serves both compilers.
 //!
 //! Invariants, from the guest's side of the wall:
-//! - Compiled code writes only globals, handle-table elements and what x64's trampolines write (`exit_fp`); everything
-//!   else is written by the runtime alone.
+//! - Compiled code writes only globals, handle-table elements, the activations table with its `activations_next`, the counts of
+//!   objects, and what x64's trampolines write (`exit_fp`); everything else is written by the runtime alone.
 //! - No pointer here is ever visible to the guest as a number.
 
 use std::ffi::c_void;
@@ -83,6 +83,18 @@ pub struct VmStoreContext {
     pub handler_payload: *const u128,
     /// The exception as a handle, or 0.
     pub handler_exception: u64,
+    /// Where the next handle of the activations table goes. Compiled code stores there and moves it on by four bytes; when it
+    /// equals `activations_end`, it calls [`crate::builtin::Builtin::ActivationsInsert`] instead.
+    pub activations_next: *mut u32,
+    /// The end of the room that compiled code may fill.
+    pub activations_end: *mut u32,
+    /// Boundaries between wasm and the host sweep when `activations_next` has come this far.
+    pub activations_threshold: *mut u32,
+    /// The cage of the reference heap: handles are offsets from here. Never changes.
+    pub cage_base: *mut u8,
+    /// Bytes of the cage from which handles may be: never changes. Code in guard style relies on
+    /// [`crate::heap::CAGE_BYTES`].
+    pub cage_length: usize,
 }
 
 /// Bits of [`VmStoreContext::pending`].

@@ -12,9 +12,6 @@ use sconce_x64::asm::Gpr;
 use sconce_x64::encode::{Addr, Alu, Cond, Shift, Size};
 use std::mem::offset_of;
 
-/// Bytes of a handle in a table.
-const HANDLE_SIZE: usize = 4;
-
 pub(crate) fn ref_null(c: &mut Codegen<'_>, heap: HeapType) {
     c.push(Value::Const(Ty::of(ValType::Ref(RefType { nullable: true, heap })), 0));
 }
@@ -53,33 +50,21 @@ pub(crate) fn ref_func(c: &mut Codegen<'_>, func: FuncIndex) {
 }
 
 pub(crate) fn table_get(c: &mut Codegen<'_>, table: TableIndex) {
-    let index = c.pop();
     match c.element_kind(table) {
         RefKind::Func => {
+            let index = c.pop();
             let r = c.table_element(table, index, size_of::<VmTableEntry>(), TrapCode::TableOutOfBounds);
             c.e.load(Size::S64, r, Addr::new(r, offset_of!(VmTableEntry, funcref) as i32));
             c.push_gpr(Ty::I64, r);
         }
-        RefKind::Handle => {
-            let r = c.table_element(table, index, HANDLE_SIZE, TrapCode::TableOutOfBounds);
-            c.e.load(Size::S32, r, Addr::new(r, 0));
-            c.push_gpr(Ty::Handle, r);
-        }
+        RefKind::Handle => c.builtin(Builtin::TableGetRef, &[table.as_u32()], 1, Some(Ty::Handle)),
     }
 }
 
 pub(crate) fn table_set(c: &mut Codegen<'_>, table: TableIndex) {
     match c.element_kind(table) {
         RefKind::Func => c.builtin(Builtin::TableSetFunc, &[table.as_u32()], 2, None),
-        RefKind::Handle => {
-            let value = c.pop();
-            let value = Value::Gpr(Ty::Handle, c.gpr(value));
-            let index = c.pop();
-            let r = c.table_element(table, index, HANDLE_SIZE, TrapCode::TableOutOfBounds);
-            c.store_value(Addr::new(r, 0), value);
-            c.free_gpr(r);
-            c.release(value);
-        }
+        RefKind::Handle => c.builtin(Builtin::TableSetRef, &[table.as_u32()], 2, None),
     }
 }
 

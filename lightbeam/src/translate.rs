@@ -7,6 +7,7 @@ use crate::frame::Saved;
 use crate::summary::Summarizer;
 use crate::unreachable::Unreachable;
 use crate::value::{Ty, Types};
+use sconce_environ::builtin::Builtin;
 use sconce_environ::compile::{CompiledFunction, FunctionInput, Settings};
 use sconce_environ::translate::val_type;
 use sconce_environ::visit::{Visitor, visit_body};
@@ -43,6 +44,9 @@ pub(crate) fn translate(
     let mut summarizer = Summarizer::new(input.module, std::mem::take(&mut allocations.summary), buffers.locals.len());
     visit_body(&mut operators, &mut summarizer, |_, _| {}).map_err(malformed)?;
     let mut summary = summarizer.summary;
+    // A function that is swept at its beginning is no leaf.
+    summary.calls |= settings.gc_stress;
+    summary.context |= settings.gc_stress;
     summary.vectors |= buffers.locals.iter().any(|l| l.ty == Ty::V128);
 
     let mut c = Codegen {
@@ -100,6 +104,9 @@ pub(crate) fn translate(
     c.wasm_offsets.push((0, u32::MAX));
     c.prologue(ty);
     control::begin_function(&mut c, Types::Many(&ty.results));
+    if settings.gc_stress {
+        c.builtin(Builtin::Sweep, &[], 0, None);
+    }
     let mut operators = OperatorsReader::new_with_allocs(reader, operators.into_allocations());
     let start = input.body_offset;
     while !operators.eof() {

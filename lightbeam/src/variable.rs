@@ -2,6 +2,7 @@
 
 use crate::codegen::{Codegen, UNPINNED, VMCTX};
 use crate::value::{Ty, Value};
+use sconce_environ::builtin::Builtin;
 use sconce_environ::index::*;
 use sconce_environ::layout::Place;
 use sconce_x64::asm::{Gpr, Xmm};
@@ -36,7 +37,10 @@ pub(crate) fn local_tee(c: &mut Codegen<'_>, local: LocalIndex) {
 
 pub(crate) fn global_get(c: &mut Codegen<'_>, global: GlobalIndex) {
     let ty = Ty::of(c.module.globals[global].content);
-    if ty.is_int() {
+    if ty == Ty::Handle && c.module.globals[global].mutable {
+        // What an immutable one holds lives as long as the store.
+        c.builtin(Builtin::GlobalGetRef, &[global.as_u32()], 0, Some(ty));
+    } else if ty.is_int() {
         let r = c.alloc_gpr();
         let from = c.place(c.layout.global(global));
         c.e.load(ty.size(), r, from);
@@ -50,6 +54,9 @@ pub(crate) fn global_get(c: &mut Codegen<'_>, global: GlobalIndex) {
 }
 
 pub(crate) fn global_set(c: &mut Codegen<'_>, global: GlobalIndex) {
+    if Ty::of(c.module.globals[global].content) == Ty::Handle {
+        return c.builtin(Builtin::GlobalSetRef, &[global.as_u32()], 1, None);
+    }
     let value = c.pop();
     match c.layout.global(global) {
         Place::Inline(at) => c.store_value(Addr::new(VMCTX, at as i32), value),

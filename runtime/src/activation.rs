@@ -63,6 +63,11 @@ impl Shared {
             handler_fp: null_mut(),
             handler_payload: null(),
             handler_exception: 0,
+            activations_next: null_mut(),
+            activations_end: null_mut(),
+            activations_threshold: null_mut(),
+            cage_base: null_mut(),
+            cage_length: 0,
         };
         Arc::new(Shared {
             vm: UnsafeCell::new(vm),

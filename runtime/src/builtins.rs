@@ -5,6 +5,7 @@
 
 use crate::activation::Shared;
 use crate::enter::{Stop, guarded};
+use crate::heap::{Heap, Occasion};
 use crate::instance::{Instance, init_table};
 use crate::shared::Waited;
 use crate::store::Store;
@@ -12,9 +13,10 @@ use crate::table::Table;
 use sconce_environ::index::{DataIndex, ElemIndex, TypeId};
 use sconce_environ::ops::IntWidth;
 use sconce_environ::trap::TrapCode;
-use sconce_environ::vm::{VmContext, VmFuncRef};
+use sconce_environ::vm::{VmContext, VmFuncRef, pending};
 use std::ptr;
 use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 
 /// Bytes that are moved between two looks at the interrupt flag: about a millisecond where pages are touched first.
 const CHUNK: usize = 1 << 20;
@@ -24,6 +26,33 @@ macro_rules! abi {
     (I32) => { u32 };
     (I64) => { u64 };
     (Ptr) => { *const VmFuncRef };
+    (Ref) => { u32 };
+    (Dead) => {
+        u32
+    };
+}
+
+/// The reference among a row's arguments that an argument is.
+macro_rules! reference {
+    (Ref $arg:ident) => {
+        Some($arg)
+    };
+    ($ty:ident $arg:ident) => {
+        None
+    };
+}
+
+/// Whether an argument leads to what nobody holds for the moment: the values of an exception, an object that is dying.
+macro_rules! is_loose {
+    (Ptr) => {
+        true
+    };
+    (Dead) => {
+        true
+    };
+    ($ty:ident) => {
+        false
+    };
 }
 
 /// An `extern "C"` function for each row, and the table of their addresses.
@@ -32,9 +61,15 @@ macro_rules! table {
         mod shims {
             use super::*;
             $(pub(super) unsafe extern "C" fn $name(vmctx: *mut VmContext, $($arg: abi!($ty)),*) $(-> abi!($ret))? {
+                let references: &[Option<u32>] = &[$(reference!($ty $arg)),*];
                 // SAFETY: compiled code passes the context of the instance that it belongs to, and the trampoline has left
                 // wasm properly.
-                unsafe { guarded((*vmctx).store, Default::default(), || super::$name(&mut Caller::new(vmctx), $($arg),*)) }
+                unsafe {
+                    let held = before(vmctx, references, !(false $(|| is_loose!($ty))*));
+                    let result = guarded((*vmctx).store, Default::default(), || super::$name(&mut Caller::new(vmctx), $($arg),*));
+                    after(vmctx, held);
+                    result
+                }
             })*
         }
 
@@ -45,6 +80,57 @@ macro_rules! table {
     };
 }
 sconce_environ::for_each_builtin!(table);
+
+/// What precedes every builtin: it holds a count on each reference that it was passed. Gives how many there are.
+///
+/// # Safety
+/// As for [`Caller::new`].
+#[inline]
+unsafe fn before(vmctx: *mut VmContext, references: &[Option<u32>], safe_point: bool) -> usize {
+    // SAFETY: the caller's promise.
+    let store = unsafe { Store::from_vm((*vmctx).store) };
+    let mut held = 0;
+    for &handle in references.iter().flatten() {
+        store.heap.hold_argument(handle);
+        held += 1;
+    }
+    if store.heap.stress && safe_point {
+        // SAFETY: the caller's promise.
+        unsafe {
+            guarded((*vmctx).store, (), || {
+                store.sweep(Occasion::Asked);
+                Ok(())
+            })
+        };
+    }
+    held
+}
+
+/// What follows every builtin: its references are given up, and host values that died are dropped, now that the operation is
+/// complete.
+///
+/// # Safety
+/// As for [`Caller::new`].
+#[inline]
+unsafe fn after(vmctx: *mut VmContext, held: usize) {
+    // SAFETY: the caller's promise.
+    let store = unsafe { Store::from_vm((*vmctx).store) };
+    if held > 0 {
+        store.heap.release_arguments(held);
+    }
+    store.heap.bury();
+    // Not between a throw and its handler, which is still to load the exception's values.
+    if store.heap.has_garbage() && store.shared.pending().load(Ordering::Relaxed) & pending::HANDLER == 0 {
+        // A drop may panic.
+        // SAFETY: the caller's promise.
+        unsafe {
+            guarded((*vmctx).store, (), || {
+                store.settle();
+                Ok(())
+            })
+        };
+    }
+}
 
 /// Who called.
 struct Caller<'a> {
@@ -64,9 +150,9 @@ impl Caller<'_> {
         self.instance.memories[index as usize]
     }
 
-    fn table(&mut self, index: u32) -> &mut Table {
+    fn table(&mut self, index: u32) -> (&mut Table, &mut Heap) {
         let n = self.instance.tables[index as usize];
-        &mut self.store.tables[n as usize]
+        (&mut self.store.tables[n as usize], &mut self.store.heap)
     }
 
     /// Address of a range of a memory.
@@ -195,30 +281,33 @@ fn table_grow_ref(c: &mut Caller<'_>, table: u32, init: u32, delta: u64) -> Resu
 /// `init` is a reference of the store and of the element type.
 unsafe fn table_grow(c: &mut Caller<'_>, table: u32, init: u128, delta: u64) -> u64 {
     let n = c.instance.tables[table as usize] as usize;
-    let Store { tables, budget, .. } = &mut *c.store;
+    let Store { tables, budget, heap, .. } = &mut *c.store;
     // SAFETY: the caller's promise.
-    unsafe { tables[n].grow(delta, init, budget) }.unwrap_or(u64::MAX)
+    unsafe { tables[n].grow(delta, init, budget, heap) }.unwrap_or(u64::MAX)
 }
 
 fn table_fill_func(c: &mut Caller<'_>, table: u32, dst: u64, value: *const VmFuncRef, len: u64) -> Result<(), Stop> {
+    let (table, heap) = c.table(table);
     // SAFETY: as above.
-    unsafe { c.table(table).fill(dst, raw(value), len) }.map_err(|_| TABLE_TRAP)
+    unsafe { table.fill(dst, raw(value), len, heap) }.map_err(|_| TABLE_TRAP)
 }
 
 fn table_fill_ref(c: &mut Caller<'_>, table: u32, dst: u64, value: u32, len: u64) -> Result<(), Stop> {
+    let (table, heap) = c.table(table);
     // SAFETY: as above.
-    unsafe { c.table(table).fill(dst, value.into(), len) }.map_err(|_| TABLE_TRAP)
+    unsafe { table.fill(dst, value.into(), len, heap) }.map_err(|_| TABLE_TRAP)
 }
 
 fn table_set_func(c: &mut Caller<'_>, table: u32, index: u64, value: *const VmFuncRef) -> Result<(), Stop> {
+    let (table, heap) = c.table(table);
     // SAFETY: as above.
-    unsafe { c.table(table).set(index, raw(value)) }.map_err(|_| TABLE_TRAP)
+    unsafe { table.set(index, raw(value), heap) }.map_err(|_| TABLE_TRAP)
 }
 
 fn table_copy(c: &mut Caller<'_>, dst_table: u32, src_table: u32, dst: u64, src: u64, len: u64) -> Result<(), Stop> {
-    let (to, from): (*mut Table, *const Table) = (c.table(dst_table), c.table(src_table));
+    let (to, from): (*mut Table, *const Table) = (c.table(dst_table).0, c.table(src_table).0);
     // SAFETY: tables of this store; validation has checked that the element types match.
-    unsafe { Table::copy(to, from, dst, src, len) }.map_err(|_| TABLE_TRAP)
+    unsafe { Table::copy(to, from, dst, src, len, &mut c.store.heap) }.map_err(|_| TABLE_TRAP)
 }
 
 fn table_init(c: &mut Caller<'_>, table: u32, elem: u32, dst: u64, src: u32, len: u32) -> Result<(), Stop> {
@@ -247,4 +336,43 @@ fn is_subtype(c: &mut Caller<'_>, sub: u32, sup: u32) -> Result<u32, Stop> {
     // A panic while types were added leaves whole ones behind.
     let types = c.store.types.read().unwrap_or_else(PoisonError::into_inner);
     Ok(types.is_subtype(TypeId::from_u32(sub), TypeId::from_u32(sup)).into())
+}
+
+fn activations_insert(c: &mut Caller<'_>, handle: u32) -> Result<u32, Stop> {
+    c.store.sweep(Occasion::Full);
+    c.store.heap.enter_frame(handle);
+    Ok(handle)
+}
+
+fn release_last(c: &mut Caller<'_>, handle: u32) -> Result<(), Stop> {
+    c.store.heap.released_last(handle);
+    Ok(())
+}
+
+fn sweep(c: &mut Caller<'_>) -> Result<(), Stop> {
+    c.store.sweep(Occasion::Asked);
+    Ok(())
+}
+
+fn table_get_ref(c: &mut Caller<'_>, table: u32, index: u64) -> Result<u32, Stop> {
+    let handle = c.table(table).0.get(index).map_err(|_| TABLE_TRAP)? as u32;
+    c.store.heap.enter_frame(handle);
+    Ok(handle)
+}
+
+fn table_set_ref(c: &mut Caller<'_>, table: u32, index: u64, value: u32) -> Result<(), Stop> {
+    let (table, heap) = c.table(table);
+    // SAFETY: as above.
+    unsafe { table.set(index, value.into(), heap) }.map_err(|_| TABLE_TRAP)
+}
+
+fn global_get_ref(c: &mut Caller<'_>, global: u32) -> Result<u32, Stop> {
+    let handle = c.store.globals[c.instance.globals[global as usize] as usize].get() as u32;
+    c.store.heap.enter_frame(handle);
+    Ok(handle)
+}
+
+fn global_set_ref(c: &mut Caller<'_>, global: u32, value: u32) -> Result<(), Stop> {
+    c.store.globals[c.instance.globals[global as usize] as usize].set(value.into(), &mut c.store.heap);
+    Ok(())
 }

@@ -34,9 +34,12 @@ pub enum ResourceError {
         /// The limit.
         limit: u64,
     },
-    /// The store's table of host values is full.
-    #[error("a store holds at most 2^31 - 1 host references")]
+    /// The store's reference heap is full.
+    #[error("the store's reference heap is full")]
     TooManyReferences,
+    /// The address space for references is smaller than what code in guard style relies on.
+    #[error("address space for references is short: code must be compiled with explicit bounds checks (--bounds explicit)")]
+    ShortCage,
     /// The operating system refused.
     #[error("{what}: {source}")]
     Os {

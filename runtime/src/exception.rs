@@ -9,14 +9,20 @@
 //!
 //! An exception that no handler wants as a reference is no object: its values are copied once, from where `throw` put them to
 //! [`Store::payload`], from where the handler loads them.
+//!
+//! References among the values are in the activations table from before the search until the handler runs: what wasm throws is
+//! there already, the rest is inserted. No sweep happens in between, so a pending exception keeps what it carries.
 
 use crate::activation::Shared;
 use crate::backtrace;
 use crate::enter::Stop;
 use crate::error::ResourceError;
 use crate::handle::{StoreId, TagHandle};
+use crate::heap::HostRef;
 use crate::store::Store;
 use sconce_environ::index::TypeId;
+use sconce_environ::trap::TrapCode;
+use sconce_environ::types::{RefKind, ValType};
 use sconce_environ::vm::{VmStoreContext, VmTag, pending};
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
@@ -30,6 +36,8 @@ pub(crate) struct Tag {
     pub type_id: TypeId,
     /// How many values there are.
     pub count: usize,
+    /// Which of them are handles: the heap's number for that.
+    pub shape: u32,
 }
 
 /// A thrown exception in the hands of the host.
@@ -40,6 +48,8 @@ pub struct Exception {
     pub(crate) tag: u32,
     /// Raw values.
     pub(crate) values: Box<[u128]>,
+    /// Keeps the references among them alive.
+    _held: Box<[HostRef]>,
 }
 
 impl Exception {
@@ -116,9 +126,12 @@ impl Store {
     pub fn new_tag(&mut self, type_id: TypeId) -> Result<TagHandle, ResourceError> {
         let index = u32::try_from(self.tags.len()).map_err(|_| ResourceError::TooManyReferences)?;
         let types = self.types.read().unwrap_or_else(PoisonError::into_inner);
-        let count = types.func_type(type_id).params.len();
+        let params = &types.func_type(type_id).params;
+        let count = params.len();
+        let is_handle = |ty: &ValType<TypeId>| matches!(ty, ValType::Ref(r) if r.kind() == RefKind::Handle);
+        let shape = self.heap.add_shape((0..count).filter(|&i| is_handle(&params[i])));
         drop(types);
-        self.tags.push(Tag { vm: Box::new(VmTag { type_id: type_id.as_u32(), index }), type_id, count });
+        self.tags.push(Tag { vm: Box::new(VmTag { type_id: type_id.as_u32(), index }), type_id, count, shape });
         Ok(TagHandle { store: self.id(), index })
     }
 
@@ -138,25 +151,36 @@ impl Store {
     pub unsafe fn new_exception(&self, tag: TagHandle, values: Box<[u128]>) -> Exception {
         self.id().check(tag.store);
         assert_eq!(values.len(), self.tags[tag.index as usize].count, "a value for each of the tag's");
-        Exception { store: tag.store, tag: tag.index, values }
+        self.exception_of(tag.index, values)
+    }
+
+    /// An exception in the host's hands.
+    fn exception_of(&self, tag: u32, values: Box<[u128]>) -> Exception {
+        let handles = self.heap.handles_in(self.tags[tag as usize].shape, &values);
+        let held = handles.into_iter().filter_map(|handle| self.hold(handle)).collect();
+        Exception { store: self.id(), tag, values, _held: held }
     }
 
     /// The exception that a handle names; `None` for null and for what is no handle of one.
-    pub fn exception(&self, handle: u32) -> Option<&Exception> {
-        let i = (handle / 2).checked_sub(1).filter(|_| handle.is_multiple_of(2))?;
-        self.exceptions.get(i as usize)
+    pub fn exception(&self, handle: u32) -> Option<Exception> {
+        let (tag, values) = self.heap.exception(handle)?;
+        Some(self.exception_of(tag, values.into()))
     }
 
-    /// A reference to an exception: its handle, never 0.
+    /// A reference to an exception.
     ///
     /// # Errors
-    /// If there are 2^31 - 1 already.
-    pub fn new_exnref(&mut self, exception: Exception) -> Result<u32, ResourceError> {
+    /// If the heap is full.
+    pub fn new_exnref(&mut self, exception: &Exception) -> Result<HostRef, ResourceError> {
         self.id().check(exception.store);
-        let n = u32::try_from(self.exceptions.len() + 1).ok().and_then(|n| n.checked_mul(2));
-        let handle = n.ok_or(ResourceError::TooManyReferences)?;
-        self.exceptions.push(exception);
-        Ok(handle)
+        self.heap.settle_host();
+        let handle = self.make_exception(exception.tag, &exception.values)?;
+        Ok(self.heap.hold(handle))
+    }
+
+    fn make_exception(&mut self, tag: u32, values: &[u128]) -> Result<u32, ResourceError> {
+        let Tag { type_id, shape, .. } = self.tags[tag as usize];
+        self.heap.new_exception(tag, type_id.as_u32(), shape, values)
     }
 
     /// Makes wasm continue at the handler of an exception with this tag and the values in `payload`, when the running builtin or
@@ -170,11 +194,17 @@ impl Store {
         let exception = match exception {
             Some(exception) => exception,
             None if handler.wants_exception => {
-                let values = self.payload.as_slice().into();
-                self.new_exnref(Exception { store: self.id(), tag, values })?
+                let values = std::mem::take(&mut self.payload);
+                let made = self.make_exception(tag, &values);
+                self.payload = values;
+                made?
             }
             None => 0,
         };
+        self.heap.enter_frame(exception);
+        for handle in self.heap.handles_in(self.tags[tag as usize].shape, &self.payload) {
+            self.heap.enter_frame(handle);
+        }
         // SAFETY: as above; the trampoline reads the fields next.
         unsafe {
             (*vm).handler = handler.pc as *const _;
@@ -192,7 +222,7 @@ impl Store {
         match self.catch(tag, exception).map_err(Stop::Resource)? {
             true => Ok(()),
             false => {
-                let exception = Exception { store: self.id(), tag, values: self.payload.as_slice().into() };
+                let exception = self.exception_of(tag, self.payload.as_slice().into());
                 Err(Stop::Exception { exception, note: None })
             }
         }
@@ -213,8 +243,10 @@ impl Store {
 
     /// `throw_ref` of a handle that is not null.
     pub(crate) fn throw_ref(&mut self, handle: u32) -> Result<(), Stop> {
-        let i = (handle / 2).wrapping_sub(1) as usize;
-        let Exception { tag, ref values, .. } = self.exceptions[i];
+        // Validation has seen to it that it is one.
+        let Some((tag, values)) = self.heap.exception(handle) else {
+            return Err(Stop::Trap(TrapCode::NullExceptionReference));
+        };
         self.payload.clear();
         self.payload.extend_from_slice(values);
         self.throw_payload(tag, Some(handle))

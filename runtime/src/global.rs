@@ -1,5 +1,6 @@
 //! Globals: 16 bytes each, in their instance's context or, if the host made them, in a box.
 
+use crate::heap::Heap;
 use sconce_environ::index::TypeId;
 use sconce_environ::types::{GlobalType, RefKind, ValType};
 use sconce_environ::vm::VmGlobal;
@@ -20,10 +21,16 @@ impl Global {
         raw & mask(&self.ty.content)
     }
 
-    /// Replaces its value.
-    pub(crate) fn set(&self, value: u128) {
-        // SAFETY: as in `get`.
-        unsafe { (*self.vm).bytes = (value & mask(&self.ty.content)).to_le_bytes() };
+    /// Replaces its value. The old one may leave a dead object behind: see [`Heap::bury`].
+    pub(crate) fn set(&self, value: u128, heap: &mut Heap) {
+        let value = value & mask(&self.ty.content);
+        // SAFETY: as in `get`; a handle stands in the low bytes, and the others are zero.
+        unsafe {
+            match self.ty.content {
+                ValType::Ref(r) if r.kind() == RefKind::Handle => heap.write(self.vm.cast(), value as u32),
+                _ => (*self.vm).bytes = value.to_le_bytes(),
+            }
+        }
     }
 }
 

@@ -13,12 +13,13 @@ use crate::module::LoadedModule;
 use crate::shared::SharedMemory;
 use crate::store::Store;
 use crate::table::Table;
+use sconce_environ::compile::BoundsStyle;
 use sconce_environ::const_expr::{self, ConstContext};
 use sconce_environ::index::*;
 use sconce_environ::layout::Place;
-use sconce_environ::module::{ConstExpr, ElementItems, EntityIndex, SegmentMode};
+use sconce_environ::module::{CompositeType, ConstExpr, ElementItems, EntityIndex, Module, SegmentMode};
 use sconce_environ::trap::TrapCode;
-use sconce_environ::types::RefKind;
+use sconce_environ::types::{RefKind, ValType};
 use sconce_environ::vm::*;
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::ffi::c_void;
@@ -98,6 +99,17 @@ impl Instance {
     }
 }
 
+/// Whether references other than to functions can come into a module's code.
+fn handles_references(module: &Module) -> bool {
+    let is_handle = |ty: &ValType| matches!(ty, ValType::Ref(r) if r.kind() == RefKind::Handle);
+    module.tables.values().any(|t| t.element.kind() == RefKind::Handle)
+        || module.globals.values().any(|g| is_handle(&g.content))
+        || module.types.values().any(|ty| {
+            let CompositeType::Func(f) = &ty.composite;
+            f.params.iter().chain(&f.results).any(is_handle)
+        })
+}
+
 /// Makes an instance; see [`Store::instantiate`].
 ///
 /// # Safety
@@ -109,6 +121,9 @@ pub(crate) unsafe fn instantiate(
 ) -> Result<u32, InstantiateError> {
     let m = module.module();
     assert_eq!(imports.len(), m.imports.len(), "an item for each import");
+    if module.bounds() == BoundsStyle::Guard && !store.heap.cage.is_whole() && handles_references(m) {
+        return Err(ResourceError::ShortCage.into());
+    }
     let context = Context::new(module.layout().size());
     let mut instance = Box::new(Instance {
         module: module.clone(),
@@ -281,7 +296,7 @@ unsafe fn define_tables(store: &mut Store, instance: &mut Instance) -> Result<()
         let vm = instance.field::<VmTable>(inline(module.layout().table(i)));
         // Initial values may name functions and globals: they come when those are there.
         // SAFETY: the context outlives the table; null belongs to every type until then.
-        let table = unsafe { Table::new(module.table_type(i), 0, vm, &mut store.budget)? };
+        let table = unsafe { Table::new(module.table_type(i), 0, vm, &mut store.budget, &mut store.heap)? };
         instance.tables.push(store.tables.len() as u32);
         store.tables.push(table);
     }
@@ -319,7 +334,7 @@ unsafe fn define_globals(store: &mut Store, instance: &mut Instance) {
         let i = module.module().global_index(d);
         let vm = instance.field::<VmGlobal>(inline(module.layout().global(i)));
         let global = Global { ty: module.global_type(i), vm };
-        global.set(evaluate(init, instance, &store.globals));
+        global.set(evaluate(init, instance, &store.globals), &mut store.heap);
         instance.globals.push(store.globals.len() as u32);
         store.globals.push(global);
     }
@@ -332,7 +347,7 @@ unsafe fn initialise_tables(store: &mut Store, instance: &Instance) {
         let value = evaluate(init, instance, &store.globals);
         let table = &mut store.tables[instance.tables[module.module().table_index(d).as_u32() as usize] as usize];
         // SAFETY: validation has checked the value's type; the whole table is inside the table.
-        let _ = unsafe { table.fill(0, value, table.len()) };
+        let _ = unsafe { table.fill(0, value, table.len(), &mut store.heap) };
     }
 }
 
@@ -409,7 +424,7 @@ pub(crate) unsafe fn init_table(
         };
         debug_assert!(segment.ty.kind() == RefKind::Handle || store.tables[table as usize].kind() == RefKind::Func);
         // SAFETY: the caller's promise; records and handles are this store's.
-        unsafe { store.tables[table as usize].set(dst + i, value) }.map_err(|_| TrapCode::TableOutOfBounds)?;
+        unsafe { store.tables[table as usize].set(dst + i, value, &mut store.heap) }.map_err(|_| TrapCode::TableOutOfBounds)?;
     }
     Ok(())
 }

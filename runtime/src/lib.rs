@@ -16,8 +16,12 @@
 //! # Values
 //!
 //! At the boundary a value is a `u128` whose low bytes hold it (i32 4, i64 8, f32 4, f64 8, v128 16, funcref 8 as from
-//! [`Store::func_to_raw`], externref 4 as from [`Store::new_externref`]; null is 0). What stands above is ignored on the way
+//! [`Store::func_to_raw`], externref 4 as from [`HostRef::handle`]; null is 0). What stands above is ignored on the way
 //! in and undefined on the way out: mask it.
+//!
+//! A handle that goes to wasm, as an argument or as a host function's result, is first announced with
+//! [`Store::enter_frame`]; one that comes from wasm is good until the next sweep, so the host takes a count of its own with
+//! [`Store::hold`] at once. Sweeps happen in [`Store::boundary`], which is called around both, never between.
 //!
 //! # Host functions
 //!
@@ -53,6 +57,7 @@ mod funcref;
 mod global;
 pub mod guest;
 mod handle;
+mod heap;
 mod image;
 mod inherit;
 mod instance;
@@ -80,6 +85,7 @@ pub use exception::Exception;
 pub use funcref::HostFunc;
 pub use guest::{GuestFault, GuestMemory};
 pub use handle::{FuncHandle, GlobalHandle, InstanceHandle, Item, MemoryHandle, StoreId, TableHandle, TagHandle};
+pub use heap::{HeapStats, HostRef, Occasion, SweepCounts};
 pub use image::{LazyData, MAX_LAZY_PARTS};
 pub use inherit::inherit;
 pub use interrupt::InterruptHandle;

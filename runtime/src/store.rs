@@ -6,10 +6,11 @@ use crate::budget::{MemoryBudget, MemoryLimit};
 use crate::code::CodeSpace;
 use crate::enter::Stop;
 use crate::error::{InstantiateError, OutOfBounds, ResourceError};
-use crate::exception::{Exception, Tag};
+use crate::exception::Tag;
 use crate::funcref::{HostFunc, HostRecord};
 use crate::global::Global;
 use crate::handle::*;
+use crate::heap::{Heap, HeapStats, HostRef, Occasion};
 use crate::instance::{self, Instance};
 use crate::interrupt::InterruptHandle;
 use crate::memory::Memory;
@@ -38,11 +39,13 @@ pub struct StoreOptions {
     pub memory: MemoryLimit,
     /// The engine's types, by which compiled code's type ids are compared.
     pub types: Arc<RwLock<TypeRegistry>>,
+    /// Sweep at every safe point, and verify every count after each sweep: for tests.
+    pub gc_stress: bool,
 }
 
 impl Default for StoreOptions {
     fn default() -> StoreOptions {
-        StoreOptions { stack_size: 8 << 20, memory: MemoryLimit::default(), types: Arc::default() }
+        StoreOptions { stack_size: 8 << 20, memory: MemoryLimit::default(), types: Arc::default(), gc_stress: false }
     }
 }
 
@@ -74,10 +77,7 @@ pub struct Store {
     pub(crate) tags: Vec<Tag>,
     /// The values of the exception that was thrown last, which its handler is about to load.
     pub(crate) payload: Vec<u128>,
-    /// Exceptions that are referred to; handle `2 * (i + 1)` names the one at `i`.
-    pub(crate) exceptions: Vec<Exception>,
-    /// Host values; handle `2 * (i + 1)` names the one at `i`.
-    externrefs: Vec<Box<dyn Any + Send + Sync>>,
+    pub(crate) heap: Heap,
 }
 
 // SAFETY: a store's pointers lead to what it owns, or to code that it keeps alive, and move with it. Host functions' data is
@@ -98,8 +98,11 @@ impl Store {
     pub fn new(space: &Arc<CodeSpace>, options: StoreOptions) -> Result<Box<Store>, ResourceError> {
         signal::install();
         let shared = Shared::new(WasmStack::new(options.stack_size)?, space.clone());
+        let id = StoreId::next();
+        // SAFETY: the context lives as long as the store, which owns the heap.
+        let heap = unsafe { Heap::new(id, shared.vm(), options.gc_stress)? };
         let mut store = Box::new(Store {
-            id: StoreId::next(),
+            id,
             shared,
             budget: MemoryBudget::new(&options.memory),
             types: options.types,
@@ -116,8 +119,7 @@ impl Store {
             own_globals: Vec::new(),
             tags: Vec::new(),
             payload: Vec::new(),
-            exceptions: Vec::new(),
-            externrefs: Vec::new(),
+            heap,
         });
         let this: *mut Store = &mut *store;
         // SAFETY: nobody else has the context yet.
@@ -323,7 +325,7 @@ impl Store {
     pub unsafe fn new_table(&mut self, ty: TableType<TypeId>, init: u128) -> Result<TableHandle, ResourceError> {
         let mut vm = Box::new(VmTable { base: null_mut(), length: 0 });
         // SAFETY: the box stays in the store, which drops it after the table; the rest is the caller's promise.
-        let table = unsafe { Table::new(ty, init, &mut *vm, &mut self.budget)? };
+        let table = unsafe { Table::new(ty, init, &mut *vm, &mut self.budget, &mut self.heap)? };
         self.own_tables.push(vm);
         self.tables.push(table);
         Ok(TableHandle { store: self.id, index: self.tables.len() as u32 - 1 })
@@ -359,7 +361,9 @@ impl Store {
     pub unsafe fn table_set(&mut self, t: TableHandle, index: u64, value: u128) -> Result<(), OutOfBounds> {
         self.id.check(t.store);
         // SAFETY: the caller's promise.
-        unsafe { self.tables[t.index as usize].set(index, value) }
+        let set = unsafe { self.tables[t.index as usize].set(index, value, &mut self.heap) };
+        self.settle();
+        set
     }
 
     /// Adds elements; gives the number before, or `None` if it cannot grow that much.
@@ -369,7 +373,7 @@ impl Store {
     pub unsafe fn table_grow(&mut self, t: TableHandle, delta: u64, init: u128) -> Option<u64> {
         self.id.check(t.store);
         // SAFETY: the caller's promise.
-        unsafe { self.tables[t.index as usize].grow(delta, init, &mut self.budget) }
+        unsafe { self.tables[t.index as usize].grow(delta, init, &mut self.budget, &mut self.heap) }
     }
 
     // Globals.
@@ -381,7 +385,7 @@ impl Store {
     pub unsafe fn new_global(&mut self, ty: GlobalType<TypeId>, value: u128) -> GlobalHandle {
         let mut vm = Box::new(VmGlobal { bytes: [0; 16] });
         let global = Global { ty, vm: &mut *vm };
-        global.set(value);
+        global.set(value, &mut self.heap);
         self.own_globals.push(vm);
         self.globals.push(global);
         GlobalHandle { store: self.id, index: self.globals.len() as u32 - 1 }
@@ -407,29 +411,108 @@ impl Store {
     /// # Safety
     /// As for [`Store::new_global`].
     pub unsafe fn global_set(&mut self, g: GlobalHandle, value: u128) {
-        self.global(g).set(value);
+        self.id.check(g.store);
+        self.globals[g.index as usize].set(value, &mut self.heap);
+        self.settle();
     }
 
-    // Host values.
+    // References.
 
-    /// A reference to a host value, which lives until the store drops: its handle, never 0.
+    /// A reference to a host value. The value is dropped when nothing refers to it any more, at the latest with the store.
     ///
     /// # Errors
-    /// If there are 2^31 - 1 already.
-    pub fn new_externref(&mut self, value: Box<dyn Any + Send + Sync>) -> Result<u32, ResourceError> {
-        let n = u32::try_from(self.externrefs.len() + 1).ok().and_then(|n| n.checked_mul(2));
-        let handle = n.ok_or(ResourceError::TooManyReferences)?;
-        self.externrefs.push(value);
-        Ok(handle)
+    /// If the heap is full: it has room for at least 134 million, where address space is not short.
+    pub fn new_externref(&mut self, value: Box<dyn Any + Send + Sync>) -> Result<HostRef, ResourceError> {
+        self.heap.settle_host();
+        let handle = self.heap.new_extern(value)?;
+        Ok(self.heap.hold(handle))
     }
 
-    /// The host value of a handle; `None` for null and for what is no handle.
+    /// The host value of a handle; `None` for null and for what names none.
     pub fn externref(&self, handle: u32) -> Option<&(dyn Any + Send + Sync)> {
-        if !handle.is_multiple_of(2) {
-            return None;
+        self.heap.extern_value(handle)
+    }
+
+    /// A count of the host's own for a handle that comes from wasm; `None` for null.
+    pub fn hold(&self, handle: u32) -> Option<HostRef> {
+        self.heap.object(handle)?;
+        Some(self.heap.hold(handle))
+    }
+
+    /// Announces a handle that is about to come into a frame: as an argument, or as a host function's result. It stays alive until
+    /// the first sweep that does not find it in a frame. Null, and what is no handle, does nothing.
+    pub fn enter_frame(&mut self, handle: u32) {
+        self.heap.enter_frame(handle);
+    }
+
+    /// A boundary between wasm and the host, with no raw handle in the host's hands: sweeps if it is time to, takes up what the host
+    /// has done with its references since the last time, and drops host values that nobody refers to.
+    #[inline]
+    pub fn boundary(&mut self) {
+        if self.heap.activations.is_due() || self.heap.host_waits() {
+            self.boundary_due();
         }
-        let i = (handle / 2).checked_sub(1)?;
-        self.externrefs.get(i as usize).map(|b| &**b)
+    }
+
+    #[cold]
+    fn boundary_due(&mut self) {
+        if self.heap.activations.is_due() {
+            self.sweep(if self.heap.activations.is_asked() { Occasion::Asked } else { Occasion::Boundary });
+        }
+        self.heap.settle_host();
+        self.settle();
+    }
+
+    /// Sweeps at once. No raw handle may be in the host's hands.
+    pub fn collect(&mut self) {
+        self.sweep(Occasion::Explicit);
+        self.settle();
+    }
+
+    /// Asks for a sweep at the next safe point: the next time that wasm or the host enters the other, or a reference comes into a
+    /// frame.
+    pub fn ask_for_sweep(&mut self) {
+        self.heap.activations.ask();
+    }
+
+    /// What there is in the heap.
+    pub fn heap_stats(&self) -> HeapStats {
+        self.heap.stats()
+    }
+
+    pub(crate) fn sweep(&mut self, why: Occasion) {
+        self.heap.sweep(&self.shared, why);
+        if self.heap.stress {
+            self.verify_heap();
+        }
+    }
+
+    /// Takes dead objects apart and drops their host values, one after the other: one whose drop lets others die, or enters the
+    /// store again, does not recurse into here.
+    #[inline]
+    pub(crate) fn settle(&mut self) {
+        self.heap.bury();
+        if self.heap.has_garbage() {
+            self.drop_garbage();
+        }
+    }
+
+    #[cold]
+    fn drop_garbage(&mut self) {
+        /// Resets the flag when a drop panics: the next call goes on with the rest.
+        struct Dropping<'a>(&'a mut Store);
+        impl Drop for Dropping<'_> {
+            fn drop(&mut self) {
+                self.0.heap.set_dropping(false);
+            }
+        }
+        self.heap.set_dropping(true);
+        let this = Dropping(self);
+        while let Some(value) = this.0.heap.next_garbage() {
+            drop(value);
+            // It may have held references of the host's.
+            this.0.heap.settle_host();
+        }
     }
 
     // Instances.

@@ -2,7 +2,7 @@
 
 use crate::budget::MemoryBudget;
 use crate::error::{OutOfBounds, ResourceError};
-
+use crate::heap::Heap;
 use sconce_environ::index::TypeId;
 use sconce_environ::types::{RefKind, TableType};
 use sconce_environ::vm::{NO_TYPE, VmFuncRef, VmTable, VmTableEntry};
@@ -50,6 +50,7 @@ impl Table {
         init: u128,
         vm: *mut VmTable,
         budget: &mut MemoryBudget,
+        heap: &mut Heap,
     ) -> Result<Table, ResourceError> {
         let elements = match ty.element.kind() {
             RefKind::Func => Elements::Funcs(Vec::new()),
@@ -59,7 +60,7 @@ impl Table {
         unsafe { vm.write(VmTable { base: null_mut(), length: 0 }) };
         let mut table = Table { ty, elements, vm };
         // SAFETY: the caller's promise.
-        unsafe { table.add(ty.limits.min, init, budget)? };
+        unsafe { table.add(ty.limits.min, init, budget, heap)? };
         Ok(table)
     }
 
@@ -101,12 +102,12 @@ impl Table {
     ///
     /// # Safety
     /// `init` is a reference of the store and of the element type.
-    pub(crate) unsafe fn grow(&mut self, delta: u64, init: u128, budget: &mut MemoryBudget) -> Option<u64> {
+    pub(crate) unsafe fn grow(&mut self, delta: u64, init: u128, budget: &mut MemoryBudget, heap: &mut Heap) -> Option<u64> {
         // SAFETY: the caller's promise.
-        unsafe { self.add(delta, init, budget) }.ok()
+        unsafe { self.add(delta, init, budget, heap) }.ok()
     }
 
-    unsafe fn add(&mut self, delta: u64, init: u128, budget: &mut MemoryBudget) -> Result<u64, ResourceError> {
+    unsafe fn add(&mut self, delta: u64, init: u128, budget: &mut MemoryBudget, heap: &mut Heap) -> Result<u64, ResourceError> {
         let before = self.len();
         let max = self.ty.limits.max.unwrap_or(u64::MAX).min(MAX_ELEMENTS);
         let wanted = before.saturating_add(delta);
@@ -132,6 +133,7 @@ impl Table {
                 v.as_mut_ptr().cast()
             }
             Elements::Handles(v) => {
+                heap.retain(init as u32, delta);
                 v.resize(after, init as u32);
                 v.as_mut_ptr().cast()
             }
@@ -156,11 +158,11 @@ impl Table {
         })
     }
 
-    /// Fills `len` elements from `at` on.
+    /// Fills `len` elements from `at` on. Objects that die are left for [`Heap::bury`].
     ///
     /// # Safety
     /// As for [`Table::grow`].
-    pub(crate) unsafe fn fill(&mut self, at: u64, value: u128, len: u64) -> Result<(), OutOfBounds> {
+    pub(crate) unsafe fn fill(&mut self, at: u64, value: u128, len: u64, heap: &mut Heap) -> Result<(), OutOfBounds> {
         at.checked_add(len).filter(|&end| end <= self.len()).ok_or(OutOfBounds)?;
         let (at, len) = (at as usize, len as usize);
         if len == 0 {
@@ -173,7 +175,7 @@ impl Table {
                     let e = entry(funcref(value));
                     (0..len).for_each(|i| self.base().cast::<VmTableEntry>().add(at + i).write(e));
                 }
-                RefKind::Handle => (0..len).for_each(|i| self.base().cast::<u32>().add(at + i).write(value as u32)),
+                RefKind::Handle => (0..len).for_each(|i| heap.write(self.base().cast::<u32>().add(at + i), value as u32)),
             }
         }
         Ok(())
@@ -183,16 +185,23 @@ impl Table {
     ///
     /// # Safety
     /// As for [`Table::grow`].
-    pub(crate) unsafe fn set(&mut self, index: u64, value: u128) -> Result<(), OutOfBounds> {
+    pub(crate) unsafe fn set(&mut self, index: u64, value: u128, heap: &mut Heap) -> Result<(), OutOfBounds> {
         // SAFETY: the caller's promise.
-        unsafe { self.fill(index, value, 1) }
+        unsafe { self.fill(index, value, 1, heap) }
     }
 
     /// Copies `len` elements from `src` in table `from` to `dst` in table `to`, which may be the same; as if through a buffer.
     ///
     /// # Safety
     /// Both belong to one store, and `from`'s element type matches `to`'s.
-    pub(crate) unsafe fn copy(to: *mut Table, from: *const Table, dst: u64, src: u64, len: u64) -> Result<(), OutOfBounds> {
+    pub(crate) unsafe fn copy(
+        to: *mut Table,
+        from: *const Table,
+        dst: u64,
+        src: u64,
+        len: u64,
+        heap: &mut Heap,
+    ) -> Result<(), OutOfBounds> {
         // SAFETY: valid tables by the caller's promise; only shared references are made, and they end here.
         let (to, from) = unsafe { (&*to, &*from) };
         src.checked_add(len).filter(|&end| end <= from.len()).ok_or(OutOfBounds)?;
@@ -200,14 +209,25 @@ impl Table {
         if to.kind() != from.kind() || len == 0 {
             return Ok(());
         }
-        let size = match to.kind() {
-            RefKind::Func => size_of::<VmTableEntry>(),
-            RefKind::Handle => size_of::<u32>(),
-        };
+        let (src, dst, len) = (src as usize, dst as usize, len as usize);
         // SAFETY: both ranges are inside; `copy` allows overlap.
         unsafe {
-            let (from, to) = (from.base().add(src as usize * size), to.base().add(dst as usize * size));
-            std::ptr::copy(from, to, len as usize * size);
+            match to.kind() {
+                RefKind::Func => {
+                    let from = from.base().cast::<VmTableEntry>().add(src);
+                    std::ptr::copy(from, to.base().cast::<VmTableEntry>().add(dst), len);
+                }
+                RefKind::Handle => {
+                    let from = from.base().cast::<u32>().add(src);
+                    let to = to.base().cast::<u32>().add(dst);
+                    // From the back where the destination lies above the source, so that what is read is still there.
+                    let backwards = to.cast_const() > from.cast_const();
+                    for i in 0..len {
+                        let i = if backwards { len - 1 - i } else { i };
+                        heap.write(to.add(i), *from.add(i));
+                    }
+                }
+            }
         }
         Ok(())
     }

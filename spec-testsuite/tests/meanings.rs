@@ -329,7 +329,7 @@ impl Rig<'_> {
         let args: Vec<Val> = self.op.operands.iter().zip(operands).map(|(t, bits)| t.value(*bits)).collect();
         let mut result = [self.op.result.value(0)];
         func.call(&mut self.store, &args, &mut result).map_err(|e| e.trap_code().unwrap_or_else(|| panic!("{e}")))?;
-        Ok(match result[0] {
+        Ok(match result[0].clone() {
             Val::I32(v) => u64::from(v as u32),
             Val::I64(v) => v as u64,
             Val::F32(bits) => u64::from(bits),

@@ -30,10 +30,10 @@ pub(crate) fn argument<T: 'static>(store: &mut Store<T>, hosts: &mut HostValues,
         },
         WastArgCore::RefExtern(n) => {
             let reference = match hosts.get(n) {
-                Some(reference) => *reference,
+                Some(reference) => reference.clone(),
                 None => {
                     let reference = ExternRef::new(&mut *store, HostValue(*n)).map_err(|e| e.to_string())?;
-                    hosts.insert(*n, reference);
+                    hosts.insert(*n, reference.clone());
                     reference
                 }
             };

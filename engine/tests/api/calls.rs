@@ -61,9 +61,9 @@ fn every_type_goes_in_and_comes_out() {
         Val::F64(0xfff0_0000_0000_0001),
         Val::V128(0x0102_0304_0506_0708_090a_0b0c_0d0e_0f10),
         Val::FuncRef(Some(g)),
-        Val::ExternRef(Some(host)),
+        Val::ExternRef(Some(host.clone())),
     ];
-    let mut results = [Val::I32(0); 7];
+    let mut results = [const { Val::I32(0) }; 7];
     let f = instance.get_func(&mut store, "f").unwrap();
     f.call(&mut store, &args, &mut results).unwrap();
     results.reverse();
@@ -73,7 +73,7 @@ fn every_type_goes_in_and_comes_out() {
     type P = (i32, i64, f32, f64, u128, Option<sconce_engine::Func>, Option<sconce_engine::ExternRef>);
     type R = (Option<sconce_engine::ExternRef>, Option<sconce_engine::Func>, u128, f64, f32, i64, i32);
     let f = f.typed::<P, R>(&store).unwrap();
-    let back = f.call(&mut store, (1, -2, 3.5, -0.0, u128::MAX, None, Some(host))).unwrap();
+    let back = f.call(&mut store, (1, -2, 3.5, -0.0, u128::MAX, None, Some(host.clone()))).unwrap();
     assert_eq!((back.0, back.1, back.2, back.4, back.5, back.6), (Some(host), None, u128::MAX, 3.5, -2, 1));
     assert_eq!(back.3.to_bits(), (-0.0f64).to_bits());
 }
@@ -92,7 +92,7 @@ fn more_values_than_registers() {
         _ => Val::V128((i as u128) << 100 | 7),
     };
     let args: Vec<Val> = (0..20).map(value).collect();
-    let mut results = vec![Val::I32(0); 20];
+    let mut results = vec![const { Val::I32(0) }; 20];
     instance.get_func(&mut store, "f").unwrap().call(&mut store, &args, &mut results).unwrap();
     assert_eq!(results, args);
 }

@@ -163,7 +163,7 @@ fn many_parameters_and_results_in_every_shape() {
         Val::from(15u128 << 77),
         Val::from(16),
     ];
-    let mut results = [Val::I32(0); 16];
+    let mut results = [const { Val::I32(0) }; 16];
     all.call(&mut store, &args, &mut results).unwrap();
     assert_eq!(results, args);
     type Nine = (i64, i64, i64, i64, i64, i64, i64, i64, i64);
@@ -183,7 +183,7 @@ fn untyped_host_functions() {
             .func_new("h", "swap", ty.clone(), |mut caller, args, results| {
                 *caller.data_mut() += 1;
                 for (result, arg) in results.iter_mut().rev().zip(args) {
-                    *result = *arg;
+                    *result = arg.clone();
                 }
                 Ok(())
             })
@@ -192,14 +192,14 @@ fn untyped_host_functions() {
     let run = instance.get_func(&mut store, "run").unwrap();
     let value = ExternRef::new(&mut store, 5u8).unwrap();
     let args = [Val::I32(1), Val::V128(2 << 70), Val::FuncRef(Some(run)), Val::ExternRef(Some(value))];
-    let mut results = [Val::I32(0); 4];
+    let mut results = [const { Val::I32(0) }; 4];
     run.call(&mut store, &args, &mut results).unwrap();
     results.reverse();
     assert_eq!(results, args);
     assert_eq!(*store.data(), 1);
     // A host function can be called without wasm in between.
     let swap = Func::new(&mut store, ty, |_, args, results| {
-        results[3] = args[0];
+        results[3] = args[0].clone();
         Ok(())
     })
     .unwrap();

@@ -120,7 +120,7 @@ fn globals() {
     ];
     for value in values {
         let ty = GlobalType { content: value.ty(), mutable: true };
-        let global = Global::new(&mut store, ty, value).unwrap();
+        let global = Global::new(&mut store, ty, value.clone()).unwrap();
         assert_eq!(global.get(&store), value);
         assert_eq!(global.ty(&store), ty);
         global.set(&mut store, Val::default_for(value.ty())).unwrap();

@@ -8,6 +8,7 @@ mod items;
 mod linking;
 mod memories;
 mod misuse;
+mod references;
 mod shared;
 mod traps;
 

@@ -14,7 +14,7 @@ fn in_each_style(text: &str, test: impl Fn(&mut dyn FnMut(&str, &[Val]) -> Resul
                 let func = instance.get_func(&mut store, name).unwrap_or_else(|| panic!("{name}"));
                 let mut results: Vec<Val> = func.ty(&store).results.iter().map(|&ty| Val::default_for(ty)).collect();
                 match func.call(&mut store, args, &mut results) {
-                    Ok(()) => Ok(results.first().copied()),
+                    Ok(()) => Ok(results.first().cloned()),
                     Err(e) => Err(e.trap_code().unwrap_or_else(|| panic!("{name}: {e}"))),
                 }
             });

@@ -51,10 +51,10 @@ fn handles_of_another_store_are_refused() {
     usage(own_table.grow(&mut mine, 1, Val::FuncRef(Some(f))));
     let take = own.get_func(&mut mine, "take").unwrap();
     usage(take.call(&mut mine, &[Val::FuncRef(Some(f)), Val::ExternRef(None)], &mut []));
-    usage(take.call(&mut mine, &[Val::FuncRef(None), Val::ExternRef(Some(value))], &mut []));
+    usage(take.call(&mut mine, &[Val::FuncRef(None), Val::ExternRef(Some(value.clone()))], &mut []));
     let typed = take.typed::<(Option<Func>, Option<ExternRef>), ()>(&mine).unwrap();
     usage(typed.call(&mut mine, (Some(f), None)));
-    usage(typed.call(&mut mine, (None, Some(value))));
+    usage(typed.call(&mut mine, (None, Some(value.clone()))));
     typed.call(&mut mine, (None, None)).unwrap();
     let ty = GlobalType { content: ValType::FUNCREF, mutable: true };
     usage(Global::new(&mut mine, ty, Val::FuncRef(Some(f))));

@@ -58,7 +58,7 @@ fn call(store: &mut Store<()>, instance: Instance, name: &str, args: &[Val]) -> 
     let func = instance.get_func(&mut *store, name).unwrap();
     let mut results = vec![Val::I32(0); func.ty(&*store).results.len()];
     match func.call(&mut *store, args, &mut results) {
-        Ok(()) => Ok(results.first().copied()),
+        Ok(()) => Ok(results.first().cloned()),
         Err(e) => Err(e.trap_code().unwrap_or_else(|| panic!("{name}: {e}"))),
     }
 }

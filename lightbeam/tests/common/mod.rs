@@ -9,7 +9,7 @@ use sconce_lightbeam::LightbeamCompiler;
 
 /// Explicit or guard, direct or slots; NaNs as they come.
 pub fn all_settings() -> [Settings; 4] {
-    let settings = |bounds, calls| Settings { bounds, calls, canonical_nans: false };
+    let settings = |bounds, calls| Settings { bounds, calls, canonical_nans: false, gc_stress: false };
     [
         settings(BoundsStyle::Guard, CallStyle::Direct),
         settings(BoundsStyle::Guard, CallStyle::Slots),

@@ -12,18 +12,30 @@ pub(crate) fn remaining() -> Option<u64> {
     Some(limit.saturating_sub(used.unwrap_or(0).saturating_mul(PAGE as u64)))
 }
 
+/// Bytes of address space that must be left for guards to be used: two memories', since code, stacks and references (4 GiB for
+/// each store) want their share as well.
+const GUARDS_WORTH: u64 = 2 * ((4 << 30) + MEMORY_GUARD_BYTES);
+
 /// Whether memories with guards can be had: `None`, or the reason why not, in one line without a full stop.
 pub fn guards_unavailable() -> Option<String> {
     let wanted = (4 << 30) + MEMORY_GUARD_BYTES;
-    // Two: code, stacks and a second memory want their share as well.
     if let Some(left) = remaining()
-        && left < 2 * wanted
+        && left < GUARDS_WORTH
     {
         return Some(format!("address space is limited to {left} more bytes (ulimit -v)"));
     }
     match Mapping::reserve(wanted as usize) {
         Ok(_) => None,
         Err(e) => Some(format!("{wanted} bytes of address space cannot be reserved: {}", std::io::Error::from(e))),
+    }
+}
+
+/// Reserves `wanted` bytes, or, where address space is limited to little more than memories with guards take, a sixteenth of what
+/// is left, but at least `least`.
+pub(crate) fn reserve_cage(wanted: usize, least: usize) -> rustix::io::Result<Mapping> {
+    match remaining() {
+        Some(left) if left < GUARDS_WORTH => reserve_up_to(wanted, least, 16),
+        _ => reserve_up_to(wanted, least, 1),
     }
 }
 

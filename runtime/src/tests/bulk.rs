@@ -173,7 +173,8 @@ fn tables_of_functions() {
 #[test]
 fn tables_of_handles() {
     let mut b = Bulk::new();
-    let h = b.world.store.new_externref(Box::new(1)).unwrap().into();
+    let value = b.world.store.new_externref(Box::new(1)).unwrap();
+    let h = value.handle().into();
     assert_eq!(b.call(Builtin::TableGrowRef, &[1, h, 5]), Ok(10));
     assert!(b.call(Builtin::TableFillRef, &[1, 2, h, 2]).is_ok());
     assert_eq!([1, 2, 3, 4, 9, 10, 14].map(|i| b.element(1, i)), [0, h, h, 0, 0, h, h].map(Some));

@@ -302,6 +302,7 @@ fn host_values_answer_to_their_handles_alone() {
     let mut store = World::new().store;
     let a = store.new_externref(Box::new("a")).unwrap();
     let b = store.new_externref(Box::new(17)).unwrap();
+    let (a, b) = (a.handle(), b.handle());
     assert!(a != b && a != 0 && a.is_multiple_of(2) && b.is_multiple_of(2));
     assert_eq!(store.externref(b).unwrap().downcast_ref::<i32>(), Some(&17));
     for wrong in [0, 1, a + 1, b + 2, u32::MAX, u32::MAX - 1] {

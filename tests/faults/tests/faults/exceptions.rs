@@ -65,7 +65,7 @@ fn values_of_every_type_from_any_depth() {
             assert_eq!(values[..5], numbers);
             let own = guest.instance.get_func(&mut guest.store, "self").unwrap();
             assert_eq!(values[5], Val::FuncRef(Some(own)));
-            let Val::ExternRef(Some(back)) = values[6] else { panic!("{values:?}") };
+            let Val::ExternRef(Some(back)) = values[6].clone() else { panic!("{values:?}") };
             assert_eq!(back.data(&guest.store).downcast_ref(), Some(&depth));
         }
     });
@@ -81,7 +81,10 @@ fn an_uncaught_one_comes_out_with_values_and_backtrace() {
             let tag = guest.instance.get_tag(&mut guest.store, "t").unwrap();
             assert_eq!(exception.tag(), tag);
             let values = exception.values(&guest.store).unwrap();
-            assert_eq!((values[0], values[4], values[6]), (Val::I32(-1), Val::V128(3 | 4 << 64), Val::ExternRef(None)));
+            assert_eq!(
+                (values[0].clone(), values[4].clone(), values[6].clone()),
+                (Val::I32(-1), Val::V128(3 | 4 << 64), Val::ExternRef(None))
+            );
             guest.assert_alive();
         }
         // The stack is whole: deep recursion works, and overflows where it did.
@@ -170,7 +173,7 @@ fn clauses_are_asked_in_order() {
         let mut guest = Guest::new(engine, ORDER);
         let mut call = |name: &str, args: &[i32]| {
             let args: Vec<Val> = args.iter().map(|&n| Val::I32(n)).collect();
-            guest.call(name, &args)[0]
+            guest.call(name, &args)[0].clone()
         };
         for (n, result) in [(0, 12), (1, 21), (2, 3)] {
             assert_eq!(call("nested", &[n]), Val::I32(result), "nested {n}");
@@ -229,7 +232,7 @@ fn tags_are_told_apart_by_identity() {
             let instance = Instance::new(&mut *store, &module, &[shared.into(), next.into()]).unwrap();
             let call = instance.get_func(&mut *store, "call").unwrap();
             let mut results = [Val::I32(0)];
-            call.call(&mut *store, &[Val::I32(5)], &mut results).map(|()| results[0])
+            call.call(&mut *store, &[Val::I32(5)], &mut results).map(|()| results[0].clone())
         };
         assert_eq!(above(&mut store, "throw shared").unwrap(), Val::I32(2005));
         // The other instance's own tag is another tag.
@@ -308,7 +311,7 @@ fn through_host_functions_and_thrown_by_them() {
         assert_eq!(guest.call("tail", &[Val::I32(3)]), [Val::I32(79)]);
         // Not caught: what comes out is what went in, and says where that was.
         let (exception, frames) = exception(guest.try_call("inner", &[Val::I32(3)]));
-        assert_eq!((exception.tag(), exception.values(&guest.store).unwrap()[0]), (tag, Val::I32(77)));
+        assert_eq!((exception.tag(), exception.values(&guest.store).unwrap()[0].clone()), (tag, Val::I32(77)));
         assert_eq!(frames, [1, 1, 1, 1]);
         for _ in 0..3 {
             guest.assert_alive();
@@ -342,20 +345,21 @@ fn references_to_exceptions_cross_the_host() {
             let ty = FuncType { params: [ValType::EXNREF].into(), results: [ValType::EXNREF].into() };
             linker
                 .func_new("", "pass", ty, |_, args, results| {
-                    results[0] = args[0];
+                    results[0] = args[0].clone();
                     Ok(())
                 })
                 .unwrap();
         });
         let tag = tag.unwrap();
-        let [Val::ExnRef(Some(reference))] = guest.call("catch", &[Val::I64(-9)])[..] else { panic!("no exception") };
+        let caught = guest.call("catch", &[Val::I64(-9)]);
+        let [Val::ExnRef(Some(reference))] = &caught[..] else { panic!("no exception") };
         let inside = reference.exception(&guest.store).unwrap();
         assert_eq!((inside.tag(), inside.values(&guest.store).unwrap()), (tag, vec![Val::I64(-9)]));
         let made = Exception::new(&mut guest.store, tag, &[Val::I64(5)]).unwrap();
         let made = ExnRef::new(&mut guest.store, &made).unwrap();
-        for (reference, value) in [(reference, -9), (made, 5), (reference, -9)] {
+        for (reference, value) in [(reference.clone(), -9), (made, 5), (reference.clone(), -9)] {
             let reference = Val::ExnRef(Some(reference));
-            assert_eq!(guest.call("throw", &[reference]), [Val::I64(value)]);
+            assert_eq!(guest.call("throw", &[reference.clone()]), [Val::I64(value)]);
             let (out, frames) = exception(guest.try_call("throw on", &[reference]));
             assert_eq!((out.values(&guest.store).unwrap(), frames), (vec![Val::I64(value)], vec![3]));
         }

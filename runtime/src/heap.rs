@@ -1,0 +1,440 @@
+//! The reference heap: objects that wasm names by handles, and their counts, which are deferred.
+//!
+//! # The idea
+//!
+//! Counting what locals and operands hold would cost more than what they are used for. So frames own no counts. Instead the
+//! activations table ([`activations`]) names at least every object that a frame holds, and owns one count for each entry. What
+//! comes into a frame from outside (`table.get`, `global.get`, results of host calls, arguments from the host, caught payloads)
+//! is inserted there, unless a bit in the object's header says that it is there; moving it between locals, operands and wasm
+//! functions does nothing. Now and then a sweep ([`sweep`]) walks the frames with their stack maps, finds out exactly what they
+//! hold, and releases the rest. Writes to tables and globals count at once, through one barrier.
+//!
+//! K. Quinane's thesis "An Examination of Deferred Reference Counting and Cycle Detection" (2004) is the background. Host values
+//! cannot be asked what they refer to, so a cycle through one lives until its store is dropped.
+//!
+//! # Always true
+//!
+//! - Outside a builtin, every object that a wasm frame holds is in the activations table, or in an immutable global. So an
+//!   object whose count is 0 is held by nobody.
+//! - An object has at most one entry in the table, and its header's `IN_TABLE` bit says whether it does. So the table is never
+//!   longer than there are objects.
+//! - The table owns one count for each entry, a table's element, a global, a field of an object and a [`HostRef`] one each.
+//!   A builtin holds one on each reference that it was passed until it returns.
+//! - Inserting from the host's side never sweeps: between an insertion and the moment when a frame holds the handle nothing is
+//!   released. Sweeps happen in builtins, before a host function's body and around calls from the host, never in between.
+//! - A host value is dropped when nothing is in the middle of anything: its object is gone already, tables and counts are right,
+//!   and no other drop is under way in the store. It may enter the store again.
+//! - The cage holds no host pointers. A handle that is wrong leads to something in the cage, or to an inaccessible page.
+
+pub(crate) mod activations;
+pub(crate) mod cage;
+mod frames;
+mod host;
+mod sweep;
+mod values;
+mod verify;
+
+use crate::error::ResourceError;
+use crate::handle::StoreId;
+use activations::Activations;
+use cage::Cage;
+pub(crate) use frames::MapCache;
+pub use host::HostRef;
+use host::HostRefs;
+use sconce_environ::abi::VALUE_SIZE;
+use sconce_environ::heap::{ObjectKind, VmException, VmExtern, VmObject, state};
+use sconce_environ::vm::{NO_TYPE, VmStoreContext};
+use std::any::Any;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::mem::offset_of;
+use std::sync::Arc;
+pub use sweep::{Occasion, SweepCounts};
+use values::Values;
+
+/// What the host knows about a store's reference heap.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
+pub struct HeapStats {
+    /// Objects that are alive.
+    pub objects: usize,
+    /// Bytes of the cage that have ever been given to objects.
+    pub cage_bytes: usize,
+    /// Entries of the activations table.
+    pub activations: usize,
+    /// How many it has room for.
+    pub activations_capacity: usize,
+    /// Sweeps so far.
+    pub sweeps: SweepCounts,
+    /// Frames that sweeps have looked at so far.
+    pub frames_walked: u64,
+}
+
+/// Objects after which a sweep is asked for, should there be no more survivors than that.
+const ALLOCATIONS_PER_SWEEP: usize = 1 << 16;
+
+/// A store's reference heap.
+pub(crate) struct Heap {
+    pub(crate) cage: Cage,
+    values: Values,
+    pub(crate) activations: Activations,
+    host: Arc<HostRefs>,
+    /// Where the handles of each shape of exception are: offsets in bytes from the object.
+    shapes: Vec<Box<[u32]>>,
+    /// Objects whose last count is gone.
+    dead: Vec<u32>,
+    /// Host values of objects that are gone, still to be dropped.
+    garbage: Vec<Box<dyn Any + Send + Sync>>,
+    /// Whether somebody is dropping them.
+    dropping: bool,
+    /// References that builtins under way were passed.
+    held: Vec<u32>,
+    /// Counts that the host holds, by object; kept for the verifier alone.
+    host_held: RefCell<HashMap<u32, u64>>,
+    maps: MapCache,
+    objects: usize,
+    /// Objects after which the next sweep is asked for.
+    allocations_left: usize,
+    sweeps: SweepCounts,
+    frames_walked: u64,
+    /// Sweep at every safe point, and verify.
+    pub(crate) stress: bool,
+}
+
+impl std::fmt::Debug for Heap {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Heap").field("objects", &self.objects).finish_non_exhaustive()
+    }
+}
+
+impl Heap {
+    /// An empty heap whose fields in `vm` are set up.
+    ///
+    /// # Safety
+    /// `vm` is valid as long as the heap.
+    pub(crate) unsafe fn new(store: StoreId, vm: *mut VmStoreContext, stress: bool) -> Result<Heap, ResourceError> {
+        let cage = Cage::new()?;
+        // SAFETY: the caller's promise.
+        unsafe {
+            (*vm).cage_base = cage.base();
+            (*vm).cage_length = cage.length();
+        }
+        Ok(Heap {
+            cage,
+            values: Values::default(),
+            // SAFETY: the caller's promise.
+            activations: unsafe { Activations::new(vm, stress) },
+            host: HostRefs::new(store),
+            shapes: Vec::new(),
+            dead: Vec::new(),
+            garbage: Vec::new(),
+            dropping: false,
+            held: Vec::new(),
+            host_held: RefCell::default(),
+            maps: MapCache::default(),
+            objects: 0,
+            allocations_left: ALLOCATIONS_PER_SWEEP,
+            sweeps: SweepCounts::default(),
+            frames_walked: 0,
+            stress,
+        })
+    }
+
+    pub(crate) fn stats(&self) -> HeapStats {
+        HeapStats {
+            objects: self.objects,
+            cage_bytes: self.cage.used(),
+            activations: self.activations.len(),
+            activations_capacity: self.activations.capacity(),
+            sweeps: self.sweeps,
+            frames_walked: self.frames_walked,
+        }
+    }
+
+    // Counts.
+
+    /// Adds references to an object. Null has no count.
+    pub(crate) fn retain(&self, handle: u32, times: u64) {
+        if let Some(object) = self.object(handle) {
+            // SAFETY: a live object, of which nobody has a Rust reference.
+            unsafe { (*object).state += times * state::ONE };
+        }
+    }
+
+    /// Takes a reference away. Without any left the object is dead: [`Heap::bury`] takes it apart.
+    pub(crate) fn release(&mut self, handle: u32) {
+        let Some(object) = self.object(handle) else { return };
+        // SAFETY: as above.
+        let left = unsafe {
+            debug_assert!((*object).state >= state::ONE, "a count falls below zero");
+            (*object).state = (*object).state.saturating_sub(state::ONE);
+            (*object).state
+        };
+        if left < state::ONE {
+            self.dead.push(handle);
+        }
+    }
+
+    /// Compiled code has taken the last reference away.
+    pub(crate) fn released_last(&mut self, handle: u32) {
+        debug_assert!(self.count(handle).is_some_and(|count| count == 0), "an object with references is no garbage");
+        self.dead.push(handle);
+    }
+
+    /// The write barrier: puts a handle where another one is. The old one may die: [`Heap::bury`] follows.
+    ///
+    /// The same steps in the same order as in compiled code, where an interrupt between any two leaves at worst a count too
+    /// many: nothing if both are the same, else count the new one, write, release the old one.
+    ///
+    /// # Safety
+    /// `place` is an initialised element, global or field that the heap's store owns.
+    pub(crate) unsafe fn write(&mut self, place: *mut u32, new: u32) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let old = *place;
+            if old != new {
+                self.retain(new, 1);
+                *place = new;
+                self.release(old);
+            }
+        }
+    }
+
+    /// Makes sure that the activations table has an object that comes into a frame. Never sweeps.
+    pub(crate) fn enter_frame(&mut self, handle: u32) {
+        let Some(object) = self.object(handle) else { return };
+        // SAFETY: a live object, of which nobody has a Rust reference.
+        unsafe {
+            if (*object).state & state::IN_TABLE == 0 {
+                (*object).state += state::ONE | state::IN_TABLE;
+                self.activations.push(handle);
+            }
+        }
+    }
+
+    /// Takes dead objects apart; what they refer to may die with them. Their host values wait for [`Heap::next_garbage`].
+    pub(crate) fn bury(&mut self) {
+        while let Some(handle) = self.dead.pop() {
+            let Some(object) = self.object(handle) else { continue };
+            // SAFETY: a live object of its kind.
+            unsafe {
+                if (*object).state >= state::ONE {
+                    debug_assert!(false, "a dead object has references");
+                    continue;
+                }
+                match ObjectKind::from_u8((*object).kind) {
+                    Some(ObjectKind::Extern) => self.garbage.extend(self.values.take((*object.cast::<VmExtern>()).index)),
+                    Some(ObjectKind::Exception) => {
+                        for child in self.children(object) {
+                            self.release(child);
+                        }
+                    }
+                    Some(ObjectKind::Free) | None => {}
+                }
+                self.cage.free(handle);
+            }
+            self.objects -= 1;
+        }
+    }
+
+    /// Whether something waits to be dropped, and nobody is about it.
+    #[inline]
+    pub(crate) fn has_garbage(&self) -> bool {
+        !self.garbage.is_empty() && !self.dropping
+    }
+
+    /// The next host value to drop.
+    pub(crate) fn next_garbage(&mut self) -> Option<Box<dyn Any + Send + Sync>> {
+        self.garbage.pop()
+    }
+
+    pub(crate) fn set_dropping(&mut self, dropping: bool) {
+        self.dropping = dropping;
+    }
+
+    // Objects.
+
+    /// A live object; `None` for null and for whatever is no handle.
+    #[inline]
+    pub(crate) fn object(&self, handle: u32) -> Option<*mut VmObject> {
+        if handle == 0 {
+            return None;
+        }
+        let object = self.cage.object(handle);
+        debug_assert!(object.is_some(), "{handle:#x} is no handle");
+        object
+    }
+
+    /// An object's references; `None` if there is no such object.
+    fn count(&self, handle: u32) -> Option<u64> {
+        // SAFETY: a live object.
+        self.cage.object(handle).map(|object| unsafe { (*object).state / state::ONE })
+    }
+
+    /// The handles in an object, null ones included.
+    ///
+    /// # Safety
+    /// A live object.
+    unsafe fn children(&self, object: *mut VmObject) -> Vec<u32> {
+        // SAFETY: as the caller promises; the shape is the one that the exception was made with.
+        unsafe {
+            if (*object).kind != ObjectKind::Exception as u8 {
+                return Vec::new();
+            }
+            let shape = (*object.cast::<VmException>()).shape as usize;
+            let offsets = self.shapes.get(shape).map_or(&[][..], |s| s);
+            offsets.iter().map(|&at| object.cast::<u8>().add(at as usize).cast::<u32>().read()).collect()
+        }
+    }
+
+    fn allocate(&mut self, kind: ObjectKind, type_id: u32, size: usize) -> Result<u32, ResourceError> {
+        let handle = self.cage.allocate(kind, type_id, size)?;
+        self.objects += 1;
+        self.allocations_left = self.allocations_left.saturating_sub(1);
+        if self.allocations_left == 0 {
+            self.activations.ask();
+        }
+        Ok(handle)
+    }
+
+    /// An object for a host value; nobody holds it yet.
+    pub(crate) fn new_extern(&mut self, value: Box<dyn Any + Send + Sync>) -> Result<u32, ResourceError> {
+        let handle = self.allocate(ObjectKind::Extern, NO_TYPE, size_of::<VmExtern>())?;
+        let index = self.values.add(value);
+        // SAFETY: the object was just made, and is as large.
+        unsafe { (*self.cage.at(handle).cast::<VmExtern>()).index = index };
+        Ok(handle)
+    }
+
+    /// The host value of a handle; `None` for null and for what names none.
+    pub(crate) fn extern_value(&self, handle: u32) -> Option<&(dyn Any + Send + Sync)> {
+        let object = self.cage.object(handle)?;
+        // SAFETY: a live object, read as what its kind says.
+        let index = unsafe {
+            if (*object).kind != ObjectKind::Extern as u8 {
+                return None;
+            }
+            (*object.cast::<VmExtern>()).index
+        };
+        self.values.get(index)
+    }
+
+    /// Notes which of an exception's values are handles; gives the shape's number.
+    pub(crate) fn add_shape(&mut self, handles: impl IntoIterator<Item = usize>) -> u32 {
+        let offsets: Box<[u32]> = handles.into_iter().map(|n| (size_of::<VmException>() + n * VALUE_SIZE) as u32).collect();
+        let known = self.shapes.iter().position(|s| *s == offsets);
+        let shape = known.unwrap_or_else(|| {
+            self.shapes.push(offsets);
+            self.shapes.len() - 1
+        });
+        shape as u32
+    }
+
+    /// An exception, which holds a count on each handle among its values; nobody holds it yet.
+    pub(crate) fn new_exception(&mut self, tag: u32, type_id: u32, shape: u32, values: &[u128]) -> Result<u32, ResourceError> {
+        let size = size_of::<VmException>() + values.len() * VALUE_SIZE;
+        let handle = self.allocate(ObjectKind::Exception, type_id, size)?;
+        // SAFETY: the object was just made, and is as large.
+        unsafe {
+            let exception = self.cage.at(handle).cast::<VmException>();
+            (*exception).tag = tag;
+            (*exception).values = values.len() as u32;
+            (*exception).shape = shape;
+            let to = exception.add(1).cast::<u128>();
+            std::ptr::copy_nonoverlapping(values.as_ptr(), to, values.len());
+            for child in self.children(exception.cast()) {
+                self.retain(child, 1);
+            }
+        }
+        Ok(handle)
+    }
+
+    /// The tag's number and the values of an exception; `None` for what is none.
+    pub(crate) fn exception(&self, handle: u32) -> Option<(u32, &[u128])> {
+        let object = self.cage.object(handle)?;
+        // SAFETY: a live object, read as what its kind says; its values do not change.
+        unsafe {
+            if (*object).kind != ObjectKind::Exception as u8 {
+                return None;
+            }
+            let exception = object.cast::<VmException>();
+            let values = std::slice::from_raw_parts(exception.add(1).cast::<u128>(), (*exception).values as usize);
+            Some(((*exception).tag, values))
+        }
+    }
+
+    /// The handles among values of this shape, null ones included.
+    pub(crate) fn handles_in(&self, shape: u32, values: &[u128]) -> Vec<u32> {
+        let place = |&at: &u32| (at as usize - size_of::<VmException>()) / VALUE_SIZE;
+        let offsets = self.shapes.get(shape as usize).map_or(&[][..], |s| s);
+        offsets.iter().filter_map(|at| values.get(place(at)).map(|&v| v as u32)).collect()
+    }
+
+    // What the host holds.
+
+    /// A count of the host's own.
+    pub(crate) fn hold(&self, handle: u32) -> HostRef {
+        self.retain(handle, 1);
+        if self.stress {
+            *self.host_held.borrow_mut().entry(handle).or_default() += 1;
+        }
+        HostRef::new(self.host.clone(), handle)
+    }
+
+    /// Whether the host has cloned or dropped references since the last time.
+    #[inline]
+    pub(crate) fn host_waits(&self) -> bool {
+        self.host.waiting()
+    }
+
+    /// Takes up what the host has cloned and dropped since the last time.
+    pub(crate) fn settle_host(&mut self) {
+        if !self.host.waiting() {
+            return;
+        }
+        let changes = self.host.take();
+        // All additions first: the order between threads is anybody's guess, the sum is right.
+        for &(handle, by) in changes.iter().filter(|c| c.1 > 0) {
+            self.retain(handle, by.unsigned_abs().into());
+        }
+        for &(handle, by) in changes.iter().filter(|c| c.1 < 0) {
+            (0..by.unsigned_abs()).for_each(|_| self.release(handle));
+        }
+        if self.stress {
+            let all = self.host_held.get_mut();
+            for (handle, by) in changes {
+                let held = all.entry(handle).or_default();
+                *held = held.wrapping_add_signed(by.into());
+                if *held == 0 {
+                    all.remove(&handle);
+                }
+            }
+        }
+        self.bury();
+    }
+
+    /// Holds what a builtin was passed.
+    pub(crate) fn hold_argument(&mut self, handle: u32) {
+        self.retain(handle, 1);
+        self.held.push(handle);
+    }
+
+    /// Gives up the `count` references that were held last.
+    pub(crate) fn release_arguments(&mut self, count: usize) {
+        for _ in 0..count {
+            if let Some(handle) = self.held.pop() {
+                self.release(handle);
+            }
+        }
+        self.bury();
+    }
+}
+
+impl Drop for Heap {
+    fn drop(&mut self) {
+        // What values drop now may be references to each other: nobody is there to count them.
+        self.host.close();
+    }
+}
+
+const _: () = assert!(offset_of!(VmExtern, object) == 0 && offset_of!(VmException, object) == 0);
+const _: () = assert!(size_of::<VmException>().is_multiple_of(VALUE_SIZE));

@@ -1,0 +1,250 @@
+//! The cage: address space of which a handle is an offset, and the memory of objects in it.
+//!
+//! Memory is given out from the bottom up, and again from free lists, one for each class of sizes. It becomes accessible in
+//! steps as the top rises. The first page and what lies behind the last one stay inaccessible.
+//!
+//! What the free lists say is in the cage itself: compiled code could spoil it only by being wrong, and even then every link is
+//! checked before it is followed, so that nothing outside is touched.
+
+use crate::error::ResourceError;
+use crate::sys::mmap::{Access, Mapping};
+use crate::sys::{PAGE, space};
+use sconce_environ::heap::{CAGE_BYTES, CAGE_GUARD_BYTES, CAGE_NULL_BYTES, ObjectKind, VmObject};
+use std::ptr;
+
+/// Sizes up to here have a class for each multiple of [`GRAIN`].
+const MAX_SMALL: usize = 1024;
+/// Sizes and handles are multiples of this.
+const GRAIN: usize = 16;
+/// Classes of powers of two above [`MAX_SMALL`], up to [`MAX_SIZE`].
+const MAX_SIZE: usize = 64 << 10;
+const SMALL_CLASSES: usize = MAX_SMALL / GRAIN + 1;
+const CLASSES: usize = SMALL_CLASSES + (MAX_SIZE / MAX_SMALL).ilog2() as usize;
+/// Steps in which memory becomes accessible.
+const FIRST_STEP: usize = 64 << 10;
+const LAST_STEP: usize = 16 << 20;
+/// Bytes of the smallest cage.
+const MINIMUM: usize = 1 << 20;
+
+/// See the module's documentation.
+#[derive(Debug)]
+pub(crate) struct Cage {
+    mapping: Mapping,
+    /// Bytes without the guard.
+    length: usize,
+    /// Accessible up to here.
+    committed: usize,
+    /// Given out up to here.
+    top: usize,
+    /// The first free block of each class, or 0; its `state` holds the next.
+    free: [u32; CLASSES],
+}
+
+fn class_of(size: usize) -> Option<usize> {
+    let size = size.max(size_of::<VmObject>()).checked_next_multiple_of(GRAIN)?;
+    match size {
+        0..=MAX_SMALL => Some(size / GRAIN),
+        _ if size <= MAX_SIZE => Some(SMALL_CLASSES - 1 + (size.next_power_of_two() / MAX_SMALL).ilog2() as usize),
+        _ => None,
+    }
+}
+
+fn size_of_class(class: usize) -> usize {
+    match class {
+        0..SMALL_CLASSES => class * GRAIN,
+        _ => MAX_SMALL << (class - SMALL_CLASSES + 1),
+    }
+}
+
+impl Cage {
+    /// A cage of 4 GiB, or a smaller one where address space is short.
+    pub(crate) fn new() -> Result<Cage, ResourceError> {
+        let os = ResourceError::os("cannot reserve address space for references");
+        let mapping = space::reserve_cage(CAGE_BYTES as usize + CAGE_GUARD_BYTES, MINIMUM).map_err(os)?;
+        let length = mapping.len() - CAGE_GUARD_BYTES;
+        Ok(Cage { mapping, length, committed: CAGE_NULL_BYTES, top: CAGE_NULL_BYTES, free: [0; CLASSES] })
+    }
+
+    pub(crate) fn base(&self) -> *mut u8 {
+        self.mapping.base()
+    }
+
+    /// Handles are below this.
+    pub(crate) fn length(&self) -> usize {
+        self.length
+    }
+
+    /// Whether every 32-bit number leads to somewhere inside: code in guard style needs that.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.length as u64 >= CAGE_BYTES
+    }
+
+    /// Bytes that have been given out so far.
+    pub(crate) fn used(&self) -> usize {
+        self.top - CAGE_NULL_BYTES
+    }
+
+    /// The address that a handle means, whatever is there.
+    pub(crate) fn at(&self, handle: u32) -> *mut VmObject {
+        self.mapping.base().wrapping_add(handle as usize).cast()
+    }
+
+    /// Memory that has been given out at some time; `None` if a handle leads elsewhere.
+    fn block(&self, handle: u32) -> Option<*mut VmObject> {
+        let at = handle as usize;
+        (at >= CAGE_NULL_BYTES && at + size_of::<VmObject>() <= self.top && at.is_multiple_of(GRAIN)).then(|| self.at(handle))
+    }
+
+    /// A live object; `None` for null and for what is no handle.
+    #[inline]
+    pub(crate) fn object(&self, handle: u32) -> Option<*mut VmObject> {
+        // SAFETY: inside memory that has been given out, and so accessible.
+        self.block(handle).filter(|&block| unsafe { (*block).kind != ObjectKind::Free as u8 })
+    }
+
+    /// An object without references, zero behind its head.
+    pub(crate) fn allocate(&mut self, kind: ObjectKind, type_id: u32, size: usize) -> Result<u32, ResourceError> {
+        let class = class_of(size).ok_or(ResourceError::TooManyReferences)?;
+        let size = size_of_class(class);
+        let handle = match self.pop(class) {
+            Some(handle) => handle,
+            None => self.extend(size)?,
+        };
+        let head = VmObject { state: 0, kind: kind as u8, size_class: class as u8, reserved: 0, type_id };
+        // SAFETY: a block of `size` bytes that is nobody's.
+        unsafe {
+            ptr::write_bytes(self.at(handle).cast::<u8>(), 0, size);
+            self.at(handle).write(head);
+        }
+        Ok(handle)
+    }
+
+    fn pop(&mut self, class: usize) -> Option<u32> {
+        let first = self.free[class];
+        let block = self.block(first)?;
+        // SAFETY: inside memory that has been given out.
+        let head = unsafe { *block };
+        if head.kind != ObjectKind::Free as u8 || usize::from(head.size_class) != class {
+            debug_assert!(false, "a free list leads to what is not free");
+            self.free[class] = 0;
+            return None;
+        }
+        self.free[class] = head.state as u32;
+        Some(first)
+    }
+
+    /// The next `size` bytes at the top.
+    fn extend(&mut self, size: usize) -> Result<u32, ResourceError> {
+        let end = self.top + size;
+        if end > self.length {
+            return Err(ResourceError::TooManyReferences);
+        }
+        if end > self.committed {
+            let step =
+                self.committed.clamp(FIRST_STEP, LAST_STEP).max(size).next_multiple_of(PAGE).min(self.length - self.committed);
+            // SAFETY: pages that nobody has used yet.
+            unsafe { self.mapping.protect(self.committed, step, Access::ReadWrite) }
+                .map_err(ResourceError::os("cannot get memory for references"))?;
+            self.committed += step;
+        }
+        let handle = self.top as u32;
+        self.top = end;
+        Ok(handle)
+    }
+
+    /// Takes an object's memory back.
+    pub(crate) fn free(&mut self, handle: u32) {
+        let Some(object) = self.object(handle) else { return };
+        // SAFETY: a live object, which nobody names any more.
+        unsafe {
+            let class = usize::from((*object).size_class);
+            let Some(first) = self.free.get_mut(class) else { return };
+            (*object).kind = ObjectKind::Free as u8;
+            (*object).state = u64::from(*first);
+            *first = handle;
+        }
+    }
+
+    /// Every live object.
+    pub(crate) fn objects(&self) -> impl Iterator<Item = u32> {
+        let mut at = CAGE_NULL_BYTES;
+        std::iter::from_fn(move || {
+            while let Some(block) = self.block(at as u32).filter(|_| at < self.top) {
+                let handle = at as u32;
+                // SAFETY: blocks follow each other without gaps up to the top.
+                let head = unsafe { *block };
+                at += size_of_class(head.size_class.into()).max(GRAIN);
+                if head.kind != ObjectKind::Free as u8 {
+                    return Some(handle);
+                }
+            }
+            None
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn a_class_holds_its_sizes_and_no_much_larger_ones() {
+        for size in 1..=MAX_SIZE {
+            let class = class_of(size).unwrap();
+            let held = size_of_class(class);
+            assert!(class < CLASSES && held >= size && held <= (2 * size).max(GRAIN + size), "{size} in {held}");
+            assert!(held.is_multiple_of(GRAIN));
+        }
+        assert_eq!(class_of(MAX_SIZE + 1), None);
+        assert_eq!(class_of(usize::MAX), None);
+    }
+
+    #[test]
+    fn memory_is_given_out_once_and_again_after_it_came_back() {
+        let mut cage = Cage::new().unwrap();
+        let sizes = [32, 48, 16_000, 32, 1024, 1040];
+        let mut all = Vec::new();
+        for _ in 0..300 {
+            for size in sizes {
+                let handle = cage.allocate(ObjectKind::Extern, 7, size).unwrap();
+                assert!(handle != 0 && handle.is_multiple_of(2));
+                // SAFETY: as large as was asked for.
+                unsafe {
+                    cage.at(handle).cast::<u8>().add(size_of::<VmObject>()).write_bytes(0xaa, size - size_of::<VmObject>())
+                };
+                all.push((handle, size));
+            }
+        }
+        let listed: Vec<u32> = cage.objects().collect();
+        assert_eq!(listed, all.iter().map(|a| a.0).collect::<Vec<_>>());
+        for pair in all.windows(2) {
+            assert!(pair[0].0 as usize + pair[0].1 <= pair[1].0 as usize);
+        }
+        let used = cage.used();
+        all.iter().for_each(|a| cage.free(a.0));
+        assert_eq!(cage.objects().count(), 0);
+        let again: HashSet<u32> = all.iter().map(|a| cage.allocate(ObjectKind::Extern, 7, a.1).unwrap()).collect();
+        assert_eq!(again, all.iter().map(|a| a.0).collect());
+        assert_eq!(cage.used(), used);
+        // Nothing of what was there before is left.
+        // SAFETY: a live object of 16,000 bytes.
+        assert_eq!(unsafe { cage.at(all[2].0).cast::<u8>().add(100).read() }, 0);
+    }
+
+    #[test]
+    fn what_is_no_handle_names_nothing() {
+        let mut cage = Cage::new().unwrap();
+        let handle = cage.allocate(ObjectKind::Extern, 7, 32).unwrap();
+        assert!(cage.object(handle).is_some());
+        for wrong in [0, 1, 2, handle + 1, handle + 2, handle + 8, handle + 32, u32::MAX, u32::MAX - 15, 4080] {
+            assert!(cage.object(wrong).is_none(), "{wrong}");
+        }
+        cage.free(handle);
+        assert!(cage.object(handle).is_none());
+        // Freeing twice does no harm.
+        cage.free(handle);
+        assert_eq!(cage.allocate(ObjectKind::Extern, 7, 32).unwrap(), handle);
+        assert_ne!(cage.allocate(ObjectKind::Extern, 7, 32).unwrap(), handle);
+    }
+}

@@ -1,0 +1,109 @@
+//! What wasm frames hold: a walk over all of a store's frames, with stack maps.
+//!
+//! Wasm has been left when this runs, so every frame is in the middle of a call, whose return address has a stack map, unless no
+//! slot of the frame holds a handle. Entries that host functions made into the same store follow each other: the frame of each
+//! entry trampoline says where wasm was left before.
+
+use crate::activation::Shared;
+use sconce_x64::stubs::{FRAME_OLD_EXIT_FP, FRAME_OLD_HOST_SP};
+use std::collections::{HashMap, HashSet};
+use std::ops::Range;
+
+/// Decoded stack maps beyond which they are forgotten after a sweep.
+const MAX_KEPT: usize = 1 << 20;
+
+/// Decoded stack maps by return address. All of a function's maps are decoded when the first of them is asked for, so that the
+/// work is of the order of the functions on the stack plus the frames, however deep the recursion.
+///
+/// An address means the same function as long as the store lives: it owns the code that its instances run.
+#[derive(Debug, Default)]
+pub(crate) struct MapCache {
+    by_return: HashMap<usize, Range<u32>>,
+    slots: Vec<i32>,
+    decoded: HashSet<usize>,
+}
+
+impl MapCache {
+    /// Slots of the frame to which a call returns at this address.
+    fn slots(&mut self, shared: &Shared, return_address: usize) -> &[i32] {
+        if !self.by_return.contains_key(&return_address) {
+            self.decode(shared, return_address);
+        }
+        let range = self.by_return.get(&return_address).cloned().unwrap_or(0..0);
+        &self.slots[range.start as usize..range.end as usize]
+    }
+
+    fn decode(&mut self, shared: &Shared, return_address: usize) {
+        // A call that never returns may be the last instruction: its return address is the function's end.
+        let call = return_address.wrapping_sub(1);
+        // SAFETY: the store's stack names only code of its own instances, which it keeps.
+        let found = unsafe { shared.code.region_at(call) }.and_then(|region| {
+            let func = region.tables().function_at((call - region.text_base()) as u32)?;
+            Some((region, func))
+        });
+        if let Some((region, func)) = found {
+            let start = region.text_base() + region.tables().functions[func.as_u32() as usize].start as usize;
+            if self.decoded.insert(start) {
+                for map in region.tables().stack_maps_of(func) {
+                    let first = self.slots.len() as u32;
+                    self.slots.extend(map.slots);
+                    self.by_return.insert(start + map.return_offset as usize, first..self.slots.len() as u32);
+                }
+            }
+        }
+        // A frame without handles, or no frame of wasm's.
+        self.by_return.entry(return_address).or_insert(0..0);
+    }
+
+    /// Forgets maps if there are very many.
+    pub(crate) fn trim(&mut self) {
+        if self.slots.len() + self.by_return.len() > MAX_KEPT {
+            *self = MapCache::default();
+        }
+    }
+}
+
+/// Calls `f` with each handle in a frame of the store, null ones and repeated ones included; gives the number of frames.
+pub(crate) fn walk(shared: &Shared, maps: &mut MapCache, mut f: impl FnMut(u32)) -> u64 {
+    let vm = shared.vm();
+    // SAFETY: no wasm code is running, so the fields are at rest.
+    let (mut exit_fp, mut host_sp) = unsafe { ((*vm).exit_fp as usize, (*vm).host_sp as usize) };
+    let mut frames = 0;
+    while exit_fp != 0 && host_sp != 0 {
+        let mut fp = exit_fp;
+        // The first is the trampoline's own frame: it returns into the innermost wasm function, whose frame pointer it saved.
+        while let (Some(caller_fp), Some(return_address)) = (word(shared, fp), word(shared, fp.wrapping_add(8))) {
+            // Frames only ever go up, to that of the entry trampoline, which saved 0.
+            if caller_fp <= fp {
+                break;
+            }
+            frames += 1;
+            for &slot in maps.slots(shared, return_address) {
+                f(handle_at(shared, caller_fp.wrapping_add_signed(slot as isize)).unwrap_or(0));
+            }
+            fp = caller_fp;
+        }
+        // SAFETY: `host_sp` is the frame of an entry trampoline that has not returned.
+        (exit_fp, host_sp) = unsafe {
+            let word = |offset| ((host_sp + offset) as *const usize).read();
+            (word(FRAME_OLD_EXIT_FP), word(FRAME_OLD_HOST_SP))
+        };
+    }
+    frames
+}
+
+/// A word of the wasm stack.
+fn word(shared: &Shared, address: usize) -> Option<usize> {
+    let stack = shared.stack.usable();
+    let inside = address.is_multiple_of(8) && address >= stack.start && address <= stack.end - 8;
+    // SAFETY: the stack is readable from end to end, and mapped as long as the store.
+    inside.then(|| unsafe { (address as *const usize).read() })
+}
+
+/// Four bytes of the wasm stack.
+fn handle_at(shared: &Shared, address: usize) -> Option<u32> {
+    let stack = shared.stack.usable();
+    let inside = address.is_multiple_of(4) && address >= stack.start && address <= stack.end - 4;
+    // SAFETY: as above.
+    inside.then(|| unsafe { (address as *const u32).read() })
+}

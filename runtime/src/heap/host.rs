@@ -1,0 +1,147 @@
+//! References that the host holds.
+//!
+//! A [`HostRef`] owns a count. It can be cloned and dropped on any thread and at any time, while the store runs or after it is
+//! gone; so neither touches the object. What happened is noted, and the store takes it up when it next has the word.
+
+use crate::handle::StoreId;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Notes after which they are summed up before more are taken.
+const SUM_AFTER: usize = 1024;
+
+/// What a store and its host references share.
+#[derive(Debug)]
+pub(crate) struct HostRefs {
+    store: StoreId,
+    /// Whether there may be notes.
+    waiting: AtomicBool,
+    notes: Mutex<Notes>,
+}
+
+#[derive(Debug, Default)]
+struct Notes {
+    /// Changes of counts by object.
+    changes: Vec<(u32, i32)>,
+    /// Length at which they are summed up next.
+    sum_at: usize,
+    /// The store is gone.
+    closed: bool,
+}
+
+impl HostRefs {
+    pub(crate) fn new(store: StoreId) -> Arc<HostRefs> {
+        let notes = Mutex::new(Notes { sum_at: SUM_AFTER, ..Notes::default() });
+        Arc::new(HostRefs { store, waiting: AtomicBool::new(false), notes })
+    }
+
+    fn note(&self, handle: u32, by: i32) {
+        let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
+        if notes.closed {
+            return;
+        }
+        // A clone that is dropped again, the usual case, leaves nothing.
+        match notes.changes.last_mut() {
+            Some(last) if last.0 == handle => {
+                last.1 += by;
+                if last.1 == 0 {
+                    notes.changes.pop();
+                }
+            }
+            _ => notes.changes.push((handle, by)),
+        }
+        if notes.changes.len() >= notes.sum_at {
+            notes.sum_up();
+        }
+        // Under the lock, as is its opposite.
+        self.waiting.store(!notes.changes.is_empty(), Ordering::Relaxed);
+    }
+
+    /// Whether there are notes. One that another thread is just making may be missed.
+    #[inline]
+    pub(crate) fn waiting(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn take(&self) -> Vec<(u32, i32)> {
+        let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
+        self.waiting.store(false, Ordering::Relaxed);
+        notes.sum_at = SUM_AFTER;
+        std::mem::take(&mut notes.changes)
+    }
+
+    /// The store is gone: nothing is noted from here on.
+    pub(crate) fn close(&self) {
+        let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
+        *notes = Notes { closed: true, ..Notes::default() };
+    }
+}
+
+impl Notes {
+    fn sum_up(&mut self) {
+        self.changes.sort_unstable_by_key(|c| c.0);
+        self.changes.dedup_by(|next, sum| {
+            let same = next.0 == sum.0;
+            if same {
+                sum.1 += next.1;
+            }
+            same
+        });
+        self.changes.retain(|c| c.1 != 0);
+        self.sum_at = (2 * self.changes.len()).max(SUM_AFTER);
+    }
+}
+
+/// A reference to an object of a store's heap, with a count of its own. Not null.
+///
+/// The object, and with it the host value, lives at least as long as the reference or the store, whichever ends first. When the
+/// last reference anywhere is gone, the value is dropped the next time the store runs, or sweeps.
+#[derive(Debug)]
+pub struct HostRef {
+    refs: Arc<HostRefs>,
+    handle: u32,
+}
+
+impl HostRef {
+    pub(crate) fn new(refs: Arc<HostRefs>, handle: u32) -> HostRef {
+        HostRef { refs, handle }
+    }
+
+    /// The store whose object it names.
+    pub fn store(&self) -> StoreId {
+        self.refs.store
+    }
+
+    /// The handle that wasm knows: never 0. Valid as long as `self`.
+    pub fn handle(&self) -> u32 {
+        self.handle
+    }
+}
+
+impl Clone for HostRef {
+    fn clone(&self) -> HostRef {
+        self.refs.note(self.handle, 1);
+        HostRef { refs: self.refs.clone(), handle: self.handle }
+    }
+}
+
+impl Drop for HostRef {
+    fn drop(&mut self) {
+        self.refs.note(self.handle, -1);
+    }
+}
+
+impl PartialEq for HostRef {
+    /// Whether both name the same object.
+    fn eq(&self, other: &HostRef) -> bool {
+        self.handle == other.handle && self.refs.store == other.refs.store
+    }
+}
+
+impl Eq for HostRef {}
+
+impl std::hash::Hash for HostRef {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        (self.handle, self.refs.store).hash(state);
+    }
+}

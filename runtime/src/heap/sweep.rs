@@ -1,0 +1,103 @@
+//! Sweeps: the activations table becomes exactly what frames hold, and what left it is released.
+//!
+//! A sweep costs what it walks: entries of the table and frames. Room is made for twice what was found and one entry a frame
+//! more, so that at least as much work lies between two sweeps as the second will cost.
+
+use super::activations::MINIMUM;
+use super::{ALLOCATIONS_PER_SWEEP, Heap, frames};
+use crate::activation::Shared;
+use sconce_environ::heap::state;
+
+/// Why a sweep happens.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum Occasion {
+    /// Compiled code found no room in the table.
+    Full,
+    /// The table was past its threshold at a boundary between wasm and the host.
+    Boundary,
+    /// One was asked for, and a safe point came by.
+    Asked,
+    /// The host wanted one at once.
+    Explicit,
+}
+
+/// How many sweeps there have been, by occasion.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
+pub struct SweepCounts {
+    /// [`Occasion::Full`].
+    pub full: u64,
+    /// [`Occasion::Boundary`].
+    pub boundary: u64,
+    /// [`Occasion::Asked`].
+    pub asked: u64,
+    /// [`Occasion::Explicit`].
+    pub explicit: u64,
+}
+
+impl SweepCounts {
+    /// All of them.
+    pub fn total(&self) -> u64 {
+        self.full + self.boundary + self.asked + self.explicit
+    }
+
+    fn count(&mut self, why: Occasion) {
+        *match why {
+            Occasion::Full => &mut self.full,
+            Occasion::Boundary => &mut self.boundary,
+            Occasion::Asked => &mut self.asked,
+            Occasion::Explicit => &mut self.explicit,
+        } += 1;
+    }
+}
+
+impl Heap {
+    /// Sweeps. Dead host values are left for the caller to drop.
+    pub(crate) fn sweep(&mut self, shared: &Shared, why: Occasion) {
+        self.sweeps.count(why);
+        self.settle_host();
+        let before = self.activations.take();
+
+        // Each object once: those found so far are marked.
+        let mut exact = Vec::with_capacity(before.len());
+        let mut maps = std::mem::take(&mut self.maps);
+        let walked = frames::walk(shared, &mut maps, |handle| {
+            let Some(object) = self.object(handle) else { return };
+            // SAFETY: a live object, of which nobody has a Rust reference.
+            unsafe {
+                if (*object).state & state::MARKED != 0 {
+                    return;
+                }
+                // From an immutable global: reading one inserts nothing.
+                if (*object).state & state::IN_TABLE == 0 {
+                    (*object).state += state::ONE | state::IN_TABLE;
+                }
+                (*object).state |= state::MARKED;
+            }
+            exact.push(handle);
+        });
+        maps.trim();
+        self.maps = maps;
+        self.frames_walked += walked;
+
+        for &handle in &before {
+            let Some(object) = self.object(handle) else { continue };
+            // SAFETY: as above.
+            unsafe {
+                if (*object).state & state::MARKED == 0 {
+                    (*object).state &= !state::IN_TABLE;
+                    self.release(handle);
+                }
+            }
+        }
+        for &handle in &exact {
+            if let Some(object) = self.object(handle) {
+                // SAFETY: as above.
+                unsafe { (*object).state &= !state::MARKED };
+            }
+        }
+        let capacity = (2 * exact.len() + walked as usize).max(MINIMUM);
+        self.activations.replace(exact, capacity);
+        self.bury();
+        self.allocations_left = self.objects.max(ALLOCATIONS_PER_SWEEP);
+    }
+}
