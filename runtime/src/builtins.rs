@@ -100,7 +100,7 @@ unsafe fn before(vmctx: *mut VmContext, references: &[Option<u32>], safe_point: 
             guarded((*vmctx).store, (), || {
                 store.sweep(Occasion::Asked);
                 Ok(())
-            })
+            });
         };
     }
     held
@@ -127,7 +127,7 @@ unsafe fn after(vmctx: *mut VmContext, held: usize) {
             guarded((*vmctx).store, (), || {
                 store.settle();
                 Ok(())
-            })
+            });
         };
     }
 }

@@ -359,7 +359,7 @@ fn references_to_exceptions_cross_the_host() {
         let made = ExnRef::new(&mut guest.store, &made).unwrap();
         for (reference, value) in [(reference.clone(), -9), (made, 5), (reference.clone(), -9)] {
             let reference = Val::ExnRef(Some(reference));
-            assert_eq!(guest.call("throw", &[reference.clone()]), [Val::I64(value)]);
+            assert_eq!(guest.call("throw", std::slice::from_ref(&reference)), [Val::I64(value)]);
             let (out, frames) = exception(guest.try_call("throw on", &[reference]));
             assert_eq!((out.values(&guest.store).unwrap(), frames), (vec![Val::I64(value)], vec![3]));
         }
