@@ -99,7 +99,7 @@ impl World {
             .unwrap();
         linker
             .func_wrap("", "ask", |mut caller: Caller<'_, Ledger>| {
-                sconce_engine::AsContextMut::as_context_mut(&mut caller).ask_for_gc()
+                sconce_engine::AsContextMut::as_context_mut(&mut caller).ask_for_gc();
             })
             .unwrap();
         linker.func_wrap("", "trap", || -> Result<(), Error> { Err(Error::trap(TrapCode::Unreachable)) }).unwrap();
