@@ -935,7 +935,7 @@ impl Encoder {
         }
     }
 
-    /// `rep stosq`: rcx words of rax to [rdi], and both move on.
+    /// `rep stosq`: rcx words of rax to where rdi points, and both move on.
     pub fn rep_stosq(&mut self) {
         self.raw(0xab_48f3, 3);
     }

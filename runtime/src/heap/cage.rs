@@ -211,7 +211,7 @@ mod tests {
                 assert!(handle != 0 && handle.is_multiple_of(2));
                 // SAFETY: as large as was asked for.
                 unsafe {
-                    cage.at(handle).cast::<u8>().add(size_of::<VmObject>()).write_bytes(0xaa, size - size_of::<VmObject>())
+                    cage.at(handle).cast::<u8>().add(size_of::<VmObject>()).write_bytes(0xaa, size - size_of::<VmObject>());
                 };
                 all.push((handle, size));
             }
