@@ -9,6 +9,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 #[allow(missing_docs, reason = "named as in the specification")]
 pub enum Stop {
     Unreachable,
+    /// Outside a memory, or an atomic access that is not aligned: an access that is both is the one or the other, as engines
+    /// look at bounds or at alignment first.
     Memory,
     /// A table access or a segment outside its bounds, or an indirect call past the end.
     Table,
@@ -18,7 +20,6 @@ pub enum Stop {
     DivideByZero,
     InvalidConversion,
     NullReference,
-    Unaligned,
     /// A wait on a memory that is not shared.
     WaitUnshared,
     /// A host function's error.

@@ -117,7 +117,7 @@ fn stop(error: &Error) -> Stop {
     };
     match code {
         TrapCode::Unreachable => Stop::Unreachable,
-        TrapCode::MemoryOutOfBounds => Stop::Memory,
+        TrapCode::MemoryOutOfBounds | TrapCode::UnalignedAtomic => Stop::Memory,
         TrapCode::TableOutOfBounds | TrapCode::UndefinedElement => Stop::Table,
         TrapCode::UninitializedElement => Stop::UninitializedElement,
         TrapCode::IndirectCallTypeMismatch => Stop::IndirectType,
@@ -125,7 +125,6 @@ fn stop(error: &Error) -> Stop {
         TrapCode::IntegerDivideByZero => Stop::DivideByZero,
         TrapCode::InvalidConversionToInteger => Stop::InvalidConversion,
         TrapCode::NullReference | TrapCode::NullFunctionReference | TrapCode::NullExceptionReference => Stop::NullReference,
-        TrapCode::UnalignedAtomic => Stop::Unaligned,
         TrapCode::ExpectedSharedMemory => Stop::WaitUnshared,
         TrapCode::StackOverflow | TrapCode::Interrupt => Stop::Exhausted,
     }

@@ -132,7 +132,7 @@ fn stop(error: &wasmtime::Error) -> Stop {
     };
     match code {
         Trap::UnreachableCodeReached => Stop::Unreachable,
-        Trap::MemoryOutOfBounds => Stop::Memory,
+        Trap::MemoryOutOfBounds | Trap::HeapMisaligned => Stop::Memory,
         Trap::TableOutOfBounds => Stop::Table,
         Trap::IndirectCallToNull => Stop::UninitializedElement,
         Trap::BadSignature => Stop::IndirectType,
@@ -140,7 +140,6 @@ fn stop(error: &wasmtime::Error) -> Stop {
         Trap::IntegerDivisionByZero => Stop::DivideByZero,
         Trap::BadConversionToInteger => Stop::InvalidConversion,
         Trap::NullReference => Stop::NullReference,
-        Trap::HeapMisaligned => Stop::Unaligned,
         Trap::AtomicWaitNonSharedMemory => Stop::WaitUnshared,
         _ => Stop::Exhausted,
     }
