@@ -164,6 +164,10 @@ pub struct CompilerArgs {
     /// Make every NaN that an operation produces the canonical one, so that results are the same on every machine.
     #[arg(long, help_heading = "Compilation")]
     pub canonical_nans: bool,
+
+    /// Sweep references at every safe point and verify all counts afterwards: finds mistakes in Sconce, and is slow.
+    #[arg(long, help_heading = "Compilation", hide = true)]
+    pub gc_stress: bool,
 }
 
 /// `--tier`.

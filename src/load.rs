@@ -102,7 +102,7 @@ pub fn config(args: &CompilerArgs) -> Config {
         Tier::Cranelift => sconce_engine::Tier::Cranelift,
     };
     let calls = args.calls.unwrap_or(CallStyle::Direct);
-    Config::new().bounds(args.bounds).calls(calls).canonical_nans(args.canonical_nans).tier(tier)
+    Config::new().bounds(args.bounds).calls(calls).canonical_nans(args.canonical_nans).gc_stress(args.gc_stress).tier(tier)
 }
 
 /// An engine; where guards could not be had, says so.

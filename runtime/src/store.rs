@@ -482,7 +482,7 @@ impl Store {
 
     pub(crate) fn sweep(&mut self, why: Occasion) {
         self.heap.sweep(&self.shared, why);
-        if self.heap.stress {
+        if self.heap.stress && self.heap.stats().objects != 0 {
             self.verify_heap();
         }
     }

@@ -74,6 +74,8 @@ pub struct Configuration {
     pub bounds: BoundsStyle,
     /// How functions of a module call each other.
     pub calls: CallStyle,
+    /// Whether references are swept at every safe point.
+    pub gc_stress: bool,
 }
 
 impl Configuration {
@@ -83,9 +85,11 @@ impl Configuration {
         for tier in [Tier::Cranelift, Tier::Lightbeam] {
             for bounds in [BoundsStyle::Guard, BoundsStyle::Explicit] {
                 for calls in [CallStyle::Direct, CallStyle::Slots] {
-                    all.push(Configuration { tier, bounds, calls });
+                    all.push(Configuration { tier, bounds, calls, gc_stress: false });
                 }
             }
+            let (bounds, calls) = (BoundsStyle::Guard, CallStyle::Direct);
+            all.push(Configuration { tier, bounds, calls, gc_stress: true });
         }
         all
     }
@@ -105,7 +109,8 @@ impl Configuration {
             CallStyle::Direct => "direct",
             CallStyle::Slots => "slots",
         };
-        format!("{tier}-{bounds}-{calls}")
+        let stress = if self.gc_stress { "-stress" } else { "" };
+        format!("{tier}-{bounds}-{calls}{stress}")
     }
 
     /// An engine of this configuration for modules of these proposals, without a cache, so that what is tested is what was just
@@ -116,7 +121,7 @@ impl Configuration {
     pub fn engine(&self, features: Features) -> Result<Engine, Error> {
         // Scripts run side by side already, and their modules are small.
         let config = Config::new().cache(CacheMode::Off).parallel(false).features(features);
-        Engine::new(&config.tier(self.tier).bounds(Some(self.bounds)).calls(self.calls))
+        Engine::new(&config.tier(self.tier).bounds(Some(self.bounds)).calls(self.calls).gc_stress(self.gc_stress))
     }
 }
 

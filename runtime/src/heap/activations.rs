@@ -77,6 +77,14 @@ impl Activations {
         self.publish(self.len());
     }
 
+    /// What was asked for is done.
+    pub(crate) fn answered(&mut self) {
+        if self.asked {
+            self.asked = false;
+            self.publish(self.len());
+        }
+    }
+
     /// Adds an entry. Where there is no room, there is more afterwards: at most as many entries as there are objects.
     pub(crate) fn push(&mut self, handle: u32) {
         let len = self.len();

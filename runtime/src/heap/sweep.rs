@@ -55,6 +55,11 @@ impl Heap {
     pub(crate) fn sweep(&mut self, shared: &Shared, why: Occasion) {
         self.sweeps.count(why);
         self.settle_host();
+        if self.objects == 0 {
+            // No frame can hold anything, and the table is empty.
+            self.activations.answered();
+            return;
+        }
         let before = self.activations.take();
 
         // Each object once: those found so far are marked.
