@@ -87,7 +87,9 @@ fn from_val(val: &Val, store: &impl AsContext) -> Value {
         Val::V128(v) => Value::V128(*v),
         Val::FuncRef(f) => Value::Func(f.is_some()),
         Val::ExnRef(e) => Value::Exn(e.is_some()),
-        Val::ExternRef(r) => Value::Extern(r.as_ref().map(|r| *r.data(store).downcast_ref().expect("all host values are numbers"))),
+        Val::ExternRef(r) => {
+            Value::Extern(r.as_ref().map(|r| *r.data(store).downcast_ref().expect("all host values are numbers")))
+        }
     }
 }
 
