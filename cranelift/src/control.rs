@@ -4,9 +4,10 @@
 
 use crate::state::{Else, Frame, Kind};
 use crate::translate::{Args, Translator};
-use crate::types::{Types, block_types, clif_type, is_handle};
+use crate::types::{clif_type, is_handle};
 use cranelift_codegen::ir::{Block, InstBuilder, JumpTableData, Value};
 use sconce_environ::abi::VALUE_SIZE;
+use sconce_environ::block::{Types, block_types};
 use sconce_environ::ops::BlockType;
 use sconce_environ::trap::TrapCode;
 use sconce_environ::types::ValType;

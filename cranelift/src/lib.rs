@@ -38,7 +38,6 @@ mod reference;
 mod state;
 mod translate;
 mod types;
-mod unreachable;
 mod variable;
 mod vector;
 

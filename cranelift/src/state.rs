@@ -6,8 +6,8 @@
 //! - While `reachable` is false, the value stack above the innermost frame's height is meaningless; the end of the frame,
 //!   or its `else`, cuts it off.
 
-use crate::types::Types;
 use cranelift_codegen::ir::{Block, Inst, Value};
+use sconce_environ::block::Types;
 
 /// What is known about an `if`'s other side.
 #[derive(Copy, Clone, Debug)]

@@ -5,8 +5,6 @@ use cranelift_codegen::ir::{AbiParam, ArgumentPurpose, Signature, Type};
 use cranelift_codegen::isa::CallConv;
 use sconce_environ::abi::results_in_buffer;
 use sconce_environ::builtin::{AbiType, Builtin};
-use sconce_environ::module::Module;
-use sconce_environ::ops::BlockType;
 use sconce_environ::types::{FuncType, RefKind, ValType};
 
 /// The Cranelift type of values that cross blocks and calls.
@@ -27,40 +25,6 @@ pub(crate) fn clif_type(ty: ValType) -> Type {
 /// Whether values of this type belong into stack maps.
 pub(crate) fn is_handle(ty: ValType) -> bool {
     matches!(ty, ValType::Ref(r) if r.kind() == RefKind::Handle)
-}
-
-/// A list of value types that is cheap to keep in a control frame.
-#[derive(Copy, Clone, Debug)]
-pub(crate) enum Types<'a> {
-    One(ValType),
-    Many(&'a [ValType]),
-}
-
-impl Types<'_> {
-    pub(crate) const NONE: Types<'static> = Types::Many(&[]);
-
-    pub(crate) fn as_slice(&self) -> &[ValType] {
-        match self {
-            Types::One(t) => std::slice::from_ref(t),
-            Types::Many(ts) => ts,
-        }
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.as_slice().len()
-    }
-}
-
-/// Parameters and results of a block.
-pub(crate) fn block_types(module: &Module, ty: BlockType) -> (Types<'_>, Types<'_>) {
-    match ty {
-        BlockType::Empty => (Types::NONE, Types::NONE),
-        BlockType::Value(t) => (Types::NONE, Types::One(t)),
-        BlockType::Func(index) => {
-            let f = module.func_type(index);
-            (Types::Many(&f.params), Types::Many(&f.results))
-        }
-    }
 }
 
 /// The signature of functions of this type: the callee's VM context, the result buffer if there is one, the parameters.

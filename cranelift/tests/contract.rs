@@ -2,10 +2,11 @@
 
 mod common;
 
-use common::{Input, all_settings, compile, compiler};
+use common::{compile, compiler};
 use sconce_environ::compile::{BoundsStyle, CallStyle, Compiler, RelocTarget, Settings};
 use sconce_environ::index::DefinedFuncIndex;
 use sconce_environ::trap::TrapCode;
+use sconce_test_support::{Input, all_settings};
 
 fn guard_direct() -> Settings {
     all_settings()[0].clone()

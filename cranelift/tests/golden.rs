@@ -5,8 +5,9 @@
 
 mod common;
 
-use common::{all_settings, compile};
+use common::compile;
 use sconce_environ::compile::{BoundsStyle, CallStyle, Settings};
+use sconce_test_support::all_settings;
 use std::fmt::Write;
 use std::path::Path;
 

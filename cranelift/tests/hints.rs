@@ -1,13 +1,15 @@
 //! Branch hints: what is unlikely is cold, and nothing else; sections that make no sense change nothing.
 
-mod common;
-
-use common::{Input, all_settings, compiler};
+use sconce_cranelift::CraneliftCompiler;
+use sconce_test_support::{Input, all_settings};
 
 /// Blocks of the first function, in order: whether each is cold.
 fn cold(bytes: Vec<u8>) -> Vec<bool> {
     let input = Input::binary(bytes).expect("a valid module");
-    let (_, listing) = compiler(&all_settings()[0]).list(&input.function(0)).expect("it compiles");
+    let (_, listing) = CraneliftCompiler::new(&all_settings()[0])
+        .expect("a compiler for the host")
+        .list(&input.function(0))
+        .expect("it compiles");
     let heads = listing.clif.lines().map(str::trim).filter(|line| line.starts_with("block"));
     heads.map(|line| line.ends_with("cold:")).collect()
 }

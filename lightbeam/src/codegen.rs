@@ -11,7 +11,8 @@
 
 use crate::exception::HandlerCode;
 use crate::frame::Saved;
-use crate::value::{Flag, Ty, Types, Value};
+use crate::value::{Flag, Ty, Value};
+use sconce_environ::block::Types;
 use sconce_environ::compile::{Reloc, Settings, StackMap};
 use sconce_environ::layout::VmLayout;
 use sconce_environ::module::Module;

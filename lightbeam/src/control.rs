@@ -4,7 +4,8 @@
 //! in the slots from the block's height on; what it takes to a loop's head is in slots. So a branch costs its arity.
 
 use crate::codegen::{Codegen, Frame, GPRS, Kind, Local, LoopPin, PinnedLoop, SCRATCH, StubKind, UNPINNED, XMMS, bit, xbit};
-use crate::value::{Flag, Ty, Types, Value, block_types};
+use crate::value::{Flag, Ty, Value};
+use sconce_environ::block::{Types, block_types};
 use sconce_environ::ops::*;
 use sconce_environ::trap::TrapCode;
 use sconce_environ::types::ValType;

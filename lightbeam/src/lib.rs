@@ -37,7 +37,6 @@ mod operators;
 mod reference;
 mod summary;
 mod translate;
-mod unreachable;
 mod value;
 mod variable;
 mod vector;

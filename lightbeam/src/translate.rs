@@ -5,11 +5,13 @@ use crate::compiler::Allocations;
 use crate::control;
 use crate::frame::Saved;
 use crate::summary::Summarizer;
-use crate::unreachable::Unreachable;
-use crate::value::{Ty, Types};
+
+use crate::value::Ty;
+use sconce_environ::block::Types;
 use sconce_environ::builtin::Builtin;
 use sconce_environ::compile::{CompiledFunction, FunctionInput, Settings};
 use sconce_environ::translate::val_type;
+use sconce_environ::unreachable::Unreachable;
 use sconce_environ::visit::{Visitor, visit_body};
 use sconce_x64::encode::Encoder;
 use wasmparser::{BinaryReader, FunctionBody, OperatorsReader};

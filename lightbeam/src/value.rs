@@ -1,8 +1,5 @@
 //! Values on the abstract stack: where each one is while code is being generated.
 
-use sconce_environ::index::TypeIndex;
-use sconce_environ::module::Module;
-use sconce_environ::ops::BlockType;
 use sconce_environ::types::{RefKind, ValType};
 use sconce_x64::abi::Class;
 use sconce_x64::asm::{Gpr, Xmm};
@@ -119,41 +116,6 @@ impl Value {
         match self {
             Value::Const(_, bits) => Some(bits.cast_signed()),
             _ => None,
-        }
-    }
-}
-
-/// A list of value types that is cheap to keep in a control frame.
-#[derive(Copy, Clone, Debug)]
-pub(crate) enum Types<'a> {
-    One(ValType),
-    Many(&'a [ValType]),
-}
-
-impl Types<'_> {
-    pub(crate) const NONE: Types<'static> = Types::Many(&[]);
-
-    pub(crate) fn as_slice(&self) -> &[ValType] {
-        match self {
-            Types::One(t) => std::slice::from_ref(t),
-            Types::Many(ts) => ts,
-        }
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.as_slice().len()
-    }
-}
-
-/// Parameters and results of a block.
-pub(crate) fn block_types(module: &Module, ty: BlockType) -> (Types<'_>, Types<'_>) {
-    match ty {
-        BlockType::Empty => (Types::NONE, Types::NONE),
-        BlockType::Value(t) => (Types::NONE, Types::One(t)),
-        BlockType::Func(index) => {
-            let index: TypeIndex = index;
-            let f = module.func_type(index);
-            (Types::Many(&f.params), Types::Many(&f.results))
         }
     }
 }

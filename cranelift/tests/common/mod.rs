@@ -1,56 +1,8 @@
-//! What the tests share: modules from text, compiled under every combination of settings.
-#![allow(dead_code, reason = "each test binary uses its part")]
+//! The Cranelift compiler with its listings.
 
 use sconce_cranelift::{CraneliftCompiler, Listing};
-use sconce_environ::compile::{BoundsStyle, CallStyle, CompileError, CompiledFunction, FunctionInput, Settings};
-use sconce_environ::decode::{Decoded, Features, decode};
-use sconce_environ::index::DefinedFuncIndex;
-use sconce_environ::layout::VmLayout;
-
-/// Explicit or guard, direct or slots; NaNs as they come.
-pub fn all_settings() -> [Settings; 4] {
-    let settings = |bounds, calls| Settings { bounds, calls, canonical_nans: false, gc_stress: false };
-    [
-        settings(BoundsStyle::Guard, CallStyle::Direct),
-        settings(BoundsStyle::Guard, CallStyle::Slots),
-        settings(BoundsStyle::Explicit, CallStyle::Direct),
-        settings(BoundsStyle::Explicit, CallStyle::Slots),
-    ]
-}
-
-/// A validated module.
-pub struct Input {
-    bytes: Vec<u8>,
-    decoded: Decoded,
-    layout: VmLayout,
-}
-
-impl Input {
-    pub fn binary(bytes: Vec<u8>) -> Result<Input, String> {
-        let decoded = decode(&bytes, Features::default()).map_err(|e| e.to_string())?;
-        decoded.validate_bodies(&bytes, &|| true).map_err(|e| e.to_string())?;
-        let layout = VmLayout::new(&decoded.module);
-        Ok(Input { bytes, decoded, layout })
-    }
-
-    pub fn text(wat: &str) -> Input {
-        Input::binary(wat::parse_str(wat).expect("well-formed text")).expect("a valid module")
-    }
-
-    pub fn functions(&self) -> impl Iterator<Item = FunctionInput<'_>> {
-        self.decoded.bodies.iter().map(|(func, range)| self.input(func, range.start))
-    }
-
-    pub fn function(&self, number: u32) -> FunctionInput<'_> {
-        let func = DefinedFuncIndex::from_u32(number);
-        self.input(func, self.decoded.bodies[func].start)
-    }
-
-    fn input(&self, func: DefinedFuncIndex, body_offset: u32) -> FunctionInput<'_> {
-        let body = self.decoded.body(&self.bytes, func);
-        FunctionInput { module: &self.decoded.module, layout: &self.layout, func, body, body_offset }
-    }
-}
+use sconce_environ::compile::{CompileError, CompiledFunction, Settings};
+use sconce_test_support::Input;
 
 pub fn compiler(settings: &Settings) -> CraneliftCompiler {
     CraneliftCompiler::new(settings).expect("a compiler for the host")

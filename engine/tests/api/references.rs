@@ -492,7 +492,7 @@ fn deep_recursion_stays_linear() {
 #[test]
 fn long_chains_of_host_values_do_not_recurse() {
     /// Holds the value before it.
-    #[allow(dead_code, reason = "they are there to be dropped")]
+    #[expect(dead_code, reason = "they are there to be dropped")]
     struct Link(Option<ExternRef>, Counted);
     for engine in engines() {
         let mut world = World::new(&engine, r#"(func (export "run") (param i32) (result i32) (local.get 0))"#);

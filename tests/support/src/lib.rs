@@ -1,11 +1,13 @@
-//! What the tests share: modules from text, compiled under every combination of settings.
-#![allow(dead_code, reason = "each test binary uses its part")]
+//! What the tests of both compilers share: modules from text, every combination of settings, inputs at the edges, and the
+//! modules of the official suite.
+
+pub mod extremes;
+pub mod suite;
 
 use sconce_environ::compile::{BoundsStyle, CallStyle, CompileError, CompiledFunction, Compiler, FunctionInput, Settings};
 use sconce_environ::decode::{Decoded, Features, decode};
 use sconce_environ::index::DefinedFuncIndex;
 use sconce_environ::layout::VmLayout;
-use sconce_lightbeam::LightbeamCompiler;
 
 /// Explicit or guard, direct or slots; NaNs as they come.
 pub fn all_settings() -> [Settings; 4] {
@@ -19,6 +21,7 @@ pub fn all_settings() -> [Settings; 4] {
 }
 
 /// A validated module.
+#[derive(Debug)]
 pub struct Input {
     bytes: Vec<u8>,
     decoded: Decoded,
@@ -26,6 +29,7 @@ pub struct Input {
 }
 
 impl Input {
+    /// Decodes and validates; the error is the message.
     pub fn binary(bytes: Vec<u8>) -> Result<Input, String> {
         let decoded = decode(&bytes, Features::default()).map_err(|e| e.to_string())?;
         decoded.validate_bodies(&bytes, &|| true).map_err(|e| e.to_string())?;
@@ -33,14 +37,17 @@ impl Input {
         Ok(Input { bytes, decoded, layout })
     }
 
+    /// Of text that must be a valid module.
     pub fn text(wat: &str) -> Input {
         Input::binary(wat::parse_str(wat).expect("well-formed text")).expect("a valid module")
     }
 
+    /// The functions that the module defines.
     pub fn functions(&self) -> impl Iterator<Item = FunctionInput<'_>> {
         self.decoded.bodies.iter().map(|(func, range)| self.input(func, range.start))
     }
 
+    /// The function with this number among the defined ones.
     pub fn function(&self, number: u32) -> FunctionInput<'_> {
         let func = DefinedFuncIndex::from_u32(number);
         self.input(func, self.decoded.bodies[func].start)
@@ -52,11 +59,7 @@ impl Input {
     }
 }
 
-pub fn compiler(settings: &Settings) -> LightbeamCompiler {
-    LightbeamCompiler::new(settings).expect("a compiler for the host")
-}
-
 /// Compiles the function with this number among the defined ones.
-pub fn compile(settings: &Settings, wat: &str, number: u32) -> Result<CompiledFunction, CompileError> {
-    compiler(settings).compile(&Input::text(wat).function(number))
+pub fn compile(compiler: &impl Compiler, wat: &str, number: u32) -> Result<CompiledFunction, CompileError> {
+    compiler.compile(&Input::text(wat).function(number))
 }
