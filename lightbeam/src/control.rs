@@ -93,7 +93,7 @@ pub(crate) fn else_(c: &mut Codegen<'_>) {
 /// Also called when the code before it is unreachable.
 pub(crate) fn end(c: &mut Codegen<'_>) {
     if let Kind::If(otherwise) = c.frame(0).kind {
-        if c.frame(0).params.len() == 0 {
+        if c.frame(0).params.is_empty() {
             // Nothing happens on the other side.
             if c.reachable {
                 let height = c.frame(0).height as usize;
