@@ -21,6 +21,7 @@ use crate::engine::CompilerKind;
 use crate::error::{ArtifactError, Error};
 use crate::module::{DebugSections, Module};
 use crate::sections::{self, Section};
+use crate::used::Used;
 use sconce_environ as environ;
 use sconce_environ::code_tables::{CodeTables, FunctionRecord, Stream};
 use sconce_environ::compile::{BoundsStyle, CallStyle, Settings};
@@ -310,9 +311,9 @@ impl<'a> Cursor<'a> {
 
 /// Reads an artifact, copying what is trusted before it is hashed.
 pub(crate) fn read(engine: &Engine, source: &Source<'_>) -> Result<Module, Error> {
-    let len = source.len().map_err(|_| corrupt("its length is unknown"))?;
+    let whole = source.len().map_err(|_| corrupt("its length is unknown"))?;
     let mut head = [0; HEAD];
-    let known = usize::try_from(len).map_or(HEAD, |len| len.min(HEAD));
+    let known = usize::try_from(whole).map_or(HEAD, |len| len.min(HEAD));
     source.read_at(0, &mut head[..known])?;
     if !is_artifact(&head) {
         return Err(ArtifactError::NotAnArtifact.into());
@@ -323,7 +324,7 @@ pub(crate) fn read(engine: &Engine, source: &Source<'_>) -> Result<Module, Error
     check_version(&head)?;
     let eager_len = u64::from_le_bytes(head[EAGER_LEN_AT].try_into().expect("eight bytes"));
     // Checked against the file before it is allocated.
-    if eager_len > len - HEAD as u64 {
+    if eager_len > whole - HEAD as u64 {
         return Err(corrupt("it is cut off"));
     }
     let mut eager = vec![0; eager_len as usize];
@@ -345,7 +346,7 @@ pub(crate) fn read(engine: &Engine, source: &Source<'_>) -> Result<Module, Error
     let mut at = text_at;
     let mut next = |len: u64| {
         let start = at;
-        at = at.checked_add(len).filter(|&end| end <= source_len(source)).ok_or_else(|| corrupt("it is cut off"))?;
+        at = at.checked_add(len).filter(|&end| end <= whole).ok_or_else(|| corrupt("it is cut off"))?;
         Ok::<u64, Error>(start)
     };
     let mut part = |len: u64| Ok::<_, Error>(Part { source, at: next(len)?, len, hashes: hashes(cursor.part()?, len)? });
@@ -372,11 +373,14 @@ pub(crate) fn read(engine: &Engine, source: &Source<'_>) -> Result<Module, Error
     };
     let code = load_text(engine, &text, tables)?;
     let data = load_data(&data, &meta.module)?;
-    Ok(Module::assemble(engine, compiler, Arc::new(meta.module), code, meta.thunks, data, debug))
-}
-
-fn source_len(source: &Source<'_>) -> u64 {
-    source.len().unwrap_or(0)
+    let module = Module::assemble(engine, compiler, Arc::new(meta.module), code, meta.thunks, data, debug);
+    // The head's hash is a hash of all hashes, and so stands for text and data.
+    if let (Source::File(..), Some(cache)) = (source, engine.cache())
+        && let Some(used) = Used::begin(engine, cache, &head[HASH_AT], &module.inner.loaded)
+    {
+        let _ = module.inner.used.set(used);
+    }
+    Ok(module)
 }
 
 fn check_version(head: &[u8; HEAD]) -> Result<(), Error> {

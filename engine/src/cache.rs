@@ -18,7 +18,6 @@ use crate::engine::CompilerKind;
 use crate::error::Error;
 use crate::file_state::FileState;
 use crate::module::Module;
-use crate::used::Used;
 use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, CWD, Dir, Mode, OFlags, RawMode, Stat, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT};
 use rustix::io::Errno;
@@ -65,13 +64,6 @@ impl Key {
             }
         }
         Ok(Key(hasher.finalize()))
-    }
-
-    /// The name of something else that is known of the module.
-    pub(crate) fn derived(self, what: &str) -> String {
-        let mut hasher = blake3::Hasher::new();
-        hasher.update(self.0.as_bytes()).update(what.as_bytes());
-        hasher.finalize().to_hex().to_string()
     }
 
     fn name(self) -> String {
@@ -128,7 +120,6 @@ impl Cache {
         match artifact::read(engine, &Source::File(file.clone(), replaceable)) {
             Ok(module) => {
                 self.note_use(&file);
-                module.inner.follow_use(|code| Used::begin(self, key, code));
                 log::debug!("cache entry {name} is used");
                 Some(module)
             }

@@ -123,6 +123,17 @@ impl Engine {
         }
     }
 
+    /// Does something that can as well be left undone, beside a program's start.
+    pub(crate) fn beside(&self, work: impl FnOnce() + Send + 'static) {
+        // Small, since address space may be short.
+        const STACK: usize = 256 << 10;
+        if !self.inner.config.parallel {
+            work();
+        } else if let Err(e) = std::thread::Builder::new().name("text".into()).stack_size(STACK).spawn(work) {
+            log::debug!("no thread to bring in text: {e}");
+        }
+    }
+
     /// A compiler; made when something is compiled, or when its fingerprint is wanted.
     pub(crate) fn compiler(&self, which: CompilerKind) -> Result<&dyn Compiler, Error> {
         let inner = &self.inner;

@@ -42,16 +42,8 @@ pub(crate) struct ModuleInner {
     /// What only backtraces need.
     pub(crate) debug: Arc<DebugSections>,
     exports: OnceLock<HashMap<String, EntityIndex>>,
-    /// Which of its text is run, if the cache wants to know.
-    used: OnceLock<Used>,
-}
-
-impl ModuleInner {
-    pub(crate) fn follow_use(&self, begin: impl FnOnce(&rt::CodeRegion) -> Option<Used>) {
-        if let Some(used) = begin(self.loaded.code()) {
-            let _ = self.used.set(used);
-        }
-    }
+    /// Which of its text and data is used, if the cache wants to know.
+    pub(crate) used: OnceLock<Used>,
 }
 
 /// What only backtraces need: never looked at while everything goes well.
@@ -194,11 +186,11 @@ impl Module {
         link::validate(&decoded, &binary, engine.inner.config.parallel, &|| true)
     }
 
-    /// Notes in the cache which of its code has been run, so that the next process that loads it brings that in at once. For the end of
-    /// a run; does nothing for a module that did not come from the cache.
+    /// Notes in the cache which of its code and data has been used, so that the next process that loads it brings that in at once. For the
+    /// end of a run; does nothing for a module that was not loaded from a file, or without a cache.
     pub fn note_use(&self) {
         if let Some(used) = self.inner.used.get() {
-            used.note(self.inner.loaded.code());
+            used.note(&self.inner.loaded);
         }
     }
 

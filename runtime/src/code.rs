@@ -11,7 +11,7 @@
 //! that their wasm stacks can name, so a handler or a walk of a store's stack never meets one that is gone.
 
 use crate::error::ResourceError;
-use crate::lazy_pages::{LazyPages, LazySource, TableBytes, Use};
+use crate::lazy_pages::{LazyPages, LazySource, TableBytes, Use, marks};
 use crate::stubs::Stubs;
 use crate::sys::memfile::MemFile;
 use crate::sys::mmap::{Access, Mapping};
@@ -38,7 +38,7 @@ pub type Tables = CodeTables<TableBytes>;
 pub struct CodeSpace {
     mapping: Mapping,
     /// `None` where code is in private memory.
-    file: Option<MemFile>,
+    file: Option<Arc<MemFile>>,
     /// What each unit belongs to: null (nothing that a module owns), or the address of a [`CodeRegion`].
     units: Box<[AtomicPtr<CodeRegion>]>,
     /// Free ranges of units: first to count. No two touch.
@@ -90,14 +90,15 @@ impl CodeSpace {
     /// # Errors
     /// As for `load`, and if there is not one digest for each chunk.
     pub fn load_lazily(self: &Arc<Self>, text: LazySource, tables: Tables) -> Result<Arc<CodeRegion>, ResourceError> {
+        let Some(file) = &self.file else {
+            // Pages that are writable before they are executable could be read by code that runs beside.
+            return self.load(&text.whole().ok_or(ResourceError::DamagedCode)?, tables);
+        };
         let mut region = self.place(text.len, tables)?;
-        // Private memory: the file, which costs more, serves to write what must not be writable where it runs, and these pages are filled
-        // before anybody may run them.
-        let pages = page_ceil(text.len).ok_or(ResourceError::DamagedCode)?;
-        // SAFETY: the region is new, so nobody reads or runs its text; its slots begin at a page of their own.
-        unsafe { self.mapping.discard(region.first * UNIT, pages) }.map_err(ResourceError::os("cannot get memory for code"))?;
-        // SAFETY: the region owns its pages, in which nothing has been made accessible; text begins at the first of them.
-        let lazy = unsafe { LazyPages::new(text, region.base, Use::Text) };
+        let usage = Use::Text(file.clone(), (region.first * UNIT) as u64);
+        // SAFETY: the region owns its pages, in which nothing has been made accessible; text begins at the first of them, and they map
+        // the file from there on.
+        let lazy = unsafe { LazyPages::new(text, region.base, usage) };
         region.lazy = Some(lazy.ok_or(ResourceError::DamagedCode)?);
         Ok(self.publish(region))
     }
@@ -282,13 +283,15 @@ fn near_host_code(len: usize) -> usize {
 }
 
 /// Address space for code, with a file if possible.
-fn reserve(len: usize) -> Result<(Mapping, Option<MemFile>), ResourceError> {
+fn reserve(len: usize) -> Result<(Mapping, Option<Arc<MemFile>>), ResourceError> {
     let with_file = MemFile::new("sconce-code", len as u64, true)
         .and_then(|file| Ok((Mapping::reserve_file(&file, len, near_host_code(len))?, file)));
     match with_file {
         // Policies against executable memory files show when one is made executable.
         // SAFETY: nobody uses the mapping yet.
-        Ok((mapping, file)) if unsafe { mapping.protect(0, PAGE, Access::ReadExecute) }.is_ok() => Ok((mapping, Some(file))),
+        Ok((mapping, file)) if unsafe { mapping.protect(0, PAGE, Access::ReadExecute) }.is_ok() => {
+            Ok((mapping, Some(Arc::new(file))))
+        }
         _ => {
             let mapping = Mapping::reserve(len).map_err(ResourceError::os("cannot reserve address space for code"))?;
             Ok((mapping, None))
@@ -342,13 +345,13 @@ impl CodeRegion {
 
     /// A bit for each chunk of text, lowest first, that says whether it is there; `None` if all of it has been since the start.
     pub fn present_chunks(&self) -> Option<Vec<u8>> {
-        self.lazy.as_ref().map(LazyPages::present)
+        self.lazy.as_ref().map(|lazy| marks([lazy.presence()].into_iter()))
     }
 
     /// Brings in chunks: a bit for each, lowest first.
     pub fn bring_in(&self, chunks: &[u8]) {
         if let Some(lazy) = &self.lazy {
-            lazy.ensure_marked(chunks);
+            lazy.ensure_marked(chunks, 0);
         }
     }
 

@@ -126,6 +126,11 @@ impl LazyData {
         module.data.values().all(held).then_some(LazyData(parts))
     }
 
+    /// How many chunks there are, in all parts.
+    pub fn chunks(&self) -> usize {
+        self.0.iter().map(|(.., source)| source.digests.len()).sum()
+    }
+
     /// Memory, offset there, contents.
     pub(crate) fn into_parts(self) -> impl Iterator<Item = (MemoryIndex, usize, LazySource)> {
         self.0.into_iter()

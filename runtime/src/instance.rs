@@ -438,13 +438,18 @@ unsafe fn data_segments(store: &mut Store, instance: &mut Instance) -> Result<()
     if !m.data.values().any(|d| matches!(d.mode, SegmentMode::Active { .. })) {
         // Nothing to place.
     } else if let Some(data) = module.take_lazy_data() {
+        let (wanted, mut presence, mut chunk) = (module.wanted_data(), Vec::new(), 0);
         for (memory, offset, source) in data.into_parts() {
             let index = memory.as_u32() as usize;
             let lazy = store.memories[instance.memories[index] as usize].place_lazily(offset, source).map_err(cannot_map())?;
             // SAFETY: host code runs, so no handler is looking.
-            unsafe { (*store.shared.lazy_data.get()).push(lazy) };
+            unsafe { (*store.shared.lazy_data.get()).push(lazy.clone()) };
+            lazy.ensure_marked(wanted, chunk);
+            chunk += lazy.presence().len();
+            presence.push(lazy.presence().clone());
             placed[index] = true;
         }
+        module.set_data_presence(presence);
     } else if let Some(images) = module.images() {
         for (i, image) in images.iter().enumerate() {
             if let Some(image) = image {

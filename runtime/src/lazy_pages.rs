@@ -6,6 +6,8 @@
 //! thereby found out, never run or believed.
 //!
 //! Text and data begin inaccessible, and the first fault in a chunk makes the handler bring it in ([`Use::Text`], [`Use::Data`]).
+//! Several threads may run a text, so its pages are filled through the memory file that they map, and become accessible when they are
+//! whole and compared; a thread that needs them earlier waits. A memory that others could use meanwhile never has lazy data.
 //! Host code that touches a guest's memory faults in the same way as long as its thread is inside a call of the store; the kernel
 //! does not, so buffers are touched before they are handed to it, and access from outside a call asks first
 //! ([`LazyPages::ensure`]). Tables are always asked for.
@@ -14,15 +16,17 @@
 //! when the file of a running executable is damaged. If the file can be made again ([`Replaceable`]) it is removed, so that the next
 //! run does.
 
-use crate::sys::mmap::{Access, Mapping, protect};
+use crate::sys::memfile::MemFile;
+use crate::sys::mmap::{Access, Mapping, populate, protect};
 use rustix::fs::{AtFlags, unlinkat};
 use rustix::io::{Errno, pread, write};
+use rustix::thread::futex;
 use sconce_environ::code_tables::Stream;
 use std::ffi::CString;
 use std::ops::Range;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Bytes of a chunk; the last one of a part may be shorter. As many as the digest computes at once; measured, half as many cost 6 %
 /// more of a whole start, since there are more faults, and twice as many about the same.
@@ -68,22 +72,55 @@ impl LazySource {
         let digests = self.digests.get(start / CHUNK..end.div_ceil(CHUNK))?.into();
         Some(LazySource { offset: self.offset + start as u64, len, digests, ..self.clone() })
     }
+
+    /// All of it; `None` if it cannot be read or does not match.
+    pub(crate) fn whole(&self) -> Option<Vec<u8>> {
+        let mut bytes = vec![0; self.len];
+        (self.digests.len() == self.len.div_ceil(CHUNK) && self.fetch(&mut bytes, 0)).then_some(bytes)
+    }
+
+    /// Reads what stands at `start`, the beginning of a chunk; false if it cannot be read or does not match.
+    fn fetch(&self, bytes: &mut [u8], start: usize) -> bool {
+        self.read(bytes, start)
+            && bytes.chunks(CHUNK).zip(&self.digests[start / CHUNK..]).all(|(bytes, digest)| (self.digest)(bytes) == *digest)
+    }
+
+    fn read(&self, mut bytes: &mut [u8], start: usize) -> bool {
+        let mut at = self.offset + start as u64;
+        while !bytes.is_empty() {
+            match pread(&*self.file, &mut *bytes, at) {
+                Ok(0) => return false,
+                Ok(n) => {
+                    at += n as u64;
+                    bytes = &mut bytes[n..];
+                }
+                Err(Errno::INTR) => {}
+                Err(_) => return false,
+            }
+        }
+        true
+    }
 }
 
 /// What pages are for, and so how they are protected.
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) enum Use {
-    /// Code: inaccessible, then readable and executable.
-    Text,
-    /// A guest's memory: inaccessible, then readable and writable.
+    /// Code: inaccessible, then readable and executable. The pages map this file from this offset on.
+    Text(Arc<MemFile>, u64),
+    /// A guest's memory, which one thread uses: inaccessible, then readable and writable.
     Data,
     /// Tables of the host's: always readable and writable, and meaningless before they are asked for.
     Table,
 }
 
-const ABSENT: u8 = 0;
-const LOADING: u8 = 1;
-const PRESENT: u8 = 2;
+const ABSENT: u32 = 0;
+const LOADING: u32 = 1;
+/// Being loaded, and a thread waits for it.
+const AWAITED: u32 = 2;
+const PRESENT: u32 = 3;
+
+/// Chunks that are given away together: as many as make system calls cheap, and waiting for them short.
+const AT_ONCE: usize = 8;
 
 /// A part in memory.
 #[derive(Debug)]
@@ -91,7 +128,17 @@ pub(crate) struct LazyPages {
     source: LazySource,
     base: *mut u8,
     usage: Use,
-    states: Box<[AtomicU8]>,
+    states: Presence,
+}
+
+/// Which chunks of a part are there; outlives the part.
+pub(crate) type Presence = Arc<[AtomicU32]>;
+
+/// A bit for each chunk of these parts together, lowest first, that says whether it is present.
+pub(crate) fn marks<'a>(parts: impl Iterator<Item = &'a Presence>) -> Vec<u8> {
+    let states: Vec<&AtomicU32> = parts.flat_map(|part| part.iter()).collect();
+    let bit = |(i, state): (usize, &&AtomicU32)| u8::from(state.load(Ordering::Acquire) == PRESENT) << i;
+    states.chunks(8).map(|states| states.iter().enumerate().map(bit).sum()).collect()
 }
 
 // SAFETY: the pages belong to this part alone, and each chunk of them to the thread that has marked it as being loaded.
@@ -107,7 +154,7 @@ impl LazyPages {
     /// them accessible or writes them before they are present. They are accessible now if, and only if, they are for a table.
     pub(crate) unsafe fn new(source: LazySource, base: *mut u8, usage: Use) -> Option<LazyPages> {
         let chunks = source.len.div_ceil(CHUNK);
-        let states = (0..chunks).map(|_| AtomicU8::new(ABSENT)).collect();
+        let states = (0..chunks).map(|_| AtomicU32::new(ABSENT)).collect();
         (source.digests.len() == chunks).then_some(LazyPages { source, base, usage, states })
     }
 
@@ -129,8 +176,8 @@ impl LazyPages {
         let Some(state) = self.states.get(chunk) else { return false };
         match state.compare_exchange(ABSENT, LOADING, Ordering::Acquire, Ordering::Acquire) {
             Ok(_) => self.fill(chunk..chunk + 1),
-            Err(LOADING) => self.wait(chunk),
-            Err(_) => return false,
+            Err(PRESENT) => return false,
+            Err(_) => self.wait(chunk),
         }
         true
     }
@@ -141,28 +188,27 @@ impl LazyPages {
         let mut next = chunks.start;
         while next < chunks.end {
             let first = next;
-            let claim = |state: &AtomicU8| state.compare_exchange(ABSENT, LOADING, Ordering::Acquire, Ordering::Acquire);
-            while next < chunks.end && claim(&self.states[next]).is_ok() {
+            let claim = |state: &AtomicU32| state.compare_exchange(ABSENT, LOADING, Ordering::Acquire, Ordering::Acquire);
+            while next < chunks.end.min(first + AT_ONCE) && claim(&self.states[next]).is_ok() {
                 next += 1;
             }
             // Neighbours together: one system call for each step instead of one a chunk.
             self.fill(first..next);
-            if next < chunks.end {
+            if next == first {
                 self.wait(next);
                 next += 1;
             }
         }
     }
 
-    /// A bit for each chunk, lowest first, that says whether it is present.
-    pub(crate) fn present(&self) -> Vec<u8> {
-        let bit = |(i, state): (usize, &AtomicU8)| u8::from(state.load(Ordering::Acquire) == PRESENT) << i;
-        self.states.chunks(8).map(|states| states.iter().enumerate().map(bit).sum()).collect()
+    /// Which chunks are present, now and later.
+    pub(crate) fn presence(&self) -> &Presence {
+        &self.states
     }
 
-    /// Brings in chunks: a bit for each, lowest first.
-    pub(crate) fn ensure_marked(&self, marks: &[u8]) {
-        let marked = |chunk: usize| marks.get(chunk / 8).is_some_and(|byte| byte >> (chunk % 8) & 1 != 0);
+    /// Brings in chunks: `marks` has a bit for each, lowest first, from bit `first` on.
+    pub(crate) fn ensure_marked(&self, marks: &[u8], first: usize) {
+        let marked = |chunk: usize| marks.get((first + chunk) / 8).is_some_and(|byte| byte >> ((first + chunk) % 8) & 1 != 0);
         let mut next = 0;
         while next < self.states.len() {
             let first = next;
@@ -177,8 +223,10 @@ impl LazyPages {
     /// Waits until a chunk is not being loaded: by another thread, in its own handler or helper, which neither waits for us nor
     /// can be stopped by us.
     fn wait(&self, chunk: usize) {
-        while self.states[chunk].load(Ordering::Acquire) == LOADING {
-            std::thread::yield_now();
+        let state = &self.states[chunk];
+        while let Ok(LOADING) | Err(AWAITED) = state.compare_exchange(LOADING, AWAITED, Ordering::Acquire, Ordering::Acquire) {
+            // Interrupted, woken or too late: the state says.
+            let _ = futex::wait(state, futex::Flags::PRIVATE, AWAITED, None);
         }
     }
 
@@ -190,50 +238,70 @@ impl LazyPages {
         let start = chunks.start * CHUNK;
         let len = (chunks.end * CHUNK).min(self.source.len) - start;
         let at = self.base.wrapping_add(start);
-        // SAFETY: these pages are ours, by the promise to `new` and the chunks' states; nobody uses them before the states say so, and
-        // a thread that tries faults and waits. The slice ends before they are given away.
-        let matches = unsafe {
-            if self.usage != Use::Table && protect(at, len, Access::ReadWrite).is_err() {
-                give_up(b"error: cannot get memory for a program's code or data\n");
+        match &self.usage {
+            Use::Text(file, offset) => self.fill_text(chunks.clone(), file, *offset),
+            Use::Data | Use::Table => {
+                // SAFETY: these pages are ours, by the promise to `new` and the chunks' states; nobody uses them before the states say so.
+                // The slice ends before they are given away.
+                let matches = unsafe {
+                    if matches!(self.usage, Use::Data) && protect(at, len, Access::ReadWrite).is_err() {
+                        give_up(NO_MEMORY);
+                    }
+                    if chunks.len() > 1 {
+                        populate(at, len, Access::ReadWrite);
+                    }
+                    self.source.fetch(std::slice::from_raw_parts_mut(at, len), start)
+                };
+                if !matches {
+                    self.damaged();
+                }
             }
-            let bytes = std::slice::from_raw_parts_mut(at, len);
-            self.read(bytes, start)
-                && bytes.chunks(CHUNK).zip(&self.source.digests[chunks.clone()]).all(|(b, d)| (self.source.digest)(b) == *d)
-        };
-        if !matches {
-            if let Some(Replaceable { dir, name }) = self.source.replaceable.as_deref() {
-                // Should this fail, the next run ends here as well.
-                let _ = unlinkat(dir, name.as_c_str(), AtFlags::empty());
-                give_up(b"error: this program's compiled code in the cache is damaged, and has been removed: run it again\n");
-            }
-            give_up(b"error: the file that this program's compiled code comes from was changed or damaged while it ran\n");
-        }
-        // SAFETY: as above.
-        if self.usage == Use::Text && unsafe { protect(at, len, Access::ReadExecute) }.is_err() {
-            give_up(b"error: cannot make memory executable\n");
         }
         for state in &self.states[chunks] {
-            state.store(PRESENT, Ordering::Release);
+            if state.swap(PRESENT, Ordering::Release) == AWAITED {
+                // All: the kernel takes the number as signed.
+                let _ = futex::wake(state, futex::Flags::PRIVATE, i32::MAX as u32);
+            }
         }
     }
 
-    /// Reads what stands at `start` of the part.
-    fn read(&self, mut bytes: &mut [u8], start: usize) -> bool {
-        let mut at = self.source.offset + start as u64;
-        while !bytes.is_empty() {
-            match pread(&*self.source.file, &mut *bytes, at) {
-                Ok(0) => return false,
-                Ok(n) => {
-                    at += n as u64;
-                    bytes = &mut bytes[n..];
-                }
-                Err(Errno::INTR) => {}
-                Err(_) => return false,
+    fn fill_text(&self, chunks: Range<usize>, file: &MemFile, offset: u64) {
+        let start = chunks.start * CHUNK;
+        let len = (chunks.end * CHUNK).min(self.source.len) - start;
+        // Small enough for a handler's stack and the processor's first cache.
+        let mut block = [0; CHUNK];
+        for from in (start..start + len).step_by(CHUNK) {
+            let bytes = &mut block[..CHUNK.min(start + len - from)];
+            if !self.source.fetch(bytes, from) {
+                self.damaged();
+            }
+            if file.write_at(bytes, offset + from as u64).is_err() {
+                give_up(NO_MEMORY);
             }
         }
-        true
+        let at = self.base.wrapping_add(start);
+        // SAFETY: these pages are ours, by the promise to `new`. They hold what they should, and nobody could use them before.
+        unsafe {
+            if protect(at, len, Access::ReadExecute).is_err() {
+                give_up(b"error: cannot make memory executable\n");
+            }
+            if chunks.len() > 1 {
+                populate(at, len, Access::ReadExecute);
+            }
+        }
+    }
+
+    fn damaged(&self) -> ! {
+        if let Some(Replaceable { dir, name }) = self.source.replaceable.as_deref() {
+            // Should this fail, the next run ends here as well.
+            let _ = unlinkat(dir, name.as_c_str(), AtFlags::empty());
+            give_up(b"error: this program's compiled code in the cache is damaged, and has been removed: run it again\n");
+        }
+        give_up(b"error: the file that this program's compiled code comes from was changed or damaged while it ran\n");
     }
 }
+
+const NO_MEMORY: &[u8] = b"error: cannot get memory for a program's code or data\n";
 
 /// Ends the process: the code or data that it needs next does not exist.
 fn give_up(message: &[u8]) -> ! {

@@ -2,6 +2,7 @@
 
 use crate::code::CodeRegion;
 use crate::image::{LazyData, MemoryImages};
+use crate::lazy_pages::{Presence, marks};
 use sconce_environ::compile::BoundsStyle;
 use sconce_environ::index::*;
 use sconce_environ::layout::VmLayout;
@@ -40,6 +41,12 @@ pub struct LoadedModule {
     /// Escaping functions that are imported: they come first in `escaping`, and have no thunks.
     escaping_imports: usize,
     lazy_data: Mutex<Option<LazyData>>,
+    /// How many chunks lazy data has.
+    data_chunks: usize,
+    /// Which of them to bring in at once.
+    wanted_data: OnceLock<Box<[u8]>>,
+    /// Which of them are there, by part; known when there is an instance.
+    data_presence: OnceLock<Vec<Presence>>,
     instantiated: AtomicBool,
     images: OnceLock<MemoryImages>,
 }
@@ -56,9 +63,18 @@ impl LoadedModule {
         let layout = VmLayout::new(&parts.module);
         let imported = FuncIndex::from_u32(parts.module.num_imported_functions);
         let escaping_imports = parts.module.escaping.partition_point(|&f| f < imported);
-        let lazy_data = Mutex::new(parts.lazy_data.take());
-        let (instantiated, images) = (AtomicBool::new(false), OnceLock::new());
-        Arc::new(LoadedModule { parts, layout, escaping_imports, lazy_data, instantiated, images })
+        let lazy_data = parts.lazy_data.take();
+        Arc::new(LoadedModule {
+            parts,
+            layout,
+            escaping_imports,
+            data_chunks: lazy_data.as_ref().map_or(0, LazyData::chunks),
+            lazy_data: Mutex::new(lazy_data),
+            wanted_data: OnceLock::new(),
+            data_presence: OnceLock::new(),
+            instantiated: AtomicBool::new(false),
+            images: OnceLock::new(),
+        })
     }
 
     /// The decoded module.
@@ -114,6 +130,30 @@ impl LoadedModule {
         let lazy = self.lazy_data.lock().unwrap_or_else(PoisonError::into_inner).take();
         self.instantiated.fetch_or(lazy.is_some(), Ordering::Relaxed);
         lazy
+    }
+
+    /// How many chunks of data the first instance brings in as they are used.
+    pub fn lazy_data_chunks(&self) -> usize {
+        self.data_chunks
+    }
+
+    /// Says which of those chunks the first instance is to bring in at once: a bit for each, lowest first. Counts once, before there is an
+    /// instance.
+    pub fn want_data(&self, chunks: &[u8]) {
+        let _ = self.wanted_data.set(chunks.into());
+    }
+
+    pub(crate) fn wanted_data(&self) -> &[u8] {
+        self.wanted_data.get().map_or(&[], |chunks| chunks)
+    }
+
+    pub(crate) fn set_data_presence(&self, parts: Vec<Presence>) {
+        let _ = self.data_presence.set(parts);
+    }
+
+    /// A bit for each of those chunks, lowest first, that says whether it has been brought in; `None` as long as there is no instance.
+    pub fn present_data(&self) -> Option<Vec<u8>> {
+        self.data_presence.get().map(|parts| marks(parts.iter()))
     }
 
     /// Address by which the function is named outside: its thunk if it escapes, its code otherwise.

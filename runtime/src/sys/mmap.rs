@@ -35,6 +35,17 @@ pub(crate) unsafe fn protect(base: *mut u8, len: usize, access: Access) -> Resul
     unsafe { mprotect(base.cast(), len, access.protect()) }
 }
 
+/// Gives pages memory now, for what `access` says, rather than by a fault for each. It is no matter if that cannot be: they get it when
+/// they are used.
+///
+/// # Safety
+/// They are the caller's.
+pub(crate) unsafe fn populate(base: *mut u8, len: usize, access: Access) {
+    let advice = if access == Access::ReadWrite { Advice::LinuxPopulateWrite } else { Advice::LinuxPopulateRead };
+    // SAFETY: the caller's promise; no content changes.
+    let _ = unsafe { madvise(base.cast(), len, advice) };
+}
+
 /// An owned range of address space, unmapped when dropped.
 ///
 /// Its address never changes, and nothing else is ever mapped there while it lives.
