@@ -252,4 +252,45 @@ def throw(tools, options):
     return [table]
 
 
-GROUPS = {"startup": startup, "cpu": cpu, "wasi": wasi, "host-call": host_call, "throw": throw, "compile": compile_time}
+REFERENCE_ROUNDS = 50_000_000
+
+
+def references(tools, options):
+    """What live, distinct references cost that move between frames, a table and a global, by processor time of scripts."""
+    table = Table(
+        f"References, {REFERENCE_ROUNDS // 1_000_000} million rounds", "s", ["Sconce", "Sconce, Lightbeam", "Wasmtime, drc", "Wasmtime"],
+        note="A round is a call, three table.get, three table.set and a global.set. Less the time of a run with one round.",
+        against=[("Sconce", "Wasmtime, drc"), ("Sconce", "Wasmtime"), ("Sconce, Lightbeam", "Wasmtime, drc")],
+    )
+    module = (BENCH / "guests/references.wat").read_text()
+    place = tools.fresh("references")
+    live = "".join(f'(invoke "put" (i32.const {n}) (ref.extern {n + 1}))\n' for n in range(64))
+    runs_of = {
+        "old different from new": (live, "different", ""),
+        "old equal to new": (live, "equal", "(ref.extern 100)"),
+        "nulls only": ("", "different", ""),
+    }
+    rounds = REFERENCE_ROUNDS // (10 if options.quick else 1)
+    for number, (label, (fill, export, argument)) in enumerate(runs_of.items()):
+        say(f"references: {label}")
+        scripts = {}
+        for kind, count in [("one", 1), ("all", rounds)]:
+            scripts[kind] = place / f"{number}-{kind}.wast"
+            scripts[kind].write_text(f'{module}{fill}(invoke "{export}" (i32.const {count}) {argument})\n')
+        commands = {}
+        for kind, script in scripts.items():
+            commands["Wasmtime", kind] = [tools.wasmtime, "wast", "-Ccache=n", script]
+            commands["Wasmtime, drc", kind] = [tools.wasmtime, "wast", "-Ccache=n", "-Ccollector=drc", script]
+            if tools.sconce:
+                commands["Sconce", kind] = [tools.sconce, "wast", script]
+                commands["Sconce, Lightbeam", kind] = [tools.sconce, "wast", "--tier=lightbeam", script]
+        samples = interleave(runs(tools, commands), options.rounds(7))
+        table.add(label, {
+            runner: [(all_.cpu - one.cpu) * REFERENCE_ROUNDS / rounds for all_, one in zip(found, samples[runner, "one"], strict=True)]
+            for (runner, kind), found in samples.items() if kind == "all" and (runner, "one") in samples
+        })
+    return [table]
+
+
+GROUPS = {"startup": startup, "cpu": cpu, "wasi": wasi, "host-call": host_call, "throw": throw, "references": references,
+          "compile": compile_time}

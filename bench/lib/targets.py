@@ -39,6 +39,11 @@ def targets(tables, geomean):
         for row, _ in table.rows:
             found.append(Target(f"throw and catch, {row}, of Wasmtime's", 1.0, table.ratio(row, "Sconce", "Wasmtime"), "x"))
 
+    def references(table):
+        for row in ["old different from new", "old equal to new"]:
+            found.append(Target(f"references, {row}, of Wasmtime drc's", 0.76, table.ratio(row, "Sconce", "Wasmtime, drc"), "x"))
+        found.append(Target("references, nulls only, of Wasmtime's", 1.0, table.ratio("nulls only", "Sconce", "Wasmtime"), "x"))
+
     def memory(runner, peer):
         return lambda table: found.append(Target(f"peak memory of Python, {runner}, of {peer}'s", 1.0, table.ratio("Python", runner, peer), "x"))
 
@@ -48,6 +53,7 @@ def targets(tables, geomean):
     ask("A WASI call beyond native", calls)
     ask("A host call beyond the callee", host)
     ask("A throw and its catch", throw)
+    ask("References, 50 million rounds", references)
     ask("Peak memory, compiled afresh", memory("Sconce", "Wasmtime"))
     ask("Peak memory, second run", memory("Sconce cached", "Wasmtime precompiled"))
     return found

@@ -87,6 +87,13 @@ pub(crate) fn memory(func: &mut Function, region: Region) -> MemFlags {
     intern(func, flags)
 }
 
+/// Flags of the first load from a table's element, whose address is null if there is none: page 0 is never mapped.
+pub(crate) fn table_element(func: &mut Function, trap: trap::TrapCode) -> MemFlags {
+    let region = Region::Tables.intern(&mut func.dfg.alias_regions);
+    let flags = MemFlagsData::new().with_aligned().with_trap_code(Some(trap_code(trap))).with_alias_region(Some(region));
+    intern(func, flags)
+}
+
 /// Flags of a load through a function reference that may be null, which is a trap: page 0 is never mapped.
 pub(crate) fn through_reference(func: &mut Function) -> MemFlags {
     let flags =

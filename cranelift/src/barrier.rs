@@ -1,23 +1,26 @@
 //! References between frames and everything else: what compiled code does to the counts of objects (see `environ::heap` and
 //! the runtime's heap, which does the same for builtins).
 //!
-//! - [`read`]: a handle has been read from a table or a mutable global, or came with a caught exception, into this frame. The
-//!   activations table must have it. Usually the object's header says that it does: one load, one test.
+//! - [`read`]: a handle comes from a table or a mutable global into this frame. The activations table must have it (what comes with a
+//!   caught exception was inserted by the runtime). Usually the object's header says that it does: one test of a byte in memory.
 //! - [`write`]: a handle takes the place of another in a table or global. Nothing happens if both are the same; else the new one
 //!   is counted, then written, then the old one is released. Only what loses its last count is left to a builtin.
 //!
-//! Null costs one test each time.
+//! Null has a header like everything else, so nobody asks for it.
+//!
+//! What only the slow paths need is loaded there: as a constant of the function it would take registers from the loop around.
 //!
 //! The order of stores is such that an interrupt between any two leaves a count too many at worst; and none is taken there, since
 //! the instructions carry the bit in their source location that says so.
 //!
 //! Reading an immutable global needs nothing: what it holds lives as long as the store.
 
-use crate::alias::Region;
+use crate::alias::{self, Region};
+use crate::env::displacement;
 use crate::translate::{RESERVED_SOURCE_LOCATION_BIT, Translator};
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::{I8, I32, I64};
-use cranelift_codegen::ir::{Block, BlockArg, InstBuilder, SourceLoc, Value};
+use cranelift_codegen::ir::{Block, BlockArg, InstBuilder, InstructionData, MemFlags, Opcode, SourceLoc, Value};
 use sconce_environ::builtin::Builtin;
 use sconce_environ::compile::BoundsStyle;
 use sconce_environ::heap::{VmObject, state};
@@ -27,27 +30,25 @@ use std::mem::offset_of;
 /// Offset of an object's state.
 const STATE: u32 = offset_of!(VmObject, state) as u32;
 
-/// A handle that has come into the frame: gives it back, inserted into the activations table.
-pub(crate) fn read(t: &mut Translator<'_>, handle: Value) -> Value {
+/// Loads a handle that comes into the frame, and gives it, inserted into the activations table. `first` are the flags of the load.
+pub(crate) fn read(t: &mut Translator<'_>, first: MemFlags, place: Value, offset: u32) -> Value {
     let done = t.builder.create_block();
     let inserted = t.builder.append_block_param(done, I32);
-    let (some, fresh, room) = (t.builder.create_block(), t.builder.create_block(), t.builder.create_block());
-    let full = t.builder.create_block();
+    let (fresh, room, full) = (t.builder.create_block(), t.builder.create_block(), t.builder.create_block());
     t.builder.set_cold_block(fresh);
     t.builder.set_cold_block(room);
     t.builder.set_cold_block(full);
+    let wide = t.load_with(Opcode::Uload32, I64, first, place, displacement(offset));
+    let handle = t.builder.ins().ireduce(I32, wide);
     let keep = [BlockArg::Value(handle)];
-    t.builder.ins().brif(handle, some, &[], done, &keep);
-
-    t.enter(some);
-    let object = t.object(handle);
-    // The flags are the lowest byte.
+    let object = t.object(wide);
+    // The flags are the lowest byte, and no sweep is under way.
     let flags = t.load_trusted(I8, Region::Objects, object, STATE);
-    let there = t.builder.ins().band_imm_u(flags, state::IN_TABLE as i64);
+    let there = t.builder.ins().icmp_imm_u(IntCC::Equal, flags, state::IN_TABLE as i64);
     t.builder.ins().brif(there, done, &keep, fresh, &[]);
 
     t.enter(fresh);
-    let store = t.store_context();
+    let store = t.load_trusted(I64, Region::Runtime, t.env.vmctx, VmLayout::STORE);
     let next = t.load_trusted(I64, Region::Activations, store, VmLayout::ACTIVATIONS_NEXT);
     let end = t.load_trusted(I64, Region::Activations, store, VmLayout::ACTIVATIONS_END);
     let is_full = t.builder.ins().icmp(IntCC::Equal, next, end);
@@ -64,42 +65,43 @@ pub(crate) fn read(t: &mut Translator<'_>, handle: Value) -> Value {
     t.end_uninterruptible(outside);
     t.builder.ins().jump(done, &keep);
 
-    // The builtin gives the handle back, so that this frame need not keep it meanwhile.
+    // The builtin gives the handle back, so that this frame need not keep it meanwhile. It goes through memory, since as an argument
+    // it would be in a certain register, and on the fast path be moved away from there. (What is loaded is wider than what was
+    // stored, so nobody finds out that both are the same.)
     t.enter(full);
-    let same = t.builtin(Builtin::ActivationsInsert, &[handle]).expect("it has a result");
+    t.store_trusted(Region::Activations, handle, store, VmLayout::INCOMING);
+    let flags = alias::trusted(t.builder.func, Region::Activations);
+    let argument = t.load_with(Opcode::Uload32, I64, flags, store, displacement(VmLayout::INCOMING));
+    let argument = t.builder.ins().ireduce(I32, argument);
+    let same = t.rare_builtin(Builtin::ActivationsInsert, &[argument]).expect("it has a result");
     t.builder.ins().jump(done, &[BlockArg::Value(same)]);
 
     t.enter(done);
     inserted
 }
 
-/// Writes a handle to `place + offset` in the place of the one that is there.
-pub(crate) fn write(t: &mut Translator<'_>, region: Region, new: Value, place: Value, offset: u32) {
-    let old = t.load_trusted(I32, region, place, offset);
+/// Writes a handle to `place + offset` in the place of the one that is there. `first` are the flags of the load of that one; what
+/// follows does not fault.
+pub(crate) fn write(t: &mut Translator<'_>, region: Region, first: MemFlags, new: Value, place: Value, offset: u32) {
+    let wide_old = t.load_with(Opcode::Uload32, I64, first, place, displacement(offset));
+    let old = t.builder.ins().ireduce(I32, wide_old);
     let done = t.builder.create_block();
-    let blocks: [Block; 5] = std::array::from_fn(|_| t.builder.create_block());
-    let [differ, count, write, release, last] = blocks;
+    let (differ, last) = (t.builder.create_block(), t.builder.create_block());
     t.builder.set_cold_block(last);
-    let same = t.builder.ins().icmp(IntCC::Equal, old, new);
+    let same = t.builder.ins().icmp(IntCC::Equal, new, old);
     t.builder.ins().brif(same, done, &[], differ, &[]);
 
     t.enter(differ);
     let outside = t.begin_uninterruptible();
-    t.builder.ins().brif(new, count, &[], write, &[]);
-
-    t.enter(count);
-    let object = t.object(new);
-    let before = t.load_trusted(I64, Region::Objects, object, STATE);
-    let after = t.builder.ins().iadd_imm_u(before, state::ONE as i64);
-    t.store_trusted(Region::Objects, after, object, STATE);
-    t.builder.ins().jump(write, &[]);
-
-    t.enter(write);
+    if !t.is_zero(new) {
+        let wide = t.builder.ins().uextend(I64, new);
+        let object = t.object(wide);
+        let before = t.load_trusted(I64, Region::Objects, object, STATE);
+        let after = t.builder.ins().iadd_imm_u(before, state::ONE as i64);
+        t.store_trusted(Region::Objects, after, object, STATE);
+    }
     t.store_trusted(region, new, place, offset);
-    t.builder.ins().brif(old, release, &[], done, &[]);
-
-    t.enter(release);
-    let object = t.object(old);
+    let object = t.object(wide_old);
     let before = t.load_trusted(I64, Region::Objects, object, STATE);
     let after = t.builder.ins().iadd_imm_s(before, -(state::ONE as i64));
     t.store_trusted(Region::Objects, after, object, STATE);
@@ -107,7 +109,7 @@ pub(crate) fn write(t: &mut Translator<'_>, region: Region, new: Value, place: V
     t.builder.ins().brif(dead, last, &[], done, &[]);
 
     t.enter(last);
-    t.builtin(Builtin::ReleaseLast, &[old]);
+    t.rare_builtin(Builtin::ReleaseLast, &[old]);
     t.end_uninterruptible(outside);
     t.builder.ins().jump(done, &[]);
 
@@ -121,16 +123,18 @@ impl Translator<'_> {
         self.builder.switch_to_block(block);
     }
 
-    fn store_context(&mut self) -> Value {
-        self.vmctx_constant(I64, VmLayout::STORE)
+    /// Whether a value is known to be null.
+    fn is_zero(&self, value: Value) -> bool {
+        let dfg = &self.builder.func.dfg;
+        let Some(inst) = dfg.value_def(value).inst() else { return false };
+        matches!(dfg.insts[inst], InstructionData::UnaryImm { opcode: Opcode::Iconst, imm } if imm.bits() == 0)
     }
 
-    /// The address of a handle's object. Where the cage may be shorter than 4 GiB, a handle beyond its end, which only a mistake
-    /// of ours could make, becomes null: the page there is inaccessible.
-    fn object(&mut self, handle: Value) -> Value {
-        let store = self.store_context();
+    /// The address of the object of a handle, which is zero-extended. Where the cage may be shorter than 4 GiB, a handle beyond its
+    /// end, which only a mistake of ours could make, becomes null.
+    fn object(&mut self, mut offset: Value) -> Value {
+        let store = self.vmctx_constant(I64, VmLayout::STORE);
         let base = self.constant(I64, store, VmLayout::CAGE_BASE);
-        let mut offset = self.builder.ins().uextend(I64, handle);
         if self.env.settings.bounds == BoundsStyle::Explicit {
             let length = self.constant(I64, store, VmLayout::CAGE_LENGTH);
             let inside = self.builder.ins().icmp(IntCC::UnsignedLessThan, offset, length);

@@ -1,5 +1,6 @@
 //! Calls of the runtime's builtins.
 
+use crate::alias::Region;
 use crate::translate::Translator;
 use cranelift_codegen::ir::types::{I32, I64};
 use cranelift_codegen::ir::{InstBuilder, SigRef, Value};
@@ -15,15 +16,24 @@ impl Translator<'_> {
         self.builder.inst_results(inst).first().copied()
     }
 
+    /// The same in code that rarely runs: nothing about the call is prepared elsewhere.
+    pub(crate) fn rare_builtin(&mut self, builtin: Builtin, args: &[Value]) -> Option<Value> {
+        let table = self.load_trusted(I64, Region::Runtime, self.env.vmctx, VmLayout::BUILTINS);
+        let code = self.load_trusted(I64, Region::Runtime, table, builtin as u32 * size_of::<usize>() as u32);
+        let (signature, all) = (self.builtin_signature(builtin), self.builtin_arguments(args));
+        let inst = self.builder.ins().call_indirect(signature, code, &all);
+        self.builder.inst_results(inst).first().copied()
+    }
+
+    fn builtin_arguments(&self, args: &[Value]) -> SmallVec<[Value; 8]> {
+        std::iter::once(self.env.vmctx).chain(args.iter().copied()).collect()
+    }
+
     /// Signature, address and arguments of a builtin's call.
     pub(crate) fn builtin_call(&mut self, builtin: Builtin, args: &[Value]) -> (SigRef, Value, SmallVec<[Value; 8]>) {
         let table = self.vmctx_constant(I64, VmLayout::BUILTINS);
         let code = self.constant(I64, table, builtin as u32 * size_of::<usize>() as u32);
-        let signature = self.builtin_signature(builtin);
-        let mut all: SmallVec<[Value; 8]> = SmallVec::new();
-        all.push(self.env.vmctx);
-        all.extend_from_slice(args);
-        (signature, code, all)
+        (self.builtin_signature(builtin), code, self.builtin_arguments(args))
     }
 
     /// An index into one of the module's spaces, as a builtin takes it.

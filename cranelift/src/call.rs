@@ -12,12 +12,12 @@ use crate::reference::Bounds;
 use crate::translate::{RESERVED_SOURCE_LOCATION_BIT, Translator};
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::{I32, I64};
-use cranelift_codegen::ir::{FuncRef, InstBuilder, Opcode, SourceLoc, Value};
+use cranelift_codegen::ir::{FuncRef, InstBuilder, MemFlags, Opcode, SourceLoc, Value};
 use sconce_environ::abi::{VALUE_SIZE, results_in_buffer};
 use sconce_environ::builtin::Builtin;
 use sconce_environ::index::*;
 use sconce_environ::trap::TrapCode;
-use sconce_environ::types::{HeapType, RefType};
+use sconce_environ::types::HeapType;
 use sconce_environ::vm::{NO_TYPE, VmFuncImport, VmFuncRef, VmTableEntry};
 use smallvec::SmallVec;
 use std::mem::offset_of;
@@ -83,25 +83,27 @@ impl Translator<'_> {
     fn indirect(&mut self, ty: TypeIndex, table: TableIndex) -> Callee {
         let index = self.pop();
         let bounds = Bounds { size: size_of::<VmTableEntry>(), trap: TrapCode::UndefinedElement };
-        let entry = self.table_element(table, index, bounds);
+        let (entry, first) = self.table_element(table, index, bounds);
         let element = self.env.module.tables[table].element;
-        if element.heap == HeapType::Concrete(ty) {
-            self.check_not_null(element, entry);
+        // What follows a check does not fault.
+        let mut flags = alias::trusted(self.builder.func, Region::Tables);
+        if element.heap != HeapType::Concrete(ty) {
+            self.check_type(ty, entry, first);
+        } else if element.nullable {
+            // Every function in the table has the type: only null is to be found out.
+            let found = self.entry_type(entry, first);
+            let null = self.is_no_type(found);
+            self.trap_if(null, TrapCode::UninitializedElement);
         } else {
-            self.check_type(ty, entry);
+            flags = first;
         }
-        let code = self.load_trusted(I64, Region::Tables, entry, offset_of!(VmTableEntry, code) as u32);
+        let code = self.load_with(Opcode::Load, I64, flags, entry, offset_of!(VmTableEntry, code) as i32);
         let vmctx = self.load_trusted(I64, Region::Tables, entry, offset_of!(VmTableEntry, vmctx) as u32);
         Callee { code: Code::Address(code), vmctx }
     }
 
-    /// Every function in the table has the type: only null is to be found out.
-    fn check_not_null(&mut self, element: RefType, entry: Value) {
-        if element.nullable {
-            let found = self.load_trusted(I32, Region::Tables, entry, offset_of!(VmTableEntry, type_id) as u32);
-            let null = self.is_no_type(found);
-            self.trap_if(null, TrapCode::UninitializedElement);
-        }
+    fn entry_type(&mut self, entry: Value, flags: MemFlags) -> Value {
+        self.load_with(Opcode::Load, I32, flags, entry, offset_of!(VmTableEntry, type_id) as i32)
     }
 
     fn is_no_type(&mut self, id: Value) -> Value {
@@ -109,8 +111,8 @@ impl Translator<'_> {
     }
 
     /// Traps unless the entry's function has the type or a subtype of it.
-    fn check_type(&mut self, ty: TypeIndex, entry: Value) {
-        let found = self.load_trusted(I32, Region::Tables, entry, offset_of!(VmTableEntry, type_id) as u32);
+    fn check_type(&mut self, ty: TypeIndex, entry: Value, flags: MemFlags) {
+        let found = self.entry_type(entry, flags);
         let wanted = self.vmctx_constant(I32, self.env.layout.type_id(ty));
         let same = self.builder.ins().icmp(IntCC::Equal, found, wanted);
         let (good, other) = (self.builder.create_block(), self.builder.create_block());

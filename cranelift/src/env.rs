@@ -154,17 +154,11 @@ impl Translator<'_> {
         if shared { self.fresh_length(address, offset) } else { self.load_trusted(I64, Region::Runtime, address, offset) }
     }
 
-    /// Whether the table's type fixes its size, and so its place.
-    fn table_is_fixed(&self, table: TableIndex) -> bool {
-        let limits = &self.env.module.tables[table].limits;
-        limits.max == Some(limits.min)
-    }
-
     /// The address of the table's first element.
     pub(crate) fn table_base(&mut self, table: TableIndex) -> Value {
         let (address, offset) = self.place(self.env.layout.table(table));
         let offset = offset + offset_of!(VmTable, base) as u32;
-        if self.table_is_fixed(table) {
+        if self.env.module.table_is_fixed(table) {
             self.constant(I64, address, offset)
         } else {
             self.load_trusted(I64, Region::Runtime, address, offset)
@@ -173,7 +167,7 @@ impl Translator<'_> {
 
     /// The table's length in elements, 64 bits.
     pub(crate) fn table_length(&mut self, table: TableIndex) -> Value {
-        if self.table_is_fixed(table) {
+        if self.env.module.table_is_fixed(table) {
             let elements = self.env.module.tables[table].limits.min;
             return self.builder.ins().iconst(I64, elements.cast_signed());
         }

@@ -1,12 +1,12 @@
 //! References and tables.
 
-use crate::alias::Region;
+use crate::alias::{self, Region};
 use crate::barrier;
 use crate::translate::Translator;
 use crate::types::clif_type;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::{I32, I64};
-use cranelift_codegen::ir::{InstBuilder, Value};
+use cranelift_codegen::ir::{InstBuilder, MemFlags, Opcode, Value};
 use sconce_environ::builtin::Builtin;
 use sconce_environ::index::*;
 use sconce_environ::trap::TrapCode;
@@ -51,13 +51,12 @@ pub(crate) fn table_get(t: &mut Translator<'_>, table: TableIndex) {
     let element = t.env.module.tables[table].element;
     let value = match element.kind() {
         RefKind::Func => {
-            let entry = t.table_element(table, index, Bounds::of(size_of::<VmTableEntry>()));
-            t.load_trusted(I64, Region::Tables, entry, offset_of!(VmTableEntry, funcref) as u32)
+            let (entry, flags) = t.table_element(table, index, Bounds::of(size_of::<VmTableEntry>()));
+            t.load_with(Opcode::Load, I64, flags, entry, offset_of!(VmTableEntry, funcref) as i32)
         }
         RefKind::Handle => {
-            let place = t.table_element(table, index, Bounds::of(HANDLE_SIZE));
-            let handle = t.load_trusted(I32, Region::Tables, place, 0);
-            barrier::read(t, handle)
+            let (place, first) = t.table_element(table, index, Bounds::of(HANDLE_SIZE));
+            barrier::read(t, first, place, 0)
         }
     };
     t.push_typed(ValType::Ref(element), value);
@@ -71,8 +70,8 @@ pub(crate) fn table_set(t: &mut Translator<'_>, table: TableIndex) {
             t.builtin(Builtin::TableSetFunc, &[number, index, value]);
         }
         RefKind::Handle => {
-            let place = t.table_element(table, index, Bounds::of(HANDLE_SIZE));
-            barrier::write(t, Region::Tables, value, place, 0);
+            let (place, first) = t.table_element(table, index, Bounds::of(HANDLE_SIZE));
+            barrier::write(t, Region::Tables, first, value, place, 0);
         }
     }
 }
@@ -147,16 +146,18 @@ impl Translator<'_> {
         self.env.module.tables[table].element.kind()
     }
 
-    /// The address of an element, after a check; a misspeculated access past the end reads the first one.
-    pub(crate) fn table_element(&mut self, table: TableIndex, index: Value, bounds: Bounds) -> Value {
+    /// The address of an element, and flags for the first load from it: past the end the address is null, where that load faults,
+    /// which is the trap. So there is no branch to be executed, nor one that could be mispredicted.
+    pub(crate) fn table_element(&mut self, table: TableIndex, index: Value, bounds: Bounds) -> (Value, MemFlags) {
         let index = self.extend_index(index);
         let length = self.table_length(table);
         let outside = self.builder.ins().icmp(IntCC::UnsignedGreaterThanOrEqual, index, length);
-        self.trap_if(outside, bounds.trap);
         let base = self.table_base(table);
         let offset = self.builder.ins().ishl_imm_u(index, i64::from(bounds.size.trailing_zeros()));
         let element = self.builder.ins().iadd(base, offset);
-        self.builder.ins().select_spectre_guard(outside, base, element)
+        let null = self.builder.ins().iconst(I64, 0);
+        let element = self.builder.ins().select_spectre_guard(outside, null, element);
+        (element, alias::table_element(self.builder.func, bounds.trap))
     }
 }
 

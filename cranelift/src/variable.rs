@@ -31,8 +31,11 @@ pub(crate) fn global_get(t: &mut Translator<'_>, global: GlobalIndex) {
     let (address, offset) = t.global_place(global);
     let value = if ty.mutable {
         let flags = alias::trusted(t.builder.func, t.global_region(global));
-        let value = t.load_with(Opcode::Load, clif_type(ty.content), flags, address, displacement(offset));
-        if is_handle(ty.content) { barrier::read(t, value) } else { value }
+        if is_handle(ty.content) {
+            barrier::read(t, flags, address, offset)
+        } else {
+            t.load_with(Opcode::Load, clif_type(ty.content), flags, address, displacement(offset))
+        }
     } else {
         t.constant(clif_type(ty.content), address, offset)
     };
@@ -44,7 +47,9 @@ pub(crate) fn global_set(t: &mut Translator<'_>, global: GlobalIndex) {
     let value = t.canonical(value);
     let (address, offset) = t.global_place(global);
     if is_handle(t.env.module.globals[global].content) {
-        barrier::write(t, t.global_region(global), value, address, offset);
+        let region = t.global_region(global);
+        let flags = alias::trusted(t.builder.func, region);
+        barrier::write(t, region, flags, value, address, offset);
     } else {
         t.store_trusted(t.global_region(global), value, address, offset);
     }

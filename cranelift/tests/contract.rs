@@ -162,7 +162,7 @@ fn handles_from_everywhere_are_in_stack_maps() {
     let maps = |ty: &str, source: &str| {
         let wat = format!(
             r#"(module (import "" "" (func $call)) (import "" "h" (func $get (result {ty}))) (import "" "g" (global $global (mut {ty})))
-                (table $table 1 {ty})
+                (table $table (export "t") 1 {ty})
                 (func (param $p {ty}) (result {ty}) {source} (call $call)))"#
         );
         compile(&guard_direct(), &wat, 0).unwrap().0.stack_maps.iter().map(|m| m.slots.len()).max().unwrap_or(0)

@@ -171,3 +171,18 @@ fn large_frame_probes_each_page() {
         assert!(!code.code.is_empty());
     }
 }
+
+const REFERENCES: &str = r#"(module (import "" "g" (global $g (mut externref))) (table $t 10 externref)
+    (func (param $i i32) (param $j i32)
+        (table.set $t (local.get $i) (table.get $t (local.get $j)))
+        (global.set $g (ref.null extern))))"#;
+
+#[test]
+fn references_guard() {
+    check("references_guard", &settings(GUARD, DIRECT), REFERENCES);
+}
+
+#[test]
+fn references_explicit() {
+    check("references_explicit", &settings(EXPLICIT, DIRECT), REFERENCES);
+}

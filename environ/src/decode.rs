@@ -11,6 +11,7 @@ mod error;
 mod objects;
 mod sections;
 mod sniff;
+mod tables;
 
 pub use crate::features::Features;
 pub use bodies::BodyValidator;
@@ -89,6 +90,8 @@ fn decode_sections(bytes: &[u8], features: Features) -> Result<Decoded, DecodeEr
         }
     }
     let mut decoded = decoder.finish();
+    let code = decoded.code.as_ref().and_then(|range| slice(bytes, range)).unwrap_or_default();
+    decoded.module.private_tables = tables::private(&decoded.module, code);
     let name_section = decoded.name_section.as_ref().and_then(|range| slice(bytes, range));
     decoded.module.name = name_section.and_then(module_name).map(str::to_owned);
     Ok(decoded)

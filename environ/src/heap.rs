@@ -1,8 +1,12 @@
 //! Objects of a store's reference heap, as compiled code, the runtime and the tests see them.
 //!
-//! A handle is the offset in bytes of an object in its store's cage: never 0, always even. All kinds of objects begin with a
-//! [`VmObject`]. Nothing in the cage is a host pointer, so that whatever is read there leads back into the cage, or to an index
+//! A handle is the offset in bytes of an object in its store's cage: always even, and 0 is null. All kinds of objects begin with
+//! a [`VmObject`]. Nothing in the cage is a host pointer, so that whatever is read there leads back into the cage, or to an index
 //! that the runtime checks.
+//!
+//! Null has a head as well, alone of what an object has: it is the end of a page, and the next one is inaccessible. Its flags say
+//! that it is in the activations table, and compiled code may count it up and down as it likes: so barriers need not ask whether a
+//! handle is null.
 //!
 //! Counts are deferred: frames own none. [`VmObject::state`] counts the references that tables, globals, other objects and the
 //! host hold, and one for an entry in the store's activations table, which names (at least) every object that a frame holds.
@@ -32,6 +36,9 @@ pub mod state {
     pub const MARKED: u64 = 2;
     /// One reference.
     pub const ONE: u64 = 1 << 8;
+    /// What null's head begins with: in the middle of what counts there are, since only compiled code counts null, not always in
+    /// pairs. Each such step takes a nanosecond at least: it would take a year to get to either end, where nothing bad is.
+    pub const NULL: u64 = 1 << 63 | IN_TABLE;
 }
 
 /// Kinds of objects.
@@ -44,6 +51,8 @@ pub enum ObjectKind {
     Extern = 1,
     /// An exception: [`VmException`].
     Exception = 2,
+    /// Where null leads: a head without a body.
+    Null = 3,
 }
 
 impl ObjectKind {
@@ -53,6 +62,7 @@ impl ObjectKind {
             0 => Some(ObjectKind::Free),
             1 => Some(ObjectKind::Extern),
             2 => Some(ObjectKind::Exception),
+            3 => Some(ObjectKind::Null),
             _ => None,
         }
     }
@@ -86,8 +96,8 @@ pub struct VmException {
     pub reserved: u32,
 }
 
-/// Bytes of the inaccessible page at the cage's start, so that null leads nowhere.
-pub const CAGE_NULL_BYTES: usize = 4096;
+/// Bytes at the cage's start that are no object's: null's head, then a page that is inaccessible.
+pub const CAGE_NULL_BYTES: usize = size_of::<VmObject>() + 4096;
 /// Bytes of a whole cage: every handle lies inside. Smaller ones need the check of [`crate::compile::BoundsStyle::Explicit`].
 pub const CAGE_BYTES: u64 = 1 << 32;
 /// Inaccessible bytes behind a cage: the head of an object at the last handle ends there.

@@ -34,6 +34,8 @@ impl VmLayout {
     pub const ACTIVATIONS_NEXT: u32 = offset_of!(VmStoreContext, activations_next) as u32;
     /// `VmStoreContext::activations_end`.
     pub const ACTIVATIONS_END: u32 = offset_of!(VmStoreContext, activations_end) as u32;
+    /// `VmStoreContext::incoming`.
+    pub const INCOMING: u32 = offset_of!(VmStoreContext, incoming) as u32;
     /// `VmStoreContext::cage_base`.
     pub const CAGE_BASE: u32 = offset_of!(VmStoreContext, cage_base) as u32;
     /// `VmStoreContext::cage_length`.

@@ -24,6 +24,8 @@ pub struct Module {
     pub functions: PrimaryMap<FuncIndex, TypeIndex>,
     /// Tables, imported ones first.
     pub tables: PrimaryMap<TableIndex, TableType>,
+    /// Tables that nobody can grow, though their types would allow it, in increasing order.
+    pub private_tables: Vec<TableIndex>,
     /// Memories, imported ones first.
     pub memories: PrimaryMap<MemoryIndex, MemoryType>,
     /// Globals, imported ones first.
@@ -290,6 +292,12 @@ impl Module {
         match &self.types[index].composite {
             CompositeType::Func(f) => f,
         }
+    }
+
+    /// Whether a table always has its initial size, and so its place.
+    pub fn table_is_fixed(&self, table: TableIndex) -> bool {
+        let limits = &self.tables[table].limits;
+        limits.max == Some(limits.min) || self.private_tables.binary_search(&table).is_ok()
     }
 
     /// The type of a function.

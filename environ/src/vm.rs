@@ -67,8 +67,8 @@ pub struct VmStoreContext {
     pub exit_fp: *mut u8,
     /// Nonzero when the trampolines must not return to wasm: see [`pending`].
     pub pending: AtomicU32,
-    /// Padding.
-    pub reserved: u32,
+    /// A place for compiled code: for a handle on its way into an argument of [`crate::builtin::Builtin::ActivationsInsert`].
+    pub incoming: u32,
     /// The runtime's store-side state, for handlers and builtins.
     pub runtime: *mut c_void,
     /// The embedder's `Store<T>` inner allocation, for host functions.
@@ -121,7 +121,7 @@ pub struct VmMemory {
 #[repr(C)]
 #[derive(Debug)]
 pub struct VmTable {
-    /// Address of element 0; `table.grow` may change it, except where the table's type has equal minimum and maximum.
+    /// Address of element 0; `table.grow` may change it, except where [`crate::module::Module::table_is_fixed`].
     pub base: *mut u8,
     /// Elements.
     pub length: usize,

@@ -298,3 +298,31 @@ fn objects_are_refused_by_name() {
             (func (drop (ref.null nofunc)) (drop (ref.null noextern)) (drop (select (result nullfuncref) (ref.null nofunc) (ref.null nofunc) (i32.const 0)))))",
     ));
 }
+
+#[test]
+fn tables_that_nobody_can_grow() {
+    let private = |text: &str| ok(&wasm(text)).module.private_tables.iter().map(|t| t.as_u32()).collect::<Vec<_>>();
+    let tables = r#"(import "" "" (table 1 externref)) (table 1 externref) (table (export "t") 1 externref) (table 3 3 externref)
+        (table 1 funcref) (table 0 exnref)"#;
+    assert_eq!(private(&format!("(module {tables})")), [1, 5]);
+    let grow = |n: u32| format!("(func (drop (table.grow {n} (ref.null extern) (i32.const 1))))");
+    assert_eq!(private(&format!("(module {tables} {})", grow(1))), [5]);
+    assert_eq!(private(&format!("(module {tables} {})", grow(2))), [1, 5]);
+    let m = ok(&wasm(&format!("(module {tables} {})", grow(1)))).module;
+    let fixed: Vec<bool> = m.tables.keys().map(|t| m.table_is_fixed(t)).collect();
+    assert_eq!(fixed, [false, false, false, true, false, true]);
+    // What only looks like the instruction, in the middle of a constant, counts as one.
+    assert_eq!(private("(module (table 1 externref) (func (drop (f32.const 0x1.001ff8p-1))))"), []);
+}
+
+#[test]
+fn a_longer_form_of_growing_is_growing() {
+    let mut bytes = wasm("(module (table 1 externref) (func (drop (table.grow 0 (ref.null extern) (i32.const 1)))))");
+    let at = bytes.windows(3).position(|w| w == [0xfc, 15, 0]).unwrap();
+    // Both numbers as long as they may be; the sizes of the body and the section grow by as much.
+    bytes.splice(at + 1..at + 3, [0x8f, 0x80, 0x80, 0x80, 0, 0x80, 0x80, 0x80, 0x80, 0]);
+    let section = (0..at).find(|&i| bytes[i] == 10 && i + 2 + usize::from(bytes[i + 1]) + 8 == bytes.len()).unwrap();
+    bytes[section + 1] += 8;
+    bytes[section + 3] += 8;
+    assert_eq!(ok(&bytes).module.private_tables, []);
+}

@@ -55,7 +55,7 @@ impl Shared {
             host_sp: null_mut(),
             exit_fp: null_mut(),
             pending: AtomicU32::new(0),
-            reserved: 0,
+            incoming: 0,
             runtime: null_mut(),
             host_state: null_mut(),
             handler: null(),

@@ -228,7 +228,7 @@ impl Heap {
                             self.release(child);
                         }
                     }
-                    Some(ObjectKind::Free) | None => {}
+                    Some(ObjectKind::Free | ObjectKind::Null) | None => {}
                 }
                 self.cage.free(handle);
             }

@@ -102,7 +102,9 @@ impl Instance {
 /// Whether references other than to functions can come into a module's code.
 fn handles_references(module: &Module) -> bool {
     let is_handle = |ty: &ValType| matches!(ty, ValType::Ref(r) if r.kind() == RefKind::Handle);
-    module.tables.values().any(|t| t.element.kind() == RefKind::Handle)
+    // Exceptions can be caught as references.
+    !module.tags.is_empty()
+        || module.tables.values().any(|t| t.element.kind() == RefKind::Handle)
         || module.globals.values().any(|g| is_handle(&g.content))
         || module.types.values().any(|ty| {
             let CompositeType::Func(f) = &ty.composite;
@@ -121,8 +123,11 @@ pub(crate) unsafe fn instantiate(
 ) -> Result<u32, InstantiateError> {
     let m = module.module();
     assert_eq!(imports.len(), m.imports.len(), "an item for each import");
-    if module.bounds() == BoundsStyle::Guard && !store.heap.cage.is_whole() && handles_references(m) {
-        return Err(ResourceError::ShortCage.into());
+    if handles_references(m) {
+        if module.bounds() == BoundsStyle::Guard && !store.heap.cage.is_whole() {
+            return Err(ResourceError::ShortCage.into());
+        }
+        store.heap.cage.prepare_null()?;
     }
     let context = Context::new(module.layout().size());
     let mut instance = Box::new(Instance {

@@ -4,7 +4,8 @@
 //! - its address lies in the guard of the store's wasm stack: the stack is exhausted, whatever instruction touched it (the push
 //!   of a call, a probe, a trampoline), or
 //! - its PC lies in a module's text and the module's trap table has an entry for it that fits the kind of fault; for memory
-//!   faults the address must also lie in one of the store's memories, or in the first page if the entry is of a null reference.
+//!   faults the address must also lie in one of the store's memories, or in the first page if the entry is of a null reference or
+//!   of an element past a table's end.
 //!
 //! Everything else is a bug, ours or the embedder's, and must look like one: it goes to the handler that was there before.
 
@@ -81,8 +82,8 @@ fn recognise(shared: &Shared, fault: signal::Fault, pc: usize) -> Option<TrapCod
         signal::Fault::Memory { address, .. } => {
             match code {
                 TrapCode::MemoryOutOfBounds => memories.iter().any(|r| r.contains(&address)),
-                // A field of what a null reference would point to.
-                TrapCode::NullFunctionReference => address < PAGE,
+                // A field of what a null reference would point to, or of a table's element that does not exist.
+                TrapCode::NullFunctionReference | TrapCode::TableOutOfBounds | TrapCode::UndefinedElement => address < PAGE,
                 _ => false,
             }
         }

@@ -1,7 +1,11 @@
 //! The cage: address space of which a handle is an offset, and the memory of objects in it.
 //!
+//!     | a page, null's head its last bytes | an inaccessible page | objects | ... | guard |
+//!                                          `- the mapping's third page: handle CAGE_NULL_BYTES
+//!
 //! Memory is given out from the bottom up, and again from free lists, one for each class of sizes. It becomes accessible in
-//! steps as the top rises. The first page and what lies behind the last one stay inaccessible.
+//! steps as the top rises, null's page with the first module that can hold a handle. The page behind null's head and what lies
+//! behind the last page stay inaccessible.
 //!
 //! What the free lists say is in the cage itself: compiled code could spoil it only by being wrong, and even then every link is
 //! checked before it is followed, so that nothing outside is touched.
@@ -9,7 +13,8 @@
 use crate::error::ResourceError;
 use crate::sys::mmap::{Access, Mapping};
 use crate::sys::{PAGE, space};
-use sconce_environ::heap::{CAGE_BYTES, CAGE_GUARD_BYTES, CAGE_NULL_BYTES, ObjectKind, VmObject};
+use sconce_environ::heap::{CAGE_BYTES, CAGE_GUARD_BYTES, CAGE_NULL_BYTES, ObjectKind, VmObject, state};
+use sconce_environ::vm::NO_TYPE;
 use std::ptr;
 
 /// Sizes up to here have a class for each multiple of [`GRAIN`].
@@ -25,6 +30,8 @@ const FIRST_STEP: usize = 64 << 10;
 const LAST_STEP: usize = 16 << 20;
 /// Bytes of the smallest cage.
 const MINIMUM: usize = 1 << 20;
+/// Where in the mapping the handle 0 is: its head ends with the first page.
+const BASE: usize = PAGE - size_of::<VmObject>();
 
 /// See the module's documentation.
 #[derive(Debug)]
@@ -32,13 +39,17 @@ pub(crate) struct Cage {
     mapping: Mapping,
     /// Bytes without the guard.
     length: usize,
-    /// Accessible up to here.
+    /// The mapping is accessible up to here, but for the page behind null.
     committed: usize,
+    /// Null has its head.
+    has_null: bool,
     /// Given out up to here.
     top: usize,
     /// The first free block of each class, or 0; its `state` holds the next.
     free: [u32; CLASSES],
 }
+
+const _: () = assert!((BASE + CAGE_NULL_BYTES).is_multiple_of(PAGE) && CAGE_NULL_BYTES.is_multiple_of(GRAIN));
 
 fn class_of(size: usize) -> Option<usize> {
     let size = size.max(size_of::<VmObject>()).checked_next_multiple_of(GRAIN)?;
@@ -60,13 +71,38 @@ impl Cage {
     /// A cage of 4 GiB, or a smaller one where address space is short.
     pub(crate) fn new() -> Result<Cage, ResourceError> {
         let os = ResourceError::os("cannot reserve address space for references");
-        let mapping = space::reserve_cage(CAGE_BYTES as usize + CAGE_GUARD_BYTES, MINIMUM).map_err(os)?;
-        let length = mapping.len() - CAGE_GUARD_BYTES;
-        Ok(Cage { mapping, length, committed: CAGE_NULL_BYTES, top: CAGE_NULL_BYTES, free: [0; CLASSES] })
+        let mapping = space::reserve_cage(PAGE + CAGE_BYTES as usize + CAGE_GUARD_BYTES, MINIMUM).map_err(os)?;
+        // No handle is beyond 32 bits.
+        let length = (mapping.len() - CAGE_GUARD_BYTES - BASE).min(CAGE_BYTES as usize);
+        let committed = BASE + CAGE_NULL_BYTES;
+        Ok(Cage { mapping, length, committed, has_null: false, top: CAGE_NULL_BYTES, free: [0; CLASSES] })
     }
 
+    /// Gives null its head, which compiled code reads and writes. To be called before code that can hold a handle runs.
+    pub(crate) fn prepare_null(&mut self) -> Result<(), ResourceError> {
+        if !self.has_null {
+            // SAFETY: a page that nobody has used yet.
+            unsafe { self.mapping.protect(0, PAGE, Access::ReadWrite) }
+                .map_err(ResourceError::os("cannot get memory for references"))?;
+            self.has_null = true;
+            self.reset_null();
+        }
+        Ok(())
+    }
+
+    /// Takes back what compiled code has counted of null.
+    pub(crate) fn reset_null(&mut self) {
+        if self.has_null {
+            let head =
+                VmObject { state: state::NULL, kind: ObjectKind::Null as u8, size_class: 0, reserved: 0, type_id: NO_TYPE };
+            // SAFETY: the last bytes of the first page, which is accessible; no wasm code is running.
+            unsafe { self.at(0).write(head) };
+        }
+    }
+
+    /// Where the handle 0 leads.
     pub(crate) fn base(&self) -> *mut u8 {
-        self.mapping.base()
+        self.mapping.base().wrapping_add(BASE)
     }
 
     /// Handles are below this.
@@ -86,7 +122,7 @@ impl Cage {
 
     /// The address that a handle means, whatever is there.
     pub(crate) fn at(&self, handle: u32) -> *mut VmObject {
-        self.mapping.base().wrapping_add(handle as usize).cast()
+        self.base().wrapping_add(handle as usize).cast()
     }
 
     /// Memory that has been given out at some time; `None` if a handle leads elsewhere.
@@ -139,9 +175,9 @@ impl Cage {
         if end > self.length {
             return Err(ResourceError::TooManyReferences);
         }
-        if end > self.committed {
-            let step =
-                self.committed.clamp(FIRST_STEP, LAST_STEP).max(size).next_multiple_of(PAGE).min(self.length - self.committed);
+        if BASE + end > self.committed {
+            let most = self.mapping.len() - CAGE_GUARD_BYTES - self.committed;
+            let step = self.committed.clamp(FIRST_STEP, LAST_STEP).max(size).next_multiple_of(PAGE).min(most);
             // SAFETY: pages that nobody has used yet.
             unsafe { self.mapping.protect(self.committed, step, Access::ReadWrite) }
                 .map_err(ResourceError::os("cannot get memory for references"))?;

@@ -54,6 +54,7 @@ impl Heap {
     /// Sweeps. Dead host values are left for the caller to drop.
     pub(crate) fn sweep(&mut self, shared: &Shared, why: Occasion) {
         self.sweeps.count(why);
+        self.cage.reset_null();
         self.settle_host();
         if self.objects == 0 {
             // No frame can hold anything, and the table is empty.
