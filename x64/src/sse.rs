@@ -4,7 +4,7 @@
 //! form that takes a move first, and a scratch register where the destination is the second source.
 
 use crate::asm::{Gpr, Xmm};
-use crate::encode::{Addr, Encoder, Map, Rm, Size};
+use crate::encode::{Addr, Encoder, Form, Map, Rm, Size};
 
 /// An instruction's prefix, opcode map and opcode.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -15,6 +15,13 @@ pub struct Sse {
     opcode: u8,
     /// Its name without `v`.
     pub name: &'static str,
+}
+
+impl Sse {
+    #[inline(always)]
+    fn form(self) -> Form {
+        Form::new(self.map, self.opcode).prefix(self.pp)
+    }
 }
 
 macro_rules! sse {
@@ -98,7 +105,7 @@ sse! {
     EXTRACT { PEXTRB 1 M0F3A 0x14 "pextrb"; PEXTRW 1 M0F3A 0x15 "pextrw"; PEXTRD 1 M0F3A 0x16 "pextrd"; }
 }
 
-/// Shifts of all lanes by a constant: opcode and its extension.
+/// Shifts of all lanes.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "named as in the processor's manual")]
 pub enum LaneShift {
@@ -112,6 +119,27 @@ pub enum LaneShift {
     Psrad,
 }
 
+impl LaneShift {
+    /// The form whose count is in a vector register; and of that with a constant the opcode and its extension.
+    fn row(self) -> (Sse, u8, u8) {
+        match self {
+            LaneShift::Psllw => (PSLLW, 0x71, 6),
+            LaneShift::Pslld => (PSLLD, 0x72, 6),
+            LaneShift::Psllq => (PSLLQ, 0x73, 6),
+            LaneShift::Psrlw => (PSRLW, 0x71, 2),
+            LaneShift::Psrld => (PSRLD, 0x72, 2),
+            LaneShift::Psrlq => (PSRLQ, 0x73, 2),
+            LaneShift::Psraw => (PSRAW, 0x71, 4),
+            LaneShift::Psrad => (PSRAD, 0x72, 4),
+        }
+    }
+
+    /// The form whose count is in a vector register.
+    pub fn by_register(self) -> Sse {
+        self.row().0
+    }
+}
+
 /// The register that three-operand forms may overwrite; it is none of their operands.
 pub const SCRATCH: Xmm = Xmm(15);
 
@@ -121,12 +149,12 @@ impl Encoder {
         self.avx
     }
 
-    #[inline]
-    fn vector(&mut self, op: Sse, wide: bool, reg: u8, vvvv: u8, rm: Rm, behind: u8) {
+    #[inline(always)]
+    fn vector(&mut self, form: Form, reg: u8, vvvv: u8, rm: Rm) {
         if self.avx {
-            self.vex(op.pp, wide, op.map, op.opcode, reg, vvvv, rm, behind);
+            self.vex(form, reg, vvvv, rm);
         } else {
-            self.inst([0, 0x66, 0xf3, 0xf2][op.pp as usize], wide, op.map, op.opcode, reg, rm, false, behind);
+            self.inst(form, reg, rm);
         }
     }
 
@@ -149,62 +177,60 @@ impl Encoder {
     #[inline]
     pub fn sse(&mut self, op: Sse, dst: Xmm, a: Xmm, b: Rm) {
         let b = self.tie(dst, a, b);
-        self.vector(op, false, dst.0, a.0, b, 0);
+        self.vector(op.form(), dst.0, a.0, b);
     }
 
     /// `op dst, a, b, imm`
     pub fn sse_imm(&mut self, op: Sse, dst: Xmm, a: Xmm, b: Rm, imm: u8) {
         let b = self.tie(dst, a, b);
-        self.vector(op, false, dst.0, a.0, b, 1);
-        self.imm8(imm);
+        self.vector(op.form().imm8(imm), dst.0, a.0, b);
     }
 
     /// `op dst, src`, where nothing of the destination is read.
     #[inline]
     pub fn sse_two(&mut self, op: Sse, dst: Xmm, src: Rm) {
-        self.vector(op, false, dst.0, 0, src, 0);
+        self.vector(op.form(), dst.0, 0, src);
     }
 
     /// `op dst, src, imm`
     pub fn sse_two_imm(&mut self, op: Sse, dst: Xmm, src: Rm, imm: u8) {
-        self.vector(op, false, dst.0, 0, src, 1);
-        self.imm8(imm);
+        self.vector(op.form().imm8(imm), dst.0, 0, src);
     }
 
     /// `movaps dst, src`; nothing if they are the same.
     #[inline]
     pub fn move_xmm(&mut self, dst: Xmm, src: Xmm) {
         if dst != src {
-            self.vector(MOVAPS, false, dst.0, 0, src.into(), 0);
+            self.vector(MOVAPS.form(), dst.0, 0, src.into());
         }
     }
 
     /// `op [mem], src`: one of the storing moves.
     #[inline]
     pub fn sse_store(&mut self, op: Sse, to: Addr, src: Xmm) {
-        self.vector(op, false, src.0, 0, to.into(), 0);
+        self.vector(op.form(), src.0, 0, to.into());
     }
 
     /// A move from an integer's register or memory: `cvtsi2ss` and so on. The other lanes are the destination's.
     pub fn sse_from_int(&mut self, op: Sse, size: Size, dst: Xmm, src: Rm) {
-        self.vector(op, size == Size::S64, dst.0, dst.0, src, 0);
+        self.vector(op.form().size(size), dst.0, dst.0, src);
     }
 
     /// To an integer register: `cvttss2si`, `pmovmskb` and so on.
     pub fn sse_to_int(&mut self, op: Sse, size: Size, dst: Gpr, src: Rm) {
-        self.vector(op, size == Size::S64, dst as u8, 0, src, 0);
+        self.vector(op.form().size(size), dst as u8, 0, src);
     }
 
     /// `movd`, `movq dst, rm`
     pub fn int_to_xmm(&mut self, size: Size, dst: Xmm, src: Rm) {
         let op = Sse { pp: 1, map: Map::M0F, opcode: 0x6e, name: "movd" };
-        self.vector(op, size == Size::S64, dst.0, 0, src, 0);
+        self.vector(op.form().size(size), dst.0, 0, src);
     }
 
     /// `movd`, `movq rm, src`
     pub fn xmm_to_int(&mut self, size: Size, dst: Rm, src: Xmm) {
         let op = Sse { pp: 1, map: Map::M0F, opcode: 0x7e, name: "movd" };
-        self.vector(op, size == Size::S64, src.0, 0, dst, 0);
+        self.vector(op.form().size(size), src.0, 0, dst);
     }
 
     /// `pinsrb`, `pinsrw`, `pinsrd` and, wide, `pinsrq dst, a, rm, lane`
@@ -212,35 +238,24 @@ impl Encoder {
         if !self.avx {
             self.move_xmm(dst, a);
         }
-        self.vector(op, size == Size::S64, dst.0, a.0, src, 1);
-        self.imm8(lane);
+        self.vector(op.form().size(size).imm8(lane), dst.0, a.0, src);
     }
 
     /// `pextrb`, `pextrw`, `pextrd` and, wide, `pextrq rm, src, lane`
     pub fn extract(&mut self, op: Sse, size: Size, dst: Rm, src: Xmm, lane: u8) {
-        self.vector(op, size == Size::S64, src.0, 0, dst, 1);
-        self.imm8(lane);
+        self.vector(op.form().size(size).imm8(lane), src.0, 0, dst);
     }
 
     /// `op dst, src, count`
     pub fn shift_lanes(&mut self, op: LaneShift, dst: Xmm, src: Xmm, count: u8) {
-        let (opcode, extension) = match op {
-            LaneShift::Psrlw => (0x71, 2),
-            LaneShift::Psraw => (0x71, 4),
-            LaneShift::Psllw => (0x71, 6),
-            LaneShift::Psrld => (0x72, 2),
-            LaneShift::Psrad => (0x72, 4),
-            LaneShift::Pslld => (0x72, 6),
-            LaneShift::Psrlq => (0x73, 2),
-            LaneShift::Psllq => (0x73, 6),
-        };
+        let (_, opcode, extension) = op.row();
+        let form = Form::new(Map::M0F, opcode).prefix(1).imm8(count);
         if self.avx {
-            self.vex(1, false, Map::M0F, opcode, extension, dst.0, src.into(), 1);
+            self.vex(form, extension, dst.0, src.into());
         } else {
             self.move_xmm(dst, src);
-            self.inst(0x66, false, Map::M0F, opcode, extension, dst.into(), false, 1);
+            self.inst(form, extension, dst.into());
         }
-        self.imm8(count);
     }
 
     /// All bits clear.

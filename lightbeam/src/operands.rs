@@ -1,0 +1,294 @@
+//! Values as instructions take them: in registers, in memory, as immediates, as constants behind the code.
+
+use crate::codegen::{Codegen, Local, SCRATCH, UNPINNED, XSCRATCH, bit, xbit};
+use crate::value::{Flag, Ty, Value};
+use sconce_x64::asm::{Gpr, Xmm};
+use sconce_x64::encode::{Addr, Rm, Size};
+use sconce_x64::sse;
+
+impl Codegen<'_> {
+    /// Where a value can be read, if it is not a constant. It holds until a register is allocated.
+    #[inline(always)]
+    pub(crate) fn rm(&mut self, value: Value) -> Rm {
+        match value {
+            Value::Gpr(_, r) => r.into(),
+            Value::Xmm(_, x) => x.into(),
+            Value::Slot(_, at) => self.slot_addr(at).into(),
+            Value::Local(ty, n) => self.local_rm(ty, n),
+            Value::Const(..) | Value::Pool(..) | Value::Flags(_) => unreachable!("not an operand in place"),
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn local_rm(&self, ty: Ty, n: u32) -> Rm {
+        let local = &self.locals[n as usize];
+        if local.pin != UNPINNED {
+            return Rm::Reg(local.pin);
+        }
+        let cached = if ty.is_int() { self.cached_gpr(n).map(Rm::from) } else { self.cached_xmm(n).map(Rm::from) };
+        cached.unwrap_or(Rm::Mem(Addr::new(Gpr::Rbp, local.home)))
+    }
+
+    /// An integer in a register, only to be read; to be given back with [`Codegen::free_gpr`].
+    #[inline]
+    pub(crate) fn gpr(&mut self, value: Value) -> Gpr {
+        match value {
+            Value::Gpr(_, r) => r,
+            Value::Local(_, n) => {
+                if let Local { pin: pin @ 0..16, .. } = self.locals[n as usize] {
+                    return Gpr::ALL[pin as usize];
+                }
+                // One that is in use belongs to somebody who gives it back.
+                if let Some(r) = self.cached_gpr(n)
+                    && self.free_gprs & bit(r) != 0
+                {
+                    self.free_gprs &= !bit(r);
+                    return r;
+                }
+                let r = self.alloc_gpr();
+                self.load_gpr(r, value);
+                self.cache_gpr(n, r);
+                r
+            }
+            _ => {
+                let r = self.alloc_gpr();
+                self.load_gpr(r, value);
+                r
+            }
+        }
+    }
+
+    /// An integer in a register that may be overwritten.
+    #[inline]
+    pub(crate) fn own_gpr(&mut self, value: Value) -> Gpr {
+        if let Value::Gpr(_, r) = value
+            && self.is_temporary(r)
+        {
+            self.forget_gpr(r);
+            return r;
+        }
+        let r = self.alloc_gpr();
+        self.load_gpr(r, value);
+        r
+    }
+
+    /// `r = value`, flags left alone.
+    pub(crate) fn load_gpr(&mut self, r: Gpr, value: Value) {
+        let size = value.ty().size();
+        match value {
+            Value::Const(_, bits) => self.e.mov_imm(size, r, i64::from(bits.cast_signed())),
+            Value::Pool(_, n) => self.e.mov_imm(Size::S64, r, self.pool[n as usize] as i64),
+            Value::Flags(flag) => self.set_flag(r, flag),
+            _ => match self.rm(value) {
+                // The upper half of a register is zero already, and moving all is as cheap.
+                Rm::Reg(s) if s == r as u8 => {}
+                Rm::Reg(s) => self.e.mov(size, r, Gpr::ALL[s as usize & 15]),
+                Rm::Mem(a) => self.e.load(size, r, a),
+                Rm::Constant(_) => unreachable!("integers are immediates"),
+            },
+        }
+    }
+
+    pub(crate) fn set_flag(&mut self, r: Gpr, flag: Flag) {
+        use sconce_x64::encode::{Cond, Extend};
+        match flag {
+            Flag::Is(cond) => {
+                self.e.setcc(cond, r);
+                self.e.extend(Extend::Zero8, Size::S32, r, r.into());
+            }
+            Flag::FloatEq | Flag::FloatNe => {
+                let (parity, zero) = if flag == Flag::FloatEq { (0, Cond::E) } else { (1, Cond::Ne) };
+                // Unordered is not equal.
+                self.e.setcc(zero, r);
+                self.e.extend(Extend::Zero8, Size::S32, r, r.into());
+                self.e.mov_imm(Size::S32, SCRATCH, parity);
+                self.e.cmov(Cond::P, Size::S32, r, SCRATCH.into());
+            }
+        }
+    }
+
+    /// A float or vector in a register, only to be read; to be given back with [`Codegen::free_xmm`].
+    #[inline]
+    pub(crate) fn xmm(&mut self, value: Value) -> Xmm {
+        match value {
+            Value::Xmm(_, x) => x,
+            Value::Local(_, n) => {
+                if let Local { pin: pin @ 0..16, .. } = self.locals[n as usize] {
+                    return Xmm(pin);
+                }
+                if let Some(x) = self.cached_xmm(n)
+                    && self.free_xmms & xbit(x) != 0
+                {
+                    self.free_xmms &= !xbit(x);
+                    return x;
+                }
+                let x = self.alloc_xmm();
+                self.load_xmm(x, value);
+                self.cache_xmm(n, x);
+                x
+            }
+            _ => {
+                let x = self.alloc_xmm();
+                self.load_xmm(x, value);
+                x
+            }
+        }
+    }
+
+    /// A float or vector in a register that may be overwritten.
+    #[inline]
+    pub(crate) fn own_xmm(&mut self, value: Value) -> Xmm {
+        if let Value::Xmm(_, x) = value
+            && self.is_temporary_xmm(x)
+        {
+            self.forget_xmm(x);
+            return x;
+        }
+        let x = self.alloc_xmm();
+        self.load_xmm(x, value);
+        x
+    }
+
+    /// The bits of a constant.
+    pub(crate) fn bits(&self, value: Value) -> Option<u128> {
+        match value {
+            Value::Const(Ty::I64, bits) => Some(u128::from(i64::from(bits.cast_signed()).cast_unsigned())),
+            Value::Const(_, bits) => Some(bits.into()),
+            Value::Pool(_, n) => Some(self.pool[n as usize]),
+            _ => None,
+        }
+    }
+
+    /// `x = value`.
+    pub(crate) fn load_xmm(&mut self, x: Xmm, value: Value) {
+        let ty = value.ty();
+        if let Some(bits) = self.bits(value) {
+            if bits == 0 {
+                return self.e.zero_xmm(x);
+            }
+            return match ty {
+                Ty::V128 => {
+                    let c = self.e.wide_constant(bits);
+                    self.e.sse_two(sse::MOVUPS, x, c.into());
+                }
+                _ => {
+                    let c = self.e.constant(bits as u64);
+                    self.e.sse_two(if ty == Ty::F32 { sse::MOVSS } else { sse::MOVSD }, x, c.into());
+                }
+            };
+        }
+        match self.rm(value) {
+            Rm::Reg(s) => self.e.move_xmm(x, Xmm(s)),
+            Rm::Mem(a) => self.load_xmm_mem(ty, x, a),
+            Rm::Constant(_) => unreachable!("constants were loaded"),
+        }
+    }
+
+    pub(crate) fn load_xmm_mem(&mut self, ty: Ty, x: Xmm, a: Addr) {
+        let op = match ty {
+            Ty::F32 => sse::MOVSS,
+            Ty::V128 => sse::MOVUPS,
+            _ => sse::MOVSD,
+        };
+        self.e.sse_two(op, x, a.into());
+    }
+
+    pub(crate) fn store_xmm_mem(&mut self, ty: Ty, a: Addr, x: Xmm) {
+        let op = match ty {
+            Ty::F32 => sse::MOVSS_STORE,
+            Ty::V128 => sse::MOVUPS_STORE,
+            _ => sse::MOVSD_STORE,
+        };
+        self.e.sse_store(op, a, x);
+    }
+
+    /// A float operand of a scalar instruction: a register, memory, or a constant behind the code.
+    #[inline]
+    pub(crate) fn float_rm(&mut self, value: Value) -> Rm {
+        match self.bits(value) {
+            Some(bits) => self.e.constant(bits as u64).into(),
+            None => self.rm(value),
+        }
+    }
+
+    /// A vector operand: memory only where alignment does not matter.
+    pub(crate) fn vector_rm(&mut self, value: Value) -> Rm {
+        if let Some(bits) = self.bits(value) {
+            return self.e.wide_constant(bits).into();
+        }
+        match self.rm(value) {
+            Rm::Mem(a) if !self.e.has_avx() => {
+                self.e.sse_two(sse::MOVUPS, XSCRATCH, a.into());
+                XSCRATCH.into()
+            }
+            rm => rm,
+        }
+    }
+
+    /// Writes a value to memory that cannot fault. Only scratch registers are used, and flags stay.
+    pub(crate) fn store_value(&mut self, to: Addr, value: Value) {
+        let ty = value.ty();
+        match value {
+            Value::Gpr(_, r) => self.e.store(ty.size(), to, r),
+            Value::Xmm(_, x) => self.store_xmm_mem(ty, to, x),
+            Value::Const(_, bits) => {
+                self.e.store_imm(ty.size(), to, bits.cast_signed());
+            }
+            Value::Flags(_) => {
+                self.load_gpr(SCRATCH, value);
+                self.e.store(Size::S32, to, SCRATCH);
+            }
+            Value::Pool(Ty::V128, _) => {
+                self.load_xmm(XSCRATCH, value);
+                self.store_xmm_mem(ty, to, XSCRATCH);
+            }
+            Value::Pool(..) => {
+                let bits = self.bits(value).expect("a constant");
+                self.e.mov_imm(Size::S64, SCRATCH, bits as i64);
+                self.e.store(Size::S64, to, SCRATCH);
+            }
+            Value::Slot(..) | Value::Local(..) => match (self.rm(value), ty) {
+                (Rm::Reg(r), _) if ty.is_int() => self.e.store(ty.size(), to, Gpr::ALL[r as usize & 15]),
+                (Rm::Reg(x), _) => self.store_xmm_mem(ty, to, Xmm(x)),
+                (Rm::Mem(a), Ty::V128) => {
+                    self.e.sse_two(sse::MOVUPS, XSCRATCH, a.into());
+                    self.store_xmm_mem(ty, to, XSCRATCH);
+                }
+                (Rm::Mem(a), _) => {
+                    self.e.load(ty.size(), SCRATCH, a);
+                    self.e.store(ty.size(), to, SCRATCH);
+                }
+                (Rm::Constant(_), _) => unreachable!("not a constant"),
+            },
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn push_gpr(&mut self, ty: Ty, r: Gpr) {
+        self.push(Value::Gpr(ty, r));
+    }
+
+    #[inline(always)]
+    pub(crate) fn push_xmm(&mut self, ty: Ty, x: Xmm) {
+        self.push(Value::Xmm(ty, x));
+    }
+
+    /// A constant, as small as it can be.
+    pub(crate) fn push_const(&mut self, ty: Ty, bits: u128) {
+        let value = match ty {
+            Ty::I32 | Ty::F32 | Ty::Handle => Value::Const(ty, bits as u32),
+            Ty::I64 if i64::from(bits as i32) == bits as i64 => Value::Const(ty, bits as u32),
+            // As the bits of a double, only zero is short.
+            Ty::F64 if bits == 0 => Value::Const(ty, 0),
+            Ty::V128 if bits == 0 => {
+                self.pool.push(0);
+                Value::Pool(ty, self.pool.len() as u32 - 1)
+            }
+            _ => {
+                self.pool.push(bits);
+                Value::Pool(ty, self.pool.len() as u32 - 1)
+            }
+        };
+        self.push(value);
+    }
+}

@@ -1,0 +1,115 @@
+//! The abstract stack: pushing, popping, and putting entries into their slots.
+
+use crate::codegen::{Codegen, NONE, bit, xbit};
+use crate::value::{Ty, Value};
+use sconce_x64::asm::Gpr;
+use sconce_x64::encode::Addr;
+
+/// Entries of the stack that may be elsewhere than in slots.
+const WINDOW: usize = 32;
+
+impl Codegen<'_> {
+    #[inline(always)]
+    pub(crate) fn push(&mut self, value: Value) {
+        let at = self.stack.len();
+        match value {
+            Value::Gpr(_, r) => self.gpr_owners[r as usize] = at as u32,
+            Value::Xmm(_, x) => self.xmm_owners[x.0 as usize] = at as u32,
+            _ => {}
+        }
+        if value.ty() == Ty::Handle {
+            self.handles.push(at as u32);
+        }
+        self.stack.push(value);
+        if at - self.settled >= WINDOW {
+            self.settle_to(at - WINDOW / 2);
+        }
+    }
+
+    /// The topmost value, whose register is now the caller's.
+    #[inline(always)]
+    pub(crate) fn pop(&mut self) -> Value {
+        let value = self.stack.pop().expect("validated: the stack has an operand");
+        self.settled = self.settled.min(self.stack.len());
+        match value {
+            Value::Gpr(ty, r) => {
+                self.gpr_owners[r as usize] = NONE;
+                if ty == Ty::Handle {
+                    self.handles.pop();
+                }
+            }
+            Value::Xmm(_, x) => self.xmm_owners[x.0 as usize] = NONE,
+            other => {
+                if other.ty() == Ty::Handle {
+                    self.handles.pop();
+                }
+            }
+        }
+        value
+    }
+
+    /// Drops all entries from this position on.
+    pub(crate) fn truncate(&mut self, len: usize) {
+        while self.stack.len() > len {
+            // Nothing below is in a register.
+            if self.stack.len() <= self.settled && self.handles.is_empty() {
+                self.stack.truncate(len);
+                self.settled = len;
+                return;
+            }
+            let value = self.pop();
+            self.release(value);
+        }
+    }
+
+    /// Puts every entry below `to` into its slot, unless it is a constant.
+    pub(crate) fn settle_to(&mut self, to: usize) {
+        for at in self.settled..to {
+            self.settle(at);
+        }
+        self.settled = self.settled.max(to);
+    }
+
+    /// Puts one entry into its slot, unless it is a constant.
+    pub(crate) fn settle(&mut self, at: usize) {
+        match self.stack[at] {
+            Value::Const(..) | Value::Pool(..) | Value::Slot(..) => {}
+            _ => self.spill(at),
+        }
+    }
+
+    /// Puts one entry into its slot, constants too.
+    pub(crate) fn spill(&mut self, at: usize) {
+        let value = self.stack[at];
+        if matches!(value, Value::Slot(..)) {
+            return;
+        }
+        let to = self.slot(at as u32);
+        self.store_value(to, value);
+        match value {
+            Value::Gpr(_, r) => {
+                self.gpr_owners[r as usize] = NONE;
+                self.free_gprs |= bit(r) & self.gprs;
+            }
+            Value::Xmm(_, x) => {
+                self.xmm_owners[x.0 as usize] = NONE;
+                self.free_xmms |= xbit(x) & self.xmms;
+            }
+            _ => {}
+        }
+        self.stack[at] = Value::Slot(value.ty(), at as u32);
+    }
+
+    /// The slot of a stack position, which is in use from now on.
+    #[inline]
+    pub(crate) fn slot(&mut self, position: u32) -> Addr {
+        self.slot_count = self.slot_count.max(position + 1);
+        self.slot_addr(position)
+    }
+
+    #[inline]
+    pub(crate) fn slot_addr(&self, position: u32) -> Addr {
+        // Frames are far smaller than 2 GiB: a body has at most 7,654,321 bytes.
+        Addr::new(Gpr::Rbp, self.slots - self.stride * (position as i32 + 1))
+    }
+}
