@@ -20,8 +20,9 @@ use sconce_environ::trap;
 use sconce_environ::types::ValType;
 use sconce_environ::unreachable::Unreachable;
 use sconce_environ::visit::Visitor;
+use sconce_environ::walk::Walk;
 use smallvec::SmallVec;
-use wasmparser::{BinaryReader, FunctionBody, OperatorsReader, OperatorsReaderAllocations};
+use wasmparser::{BinaryReader, FunctionBody};
 
 /// The bit of a source location that is never part of a wasm offset: it is kept for marking code that must not be
 /// interrupted. A module is at most 1 GiB long, which validation ensures.
@@ -32,7 +33,6 @@ pub(crate) const RESERVED_SOURCE_LOCATION_BIT: u32 = 1 << 31;
 pub(crate) struct Allocations {
     frontend: FunctionBuilderContext,
     caches: Caches,
-    operators: OperatorsReaderAllocations,
     values: Vec<Value>,
 }
 
@@ -47,7 +47,7 @@ pub(crate) struct Translator<'a> {
     hints: &'a [(u32, bool)],
     /// Where the body begins in the module: hints count from there.
     body_offset: u32,
-    /// Where the operator under translation is, if there are hints.
+    /// Where in the body the operator under translation is.
     position: u32,
     /// An implementation limit that was exceeded.
     pub(crate) failure: Option<String>,
@@ -102,26 +102,20 @@ pub(crate) fn translate(
     for (&param, &ty) in params.iter().zip(&ty.params) {
         t.declare_local(ty, Some(param));
     }
-    let operators = std::mem::take(&mut allocations.operators);
-    let operators = t.body(input, Types::Many(&ty.results), operators)?;
+    t.body(input, Types::Many(&ty.results))?;
     let Translator { builder, state, failure, .. } = t;
     builder.finalize(config);
     allocations.values = state.values;
-    allocations.operators = operators;
     failure.map_or(Ok(()), Err)
 }
 
 impl<'a> Translator<'a> {
-    fn body(
-        &mut self,
-        input: &FunctionInput<'_>,
-        results: Types<'a>,
-        operators: OperatorsReaderAllocations,
-    ) -> Result<OperatorsReaderAllocations, String> {
+    fn body(&mut self, input: &FunctionInput<'_>, results: Types<'a>) -> Result<(), String> {
         let malformed = |e: wasmparser::Error| format!("malformed body: {e}");
         let body = FunctionBody::new(BinaryReader::new(input.body, input.body_offset.into()));
-        for local in body.get_locals_reader().map_err(malformed)? {
-            let (count, ty) = local.map_err(malformed)?;
+        let mut locals = body.get_locals_reader().map_err(malformed)?;
+        for _ in 0..locals.get_count() {
+            let (count, ty) = locals.read().map_err(malformed)?;
             let ty = val_type(ty).map_err(|e| e.to_string())?;
             let zero = self.zero(ty);
             for _ in 0..count {
@@ -133,22 +127,21 @@ impl<'a> Translator<'a> {
             // Every call of wasm is a safe point: its callee makes use of it.
             self.builtin(Builtin::Sweep, &[]);
         }
-        let reader = body.get_binary_reader_for_operators().map_err(malformed)?;
-        let mut reader = OperatorsReader::new_with_allocs(reader, operators);
-        while !reader.eof() {
+        let first = (locals.original_position() - u64::from(input.body_offset)) as usize;
+        let mut walk = Walk::new(input.body, first, input.body_offset);
+        while !walk.is_done() {
+            self.position = walk.position() as u32;
             // Set for unreachable code as well: an `end` may emit code.
-            self.builder.set_srcloc(source_location(reader.original_position())?);
-            if !self.hints.is_empty() {
-                self.position = reader.original_position() as u32 - self.body_offset;
-            }
+            self.builder.set_srcloc(source_location(u64::from(input.body_offset + self.position))?);
             if self.state.reachable {
-                reader.visit_operator(&mut Visitor(self)).map_err(malformed)?;
+                walk.step(|_| Visitor(&mut *self)).map_err(malformed)?;
             } else {
-                reader.visit_operator(&mut Visitor(&mut Unreachable(self))).map_err(malformed)?;
+                let mut dead = Unreachable(self);
+                walk.step(|_| Visitor(&mut dead)).map_err(malformed)?;
             }
         }
         control::end_function(self);
-        Ok(reader.into_allocations())
+        Ok(())
     }
 
     fn declare_local(&mut self, ty: ValType, value: Option<Value>) -> Variable {

@@ -28,5 +28,6 @@ pub mod types;
 pub mod unreachable;
 pub mod visit;
 pub mod vm;
+pub mod walk;
 
 pub use cranelift_entity::{EntityRef, PrimaryMap, SecondaryMap};

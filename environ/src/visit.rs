@@ -15,28 +15,20 @@ use crate::ops::Sign::{S, U};
 use crate::ops::*;
 use crate::translate;
 use smallvec::SmallVec;
-use wasmparser::{BlockType, BrTable, HeapType, MemArg, OperatorsReader, TryTable, ValType, VisitOperator, VisitSimdOperator};
+use wasmparser::{
+    BlockType, BrTable, FrameKind, FrameStack, HeapType, MemArg, TryTable, ValType, VisitOperator, VisitSimdOperator,
+};
 
 /// The adapter: a wasmparser visitor that passes each operator on.
 #[derive(Debug)]
 pub struct Visitor<'s, O>(pub &'s mut O);
 
-/// Passes each operator that is left in `reader` to `sink`, with a call of `before` for each one: with its offset in the
-/// module, in bytes. The body must be validated.
-///
-/// # Errors
-/// The sink's first error; or the reader's, which a validated body never gives.
-pub fn visit_body<'a, O, E>(reader: &mut OperatorsReader<'a>, sink: &mut O, mut before: impl FnMut(&mut O, u32)) -> Result<(), E>
-where
-    O: Operators<Output = Result<(), E>>,
-    E: From<wasmparser::Error> + 'a,
-{
-    while !reader.eof() {
-        // Modules are smaller than 4 GiB: section sizes are u32.
-        before(sink, reader.original_position() as u32);
-        reader.visit_operator(&mut Visitor(sink))??;
+impl<O> FrameStack for Visitor<'_, O> {
+    #[inline(always)]
+    fn current_frame(&self) -> Option<FrameKind> {
+        // What is asked is whether an `else` is where it may be. In a validated body it is.
+        Some(FrameKind::If)
     }
-    Ok(())
 }
 
 #[cold]

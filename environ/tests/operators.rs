@@ -5,7 +5,8 @@ use sconce_environ::decode::{Features, decode};
 use sconce_environ::index::*;
 use sconce_environ::ops::*;
 use sconce_environ::types::{HeapType, ValType};
-use sconce_environ::visit::visit_body;
+use sconce_environ::visit::Visitor;
+use sconce_environ::walk::Walk;
 use std::fmt::Debug;
 use wasmparser::{BinaryReader, BrTable, FunctionBody};
 
@@ -636,11 +637,22 @@ fn every_operator_arrives_as_what_it_is() {
 
     let func = DefinedFuncIndex::from_u32(0);
     let start = decoded.bodies[func].start;
-    let function = FunctionBody::new(BinaryReader::new(decoded.body(&bytes, func), start.into()));
-    let mut reader = function.get_operators_reader().expect("validated");
-    let first = reader.original_position() as u32;
+    let body = decoded.body(&bytes, func);
+    let function = FunctionBody::new(BinaryReader::new(body, start.into()));
+    let first = function.get_operators_reader().expect("validated").original_position() as u32;
     let mut printer = Printer::default();
-    visit_body(&mut reader, &mut printer, |p, offset| p.offsets.push(offset)).expect("validated");
+    let mut walk = Walk::new(body, (first - start) as usize, start);
+    while !walk.is_done() {
+        printer.offsets.push(start + walk.position() as u32);
+        let mut next = 0;
+        walk.step(|end| {
+            next = end;
+            Visitor(&mut printer)
+        })
+        .expect("validated")
+        .expect("printed");
+        assert!(next == walk.position() || next == usize::MAX, "{:?} ends elsewhere", printer.lines.last());
+    }
 
     let expected: Vec<&str> = ["block"; 3].into_iter().chain(lines.iter().map(String::as_str)).chain(["end"; 4]).collect();
     for (n, (line, expected)) in printer.lines.iter().zip(&expected).enumerate() {

@@ -215,6 +215,8 @@ pub(crate) struct Codegen<'a> {
     pub(crate) body: &'a [u8],
     /// Where the operator that is being compiled begins: in the body, in the module, in the code.
     pub(crate) position: usize,
+    /// Where in the body the next one begins, or beyond its end where that is not known.
+    pub(crate) next: usize,
     pub(crate) body_offset: u32,
 
     pub(crate) e: Encoder,
@@ -292,17 +294,11 @@ pub(crate) fn xbit(x: Xmm) -> u32 {
 impl Codegen<'_> {
     // ---- What comes next.
 
-    /// The opcode behind the current operator, which is one byte long.
-    #[inline(always)]
-    pub(crate) fn next_opcode(&self, operator_bytes: usize) -> u8 {
-        self.body.get(self.position + operator_bytes).copied().unwrap_or(0)
-    }
-
     /// Whether the next operator consumes flags.
     #[inline(always)]
     pub(crate) fn flags_wanted(&self) -> bool {
         // br_if, if, select, i32.eqz
-        matches!(self.next_opcode(1), 0x0d | 0x04 | 0x1b | 0x45)
+        matches!(self.body.get(self.next), Some(0x0d | 0x04 | 0x1b | 0x45))
     }
 
     /// Pushes a condition as an i32.
@@ -311,19 +307,17 @@ impl Codegen<'_> {
         if self.flags_wanted() {
             self.push(Value::Flags(flag));
         } else {
-            let r = self.result_gpr(1);
+            let r = self.result_gpr();
             self.set_flag(r, flag);
             self.push_gpr(Ty::I32, r);
         }
     }
 
-    /// The local that the next operator sets, if the result could be made right there: in its pinned register. Only for
-    /// operators of `bytes` bytes, and not if anything on the stack still means the local's present value.
+    /// The local that the next operator sets, if the result could be made right there: in its pinned register. Not if anything
+    /// on the stack still means the local's present value.
     #[inline(always)]
-    fn destination(&mut self, bytes: usize, is_int: bool) -> Option<u8> {
-        let at = self.position + bytes;
-        let &[opcode @ (0x21 | 0x22), local, ..] = self.body.get(at..)? else { return None };
-        let _ = opcode;
+    fn destination(&mut self, is_int: bool) -> Option<u8> {
+        let &[0x21 | 0x22, local, ..] = self.body.get(self.next..)? else { return None };
         if local >= 0x80 {
             return None;
         }
@@ -340,10 +334,10 @@ impl Codegen<'_> {
         self.stack[self.settled..].iter().any(|v| matches!(*v, Value::Local(_, n) if n == local))
     }
 
-    /// A register for the result of an operator of so many bytes, whose operands are popped but may still be read.
+    /// A register for the result of an operator whose operands are popped but may still be read.
     #[inline(always)]
-    pub(crate) fn result_gpr(&mut self, bytes: usize) -> Gpr {
-        match self.destination(bytes, true) {
+    pub(crate) fn result_gpr(&mut self) -> Gpr {
+        match self.destination(true) {
             Some(pin) => Gpr::ALL[pin as usize & 15],
             None => self.alloc_gpr(),
         }
@@ -351,13 +345,13 @@ impl Codegen<'_> {
 
     /// The pinned register that the next operator wants the result in.
     #[inline(always)]
-    pub(crate) fn wanted_gpr(&mut self, bytes: usize) -> Option<Gpr> {
-        self.destination(bytes, true).map(|pin| Gpr::ALL[pin as usize & 15])
+    pub(crate) fn wanted_gpr(&mut self) -> Option<Gpr> {
+        self.destination(true).map(|pin| Gpr::ALL[pin as usize & 15])
     }
 
     #[inline(always)]
-    pub(crate) fn wanted_xmm(&mut self, bytes: usize) -> Option<Xmm> {
-        self.destination(bytes, false).map(Xmm)
+    pub(crate) fn wanted_xmm(&mut self) -> Option<Xmm> {
+        self.destination(false).map(Xmm)
     }
 
     // ---- Tables.

@@ -18,7 +18,6 @@ pub struct LightbeamCompiler {
 pub(crate) struct Allocations {
     pub(crate) buffers: Buffers,
     pub(crate) summary: Summary,
-    pub(crate) operators: wasmparser::OperatorsReaderAllocations,
 }
 
 /// Buffers larger than this, in bytes, are not kept.
@@ -73,11 +72,8 @@ impl Compiler for LightbeamCompiler {
 
     fn compile(&self, input: &FunctionInput<'_>) -> Result<CompiledFunction, CompileError> {
         let kept = self.buffers.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut allocations = kept.unwrap_or_else(|| Allocations {
-            buffers: Buffers::new(self.features),
-            summary: Summary::default(),
-            operators: wasmparser::OperatorsReaderAllocations::default(),
-        });
+        let mut allocations =
+            kept.unwrap_or_else(|| Allocations { buffers: Buffers::new(self.features), summary: Summary::default() });
         let result = translate(input, &self.settings, self.features, &mut allocations);
         if allocations.buffers.capacity() <= MAX_KEPT {
             self.buffers.lock().unwrap_or_else(PoisonError::into_inner).push(allocations);

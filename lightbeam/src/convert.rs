@@ -18,7 +18,7 @@ pub(crate) fn convert(c: &mut Codegen<'_>, op: Convert) {
                 return c.push_const(Ty::I32, bits as u32 as u128);
             }
             c.release(a);
-            let (dst, from) = c.result_for_bytes(a, 1);
+            let (dst, from) = c.result_for(a);
             // Of memory, the low half; of a register, it is zero-extended.
             match from {
                 Rm::Reg(r) => c.e.mov(Size::S32, dst, Gpr::ALL[r as usize & 15]),
@@ -36,10 +36,10 @@ pub(crate) fn convert(c: &mut Codegen<'_>, op: Convert) {
             }
             match (sign, a) {
                 // It is extended already.
-                (Sign::U, Value::Gpr(_, r)) if c.is_temporary(r) && c.wanted_gpr(1).is_none() => c.push_gpr(Ty::I64, r),
+                (Sign::U, Value::Gpr(_, r)) if c.is_temporary(r) && c.wanted_gpr().is_none() => c.push_gpr(Ty::I64, r),
                 _ => {
                     c.release(a);
-                    let (dst, from) = c.result_for_bytes(a, 1);
+                    let (dst, from) = c.result_for(a);
                     match (sign, from) {
                         (Sign::S, from) => c.e.extend(Extend::Sign32, Size::S64, dst, from),
                         (Sign::U, Rm::Reg(r)) => c.e.mov(Size::S32, dst, Gpr::ALL[r as usize & 15]),
@@ -253,7 +253,7 @@ impl Codegen<'_> {
             Value::Const(..) | Value::Pool(..) => Value::Gpr(a.ty(), self.gpr(a)),
             other => other,
         };
-        let wanted = self.wanted_xmm(1);
+        let wanted = self.wanted_xmm();
         let x = match wanted {
             Some(x) => x,
             None => self.alloc_xmm(),

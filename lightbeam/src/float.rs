@@ -131,7 +131,7 @@ impl Codegen<'_> {
 
     /// The operand in a register, and a register for the result: where the next operator wants it, or the operand's own.
     fn float_result(&mut self, a: Value) -> (Xmm, Xmm) {
-        match self.wanted_xmm(1) {
+        match self.wanted_xmm() {
             Some(dst) => (self.xmm(a), dst),
             None => {
                 let x = self.own_xmm(a);

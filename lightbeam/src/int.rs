@@ -228,12 +228,8 @@ impl Codegen<'_> {
     }
 
     /// A register for the result of an operator of one operand, and the operand. The result may overwrite it.
-    fn result_for(&mut self, a: Value) -> (Gpr, Rm) {
-        self.result_for_bytes(a, 1)
-    }
-
-    pub(crate) fn result_for_bytes(&mut self, a: Value, bytes: usize) -> (Gpr, Rm) {
-        if let Some(dst) = self.wanted_gpr(bytes) {
+    pub(crate) fn result_for(&mut self, a: Value) -> (Gpr, Rm) {
+        if let Some(dst) = self.wanted_gpr() {
             return (dst, self.rm(a));
         }
         match a {
@@ -317,7 +313,7 @@ impl Codegen<'_> {
             self.load_gpr(SCRATCH, b);
             b = Value::Gpr(ty, SCRATCH);
         }
-        let wanted = self.wanted_gpr(1).filter(|&dst| !self.reads(b, dst) || commutes);
+        let wanted = self.wanted_gpr().filter(|&dst| !self.reads(b, dst) || commutes);
         if let Some(dst) = wanted
             && self.reads(b, dst)
             && !self.reads(a, dst)
@@ -406,7 +402,7 @@ impl Codegen<'_> {
         if let Some(imm) = b.imm() {
             self.release(a);
             if imm > 0 && imm.count_ones() == 1 {
-                let dst = match self.wanted_gpr(1) {
+                let dst = match self.wanted_gpr() {
                     Some(dst) => {
                         self.load_gpr(dst, a);
                         dst
@@ -450,7 +446,7 @@ impl Codegen<'_> {
                 return self.push_const(ty, meaning::int_binary(width, op, x as u64, count as u64).into());
             }
             let count = count as u8 & mask;
-            let dst = match self.wanted_gpr(1) {
+            let dst = match self.wanted_gpr() {
                 Some(dst) => {
                     self.load_gpr(dst, a);
                     self.release(a);
@@ -469,7 +465,7 @@ impl Codegen<'_> {
                 Value::Const(..) | Value::Pool(..) => Value::Gpr(ty, self.gpr(a)),
                 other => other,
             };
-            let dst = match (self.wanted_gpr(1), a) {
+            let dst = match (self.wanted_gpr(), a) {
                 (Some(dst), _) => dst,
                 (None, Value::Gpr(_, r)) if self.is_temporary(r) => {
                     self.forget_gpr(r);

@@ -161,25 +161,12 @@ pub(crate) fn lane_insert(lane: Lane) -> (Sse, Size) {
 }
 
 impl Codegen<'_> {
-    /// Bytes of the current operator, a load or store with short immediates; what follows longer ones is not looked at.
-    #[inline(always)]
-    fn access_bytes(&self) -> usize {
-        let at = self.position;
-        match self.body.get(at + 1..at + 3) {
-            Some([align, offset]) if *align < 0x40 && *offset < 0x80 => 3,
-            Some([align, _]) if *align < 0x40 && self.body.get(at + 3).is_some_and(|b| *b < 0x80) => 4,
-            // Nothing begins at the operator's own first byte that sets a local.
-            _ => 0,
-        }
-    }
-
     #[inline(always)]
     fn load_int(&mut self, ty: Ty, arg: MemArg, size: u32, emit: impl FnOnce(&mut Encoder, Gpr, Addr)) {
         let access = self.address(arg, size);
         self.accessed(access);
-        let bytes = self.access_bytes();
         // The address is read before the result is written, and nothing was evicted in between: what it held is free.
-        let r = match self.wanted_gpr(bytes) {
+        let r = match self.wanted_gpr() {
             Some(r) => r,
             None => self.alloc_gpr(),
         };
@@ -190,8 +177,7 @@ impl Codegen<'_> {
 
     #[inline(always)]
     fn load_float(&mut self, ty: Ty, arg: MemArg, size: u32, op: Sse) {
-        let bytes = if self.body[self.position] == 0xfd { 0 } else { self.access_bytes() };
-        let x = match self.wanted_xmm(bytes) {
+        let x = match self.wanted_xmm() {
             Some(x) => x,
             None => self.alloc_xmm(),
         };

@@ -148,37 +148,34 @@ impl<'a> Summarizer<'a> {
 
 macro_rules! rows {
     ($($effect:ident { $($name:ident($($ty:ty),*);)* })*) => { $($(rows!(@$effect $name($($ty),*));)*)* };
-    (@nothing $name:ident($($ty:ty),*)) => { #[inline(always)] fn $name(&mut self, $(_: $ty),*) -> Self::Output { Ok(()) } };
-    (@context $name:ident($($ty:ty),*)) => { fn $name(&mut self, $(_: $ty),*) -> Self::Output { self.summary.context = true; Ok(()) } };
-    (@calls $name:ident($($ty:ty),*)) => { fn $name(&mut self, $(_: $ty),*) -> Self::Output { self.called(); Ok(()) } };
-    (@vectors $name:ident($($ty:ty),*)) => { fn $name(&mut self, $(_: $ty),*) -> Self::Output { self.summary.vectors = true; Ok(()) } };
+    (@nothing $name:ident($($ty:ty),*)) => { #[inline(always)] fn $name(&mut self, $(_: $ty),*) {} };
+    (@context $name:ident($($ty:ty),*)) => { fn $name(&mut self, $(_: $ty),*) { self.summary.context = true; } };
+    (@calls $name:ident($($ty:ty),*)) => { fn $name(&mut self, $(_: $ty),*) { self.called(); } };
+    (@vectors $name:ident($($ty:ty),*)) => { fn $name(&mut self, $(_: $ty),*) { self.summary.vectors = true; } };
 }
 
 impl Operators for Summarizer<'_> {
-    type Output = Result<(), wasmparser::Error>;
+    type Output = ();
 
     #[inline(always)]
-    fn block(&mut self, _: BlockType) -> Self::Output {
+    fn block(&mut self, _: BlockType) {
         self.begin(false);
-        Ok(())
     }
 
     #[inline(always)]
-    fn loop_(&mut self, _: BlockType) -> Self::Output {
+    fn loop_(&mut self, _: BlockType) {
         self.begin(true);
-        Ok(())
     }
 
     #[inline(always)]
-    fn if_(&mut self, _: BlockType) -> Self::Output {
+    fn if_(&mut self, _: BlockType) {
         self.begin(false);
-        Ok(())
     }
 
     #[inline(always)]
-    fn end(&mut self) -> Self::Output {
+    fn end(&mut self) {
         // The function's own end closes none.
-        let Some(number) = self.blocks.pop() else { return Ok(()) };
+        let Some(number) = self.blocks.pop() else { return };
         if number != u32::MAX {
             self.depth -= 1;
             // A loop that has ended is in none that could be an innermost one.
@@ -188,61 +185,52 @@ impl Operators for Summarizer<'_> {
                 self.summary.loops[number as usize] = LoopSummary { first, count };
             }
         }
-        Ok(())
     }
 
-    fn try_table(&mut self, _: BlockType, catches: &[Catch]) -> Self::Output {
+    fn try_table(&mut self, _: BlockType, catches: &[Catch]) {
         self.begin(false);
         self.summary.handlers |= !catches.is_empty();
         for tag in catches.iter().filter_map(|catch| catch.tag) {
             self.summary.vectors |= self.module.tag_values(tag).contains(&ValType::V128);
         }
-        Ok(())
     }
 
-    fn call(&mut self, func: FuncIndex) -> Self::Output {
+    fn call(&mut self, func: FuncIndex) {
         self.results(self.module.functions[func]);
-        Ok(())
     }
 
-    fn call_indirect(&mut self, ty: TypeIndex, _: TableIndex) -> Self::Output {
+    fn call_indirect(&mut self, ty: TypeIndex, _: TableIndex) {
         self.results(ty);
-        Ok(())
     }
 
-    fn call_ref(&mut self, ty: TypeIndex) -> Self::Output {
+    fn call_ref(&mut self, ty: TypeIndex) {
         self.results(ty);
-        Ok(())
     }
 
-    fn return_call_indirect(&mut self, ty: TypeIndex, _: TableIndex) -> Self::Output {
+    fn return_call_indirect(&mut self, ty: TypeIndex, _: TableIndex) {
         self.summary.context = true;
         if !self.module.types[ty].is_final {
             // Subtypes are looked at by a builtin.
             self.called();
         }
-        Ok(())
     }
 
     #[inline(always)]
-    fn local_get(&mut self, local: LocalIndex) -> Self::Output {
+    fn local_get(&mut self, local: LocalIndex) {
         self.local(local, false);
-        Ok(())
     }
 
     #[inline(always)]
-    fn local_set(&mut self, local: LocalIndex) -> Self::Output {
+    fn local_set(&mut self, local: LocalIndex) {
         self.local(local, true);
-        Ok(())
     }
 
     #[inline(always)]
-    fn local_tee(&mut self, local: LocalIndex) -> Self::Output {
+    fn local_tee(&mut self, local: LocalIndex) {
         self.local(local, true);
-        Ok(())
     }
 
-    fn global_get(&mut self, global: GlobalIndex) -> Self::Output {
+    fn global_get(&mut self, global: GlobalIndex) {
         self.summary.context = true;
         match Ty::of(self.module.globals[global].content) {
             Ty::V128 => self.summary.vectors = true,
@@ -250,60 +238,50 @@ impl Operators for Summarizer<'_> {
             Ty::Handle => self.called(),
             _ => {}
         }
-        Ok(())
     }
 
-    fn global_set(&mut self, global: GlobalIndex) -> Self::Output {
+    fn global_set(&mut self, global: GlobalIndex) {
         self.summary.context = true;
         if Ty::of(self.module.globals[global].content) == Ty::Handle {
             self.called();
         }
-        Ok(())
     }
 
     #[inline(always)]
-    fn load(&mut self, load: Load, arg: MemArg) -> Self::Output {
+    fn load(&mut self, load: Load, arg: MemArg) {
         self.access(arg);
         if matches!(load, Load::V128 | Load::V128Extend(..) | Load::V128Splat(_) | Load::V128Zero(_)) {
             self.summary.vectors = true;
         }
-        Ok(())
     }
 
     #[inline(always)]
-    fn store(&mut self, _: Store, arg: MemArg) -> Self::Output {
+    fn store(&mut self, _: Store, arg: MemArg) {
         self.access(arg);
-        Ok(())
     }
 
-    fn load_lane(&mut self, _: Lane, arg: MemArg, _: u8) -> Self::Output {
+    fn load_lane(&mut self, _: Lane, arg: MemArg, _: u8) {
         self.access(arg);
-        Ok(())
     }
 
-    fn store_lane(&mut self, _: Lane, arg: MemArg, _: u8) -> Self::Output {
+    fn store_lane(&mut self, _: Lane, arg: MemArg, _: u8) {
         self.access(arg);
-        Ok(())
     }
 
-    fn atomic_load(&mut self, _: AtomicAccess, arg: MemArg) -> Self::Output {
+    fn atomic_load(&mut self, _: AtomicAccess, arg: MemArg) {
         self.access(arg);
-        Ok(())
     }
 
-    fn atomic_store(&mut self, _: AtomicAccess, arg: MemArg) -> Self::Output {
+    fn atomic_store(&mut self, _: AtomicAccess, arg: MemArg) {
         self.access(arg);
-        Ok(())
     }
 
-    fn atomic_rmw(&mut self, _: AtomicAccess, _: AtomicRmw, arg: MemArg) -> Self::Output {
+    fn atomic_rmw(&mut self, _: AtomicAccess, _: AtomicRmw, arg: MemArg) {
         self.access(arg);
-        Ok(())
     }
 
-    fn atomic_cmpxchg(&mut self, _: AtomicAccess, arg: MemArg) -> Self::Output {
+    fn atomic_cmpxchg(&mut self, _: AtomicAccess, arg: MemArg) {
         self.access(arg);
-        Ok(())
     }
 
     rows! {

@@ -12,9 +12,10 @@ use sconce_environ::builtin::Builtin;
 use sconce_environ::compile::{CompiledFunction, FunctionInput, Settings};
 use sconce_environ::translate::val_type;
 use sconce_environ::unreachable::Unreachable;
-use sconce_environ::visit::{Visitor, visit_body};
+use sconce_environ::visit::Visitor;
+use sconce_environ::walk::Walk;
 use sconce_x64::encode::Encoder;
-use wasmparser::{BinaryReader, FunctionBody, OperatorsReader};
+use wasmparser::{BinaryReader, FunctionBody};
 
 /// Compiles a body.
 ///
@@ -34,17 +35,21 @@ pub(crate) fn translate(
     buffers.clear();
     let declare = |ty| Local { ty: Ty::of(ty), home: 0, pin: UNPINNED, cache: UNPINNED };
     buffers.locals.extend(ty.params.iter().map(|&ty| declare(ty)));
-    for local in body.get_locals_reader().map_err(malformed)? {
-        let (count, ty) = local.map_err(malformed)?;
+    let mut locals = body.get_locals_reader().map_err(malformed)?;
+    for _ in 0..locals.get_count() {
+        let (count, ty) = locals.read().map_err(malformed)?;
         let local = declare(val_type(ty).map_err(|e| e.to_string())?);
         // Validation allows 50,000 of them.
         buffers.locals.resize(buffers.locals.len() + count as usize, local);
     }
 
-    let reader = body.get_binary_reader_for_operators().map_err(malformed)?;
-    let mut operators = OperatorsReader::new_with_allocs(reader.clone(), std::mem::take(&mut allocations.operators));
+    let first = (locals.original_position() - u64::from(input.body_offset)) as usize;
+
     let mut summarizer = Summarizer::new(input.module, std::mem::take(&mut allocations.summary), buffers.locals.len());
-    visit_body(&mut operators, &mut summarizer, |_, _| {}).map_err(malformed)?;
+    let mut walk = Walk::new(input.body, first, input.body_offset);
+    while !walk.is_done() {
+        walk.step(|_| Visitor(&mut summarizer)).map_err(malformed)?;
+    }
     let mut summary = summarizer.summary;
     // A function that is swept at its beginning is no leaf.
     summary.calls |= settings.gc_stress;
@@ -58,6 +63,7 @@ pub(crate) fn translate(
         features,
         body: input.body,
         position: 0,
+        next: 0,
         body_offset: input.body_offset,
         e: std::mem::replace(&mut buffers.encoder, Encoder::new(features.avx)),
         stack: std::mem::take(&mut buffers.stack),
@@ -109,17 +115,21 @@ pub(crate) fn translate(
     if settings.gc_stress {
         c.builtin(Builtin::Sweep, &[], 0, None);
     }
-    let mut operators = OperatorsReader::new_with_allocs(reader, operators.into_allocations());
-    let start = input.body_offset;
-    while !operators.eof() {
-        c.position = (operators.original_position() as u32 - start) as usize;
+    let mut walk = Walk::new(input.body, first, input.body_offset);
+    while !walk.is_done() {
+        c.position = walk.position();
         if c.reachable {
             c.mark();
-            operators.visit_operator(&mut Visitor(&mut c)).map_err(malformed)?;
+            walk.step(|next| {
+                c.next = next;
+                Visitor(&mut c)
+            })
+            .map_err(malformed)?;
             #[cfg(debug_assertions)]
             c.check();
         } else {
-            operators.visit_operator(&mut Visitor(&mut Unreachable(&mut c))).map_err(malformed)?;
+            let mut dead = Unreachable(&mut c);
+            walk.step(|_| Visitor(&mut dead)).map_err(malformed)?;
         }
     }
     c.mark();
@@ -149,7 +159,6 @@ pub(crate) fn translate(
     buffers.moves = c.moves;
     allocations.buffers = buffers;
     allocations.summary = summary;
-    allocations.operators = operators.into_allocations();
     result
 }
 

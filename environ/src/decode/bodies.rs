@@ -4,8 +4,11 @@ use super::blame::blame;
 use super::objects;
 use super::{DecodeError, Decoded};
 use crate::index::DefinedFuncIndex;
+use crate::walk::short;
 use rayon::prelude::*;
-use wasmparser::{BinaryReader, FuncToValidate, FuncValidatorAllocations, FunctionBody, WasmFeatures};
+use wasmparser::{
+    BinaryReader, FuncToValidate, FuncValidator, FuncValidatorAllocations, FunctionBody, ValidatorResources, WasmFeatures,
+};
 
 /// Fewer functions than this are not worth another thread's attention.
 const CHUNK: usize = 16;
@@ -42,7 +45,7 @@ impl BodyValidator<'_> {
             let ty = module.functions[index].as_u32();
             let to_validate = FuncToValidate { resources: resources.clone(), index: index.as_u32(), ty, features };
             let mut validator = to_validate.into_validator(std::mem::take(&mut self.allocations));
-            let result = validator.validate(&body);
+            let result = validate_body(&mut validator, &body, bytes);
             self.allocations = validator.into_allocations();
             result.map(|()| body)
         };
@@ -54,6 +57,41 @@ impl BodyValidator<'_> {
         };
         result.map_err(|e| e.in_function(self.decoded.function_name(self.bytes, index)))
     }
+}
+
+/// What [`FuncValidator::validate`] does, with most operators decoded by `walk`.
+fn validate_body(
+    validator: &mut FuncValidator<ValidatorResources>,
+    body: &FunctionBody<'_>,
+    bytes: &[u8],
+) -> Result<(), wasmparser::Error> {
+    let mut reader = body.get_binary_reader();
+    let start = reader.original_position();
+    validator.read_locals(&mut reader)?;
+    let features = reader.features();
+    let mut at = reader.current_position();
+    // Behind the function's last `end` there is nothing that may be decoded.
+    while at < bytes.len() && validator.control_stack_height() != 0 {
+        let offset = start + at as u64;
+        match short::<false, _, _>(bytes, at, |_| validator.visitor(offset)) {
+            Ok((result, next)) => {
+                result?;
+                at = next;
+            }
+            Err(visitor) => {
+                let mut reader = BinaryReader::new_features(&bytes[at..], offset, features);
+                reader.visit_operator(&mut visitor(at))??;
+                at += reader.current_position();
+            }
+        }
+    }
+    let offset = start + at as u64;
+    let mut reader = BinaryReader::new_features(&bytes[at..], offset, features);
+    if !reader.eof() {
+        // Says that there are operators behind the end.
+        reader.visit_operator(&mut validator.visitor(offset))??;
+    }
+    reader.finish_expression(&validator.visitor(offset))
 }
 
 impl Decoded {

@@ -24,11 +24,6 @@ impl Codegen<'_> {
         self.e.sse(sse::PXOR, x, x, XSCRATCH.into());
     }
 
-    /// Bytes of the current operator, one with the vector prefix and no immediates.
-    pub(super) fn vector_operator_bytes(&self) -> usize {
-        if self.body.get(self.position + 1).is_some_and(|b| b & 0x80 != 0) { 3 } else { 2 }
-    }
-
     /// An instruction of two operands.
     pub(super) fn lanes(&mut self, op: Sse, commutes: bool) {
         let mut b = self.pop();
@@ -47,8 +42,7 @@ impl Codegen<'_> {
     }
 
     pub(super) fn lanes_of(&mut self, op: Sse, a: Value, b: Value) {
-        let bytes = self.vector_operator_bytes();
-        let (x, dst) = match self.wanted_xmm(bytes) {
+        let (x, dst) = match self.wanted_xmm() {
             Some(dst) if self.e.has_avx() => (self.xmm(a), dst),
             _ => {
                 let x = self.own_xmm(a);
