@@ -16,6 +16,7 @@ pub struct Unsupported(pub String);
 ///
 /// # Errors
 /// For types of proposals that are not enabled.
+#[inline]
 pub fn val_type(ty: wasmparser::ValType) -> Result<ValType, Unsupported> {
     Ok(match ty {
         wasmparser::ValType::I32 => ValType::I32,

@@ -37,6 +37,7 @@ fn rejected_by_validation(what: &str) -> ! {
     unreachable!("{what}: of a proposal that is not enabled, and validation rejects those")
 }
 
+#[inline(always)]
 fn mem_arg(arg: MemArg) -> crate::ops::MemArg {
     let memory = match arg.target {
         wasmparser::MemArgTarget::Memory(memory) => MemoryIndex::from_u32(memory),
@@ -45,6 +46,7 @@ fn mem_arg(arg: MemArg) -> crate::ops::MemArg {
     crate::ops::MemArg { memory, offset: arg.offset, align: arg.align }
 }
 
+#[inline]
 fn val_type(ty: ValType) -> crate::types::ValType {
     translate::val_type(ty).unwrap_or_else(|e| rejected_by_validation(&e.0))
 }
@@ -53,6 +55,7 @@ fn heap_type(ty: HeapType) -> crate::types::HeapType {
     translate::heap_type(ty).unwrap_or_else(|e| rejected_by_validation(&e.0))
 }
 
+#[inline]
 fn block_type(ty: BlockType) -> crate::ops::BlockType {
     match ty {
         BlockType::Empty => crate::ops::BlockType::Empty,

@@ -398,7 +398,7 @@ impl Codegen<'_> {
             let at = self.handles[n];
             // Constants are null, and locals are in their homes.
             if matches!(self.stack[at as usize], Value::Slot(..)) {
-                slots.push(self.slot_addr(at).disp);
+                slots.push(self.slot_addr(at).disp());
             }
         }
         if !slots.is_empty() {

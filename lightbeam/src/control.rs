@@ -218,7 +218,7 @@ pub(crate) fn br_table(c: &mut Codegen<'_>, targets: &BrTable<'_>) {
     if !labels.is_empty() {
         let table = c.e.table(labels.into_iter());
         c.e.lea_label(SCRATCH, table);
-        c.e.extend(Extend::Sign32, Size::S64, r, Rm::Mem(Addr { base: SCRATCH, index: Some((r, 2)), disp: 0 }));
+        c.e.extend(Extend::Sign32, Size::S64, r, Rm::Mem(Addr::scaled(SCRATCH, r, 2, 0)));
         c.e.alu(Alu::Add, Size::S64, r, SCRATCH.into());
         c.e.jmp_reg(r);
     } else {

@@ -71,7 +71,7 @@ pub(crate) fn table_set(c: &mut Codegen<'_>, table: TableIndex) {
 pub(crate) fn table_size(c: &mut Codegen<'_>, table: TableIndex) {
     let r = c.alloc_gpr();
     let place = c.place(c.layout.table(table));
-    c.e.load(Size::S64, r, Addr::new(place.base, place.disp + offset_of!(VmTable, length) as i32));
+    c.e.load(Size::S64, r, place.plus(offset_of!(VmTable, length) as i32));
     c.push_gpr(Codegen::index_ty(c.module.tables[table].table64), r);
 }
 
@@ -122,7 +122,7 @@ impl Codegen<'_> {
                 Addr::new(SCRATCH, 0)
             }
         };
-        let field = |offset: usize| Addr::new(place.base, place.disp + offset as i32);
+        let field = |offset: usize| place.plus(offset as i32);
         self.e.alu(Alu::Cmp, Size::S64, r, field(offset_of!(VmTable, length)).into());
         self.e.jcc(Cond::Ae, outside);
         // (A move leaves flags alone.)

@@ -61,8 +61,9 @@ pub(crate) struct Summarizer<'a> {
     pub(crate) summary: Summary,
     /// For each open block, the loop's number, or `u32::MAX`.
     blocks: Vec<u32>,
-    /// How many of them are loops.
+    /// How many of them are loops, and what a use there weighs.
     depth: u32,
+    weight: u32,
     /// The innermost open loop, if nothing disqualifies it.
     current: Option<u32>,
     /// What it uses.
@@ -80,19 +81,28 @@ impl<'a> Summarizer<'a> {
         summary.candidates.clear();
         (summary.memory_weight, summary.calls, summary.context, summary.vectors) = (0, false, false, false);
         summary.handlers = false;
-        Summarizer { module, summary, blocks: Vec::new(), depth: 0, current: None, uses: Vec::new(), positions: Vec::new() }
+        Summarizer {
+            module,
+            summary,
+            blocks: Vec::new(),
+            depth: 0,
+            weight: 1,
+            current: None,
+            uses: Vec::new(),
+            positions: Vec::new(),
+        }
     }
 
-    fn weight(&self) -> u32 {
-        1 << (3 * self.depth.min(MAX_DEPTH))
+    fn set_depth(&mut self, depth: u32) {
+        self.depth = depth;
+        self.weight = 1 << (3 * depth.min(MAX_DEPTH));
     }
 
     #[inline(always)]
     fn local(&mut self, local: LocalIndex, written: bool) {
         let local = local.as_u32();
-        let weight = self.weight();
         let slot = &mut self.summary.weights[local as usize];
-        *slot = slot.saturating_add(weight);
+        *slot = slot.saturating_add(self.weight);
         let Some(current) = self.current else { return };
         if self.positions.is_empty() {
             self.positions.resize(self.summary.weights.len(), (u32::MAX, 0));
@@ -130,7 +140,7 @@ impl<'a> Summarizer<'a> {
         let number = self.summary.loops.len() as u32;
         self.summary.loops.push(LoopSummary::default());
         self.blocks.push(number);
-        self.depth += 1;
+        self.set_depth(self.depth + 1);
         self.current = Some(number);
         self.uses.clear();
     }
@@ -138,7 +148,7 @@ impl<'a> Summarizer<'a> {
     #[inline(always)]
     fn access(&mut self, arg: MemArg) {
         if arg.memory.as_u32() == 0 {
-            self.summary.memory_weight = self.summary.memory_weight.saturating_add(self.weight());
+            self.summary.memory_weight = self.summary.memory_weight.saturating_add(self.weight);
         }
         if arg.memory.as_u32() != 0 || arg.offset >= MAX_GUARDED_OFFSET {
             self.summary.context = true;
@@ -177,7 +187,7 @@ impl Operators for Summarizer<'_> {
         // The function's own end closes none.
         let Some(number) = self.blocks.pop() else { return };
         if number != u32::MAX {
-            self.depth -= 1;
+            self.set_depth(self.depth - 1);
             // A loop that has ended is in none that could be an innermost one.
             if self.current.take() == Some(number) {
                 let (first, count) = (self.summary.candidates.len() as u32, self.uses.len() as u32);

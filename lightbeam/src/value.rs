@@ -59,6 +59,7 @@ impl Ty {
 
 /// A condition in the processor's flags. Comparisons of floats for equality need the parity flag as well.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
+#[repr(align(4))]
 pub(crate) enum Flag {
     Is(Cond),
     /// Equal and ordered.
@@ -77,7 +78,8 @@ impl Flag {
     }
 }
 
-/// A value on the abstract stack.
+/// A value on the abstract stack. What a variant has besides its type is four bytes in the same place in all of them, so that
+/// moving a value is moving two words, whichever it is.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Value {
     /// An i32, the bits of an f32, a null handle, or an i64 that is this one sign-extended.

@@ -2,9 +2,9 @@
 //!
 //! An encoding is what the processor's manual says it is: tests decode every form with another implementation and compare.
 
-/// A general-purpose register.
+/// A general-purpose register. (Four bytes, so that compilers can keep one wherever they keep a number of that size.)
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
-#[repr(u8)]
+#[repr(u32)]
 #[allow(missing_docs, reason = "named as in the processor's manual")]
 pub enum Gpr {
     Rax,
@@ -39,6 +39,7 @@ impl Gpr {
 
 /// A vector register: its number, 0 to 15.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
+#[repr(align(4))]
 pub struct Xmm(pub u8);
 
 /// A memory operand: `[base + disp]`.

@@ -303,7 +303,7 @@ mod tests {
             for disp in [0, 8, -128, 128, -0x12345, i32::MAX] {
                 all.push(Addr::new(base, disp));
                 for index in [Gpr::Rax, Gpr::Rbp, Gpr::R12, Gpr::R15] {
-                    all.push(Addr { base, index: Some((index, (disp & 3) as u8)), disp });
+                    all.push(Addr::scaled(base, index, (disp & 3) as u8, disp));
                 }
             }
         }
@@ -312,9 +312,9 @@ mod tests {
 
     fn is_memory(i: &Instruction, operand: u32, a: Addr) {
         assert_eq!(i.op_kind(operand), OpKind::Memory, "{i}");
-        assert_eq!(i.memory_base(), gpr(Size::S64, a.base as u8), "{i}");
-        assert_eq!(i.memory_displacement64() as i64, i64::from(a.disp), "{i}");
-        match a.index {
+        assert_eq!(i.memory_base(), gpr(Size::S64, a.base() as u8), "{i}");
+        assert_eq!(i.memory_displacement64() as i64, i64::from(a.disp()), "{i}");
+        match a.index() {
             None => assert_eq!(i.memory_index(), Register::None, "{i}"),
             Some((index, shift)) => {
                 assert_eq!(i.memory_index(), gpr(Size::S64, index as u8), "{i}");

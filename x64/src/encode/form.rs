@@ -3,7 +3,7 @@
 //! An instruction is three stores into a window behind the code, wherever they end: everything up to ModRM and SIB, then four
 //! bytes of displacement, then four of immediate. Only the length says how much of that there is.
 
-use super::{Encoder, Rm, Size, WINDOW};
+use super::{Addr, Encoder, Rm, Size, WINDOW};
 
 /// Opcode maps.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -139,24 +139,23 @@ impl Encoder {
                 self.complete(head, form, 0, 0);
             }
             Rm::Mem(a) => {
-                let base = a.base as u8 & 7;
+                let (base, disp) = (a.base & 7, a.disp());
                 // rbp and r13 without displacement would mean something else.
-                let (mode, disp_bytes) = if a.disp == 0 && base != 5 {
+                let (mode, disp_bytes) = if disp == 0 && base != 5 {
                     (0x00, 0)
-                } else if i8::try_from(a.disp).is_ok() {
+                } else if i8::try_from(disp).is_ok() {
                     (0x40, 1)
                 } else {
                     (0x80, 4)
                 };
-                match a.index {
-                    None if base != 4 => head.put(mode | reg | base),
-                    None => head.put2(u16::from(mode | reg | 4) | 0x24 << 8),
-                    Some((index, shift)) => {
-                        let sib = shift << 6 | (index as u8 & 7) << 3 | base;
-                        head.put2(u16::from(mode | reg | 4) | u16::from(sib) << 8);
-                    }
+                // rsp and r12 as a base take a byte of scale and index, which then says that there is no index.
+                if a.index == Addr::NONE && base != 4 {
+                    head.put(mode | reg | base);
+                } else {
+                    let sib = a.shift << 6 | (a.index & 7) << 3 | base;
+                    head.put2(u16::from(mode | reg | 4) | u16::from(sib) << 8);
                 }
-                self.complete(head, form, a.disp, disp_bytes);
+                self.complete(head, form, disp, disp_bytes);
             }
             Rm::Constant(c) => {
                 head.put(reg | 5);
@@ -187,7 +186,7 @@ const _: () = assert!(WINDOW >= 16 + 4, "an instruction's stores fit into the wi
 fn rm_bits(rm: Rm) -> (u8, u8) {
     match rm {
         Rm::Reg(r) => (0, r >> 3),
-        Rm::Mem(a) => (a.index.map_or(0, |(i, _)| i as u8 >> 3), a.base as u8 >> 3),
+        Rm::Mem(a) => (a.index >> 3, a.base >> 3),
         Rm::Constant(_) => (0, 0),
     }
 }

@@ -19,28 +19,59 @@ impl Size {
     }
 }
 
-/// A memory operand.
+/// A memory operand: `[base + index << shift + disp]`, in 64 bits.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub struct Addr {
-    /// A register,
-    pub base: Gpr,
-    /// another one, shifted left by 0 to 3 bits; not rsp,
-    pub index: Option<(Gpr, u8)>,
-    /// and a displacement are added, in 64 bits.
-    pub disp: i32,
+    /// Numbers of registers; that of rsp means that there is no index.
+    pub(super) base: u8,
+    pub(super) index: u8,
+    pub(super) shift: u8,
+    disp: i32,
 }
 
 impl Addr {
+    /// What is no index.
+    pub(super) const NONE: u8 = Gpr::Rsp as u8;
+
     /// `[base + disp]`
     #[inline(always)]
     pub fn new(base: Gpr, disp: i32) -> Addr {
-        Addr { base, index: None, disp }
+        Addr { base: base as u8, index: Addr::NONE, shift: 0, disp }
     }
 
-    /// `[base + index + disp]`
+    /// `[base + index + disp]`; the index is not rsp.
     #[inline(always)]
     pub fn indexed(base: Gpr, index: Gpr, disp: i32) -> Addr {
-        Addr { base, index: Some((index, 0)), disp }
+        Addr::scaled(base, index, 0, disp)
+    }
+
+    /// `[base + index << shift + disp]`; the index is not rsp, the shift at most 3.
+    #[inline(always)]
+    pub fn scaled(base: Gpr, index: Gpr, shift: u8, disp: i32) -> Addr {
+        debug_assert!(index != Gpr::Rsp && shift < 4, "there is an encoding");
+        Addr { base: base as u8, index: index as u8, shift, disp }
+    }
+
+    /// The base.
+    pub fn base(self) -> Gpr {
+        Gpr::ALL[self.base as usize & 15]
+    }
+
+    /// The index and its shift.
+    pub fn index(self) -> Option<(Gpr, u8)> {
+        (self.index != Addr::NONE).then(|| (Gpr::ALL[self.index as usize & 15], self.shift))
+    }
+
+    /// The displacement.
+    #[inline(always)]
+    pub fn disp(self) -> i32 {
+        self.disp
+    }
+
+    /// The same, so many bytes further on.
+    #[inline(always)]
+    pub fn plus(self, bytes: i32) -> Addr {
+        Addr { disp: self.disp + bytes, ..self }
     }
 }
 

@@ -26,9 +26,9 @@ fn named(i: &Instruction, name: &impl std::fmt::Debug) {
 
 fn is_memory(i: &Instruction, operand: u32, a: Addr) {
     assert_eq!(i.op_kind(operand), OpKind::Memory, "{i}");
-    assert_eq!(i.memory_base(), reg(Size::S64, a.base), "{i}");
-    assert_eq!(i.memory_displacement64() as i64, i64::from(a.disp), "{i}");
-    let index = a.index.map(|(r, shift)| (reg(Size::S64, r), 1 << shift));
+    assert_eq!(i.memory_base(), reg(Size::S64, a.base()), "{i}");
+    assert_eq!(i.memory_displacement64() as i64, i64::from(a.disp()), "{i}");
+    let index = a.index().map(|(r, shift)| (reg(Size::S64, r), 1 << shift));
     assert_eq!((i.memory_index(), i.memory_index_scale()), index.unwrap_or((Register::None, 1)), "{i}");
 }
 
@@ -38,7 +38,7 @@ fn addresses() -> Vec<Addr> {
         for disp in [0, 1, -128, 127, 128, -129, i32::MAX, i32::MIN] {
             all.push(Addr::new(base, disp));
             for index in [Gpr::Rax, Gpr::Rbp, Gpr::R8, Gpr::R12, Gpr::R13, Gpr::R15] {
-                all.push(Addr { base, index: Some((index, (disp & 3) as u8)), disp });
+                all.push(Addr::scaled(base, index, (disp & 3) as u8, disp));
             }
         }
     }
