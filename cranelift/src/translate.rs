@@ -43,11 +43,9 @@ pub(crate) struct Translator<'a> {
     pub(crate) env: Env<'a>,
     /// The address computed last, to be used again by an access to the same structure.
     pub(crate) last_address: Option<LastAddress>,
-    /// Hints for branches that have not been reached yet: offset in the module, and whether they are taken.
+    /// Hints for branches that have not been reached yet: offset in the body, and whether they are taken.
     hints: &'a [(u32, bool)],
-    /// Where the body begins in the module: hints count from there.
-    body_offset: u32,
-    /// Where in the body the operator under translation is.
+    /// Where in the body the operator under translation is: hints count from there.
     position: u32,
     /// An implementation limit that was exceeded.
     pub(crate) failure: Option<String>,
@@ -97,8 +95,7 @@ pub(crate) fn translate(
     let env = Env::new(input, settings, &mut allocations.caches, entry, vmctx, buffer, constant_flags);
     let state = State { values, reachable: true, ..State::default() };
     let hints = input.module.branch_hints.of(input.module.func_index(input.func));
-    let body_offset = input.body_offset;
-    let mut t = Translator { builder, state, env, last_address: None, hints, body_offset, position: 0, failure: None };
+    let mut t = Translator { builder, state, env, last_address: None, hints, position: 0, failure: None };
     for (&param, &ty) in params.iter().zip(&ty.params) {
         t.declare_local(ty, Some(param));
     }
