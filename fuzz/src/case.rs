@@ -1,6 +1,7 @@
 //! Cases: a seed gives a module, which proposals it may use, and the calls that are made.
 
 use crate::host;
+use crate::typed;
 use crate::value::{Type, Value};
 use arbitrary::Unstructured;
 use rand::{Rng, RngCore, SeedableRng};
@@ -47,7 +48,7 @@ macro_rules! proposals {
     };
 }
 
-proposals! { simd relaxed_simd tail_call multi_memory memory64 extended_const wide_arithmetic custom_page_sizes threads exceptions }
+proposals! { simd relaxed_simd tail_call multi_memory memory64 extended_const wide_arithmetic custom_page_sizes threads exceptions function_references }
 
 /// A module and what is done with it.
 #[derive(Clone, Debug)]
@@ -72,7 +73,10 @@ impl Case {
         rng.fill_bytes(&mut bytes);
         let mut module = Module::new(config, &mut Unstructured::new(&bytes)).ok()?;
         module.ensure_termination(FUEL).ok()?;
-        Some(Case { seed, wasm: module.to_bytes(), proposals })
+        let wasm = module.to_bytes();
+        let rewritten = if proposals.function_references { typed::rewrite(&wasm, &mut rng) } else { None };
+        let proposals = Proposals { function_references: rewritten.is_some(), ..proposals };
+        Some(Case { seed, wasm: rewritten.unwrap_or(wasm), proposals })
     }
 
     /// Arguments for one of its calls, which every engine makes alike.
@@ -97,6 +101,7 @@ impl Proposals {
             custom_page_sizes: rng.random_bool(0.1),
             threads: exotic && rng.random_bool(0.4),
             exceptions: exotic && rng.random_bool(0.6),
+            function_references: exotic && rng.random_bool(0.4),
         }
     }
 }

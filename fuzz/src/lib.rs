@@ -17,4 +17,5 @@ pub mod counts;
 pub mod engines;
 pub mod host;
 pub mod outcome;
+pub mod typed;
 pub mod value;

@@ -70,10 +70,12 @@ struct Engines {
 impl Engines {
     fn new() -> Fallible<Engines> {
         let mut sconce = Vec::new();
-        for tier in [Tier::Cranelift, Tier::Lightbeam] {
-            for bounds in [BoundsStyle::Guard, BoundsStyle::Explicit] {
-                for calls in [CallStyle::Direct, CallStyle::Slots] {
-                    sconce.push(Sconce::new(tier, bounds, calls)?);
+        for gc_stress in [false, true] {
+            for tier in [Tier::Cranelift, Tier::Lightbeam] {
+                for bounds in [BoundsStyle::Guard, BoundsStyle::Explicit] {
+                    for calls in [CallStyle::Direct, CallStyle::Slots] {
+                        sconce.push(Sconce::new(tier, bounds, calls, gc_stress)?);
+                    }
                 }
             }
         }
@@ -84,10 +86,11 @@ impl Engines {
         if self.wasmi.knows(case) { &self.wasmi } else { &self.wasmtime }
     }
 
-    /// The configurations that a case is run in: one of each compiler, so that every pair meets.
+    /// The configurations that a case is run in: one of each compiler, so that every pair meets; some sweep all the time.
     fn configurations(&self, case: &Case) -> [&Sconce; 2] {
         let (first, second) = (case.seed % 4, case.seed / 4 % 4);
-        [first, 4 + second].map(|i| &self.sconce[i as usize])
+        let stress = if case.seed / 16 % 6 == 0 { 8 } else { 0 };
+        [stress + first, stress + 4 + second].map(|i| &self.sconce[i as usize])
     }
 }
 

@@ -3,7 +3,7 @@
 //! Each form is found by its parentheses alone and parsed by itself later, so that a form that does not parse is one failure and the
 //! next one still runs.
 
-use wast::lexer::{Lexer, TokenKind};
+use wast::lexer::{Lexer, Token, TokenKind};
 
 /// A parenthesised form at the top of a script.
 pub(crate) struct Form<'a> {
@@ -29,6 +29,13 @@ pub(crate) fn lexer(text: &str) -> Lexer<'_> {
     let mut lexer = Lexer::new(text);
     lexer.allow_confusing_unicode(true);
     lexer
+}
+
+/// Where the first form inside of this form begins; at its closing parenthesis if there is none.
+pub(crate) fn first_inside(form: &str) -> usize {
+    let opening = |token: &Token| token.kind == TokenKind::LParen;
+    let second = lexer(form).iter(0).filter_map(Result::ok).filter(opening).nth(1);
+    second.map_or(form.len().saturating_sub(1), |token| token.offset)
 }
 
 /// Splits a script. Forms that are annotations (`(@name ...)`) are left out: they mean nothing between directives.

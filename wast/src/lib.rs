@@ -5,12 +5,13 @@
 //! where it stands, what it asked for and what came instead, and the next one follows. Nothing in a script makes the runner
 //! panic.
 //!
-//! Directives on things that the engine does not have (threads, components, stack switching) fail and say so by name.
+//! Directives on things that the engine does not have (components, stack switching) fail and say so by name.
 #![forbid(unsafe_code)]
 
 mod forms;
 mod script;
 mod spectest;
+mod threads;
 mod values;
 
 use sconce_engine::Engine;
@@ -51,6 +52,12 @@ impl Report {
     /// Whether every directive passed.
     pub fn is_success(&self) -> bool {
         self.failures.is_empty()
+    }
+
+    /// Adds what became of one of its threads.
+    fn add(&mut self, part: Report) {
+        self.passed += part.passed;
+        self.failures.extend(part.failures);
     }
 }
 

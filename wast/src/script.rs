@@ -1,11 +1,12 @@
 //! Execution of directives.
 
 use crate::forms::{self, Form};
+use crate::threads::{Exports, Start, Threads};
 use crate::values::{self, HostValues};
 use crate::{Failure, Options, Report, spectest};
 use sconce_engine::{Engine, Error, Extern, Instance, Linker, Module, Store, Val};
 use std::collections::HashMap;
-use wast::parser::{self, ParseBuffer};
+use wast::parser::{self, Parse, ParseBuffer, Parser};
 use wast::token::{Id, Span};
 use wast::{QuoteWat, QuoteWatTest, Wast, WastDirective, WastExecute, WastInvoke, WastRet, Wat};
 
@@ -15,8 +16,7 @@ pub(crate) fn run(engine: &Engine, name: &str, text: &str, options: &Options) ->
     let mut script = match Script::new(engine, options) {
         Ok(script) => script,
         Err(e) => {
-            let mismatch = Mismatch::new("a store with the module spectest", e.to_string());
-            report.failures.push(mismatch.at(name, text, 0, text));
+            report.failures.push(no_store(&e, name, text, 0));
             return report;
         }
     };
@@ -30,11 +30,17 @@ pub(crate) fn run(engine: &Engine, name: &str, text: &str, options: &Options) ->
     for form in &forms {
         script.run_form(form, name, text, &mut report);
     }
+    script.join_all(&mut report);
     if let Some(broken) = broken {
         let mismatch = Mismatch::new("a sequence of directives", format!("{}; the rest was not run", broken.message));
         report.failures.push(mismatch.at(name, text, broken.offset, &text[broken.offset..]));
     }
     report
+}
+
+/// The failure of a script, or of a thread of one, that could not even begin.
+pub(crate) fn no_store(e: &Error, file: &str, text: &str, offset: usize) -> Failure {
+    Mismatch::new("a store with the module spectest", e.to_string()).at(file, text, offset, &text[offset..])
 }
 
 /// Whether a word begins a directive, supported or not.
@@ -89,7 +95,7 @@ impl Rejected {
 }
 
 /// What one script has built up.
-struct Script<'e> {
+pub(crate) struct Script<'e> {
     engine: &'e Engine,
     options: &'e Options,
     store: Store<()>,
@@ -105,10 +111,13 @@ struct Script<'e> {
     definition: Option<Module>,
     definitions: HashMap<String, Module>,
     hosts: HostValues,
+    /// What a thread has of the script that started it.
+    shared: HashMap<String, Exports>,
+    threads: Threads,
 }
 
 impl<'e> Script<'e> {
-    fn new(engine: &'e Engine, options: &'e Options) -> Result<Script<'e>, Error> {
+    pub(crate) fn new(engine: &'e Engine, options: &'e Options) -> Result<Script<'e>, Error> {
         let mut store = Store::new(engine, ())?;
         let mut linker = Linker::new(engine);
         spectest::define(&mut store, &mut linker, options.print.clone())?;
@@ -124,12 +133,25 @@ impl<'e> Script<'e> {
             definition: None,
             definitions: HashMap::new(),
             hosts: HostValues::new(),
+            shared: HashMap::new(),
+            threads: Threads::default(),
         })
     }
 
-    fn run_form(&mut self, form: &Form<'_>, name: &str, text: &str, report: &mut Report) {
+    /// Makes a module of another store known, as far as it can be shared.
+    pub(crate) fn share(&mut self, module: Option<(String, Exports)>) {
+        self.shared.extend(module);
+    }
+
+    /// Waits for the threads that nothing has waited for.
+    pub(crate) fn join_all(&mut self, report: &mut Report) {
+        self.threads.wait_for_all().for_each(|part| report.add(part));
+    }
+
+    pub(crate) fn run_form(&mut self, form: &Form<'_>, name: &str, text: &str, report: &mut Report) {
         let result = match form.keyword {
-            "thread" | "wait" => Err(Mismatch::unsupported("threads and shared memories")),
+            "thread" => self.start_thread(form, name, text),
+            "wait" => self.wait(form).map(|part| report.add(part)),
             "component" => Err(Mismatch::unsupported("components")),
             _ => self.parse_and_execute(form),
         };
@@ -140,17 +162,43 @@ impl<'e> Script<'e> {
     }
 
     fn parse_and_execute(&mut self, form: &Form<'_>) -> Result<(), Mismatch> {
-        let unparsed = |e: wast::Error| {
-            let (line, column) = e.span().linecol_in(form.text);
-            let place = if line == 0 { String::new() } else { format!(" ({line} lines below, column {})", column + 1) };
-            Mismatch::new("a directive", format!("{}{place}", e.message()))
-        };
-        let buffer = ParseBuffer::new_with_lexer(forms::lexer(form.text)).map_err(unparsed)?;
-        let wast = parser::parse::<Wast<'_>>(&buffer).map_err(unparsed)?;
-        for directive in wast.directives {
-            self.execute(directive)?;
+        with_directives(form, |directive| self.execute(directive))
+    }
+
+    fn start_thread(&mut self, form: &Form<'_>, file: &str, text: &str) -> Result<(), Mismatch> {
+        with_directives(form, |directive| {
+            let WastDirective::Thread(thread) = directive else { return Err(Mismatch::new("a thread", "another directive")) };
+            let shared = match thread.shared_module {
+                None => None,
+                Some(id) => Some((id.name().to_owned(), self.exports_to_share(id)?)),
+            };
+            let start = Start { name: thread.name.name().into(), shared };
+            self.threads
+                .start(start, self.engine, self.options, file, text, form)
+                .map_err(|e| Mismatch::new("a thread of the host", e.to_string()))
+        })
+    }
+
+    fn wait(&mut self, form: &Form<'_>) -> Result<Report, Mismatch> {
+        let mut report = None;
+        with_directives(form, |directive| {
+            let WastDirective::Wait { thread, .. } = directive else { return Err(Mismatch::new("a wait", "another directive")) };
+            let none = || Mismatch::new(format!("a thread named ${}", thread.name()), "none, or it was waited for");
+            report = Some(self.threads.wait(thread.name()).ok_or_else(none)?);
+            Ok(())
+        })?;
+        report.ok_or_else(|| Mismatch::new("a wait", "nothing"))
+    }
+
+    /// What another store can have of an instance, or of what this store has itself of another one's.
+    fn exports_to_share(&mut self, id: Id<'_>) -> Result<Exports, Mismatch> {
+        if let Some(exports) = self.shared.get(id.name()) {
+            return Ok(exports.clone());
         }
-        Ok(())
+        let instance = self.instance(Some(id))?;
+        let exports = instance.exports(&mut self.store);
+        let shared = |value: Extern| value.memory()?.shared(&self.store);
+        Ok(exports.into_iter().filter_map(|(name, value)| Some((name, shared(value)?))).collect())
     }
 
     fn execute(&mut self, directive: WastDirective<'_>) -> Result<(), Mismatch> {
@@ -174,6 +222,9 @@ impl<'e> Script<'e> {
                 let module = module.ok_or_else(|| Mismatch::new("a module to instantiate", "no such module"))?;
                 self.instantiate_as(&module, instance)
             }
+            WastDirective::Register { name, module: Some(id), .. } if self.shared.contains_key(id.name()) => self
+                .register_shared(name, id.name())
+                .map_err(|e| Mismatch::new("shared memories under a new name", e.to_string())),
             WastDirective::Register { name, module, .. } => {
                 let instance = self.instance(module)?;
                 self.register(name, instance).map_err(|e| Mismatch::new("the instance under a new name", e.to_string()))
@@ -202,7 +253,8 @@ impl<'e> Script<'e> {
             | WastDirective::AssertMalformedCustom { mut module, message, .. } => self.assert_rejected(&mut module, message),
             WastDirective::AssertUnlinkable { module, message, .. } => self.assert_unlinkable(module, message),
             WastDirective::AssertSuspension { .. } => Err(Mismatch::unsupported("suspensions")),
-            WastDirective::Thread(_) | WastDirective::Wait { .. } => Err(Mismatch::unsupported("threads and shared memories")),
+            // `run_form` has taken those that stand where they may.
+            WastDirective::Thread(_) | WastDirective::Wait { .. } => Err(Mismatch::new("a directive", "one about threads")),
         }
     }
 
@@ -243,6 +295,16 @@ impl<'e> Script<'e> {
         }
         self.linker.instance(&mut self.store, name, instance)?;
         self.registered.push((name.into(), instance));
+        Ok(())
+    }
+
+    /// Makes the shared memories of another store's module known to imports.
+    fn register_shared(&mut self, name: &str, module: &str) -> Result<(), Error> {
+        for (export, memory) in &self.shared[module] {
+            // In both, as the linker is made anew from its base.
+            self.base.define_shared(name, export, memory)?;
+            self.linker.define_shared(name, export, memory)?;
+        }
         Ok(())
     }
 
@@ -342,6 +404,32 @@ impl<'e> Script<'e> {
         } else {
             Err(Mismatch::new(format!("the message: {expected}"), got))
         }
+    }
+}
+
+/// Parses a form and hands over its directives.
+fn with_directives(form: &Form<'_>, mut execute: impl FnMut(WastDirective<'_>) -> Result<(), Mismatch>) -> Result<(), Mismatch> {
+    let unparsed = |e: wast::Error| {
+        let (line, column) = e.span().linecol_in(form.text);
+        let place = if line == 0 { String::new() } else { format!(" ({line} lines below, column {})", column + 1) };
+        Mismatch::new("a directive", format!("{}{place}", e.message()))
+    };
+    let buffer = ParseBuffer::new_with_lexer(forms::lexer(form.text)).map_err(unparsed)?;
+    if matches!(form.keyword, "thread" | "wait") {
+        // Words that do not make a `Wast` one of directives.
+        return execute(parser::parse::<OneDirective<'_>>(&buffer).map_err(unparsed)?.0);
+    }
+    let wast = parser::parse::<Wast<'_>>(&buffer).map_err(unparsed)?;
+    wast.directives.into_iter().try_for_each(execute)
+}
+
+/// A single directive in its parentheses.
+struct OneDirective<'a>(WastDirective<'a>);
+
+impl<'a> Parse<'a> for OneDirective<'a> {
+    fn parse(parser: Parser<'a>) -> Result<Self, wast::Error> {
+        let _registered = ["custom", "producers", "name"].map(|name| parser.register_annotation(name));
+        parser.parens(|p| p.parse()).map(OneDirective)
     }
 }
 

@@ -280,15 +280,65 @@ fn a_file_of_fields_is_a_module() {
 
 #[test]
 fn what_is_not_there_yet_fails_by_name() {
-    for (text, name) in [
-        ("(thread $t (module))", "threads"),
-        ("(wait $t)", "threads"),
-        ("(component)", "components"),
-        ("(assert_suspension (invoke \"f\") \"unhandled\")", "suspensions"),
-    ] {
+    for (text, name) in [("(component)", "components"), ("(assert_suspension (invoke \"f\") \"unhandled\")", "suspensions")] {
         let report = run(text);
         assert_eq!(report.failures.len(), 1);
         assert!(report.failures[0].got.starts_with(name), "{report}");
+    }
+}
+
+const SHARED: &str = "(module $m (memory (export \"memory\") 1 1 shared) (global (export \"g\") i32 (i32.const 7)))\n";
+
+#[test]
+fn threads_share_memories() {
+    // Each waits for what the other does; neither ends if they run one after the other.
+    let script = r#"
+        (thread $a (shared (module $m))
+            (register "env" $m)
+            (module (memory (import "env" "memory") 1 1 shared)
+                (func (export "run") (result i32)
+                    (drop (memory.atomic.wait32 (i32.const 0) (i32.const 0) (i64.const -1)))
+                    (i32.atomic.store (i32.const 4) (i32.const 5))
+                    (drop (memory.atomic.notify (i32.const 4) (i32.const 1)))
+                    (i32.atomic.load (i32.const 0))))
+            (assert_return (invoke "run") (i32.const 42)))
+        (thread $b (shared (module $m))
+            (register "env" $m)
+            (module (memory (import "env" "memory") 1 1 shared)
+                (func (export "run") (result i32)
+                    (i32.atomic.store (i32.const 0) (i32.const 42))
+                    (drop (memory.atomic.notify (i32.const 0) (i32.const 1)))
+                    (drop (memory.atomic.wait32 (i32.const 4) (i32.const 0) (i64.const -1)))
+                    (i32.atomic.load (i32.const 4))))
+            (assert_return (invoke "run") (i32.const 5)))
+        (wait $a)
+        (wait $b)
+        (register "env" $m)
+        (module (memory (import "env" "memory") 1 1 shared) (func (export "get") (result i32) (i32.load (i32.const 4))))
+        (assert_return (invoke "get") (i32.const 5))"#;
+    // The module, two threads with three directives each, two waits, and three more.
+    passes(14, &format!("{SHARED}{script}"));
+}
+
+#[test]
+fn a_threads_failures_are_the_scripts() {
+    let report = run(&format!(
+        "{SHARED}(thread $a (shared (module $m))\n  (assert_return (get $m \"g\") (i32.const 7))\n  (module (func (export \"f\")))\n  (invoke \"g\"))"
+    ));
+    // Nobody waited for it; of the shared module it has memories only.
+    assert_eq!(report.failures.iter().map(|f| (f.line, f.column)).collect::<Vec<_>>(), [(3, 3), (5, 3)], "{report}");
+    assert_eq!(report.passed, 3, "{report}");
+}
+
+#[test]
+fn threads_in_threads_and_without() {
+    passes(
+        5,
+        &format!("{SHARED}(thread $a (shared (module $m)) (thread $b (shared (module $m)) (register \"x\" $m)) (wait $b))"),
+    );
+    passes(2, "(thread $a)(wait $a)");
+    for text in ["(wait $a)", "(thread $a (shared (module $m)))", "(thread)", "(thread $a 1)", "(thread $a)(wait $a)(wait $a)"] {
+        assert_eq!(run(text).failures.len(), 1, "{text}");
     }
 }
 

@@ -24,12 +24,13 @@ pub struct Sconce {
 struct Failed;
 
 impl Sconce {
-    /// In this configuration.
+    /// In this configuration; `gc_stress` sweeps the references at every safe point.
     ///
     /// # Errors
     /// When the host does not give the address space that it asks for.
-    pub fn new(tier: Tier, bounds: BoundsStyle, calls: CallStyle) -> Result<Sconce, Error> {
-        let config = Config::new().tier(tier).bounds(Some(bounds)).calls(calls).parallel(false).stack_size(16 << 20);
+    pub fn new(tier: Tier, bounds: BoundsStyle, calls: CallStyle, gc_stress: bool) -> Result<Sconce, Error> {
+        let config = Config::new().tier(tier).bounds(Some(bounds)).calls(calls).gc_stress(gc_stress);
+        let config = config.parallel(false).stack_size(16 << 20);
         let engine = sconce_engine::Engine::new(&config)?;
         let mut linker = Linker::new(&engine);
         for f in FUNCTIONS {
@@ -37,7 +38,8 @@ impl Sconce {
             let ty = sconce_engine::FuncType { params: list(f.params), results: list(f.results) };
             linker.func_new(host::MODULE, f.name, ty, move |caller, args, results| answer(f, caller, args, results))?;
         }
-        Ok(Sconce { name: format!("sconce {tier:?}-{bounds:?}-{calls:?}").to_lowercase(), engine, linker })
+        let stress = if gc_stress { "-stress" } else { "" };
+        Ok(Sconce { name: format!("sconce {tier:?}-{bounds:?}-{calls:?}{stress}").to_lowercase(), engine, linker })
     }
 }
 

@@ -174,7 +174,7 @@ impl Engine for Wasmi {
     fn knows(&self, case: &Case) -> bool {
         // Relaxed operators may differ by design; the rest it does not have.
         let p = &case.proposals;
-        !(p.relaxed_simd || p.threads || p.exceptions)
+        !(p.relaxed_simd || p.threads || p.exceptions || p.function_references)
     }
 
     fn run(&self, case: &Case) -> Result<Outcome, Refused> {
