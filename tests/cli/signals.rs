@@ -13,12 +13,12 @@ use std::time::{Duration, Instant};
 
 /// Says hello, then waits for input.
 fn prompt() -> String {
-    command(r#"(func $wait (call $read)) (func (export "_start") (call $hello) (call $wait))"#)
+    command(r#"(func $wait (call $hello) (call $read)) (func (export "_start") (call $wait))"#)
 }
 
 /// Says hello, then loops.
 fn forever() -> String {
-    command(r#"(func $spin (loop (br 0))) (func (export "_start") (call $hello) (call $spin))"#)
+    command(r#"(func $spin (call $hello) (loop (br 0))) (func (export "_start") (call $spin))"#)
 }
 
 /// What has been read from a stream so far, while it is read on.
