@@ -56,6 +56,8 @@ pub enum Command {
     Wast(WastArgs),
     /// Show what a module imports, exports, uses and asks for, without running it.
     Inspect(InspectArgs),
+    /// Show functions as WebAssembly beside the machine code that is made of them.
+    Disas(DisasArgs),
     /// Print a completion script for a shell.
     Completions(CompletionsArgs),
     /// Print the manual page (`sconce man | man -l -`).
@@ -165,6 +167,10 @@ pub struct CompilerArgs {
     #[arg(long, help_heading = "Compilation")]
     pub canonical_nans: bool,
 
+    /// Keep to instructions that every supported processor has (SSE4.1), so that what `sconce compile` writes runs on all of them.
+    #[arg(long, help_heading = "Compilation")]
+    pub baseline: bool,
+
     /// Sweep references at every safe point and verify all counts afterwards: finds mistakes in Sconce, and is slow.
     #[arg(long, help_heading = "Compilation", hide = true)]
     pub gc_stress: bool,
@@ -241,6 +247,23 @@ pub struct InspectArgs {
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
+}
+
+/// `sconce disas`.
+#[derive(Debug, Args)]
+#[command(max_term_width = 110)]
+pub struct DisasArgs {
+    /// The module, binary or text (`-` is standard input), or what `sconce compile` wrote: machine code alone, since operators are not
+    /// in it.
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub file: PathBuf,
+
+    /// Only this function: its number, as in backtraces, or its name or an export's. Without this, all of them.
+    #[arg(long, value_name = "N|NAME")]
+    pub func: Option<String>,
+
+    #[command(flatten)]
+    pub compiler: CompilerArgs,
 }
 
 /// `sconce completions`.
@@ -337,7 +360,10 @@ mod tests {
         let error = with_run(words("sconce rnu app.wasm")).expect_err("rnu");
         assert_eq!(error.to_string(), "'rnu' is neither a subcommand nor a file; did you mean 'sconce run'?");
         let error = with_run(words("sconce zzzzzz")).expect_err("zzzzzz");
-        assert!(error.to_string().ends_with("the subcommands are run, compile, wast, inspect, completions, man"), "{error}");
+        assert!(
+            error.to_string().ends_with("the subcommands are run, compile, wast, inspect, disas, completions, man"),
+            "{error}"
+        );
         assert!(with_run(words("sconce src")).is_ok(), "a file of that name exists");
     }
 }

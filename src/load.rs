@@ -83,7 +83,7 @@ impl Input {
     }
 
     /// Whether `sconce compile` wrote it.
-    fn is_artifact(&self) -> bool {
+    pub fn is_artifact(&self) -> bool {
         match &self.source {
             Source::Bytes(bytes) => Module::is_artifact(bytes),
             Source::File(file) => {
@@ -102,7 +102,13 @@ pub fn config(args: &CompilerArgs) -> Config {
         Tier::Cranelift => sconce_engine::Tier::Cranelift,
     };
     let calls = args.calls.unwrap_or(CallStyle::Direct);
-    Config::new().bounds(args.bounds).calls(calls).canonical_nans(args.canonical_nans).gc_stress(args.gc_stress).tier(tier)
+    Config::new()
+        .bounds(args.bounds)
+        .calls(calls)
+        .canonical_nans(args.canonical_nans)
+        .gc_stress(args.gc_stress)
+        .baseline(args.baseline)
+        .tier(tier)
 }
 
 /// An engine; where guards could not be had, says so.

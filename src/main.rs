@@ -5,6 +5,7 @@ mod capabilities;
 mod cli;
 mod compile;
 mod completions;
+mod disas;
 mod imports;
 mod inspect;
 mod invoke;
@@ -47,6 +48,7 @@ fn main() {
             wast::wast(&args)
         }
         Command::Inspect(args) => inspect::inspect(&args),
+        Command::Disas(args) => disas::disas(&args),
         Command::Completions(args) => completions::completions(&args),
         Command::Man => man::man(),
     };

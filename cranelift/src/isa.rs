@@ -48,7 +48,7 @@ pub(crate) fn target(settings: &Settings) -> Result<OwnedTargetIsa, NewError> {
     shared.set("enable_nan_canonicalization", bool_name(settings.canonical_nans))?;
     shared.set("is_pic", bool_name(settings.calls == CallStyle::Slots))?;
     let mut builder = isa::lookup(Triple::host()).map_err(|e| NewError::Target(e.to_string()))?;
-    enable_host_features(&mut builder)?;
+    enable_host_features(&mut builder, settings.baseline)?;
     builder.finish(settings::Flags::new(shared)).map_err(|e| NewError::Target(e.to_string()))
 }
 
@@ -56,13 +56,16 @@ fn bool_name(value: bool) -> &'static str {
     if value { "true" } else { "false" }
 }
 
-/// Enables each feature that the host has; the required ones must be there.
-fn enable_host_features(builder: &mut isa::Builder) -> Result<(), NewError> {
+/// Enables each feature that the host has, or in the baseline only the required ones, which must be there.
+fn enable_host_features(builder: &mut isa::Builder, baseline: bool) -> Result<(), NewError> {
     macro_rules! features {
         ($($need:ident $name:tt $flag:literal;)*) => {$(
+            let required = Need::$need == Need::Required;
             if std::is_x86_feature_detected!($name) {
-                builder.enable($flag)?;
-            } else if Need::$need == Need::Required {
+                if required || !baseline {
+                    builder.enable($flag)?;
+                }
+            } else if required {
                 return Err(NewError::MissingFeature($name));
             }
         )*};

@@ -30,6 +30,7 @@ pub(crate) fn convert(code: &CompiledCode, params: &FunctionParameters, module: 
         stack_maps: stack_maps(buffer),
         uninterruptible: uninterruptible(buffer),
         call_sites: call_sites(buffer)?,
+        jump_tables: jump_tables(buffer.data(), &code.bb_starts),
     })
 }
 
@@ -125,6 +126,36 @@ fn frame_move(code: &[u8]) -> Option<(u32, u32)> {
     // A few bytes further, or it was something else.
     let end = find(begin, END).filter(|end| end - begin < 40)? + END.len();
     Some((begin as u32, end as u32))
+}
+
+/// Jump tables: Cranelift does not list them, but has one sequence that uses them. `lea` takes the address of the table, which stands
+/// behind the `jmp` at the sequence's end, and each entry leads to the start of a basic block.
+fn jump_tables(code: &[u8], starts: &[u32]) -> Vec<(u32, u32)> {
+    // movsxd, add, jmp.
+    const BETWEEN: std::ops::RangeInclusive<usize> = 9..=12;
+    let table_behind = |lea: usize| {
+        let &[0x8d, modrm, a, b, c, d] = code.get(lea..lea + 6)? else { return None };
+        let distance = usize::try_from(i32::from_le_bytes([a, b, c, d])).ok()?;
+        let table = lea + 6 + distance;
+        let jumps = matches!(*code.get(table.checked_sub(2)?..table)?, [0xff, 0xe0..=0xe7]);
+        (modrm & 0xc7 == 0x05 && BETWEEN.contains(&distance) && jumps).then_some(table)
+    };
+    let mut tables = Vec::new();
+    let mut at = 0;
+    while let Some(found) = code.get(at..).and_then(|rest| rest.iter().position(|&b| b == 0x8d)) {
+        at += found + 1;
+        let Some(table) = table_behind(at - 1) else { continue };
+        let target = |entry: &[u8; 4]| u32::try_from(table as i64 + i64::from(i32::from_le_bytes(*entry)));
+        let is_target = |entry: &&[u8; 4]| target(entry).is_ok_and(|target| starts.binary_search(&target).is_ok());
+        // The next block begins behind the table, and none within.
+        let end = starts.get(starts.partition_point(|&start| (start as usize) < table)).map_or(code.len(), |&next| next as usize);
+        let entries = code[table..end.max(table)].as_chunks::<4>().0.iter().take_while(is_target).count();
+        if entries > 0 {
+            at = table + 4 * entries;
+            tables.push((table as u32, at as u32));
+        }
+    }
+    tables
 }
 
 /// Calls with handlers. Each frame that has one keeps its VM context at one place for all of a call's handlers.

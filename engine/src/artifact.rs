@@ -6,7 +6,7 @@
 //! | eager part | identity (target, settings), metadata, where functions are, a hash for each [`CHUNK`] of what follows up to the stack maps |
 //! | from the next page | text |
 //! | behind it | contents of data segments |
-//! | behind it | tables of the code: traps, stack maps, what must not be interrupted, call sites in try regions, their handlers |
+//! | behind it | tables of the code: traps, stack maps, what must not be interrupted, call sites in try regions, their handlers, jump tables |
 //! | behind it | wasm offsets, name section, DWARF: read when a backtrace wants them |
 //!
 //! Lengths stand before their parts; numbers are little-endian. What is executed or trusted is covered by a hash: the eager part by
@@ -35,7 +35,7 @@ use std::sync::Arc;
 const MAGIC: [u8; 8] = *b"\x7fsconce\n";
 /// Changes whenever the meaning of any byte does. Versions of the crate do not read each other's artifacts anyway, so this
 /// matters between builds of one version.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 const HEAD: usize = 96;
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// Where in the head the version is, zero-padded.
@@ -50,8 +50,8 @@ const CHUNK: usize = rt::CHUNK;
 const LAZY: u64 = data::LAZY;
 /// The same for tables, which few runs look at.
 const LAZY_TABLE: u64 = 64 << 10;
-/// Streams of [`CodeTables`]: traps, stack maps, what is not interruptible, call sites, handlers.
-const STREAMS: usize = 5;
+/// Streams of [`CodeTables`]: traps, stack maps, what is not interruptible, call sites, handlers, jump tables.
+const STREAMS: usize = 6;
 /// More text than this is read at once all the same: each chunk may take one of the mappings that a process can have.
 const MAX_LAZY: u64 = 256 << 20;
 
@@ -151,9 +151,9 @@ impl Parts {
         let data = self.data.bytes().ok_or_else(gone)?;
         let tables = self.code.tables();
         let whole = |table: &'_ rt::TableBytes| table.get(0..table.len()).map(<[u8]>::to_vec).ok_or_else(gone);
-        let CodeTables { functions, traps, stack_maps, uninterruptible, call_sites, handlers } = tables;
+        let CodeTables { functions, traps, stack_maps, uninterruptible, call_sites, handlers, jump_tables } = tables;
         let mut streams: [Vec<u8>; STREAMS] = Default::default();
-        for (bytes, table) in streams.iter_mut().zip([traps, stack_maps, uninterruptible, call_sites, handlers]) {
+        for (bytes, table) in streams.iter_mut().zip([traps, stack_maps, uninterruptible, call_sites, handlers, jump_tables]) {
             *bytes = whole(table)?;
         }
         let tables_len = streams.each_ref().map(|bytes| bytes.len() as u64);
@@ -249,7 +249,8 @@ pub(crate) fn describe(settings: &Settings) -> String {
         CallStyle::Slots => "slots",
     };
     let nans = if settings.canonical_nans { ", canonical NaNs" } else { "" };
-    format!("bounds={bounds}, calls={calls}{nans}")
+    let baseline = if settings.baseline { ", baseline" } else { "" };
+    format!("bounds={bounds}, calls={calls}{nans}{baseline}")
 }
 
 /// Where an artifact is read from.
@@ -370,6 +371,7 @@ pub(crate) fn read(engine: &Engine, source: &Source<'_>) -> Result<Module, Error
         uninterruptible: stream()?,
         call_sites: stream()?,
         handlers: stream()?,
+        jump_tables: stream()?,
     };
     let code = load_text(engine, &text, tables)?;
     let data = load_data(&data, &meta.module)?;

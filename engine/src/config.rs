@@ -40,6 +40,7 @@ pub struct Config {
     pub(crate) stack_size: usize,
     pub(crate) canonical_nans: bool,
     pub(crate) gc_stress: bool,
+    pub(crate) baseline: bool,
     pub(crate) tier: Tier,
     pub(crate) parallel: bool,
     pub(crate) features: Features,
@@ -56,6 +57,7 @@ impl Default for Config {
             stack_size: 1 << 20,
             canonical_nans: false,
             gc_stress: false,
+            baseline: false,
             tier: Tier::Auto,
             parallel: true,
             features: Features::default(),
@@ -116,6 +118,13 @@ impl Config {
     /// all counts verified afterwards: finds mistakes in compiled code and in the runtime, and is slow.
     pub fn gc_stress(mut self, on: bool) -> Config {
         self.gc_stress = on;
+        self
+    }
+
+    /// Whether compiled code keeps to the instructions that every supported processor has (SSE4.1), so that an artifact runs on all of
+    /// them. The default is to use what the host has.
+    pub fn baseline(mut self, on: bool) -> Config {
+        self.baseline = on;
         self
     }
 

@@ -4,6 +4,7 @@ use crate::cache::Cache;
 use crate::{BoundsStyle, Config, Error, FuncType, Tier, ValType};
 use sconce_cranelift::CraneliftCompiler;
 use sconce_environ::compile::{Compiler, Settings};
+use sconce_environ::decode::Decoded;
 use sconce_environ::index::TypeId;
 use sconce_environ::registry::TypeRegistry;
 use sconce_environ::types::RefKind;
@@ -70,8 +71,13 @@ impl Engine {
                 None => (BoundsStyle::Guard, None),
             },
         };
-        let settings =
-            Settings { bounds, calls: config.calls, canonical_nans: config.canonical_nans, gc_stress: config.gc_stress };
+        let settings = Settings {
+            bounds,
+            calls: config.calls,
+            canonical_nans: config.canonical_nans,
+            gc_stress: config.gc_stress,
+            baseline: config.baseline,
+        };
         Ok(Engine {
             inner: Arc::new(EngineInner {
                 config: config.clone(),
@@ -156,8 +162,9 @@ impl Engine {
         }
     }
 
-    /// Who compiles a module with a code section of so many bytes.
-    pub(crate) fn compiler_for(&self, code_bytes: usize) -> CompilerKind {
+    /// Who compiles a module.
+    pub(crate) fn compiler_for(&self, decoded: &Decoded) -> CompilerKind {
+        let code_bytes = decoded.code.as_ref().map_or(0, |range| range.len());
         match self.inner.config.tier {
             Tier::Auto if code_bytes > MAX_WAITED_FOR => CompilerKind::Lightbeam,
             Tier::Auto | Tier::Cranelift => CompilerKind::Cranelift,

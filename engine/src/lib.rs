@@ -33,6 +33,7 @@ mod backtrace;
 mod cache;
 mod caller;
 mod check;
+mod code;
 mod config;
 mod data;
 mod engine;
@@ -62,6 +63,7 @@ mod values;
 
 pub use backtrace::{Backtrace, Frame};
 pub use caller::Caller;
+pub use code::MachineCode;
 pub use config::{CacheMode, Config, Tier};
 pub use engine::Engine;
 pub use error::{ArtifactError, Error, HostError, LinkError, TrapError};

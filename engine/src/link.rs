@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::module::Progress;
 use sconce_environ::EntityRef;
 use sconce_environ::code_tables::{CodeTables, FunctionRecord, WasmOffsets};
-use sconce_environ::compile::{Compiler, FunctionInput, Reloc, RelocTarget};
+use sconce_environ::compile::{CompiledFunction, Compiler, FunctionInput, Reloc, RelocTarget};
 use sconce_environ::decode::Decoded;
 use sconce_environ::index::DefinedFuncIndex;
 use sconce_environ::layout::VmLayout;
@@ -160,20 +160,31 @@ fn compile_all(job: &Job<'_>, threads: usize) -> Result<Vec<Piece>, Error> {
     }
 }
 
+/// Compiles one function of a validated module.
+pub(crate) fn compile_function(
+    compiler: &dyn Compiler,
+    bytes: &[u8],
+    decoded: &Decoded,
+    layout: &VmLayout,
+    func: DefinedFuncIndex,
+) -> Result<CompiledFunction, Error> {
+    let (body, body_offset) = (decoded.body(bytes, func), decoded.bodies[func].start);
+    let input = FunctionInput { module: &decoded.module, layout, func, body, body_offset };
+    compiler.compile(&input).map_err(|e| Error::Compile(e.to_string()))
+}
+
 fn compile_one(job: &Job<'_>, layout: &VmLayout, func: DefinedFuncIndex) -> Result<Piece, Error> {
-    let input = FunctionInput {
-        module: &job.decoded.module,
-        layout,
-        func,
-        body: job.decoded.body(job.bytes, func),
-        body_offset: job.decoded.bodies[func].start,
-    };
-    let compiled = job.compiler.compile(&input).map_err(|e| Error::Compile(e.to_string()))?;
+    let compiled = compile_function(job.compiler, job.bytes, job.decoded, layout, func)?;
     let mut piece = Piece { align: compiled.align, skew: compiled.skew, ..Piece::default() };
     piece.tables.push(0, &compiled, &mut piece.offsets);
     piece.code = compiled.code;
     piece.relocs = compiled.relocs;
     Ok(piece)
+}
+
+/// How far behind the start of a text of this length its slots begin.
+pub(crate) fn slots_at(text_len: u64) -> u64 {
+    text_len.next_multiple_of(u64::from(PAGE))
 }
 
 fn link(module: &Module, mut pieces: Vec<Piece>) -> Result<Linked, Error> {
@@ -188,7 +199,7 @@ fn link(module: &Module, mut pieces: Vec<Piece>) -> Result<Linked, Error> {
     let thunks = at.next_multiple_of(u64::from(FUNCTION_ALIGN));
     let escaping = module.escaping.iter().filter_map(|&f| module.defined_func(f));
     let text_len = thunks + escaping.clone().count() as u64 * u64::from(THUNK_SIZE);
-    let slots = text_len.next_multiple_of(u64::from(PAGE));
+    let slots = slots_at(text_len);
     if slots + pieces.len() as u64 * 8 > i32::MAX as u64 {
         return Err(Error::Compile(format!("the module: its code would be {text_len} bytes long, more than 2 GiB")));
     }
@@ -247,7 +258,7 @@ mod tests {
     use sconce_environ::trap::TrapCode;
 
     fn piece(code: &[u8], relocs: Vec<Reloc>, trap: u32) -> Piece {
-        let compiled = sconce_environ::compile::CompiledFunction {
+        let compiled = CompiledFunction {
             code: code.to_vec(),
             align: 16,
             skew: 0,
@@ -257,6 +268,7 @@ mod tests {
             stack_maps: vec![],
             uninterruptible: vec![(trap, trap + 2)],
             call_sites: vec![],
+            jump_tables: vec![],
         };
         let mut piece = Piece { code: code.to_vec(), align: 16, relocs, ..Piece::default() };
         piece.tables.push(0, &compiled, &mut piece.offsets);

@@ -132,7 +132,7 @@ impl Module {
         let binary = text::to_binary(bytes)?;
         let mut decoded = decode(&binary, engine.inner.config.features)?;
         let parallel = engine.inner.config.parallel;
-        let compiler = engine.compiler_for(decoded.code.as_ref().map_or(0, |range| range.len()));
+        let compiler = engine.compiler_for(&decoded);
         let job = Job { compiler: engine.compiler(compiler)?, bytes: &binary, decoded: &decoded, parallel, progress };
         let Linked { text, thunks, tables, offsets } = link::compile(&job)?;
         let debug = debug_sections(&decoded, &binary, offsets.0);

@@ -7,7 +7,7 @@
 //! binary search.
 //! The decoders accept any bytes: an entry that does not parse is "not found".
 
-use crate::compile::{CompiledFunction, Handler, StackMap};
+use crate::compile::{CallSite, CompiledFunction, Handler, StackMap};
 use crate::index::DefinedFuncIndex;
 use crate::trap::TrapCode;
 use serde::{Deserialize, Serialize};
@@ -46,6 +46,8 @@ pub struct CodeTables<S = Vec<u8>> {
     /// Records (tag, code offset): the handlers of a call up to one for all exceptions, or to an end mark. The lowest bit of a tag
     /// says whether the handler wants the exception.
     pub handlers: S,
+    /// Records (start, end) of jump tables, which are data amid the code: for who reads it.
+    pub jump_tables: S,
 }
 
 /// The tag of a handler for all exceptions; those of others are multiples of 8.
@@ -147,8 +149,8 @@ impl CodeTables {
             }
             last = map.return_offset;
         }
-        for &(from, to) in &f.uninterruptible {
-            write_record(&mut self.uninterruptible, [start + from, start + to]);
+        for (runs, table) in [(&f.uninterruptible, &mut self.uninterruptible), (&f.jump_tables, &mut self.jump_tables)] {
+            runs.iter().for_each(|&(from, to)| write_record(table, [start + from, start + to]));
         }
         let mut last: Option<(&[Handler], u32)> = None;
         for site in &f.call_sites {
@@ -181,6 +183,7 @@ impl CodeTables {
     pub fn append_records(&mut self, start: u32, one: &CodeTables) {
         let first = self.handlers.len() as u32 / 8;
         each(&one.uninterruptible, |[from, to]| write_record(&mut self.uninterruptible, [start + from, start + to]));
+        each(&one.jump_tables, |[from, to]| write_record(&mut self.jump_tables, [start + from, start + to]));
         each(&one.call_sites, |[at, size, vmctx, handlers]| {
             write_record(&mut self.call_sites, [start + at, size, vmctx, first + handlers]);
         });
@@ -227,6 +230,7 @@ impl<S: Stream> CodeTables<S> {
             uninterruptible: keep(self.uninterruptible),
             call_sites: keep(self.call_sites),
             handlers: keep(self.handlers),
+            jump_tables: keep(self.jump_tables),
         }
     }
 
@@ -298,21 +302,62 @@ impl<S: Stream> CodeTables<S> {
         })
     }
 
+    /// A function's traps, by increasing offset from its start.
+    fn traps_of(&self, func: DefinedFuncIndex) -> impl Iterator<Item = (u32, TrapCode)> {
+        let mut run = Reader(self.run(&self.traps, func, |f| f.traps).unwrap_or_default());
+        let mut at = 0u32;
+        std::iter::from_fn(move || {
+            at = at.checked_add(run.u32()?)?;
+            Some((at, TrapCode::from_u8(run.byte()?)?))
+        })
+    }
+
+    /// A function's runs of instructions that belong to one operator, with its wasm offset; `u32::MAX` where none is known.
+    fn wasm_offsets_of(&self, offsets: &[u8], func: DefinedFuncIndex) -> impl Iterator<Item = (u32, u32)> {
+        let mut run = Reader(self.run(offsets, func, |f| f.wasm_offsets).unwrap_or_default());
+        let (mut at, mut wasm) = (0u32, 0i64);
+        std::iter::from_fn(move || {
+            at = at.checked_add(run.u32()?)?;
+            wasm = wasm.checked_add(run.i64()?)?;
+            Some((at, u32::try_from(wasm).unwrap_or(u32::MAX)))
+        })
+    }
+
     /// The wasm offset of the operator that the instruction at this offset of text belongs to.
     pub fn wasm_offset_at(&self, offsets: &[u8], offset: u32) -> Option<u32> {
         let func = self.function_at(offset)?;
-        let mut run = Reader(self.run(offsets, func, |f| f.wasm_offsets)?);
-        let mut at = self.functions[func.as_u32() as usize].start;
-        let (mut wasm, mut found) = (0i64, None);
-        while let (Some(delta), Some(wasm_delta)) = (run.u32(), run.i64()) {
-            at = at.checked_add(delta)?;
-            wasm = wasm.checked_add(wasm_delta)?;
-            if at > offset {
-                break;
-            }
-            found = u32::try_from(wasm).ok();
-        }
-        found
+        let wanted = offset - self.functions[func.as_u32() as usize].start;
+        let (_, wasm) = self.wasm_offsets_of(offsets, func).take_while(|&(at, _)| at <= wanted).last()?;
+        (wasm != u32::MAX).then_some(wasm)
+    }
+
+    /// A function as it was compiled, but that relocations are fixed: for who reads code. `text` and `offsets` are those of the unit.
+    pub fn function(&self, func: DefinedFuncIndex, text: &[u8], offsets: &[u8]) -> Option<CompiledFunction> {
+        let FunctionRecord { start, len, .. } = *self.functions.get(func.as_u32() as usize)?;
+        let end = start.checked_add(len)?;
+        let runs = |table: &S| -> Vec<(u32, u32)> {
+            let first = partition(table, |[from, _]: [u32; 2]| from < start).unwrap_or_default();
+            let records = (first..).map_while(|n| record::<2>(table, n)).take_while(|&[from, to]| from < end && from < to);
+            records.map(|[from, to]| (from - start, to.min(end) - start)).collect()
+        };
+        let first = partition(&self.call_sites, |[at, ..]: [u32; 4]| at <= start).unwrap_or_default();
+        let sites = (first..).map_while(|n| record::<4>(&self.call_sites, n)).take_while(|&[at, ..]| at <= end);
+        let call_sites = sites.filter_map(|[at, ..]| {
+            let handlers = self.handlers_at(at)?;
+            let (frame_size, vmctx) = (handlers.frame_size, handlers.vmctx);
+            let handlers = handlers.map(|h| Handler { code_offset: h.code_offset.wrapping_sub(start), ..h }).collect();
+            Some(CallSite { return_offset: at - start, frame_size, vmctx, handlers })
+        });
+        Some(CompiledFunction {
+            code: text.get(start as usize..end as usize)?.to_vec(),
+            traps: self.traps_of(func).collect(),
+            wasm_offsets: self.wasm_offsets_of(offsets, func).collect(),
+            stack_maps: self.stack_maps_of(func).collect(),
+            uninterruptible: runs(&self.uninterruptible),
+            call_sites: call_sites.collect(),
+            jump_tables: runs(&self.jump_tables),
+            ..CompiledFunction::default()
+        })
     }
 }
 

@@ -34,6 +34,8 @@ pub struct Settings {
     pub canonical_nans: bool,
     /// Whether each function begins with a call of [`crate::builtin::Builtin::Sweep`]: for tests of stack maps and barriers.
     pub gc_stress: bool,
+    /// Whether only instructions are used that every supported processor has, up to SSE4.1: whatever the host has besides.
+    pub baseline: bool,
 }
 
 /// Bytes of address space behind a guard-style 32-bit memory: its 4 GiB and this guard, so that `base + u32 + disp31` and
@@ -105,6 +107,9 @@ pub struct CompiledFunction {
     pub uninterruptible: Vec<(u32, u32)>,
     /// Calls inside try regions, by return address, increasing.
     pub call_sites: Vec<CallSite>,
+    /// Jump tables in the code: start and end, increasing, none empty. Entries are 4 bytes, signed: a target's distance from the
+    /// table's start.
+    pub jump_tables: Vec<(u32, u32)>,
 }
 
 /// A call inside a try region: what the runtime needs to continue in one of its handlers.

@@ -2,6 +2,7 @@
 
 use sconce_environ::code_tables::{CodeTables, WasmOffsets};
 use sconce_environ::compile::{CallSite, CompiledFunction, Handler, StackMap};
+use sconce_environ::index::DefinedFuncIndex;
 use sconce_environ::trap::TrapCode;
 
 struct Random(u64);
@@ -67,6 +68,24 @@ fn unit(seed: u64) -> (Vec<(u32, CompiledFunction)>, CodeTables, WasmOffsets) {
         start = (start + len + random.below(2) as u32).next_multiple_of(32);
     }
     (functions, tables, offsets)
+}
+
+#[test]
+fn whole_functions_are_read_back() {
+    for seed in 0..5 {
+        let (functions, tables, offsets) = unit(seed);
+        let text = vec![0x90; functions.last().map_or(0, |(start, f)| *start as usize + f.code.len())];
+        for (n, (_, f)) in functions.iter().enumerate() {
+            let found = tables.function(DefinedFuncIndex::from_u32(n as u32), &text, &offsets.0).expect("it is there");
+            assert_eq!(found.code, f.code);
+            assert_eq!(
+                (found.traps, found.wasm_offsets, found.stack_maps),
+                (f.traps.clone(), f.wasm_offsets.clone(), f.stack_maps.clone())
+            );
+        }
+        assert!(tables.function(DefinedFuncIndex::from_u32(functions.len() as u32), &text, &offsets.0).is_none());
+        assert!(tables.function(DefinedFuncIndex::from_u32(0), &[], &offsets.0).is_none(), "the text is cut off");
+    }
 }
 
 #[test]
@@ -158,6 +177,7 @@ fn records_are_found_by_binary_search() {
         let handlers = lists[n as usize / 3 % lists.len()].clone();
         one.call_sites.push(CallSite { return_offset: 5 + 7 * n, frame_size: 16 + n, vmctx: -8 - n as i32, handlers });
         one.uninterruptible.push((10 * n, 10 * n + 3));
+        one.jump_tables.push((10 * n + 4, 10 * n + 8));
     }
     // Pushed at its place, or pushed at 0 and moved there.
     let (mut direct, mut moved) = (CodeTables::default(), CodeTables::default());
@@ -180,6 +200,18 @@ fn records_are_found_by_binary_search() {
                     assert!(found.eq(moved), "{offset}");
                 }
                 assert_eq!(tables.is_uninterruptible(start + offset), offset % 10 < 3, "{offset}");
+            }
+        }
+        if !tables.functions.is_empty() {
+            let text = vec![0x90; 6000];
+            for n in 0..2 {
+                let whole = tables.function(DefinedFuncIndex::from_u32(n), &text, &offsets.0).expect("the function is there");
+                assert_eq!((&whole.uninterruptible, &whole.jump_tables), (&one.uninterruptible, &one.jump_tables));
+                let until_catch_all = |site: &CallSite| {
+                    let end = site.handlers.iter().position(|h| h.tag.is_none()).map_or(site.handlers.len(), |n| n + 1);
+                    CallSite { handlers: site.handlers[..end].to_vec(), ..site.clone() }
+                };
+                assert!(whole.call_sites.iter().cloned().eq(one.call_sites.iter().map(until_catch_all)));
             }
         }
         assert!(tables.handlers_at(0).is_none() && tables.handlers_at(u32::MAX).is_none());

@@ -10,7 +10,13 @@ use std::time::Instant;
 const ROUNDS: usize = 5;
 
 fn main() {
-    let settings = Settings { bounds: BoundsStyle::Guard, calls: CallStyle::Direct, canonical_nans: false, gc_stress: false };
+    let settings = Settings {
+        bounds: BoundsStyle::Guard,
+        calls: CallStyle::Direct,
+        canonical_nans: false,
+        gc_stress: false,
+        baseline: false,
+    };
     let compiler = LightbeamCompiler::new(&settings).expect("a compiler for the host");
     println!("{:>12} {:>10} {:>10} {:>10} {:>12}", "code bytes", "validate", "compile", "together", "code/wasm");
     for file in std::env::args().skip(1) {

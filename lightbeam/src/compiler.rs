@@ -40,24 +40,20 @@ impl LightbeamCompiler {
         if !std::is_x86_feature_detected!("sse4.1") {
             return Err(NewError::MissingFeature("sse4.1"));
         }
+        macro_rules! has {
+            ($feature:tt) => {
+                !settings.baseline && std::is_x86_feature_detected!($feature)
+            };
+        }
         let features = Features {
-            avx: std::is_x86_feature_detected!("avx"),
-            popcnt: std::is_x86_feature_detected!("popcnt"),
-            lzcnt: std::is_x86_feature_detected!("lzcnt"),
-            bmi1: std::is_x86_feature_detected!("bmi1"),
-            bmi2: std::is_x86_feature_detected!("bmi2"),
-            sse42: std::is_x86_feature_detected!("sse4.2"),
+            avx: has!("avx"),
+            popcnt: has!("popcnt"),
+            lzcnt: has!("lzcnt"),
+            bmi1: has!("bmi1"),
+            bmi2: has!("bmi2"),
+            sse42: has!("sse4.2"),
         };
         Ok(LightbeamCompiler { settings: settings.clone(), features, buffers: Mutex::default() })
-    }
-
-    /// A compiler that uses nothing beyond SSE4.1, whatever the host has: for tests of what it emits then.
-    ///
-    /// # Errors
-    /// As [`LightbeamCompiler::new`].
-    pub fn baseline(settings: &Settings) -> Result<LightbeamCompiler, NewError> {
-        let none = Features { avx: false, popcnt: false, lzcnt: false, bmi1: false, bmi2: false, sse42: false };
-        Ok(LightbeamCompiler { features: none, ..LightbeamCompiler::new(settings)? })
     }
 }
 

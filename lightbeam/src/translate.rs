@@ -147,6 +147,7 @@ pub(crate) fn translate(
             stack_maps: std::mem::take(&mut c.stack_maps),
             uninterruptible: std::mem::take(&mut c.uninterruptible),
             call_sites: c.finish_call_sites(frame_size),
+            jump_tables: c.e.jump_tables().collect(),
         }),
     };
     buffers.encoder = c.e;

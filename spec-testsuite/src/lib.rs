@@ -76,6 +76,8 @@ pub struct Configuration {
     pub calls: CallStyle,
     /// Whether references are swept at every safe point.
     pub gc_stress: bool,
+    /// Whether compiled code does without instructions that only newer processors have.
+    pub baseline: bool,
 }
 
 impl Configuration {
@@ -85,11 +87,12 @@ impl Configuration {
         for tier in [Tier::Cranelift, Tier::Lightbeam] {
             for bounds in [BoundsStyle::Guard, BoundsStyle::Explicit] {
                 for calls in [CallStyle::Direct, CallStyle::Slots] {
-                    all.push(Configuration { tier, bounds, calls, gc_stress: false });
+                    all.push(Configuration { tier, bounds, calls, gc_stress: false, baseline: false });
                 }
             }
             let (bounds, calls) = (BoundsStyle::Guard, CallStyle::Direct);
-            all.push(Configuration { tier, bounds, calls, gc_stress: true });
+            all.push(Configuration { tier, bounds, calls, gc_stress: true, baseline: false });
+            all.push(Configuration { tier, bounds, calls, gc_stress: false, baseline: true });
         }
         all
     }
@@ -110,7 +113,8 @@ impl Configuration {
             CallStyle::Slots => "slots",
         };
         let stress = if self.gc_stress { "-stress" } else { "" };
-        format!("{tier}-{bounds}-{calls}{stress}")
+        let baseline = if self.baseline { "-baseline" } else { "" };
+        format!("{tier}-{bounds}-{calls}{stress}{baseline}")
     }
 
     /// An engine of this configuration for modules of these proposals, without a cache, so that what is tested is what was just
@@ -121,7 +125,8 @@ impl Configuration {
     pub fn engine(&self, features: Features) -> Result<Engine, Error> {
         // Scripts run side by side already, and their modules are small.
         let config = Config::new().cache(CacheMode::Off).parallel(false).features(features);
-        Engine::new(&config.tier(self.tier).bounds(Some(self.bounds)).calls(self.calls).gc_stress(self.gc_stress))
+        let config = config.tier(self.tier).bounds(Some(self.bounds)).calls(self.calls);
+        Engine::new(&config.gc_stress(self.gc_stress).baseline(self.baseline))
     }
 }
 

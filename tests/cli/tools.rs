@@ -72,11 +72,107 @@ fn nothing_is_run_by_inspect() {
     contains(&dir.run("inspect m.wat").ok(), &["\"no\" \"where\": func () -> ()", "a library"]);
 }
 
+/// Two functions and an import, of which one calls, traps and branches.
+const CALLS: &str = r#"(module (import "host" "log" (func $log (param i32))) (memory 1)
+  (func $half (param i32) (result i32) (i32.div_u (local.get 0) (i32.const 2)))
+  (func (export "run") (param i32)
+    (block (br_if 0 (i32.eqz (local.get 0))) (call $log (call $half (i32.load (local.get 0)))))))"#;
+
+#[test]
+fn disas_shows_operators_beside_code() {
+    let dir = Dir::new();
+    dir.file("m.wat", CALLS);
+    for tier in ["lightbeam", "cranelift"] {
+        let all = dir.run(&format!("disas --tier {tier} m.wat")).ok();
+        contains(
+            &all,
+            &["function 1 $half: (i32) -> (i32)", "function 2 $run: (i32) -> ()", &format!("by {tier}, bounds=guard")],
+        );
+        contains(
+            &all,
+            &[
+                "0x0039 i32.div_u",
+                "0x004a   i32.load",
+                "; 1 $half",
+                "; 0 $log",
+                "; trap: out of bounds memory access",
+                "(prologue)",
+            ],
+        );
+        for name in ["run", "2"] {
+            let one = dir.run(&format!("disas --tier {tier} --func {name} --bounds explicit m.wat")).ok();
+            contains(&one, &["function 2 $run", "length of memory 0", "bounds=explicit"]);
+            assert!(!one.contains("function 1"), "{one}");
+        }
+    }
+    let piped = dir.run_with("disas --tier lightbeam --func half -", CALLS.as_bytes());
+    contains(&piped.ok(), &["i32.div_u"]);
+}
+
+#[test]
+fn disas_of_a_precompiled_module_has_offsets_and_names() {
+    let dir = Dir::new();
+    dir.file("m.wat", CALLS);
+    for tier in ["lightbeam", "cranelift"] {
+        for calls in ["direct", "slots"] {
+            assert_eq!(dir.run(&format!("compile --tier {tier} --calls {calls} m.wat")).ok(), "");
+            let listing = dir.run(&format!("disas --tier {tier} --calls {calls} m.cwasm")).ok();
+            contains(
+                &listing,
+                &["operators are not in a precompiled module", "function 2 $run", "0x004a", "; 0 $log", "trap: out of bounds"],
+            );
+            let call = if calls == "direct" { "; 1 $half" } else { "; slot of 1 $half" };
+            contains(&listing, &[call]);
+        }
+    }
+    // Artifacts are for one configuration.
+    contains(&dir.run("disas --bounds explicit m.cwasm").fails(1), &["m.cwasm", "bounds=explicit"]);
+}
+
+#[test]
+fn disas_says_what_is_wrong() {
+    let dir = Dir::new();
+    dir.file("m.wat", CALLS);
+    dir.file("bad.wat", "(module (func (result i32)))");
+    for (words, parts) in [
+        ("disas --func 3 m.wat", &["m.wat: there is no function 3, only 3"][..]),
+        ("disas --func hlaf m.wat", &["no function is called 'hlaf'; did you mean 'half'?"]),
+        ("disas --func log m.wat", &["function 0 $log is imported"]),
+        ("disas bad.wat", &["bad.wat", "type mismatch"]),
+        ("disas none.wat", &["cannot read none.wat"]),
+    ] {
+        contains(&dir.run(words).fails(1), parts);
+    }
+}
+
+#[test]
+fn code_for_the_baseline_uses_no_newer_instructions() {
+    let dir = Dir::new();
+    dir.file(
+        "m.wat",
+        r#"(module (func (export "f") (param i32 f64) (result f64)
+        (f64.mul (f64.nearest (local.get 1)) (f64.convert_i32_u (i32.popcnt (i32.clz (local.get 0)))))))"#,
+    );
+    for tier in ["lightbeam", "cranelift"] {
+        let listing = dir.run(&format!("disas --tier {tier} --baseline m.wat")).ok();
+        assert!(!["vmul", "vround", "popcnt  ", "lzcnt"].iter().any(|i| listing.contains(i)), "{listing}");
+        contains(&listing, &["mulsd", "roundsd"]);
+        assert_eq!(dir.run(&format!("run --tier {tier} --baseline --invoke f m.wat 65536 2.5")).ok(), "8\n");
+        // Such an artifact is not this configuration's.
+        assert_eq!(dir.run(&format!("compile --tier {tier} --baseline m.wat")).ok(), "");
+        contains(&dir.run(&format!("run --tier {tier} --allow-precompiled --invoke f m.cwasm 1 1")).fails(1), &["baseline"]);
+        assert_eq!(
+            dir.run(&format!("run --tier {tier} --baseline --allow-precompiled --invoke f m.cwasm 65536 2.5")).ok(),
+            "8\n"
+        );
+    }
+}
+
 #[test]
 fn completions_for_every_shell() {
     let dir = Dir::new();
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
-        contains(&dir.run(&format!("completions {shell}")).ok(), &["sconce", "allow-precompiled"]);
+        contains(&dir.run(&format!("completions {shell}")).ok(), &["sconce", "allow-precompiled", "disas"]);
     }
     contains(&dir.run("completions tcsh").fails(2), &["tcsh", "bash"]);
 }
@@ -85,7 +181,7 @@ fn completions_for_every_shell() {
 fn the_manual_has_every_subcommand_and_flag() {
     let dir = Dir::new();
     let page = dir.run("man").ok();
-    contains(&page, &[".TH", "SCONCE RUN", "SCONCE INSPECT", "\\-\\-allow\\-precompiled", "EXIT STATUS", "134"]);
+    contains(&page, &[".TH", "SCONCE RUN", "SCONCE INSPECT", "SCONCE DISAS", "\\-\\-allow\\-precompiled", "EXIT STATUS", "134"]);
     assert!(!page.contains("--calls"), "a hidden flag is shown");
 }
 
@@ -112,7 +208,7 @@ fn logs_are_written_where_asked() {
 fn a_reader_that_leaves_ends_tools_by_sigpipe() {
     let dir = Dir::new();
     dir.file("hello.wat", hello());
-    for words in [&["inspect", "hello.wat"][..], &["man"], &["completions", "bash"]] {
+    for words in [&["inspect", "hello.wat"][..], &["disas", "hello.wat"], &["man"], &["completions", "bash"]] {
         let (reader, writer) = std::io::pipe().expect("a pipe");
         drop(reader);
         let mut child = start(dir.sconce(words).stdout(writer));

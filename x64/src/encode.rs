@@ -141,6 +141,14 @@ impl Encoder {
         self.bytes[..self.len as usize].to_vec()
     }
 
+    /// Where the jump tables of finished code are: start and end of each.
+    pub fn jump_tables(&self) -> impl Iterator<Item = (u32, u32)> {
+        self.tables.iter().filter(|&&(_, from, to)| from < to).map(|&(label, from, to)| {
+            let start = self.labels[label.0 as usize].at;
+            (start, start + 4 * (to - from))
+        })
+    }
+
     /// What finished code must be aligned to: constants are memory operands.
     pub const ALIGN: u32 = 16;
 

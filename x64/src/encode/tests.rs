@@ -242,6 +242,7 @@ fn jump_tables_hold_distances_from_their_start() {
     let code = e.finish();
     let at = decode(&code)[0].ip_rel_memory_address() as usize;
     let entry = |n: usize| i32::from_le_bytes(*code[at + 4 * n..].first_chunk().unwrap());
+    assert_eq!(e.jump_tables().collect::<Vec<_>>(), [(at as u32, at as u32 + 12)]);
     assert_eq!([entry(0), entry(1), entry(2)], [-(at as i32), 7 - at as i32, -(at as i32)]);
 }
 

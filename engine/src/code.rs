@@ -1,0 +1,96 @@
+//! The machine code of single functions, for who reads it: compiled for that alone, or taken from a compiled module.
+
+use crate::engine::CompilerKind;
+use crate::error::Error;
+use crate::link;
+use crate::{Engine, Module};
+use sconce_environ::compile::{CompiledFunction, RelocTarget};
+use sconce_environ::decode::Decoded;
+use sconce_environ::index::DefinedFuncIndex;
+use sconce_environ::layout::VmLayout;
+
+/// Where machine code comes from.
+pub struct MachineCode<'a> {
+    compiler: CompilerKind,
+    source: Source<'a>,
+}
+
+enum Source<'a> {
+    /// Compiled function by function, and not linked.
+    Compiled {
+        engine: &'a Engine,
+        bytes: &'a [u8],
+        decoded: &'a Decoded,
+        layout: VmLayout,
+    },
+    Linked {
+        module: &'a Module,
+        text: &'a [u8],
+    },
+}
+
+impl std::fmt::Debug for MachineCode<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MachineCode").field("compiler", &self.compiler).finish_non_exhaustive()
+    }
+}
+
+impl<'a> MachineCode<'a> {
+    /// Functions are compiled when they are asked for, by the compiler that the engine has for this module. `bytes` are those that it
+    /// was decoded from, and have been validated.
+    pub fn compile(engine: &'a Engine, bytes: &'a [u8], decoded: &'a Decoded) -> MachineCode<'a> {
+        let layout = VmLayout::new(&decoded.module);
+        MachineCode { compiler: engine.compiler_for(decoded), source: Source::Compiled { engine, bytes, decoded, layout } }
+    }
+
+    /// Functions are those of a compiled module.
+    pub fn of(module: &'a Module) -> MachineCode<'a> {
+        MachineCode {
+            compiler: module.inner.compiler,
+            source: Source::Linked { module, text: module.inner.loaded.code().text() },
+        }
+    }
+
+    /// Whose code it is: `cranelift`, `lightbeam`.
+    pub fn compiler(&self) -> &'static str {
+        match self.compiler {
+            CompilerKind::Lightbeam => "lightbeam",
+            CompilerKind::Cranelift => "cranelift",
+        }
+    }
+
+    /// A function's code and tables. What is linked has no relocations left: [`MachineCode::target`] takes their place.
+    ///
+    /// # Errors
+    /// [`Error::Compile`]; [`Error::Artifact`] if the module came from a file that has been damaged since.
+    ///
+    /// # Panics
+    /// If there is no such function.
+    pub fn function(&self, func: DefinedFuncIndex) -> Result<CompiledFunction, Error> {
+        match &self.source {
+            Source::Compiled { engine, bytes, decoded, layout } => {
+                link::compile_function(engine.compiler(self.compiler)?, bytes, decoded, layout, func)
+            }
+            Source::Linked { module, text } => {
+                let offsets = module.inner.debug.offsets.bytes().unwrap_or_default();
+                let found = module.inner.loaded.code().tables().function(func, text, offsets);
+                found.ok_or_else(|| crate::ArtifactError::Corrupt("a table of its code does not fit").into())
+            }
+        }
+    }
+
+    /// What is `distance` bytes from the start of a linked function's code, if it is a function or a slot.
+    pub fn target(&self, func: DefinedFuncIndex, distance: i64) -> Option<RelocTarget> {
+        const SLOT: u64 = 8;
+        let Source::Linked { module, text } = &self.source else { return None };
+        let functions = &module.inner.loaded.code().tables().functions;
+        let start = functions.get(func.as_u32() as usize)?.start;
+        let at = u32::try_from(i64::from(start) + distance).ok()?;
+        if let Ok(n) = functions.binary_search_by_key(&at, |f| f.start) {
+            return Some(RelocTarget::Function(DefinedFuncIndex::from_u32(n as u32)));
+        }
+        let slot = u64::from(at).checked_sub(link::slots_at(text.len() as u64))?;
+        (slot.is_multiple_of(SLOT) && slot / SLOT < functions.len() as u64)
+            .then(|| RelocTarget::Slot(DefinedFuncIndex::from_u32((slot / SLOT) as u32)))
+    }
+}

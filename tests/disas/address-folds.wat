@@ -1,0 +1,86 @@
+;;! --tier lightbeam
+;; An addition is part of the address only where the sum cannot wrap: where the index is known to be small.
+(module
+  (memory 1)
+  (func $may-wrap (param $p i32) (result i32)
+    (i32.load offset=4 (i32.add (local.get $p) (i32.const 12))))
+  (func $cannot (param $p i32) (result i32)
+    (i32.load offset=4 (i32.add (i32.and (local.get $p) (i32.const 0xffff)) (i32.const 12))))
+  (func $shifted (param $p i32) (result i32)
+    (i32.load (i32.add (i32.shr_u (local.get $p) (i32.const 1)) (i32.const 12))))
+  (func $constant (result i32)
+    (i32.load offset=8 (i32.const 0xfffffff8))))
+;;| --tier lightbeam
+;;| function 0 $may-wrap: (i32) -> (i32)
+;;| 10 bytes of wasm, 40 bytes of code by lightbeam, bounds=guard
+;;| (prologue)               |     0  push    rbp
+;;|                          |     1  mov     rbp, rsp
+;;|                          |     4  push    r14
+;;|                          |     6  sub     rsp, 8
+;;|                          |     d  mov     r14, rdi
+;;|                          |    10  mov     [rbp-0x10], esi
+;;| 0x0025 local.get 0
+;;| 0x0027 i32.const 12
+;;| 0x0029 i32.add           |    13  mov     eax, [rbp-0x10]
+;;|                          |    16  add     eax, 0xc
+;;| 0x002a i32.load offset=4 |    19  mov     r11, [r14+0x30]                  ; base of memory 0
+;;|                          |    1d  mov     eax, [r11+rax+4]                 ; trap: out of bounds memory access
+;;| 0x002d end               |    22  mov     r14, [rbp-8]
+;;|                          |    26  leave
+;;|                          |    27  ret
+;;|
+;;| function 1 $cannot: (i32) -> (i32)
+;;| 15 bytes of wasm, 46 bytes of code by lightbeam, bounds=guard
+;;| (prologue)               |     0  push    rbp
+;;|                          |     1  mov     rbp, rsp
+;;|                          |     4  push    r14
+;;|                          |     6  sub     rsp, 8
+;;|                          |     d  mov     r14, rdi
+;;|                          |    10  mov     [rbp-0x10], esi
+;;| 0x0030 local.get 0
+;;| 0x0032 i32.const 65535
+;;| 0x0036 i32.and           |    13  mov     eax, [rbp-0x10]
+;;|                          |    16  and     eax, 0xffff
+;;| 0x0037 i32.const 12
+;;| 0x0039 i32.add           |    1c  add     eax, 0xc
+;;| 0x003a i32.load offset=4 |    1f  mov     r11, [r14+0x30]                  ; base of memory 0
+;;|                          |    23  mov     eax, [r11+rax+4]                 ; trap: out of bounds memory access
+;;| 0x003d end               |    28  mov     r14, [rbp-8]
+;;|                          |    2c  leave
+;;|                          |    2d  ret
+;;|
+;;| function 2 $shifted: (i32) -> (i32)
+;;| 13 bytes of wasm, 42 bytes of code by lightbeam, bounds=guard
+;;| (prologue)          |     0  push    rbp
+;;|                     |     1  mov     rbp, rsp
+;;|                     |     4  push    r14
+;;|                     |     6  sub     rsp, 8
+;;|                     |     d  mov     r14, rdi
+;;|                     |    10  mov     [rbp-0x10], esi
+;;| 0x0040 local.get 0
+;;| 0x0042 i32.const 1
+;;| 0x0044 i32.shr_u    |    13  mov     eax, [rbp-0x10]
+;;|                     |    16  shr     eax, 1
+;;| 0x0045 i32.const 12
+;;| 0x0047 i32.add      |    19  add     eax, 0xc
+;;| 0x0048 i32.load     |    1c  mov     r11, [r14+0x30]                  ; base of memory 0
+;;|                     |    20  mov     eax, [r11+rax]                   ; trap: out of bounds memory access
+;;| 0x004b end          |    24  mov     r14, [rbp-8]
+;;|                     |    28  leave
+;;|                     |    29  ret
+;;|
+;;| function 3 $constant: () -> (i32)
+;;| 7 bytes of wasm, 40 bytes of code by lightbeam, bounds=guard
+;;| (prologue)               |     0  push    rbp
+;;|                          |     1  mov     rbp, rsp
+;;|                          |     4  push    r14
+;;|                          |     6  sub     rsp, 8
+;;|                          |     d  mov     r14, rdi
+;;| 0x004e i32.const -8
+;;| 0x0050 i32.load offset=8 |    10  mov     r11, [r14+0x30]                  ; base of memory 0
+;;|                          |    14  mov     eax, 0xfffffff8
+;;|                          |    19  mov     r11, [r14+0x30]                  ; base of memory 0
+;;|                          |    1d  mov     eax, [r11+rax+8]                 ; trap: out of bounds memory access
+;;| 0x0053 end               |    22  mov     r14, [rbp-8]
+;;|                          |    26  leave
+;;|                          |    27  ret

@@ -1,0 +1,81 @@
+;;! --tier lightbeam
+;;! --tier cranelift
+;; A jump table holds distances from its start, and is told from code.
+(module
+  (func (param $i i32) (result i32)
+    (block $default
+      (block $b
+        (block $a
+          (br_table $a $b $a $default (local.get $i)))
+        (return (i32.const 10)))
+      (return (i32.const 20)))
+    (i32.const 30)))
+;;| --tier lightbeam
+;;| function 0: (i32) -> (i32)
+;;| 27 bytes of wasm, 84 bytes of code by lightbeam, bounds=guard
+;;| (prologue)                    |     0  push    rbp
+;;|                               |     1  mov     rbp, rsp
+;;|                               |     4  sub     rsp, 0x10
+;;|                               |     b  mov     [rbp-8], esi
+;;| 0x0019 block
+;;| 0x001b   block
+;;| 0x001d     block
+;;| 0x001f       local.get 0
+;;| 0x0021       br_table 0 1 0 2 |     e  mov     eax, [rbp-8]
+;;|                               |    11  cmp     eax, 3
+;;|                               |    14  jae     0x3e
+;;|                               |    1a  lea     r11, [0x48]
+;;|                               |    21  movsxd  rax, [r11+rax*4]
+;;|                               |    25  add     rax, r11
+;;|                               |    28  jmp     rax
+;;| 0x0027     end
+;;| 0x0028     i32.const 10
+;;| 0x002a     return             |>   2a  mov     eax, 0xa
+;;|                               |    2f  jmp     0x43
+;;| 0x002b   end
+;;| 0x002c   i32.const 20
+;;| 0x002e   return               |>   34  mov     eax, 0x14
+;;|                               |    39  jmp     0x43
+;;| 0x002f end
+;;| 0x0030 i32.const 30
+;;| 0x0032 end                    |>   3e  mov     eax, 0x1e
+;;| (0x0032)                      |>   43  leave
+;;|                               |    44  ret
+;;|                               |    45  data: cc cc cc
+;;|                               |    48  jump table: 0x2a 0x34 0x2a
+;;| --tier cranelift
+;;| function 0: (i32) -> (i32)
+;;| 27 bytes of wasm, 86 bytes of code by cranelift, bounds=guard
+;;| (prologue)                    |     0  push    rbp
+;;|                               |     1  mov     rbp, rsp
+;;| 0x0019 block
+;;| 0x001b   block
+;;| 0x001d     block
+;;| 0x001f       local.get 0
+;;| 0x0021       br_table 0 1 0 2 |     4  mov     edi, 3
+;;|                               |     9  mov     r8d, esi
+;;|                               |     c  cmp     r8d, edi
+;;|                               |     f  cmovb   edi, r8d
+;;|                               |    13  lea     rcx, [0x23]
+;;|                               |    1a  movsxd  rax, [rcx+rdi*4]
+;;|                               |    1e  add     rcx, rax
+;;|                               |    21  jmp     rcx
+;;|                               |    23  jump table: 0x42 0x38 0x42 0x4c
+;;|                               |    33  jmp     0x42
+;;| 0x0027     end
+;;| 0x0028     i32.const 10
+;;| 0x002a     return
+;;| 0x002b   end
+;;| 0x002c   i32.const 20         |>   38  mov     eax, 0x14
+;;| 0x002e   return               |    3d  mov     rsp, rbp
+;;|                               |    40  pop     rbp
+;;|                               |    41  ret
+;;| (0x0028)                      |>   42  mov     eax, 0xa
+;;| (0x002a)                      |    47  mov     rsp, rbp
+;;|                               |    4a  pop     rbp
+;;|                               |    4b  ret
+;;| 0x002f end
+;;| 0x0030 i32.const 30           |>   4c  mov     eax, 0x1e
+;;| 0x0032 end                    |    51  mov     rsp, rbp
+;;|                               |    54  pop     rbp
+;;|                               |    55  ret

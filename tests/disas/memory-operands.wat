@@ -1,0 +1,50 @@
+;;! --tier lightbeam
+;; Locals and slots that are in the frame are operands where they are; a load for one use is part of the instruction that uses it.
+(module
+  (memory 1)
+  (func $other (result i64) unreachable)
+  (func (param $a i64) (param $b i64) (param $x f64) (result i64)
+    (drop (f64.add (local.get $x) (f64.load (i32.const 16))))
+    (i64.add (i64.mul (local.get $a) (local.get $b)) (call $other))
+    (i64.sub (i64.load (i32.const 8)))))
+;;| --tier lightbeam
+;;| function 0 $other: () -> (i64)
+;;| 3 bytes of wasm, 15 bytes of code by lightbeam, bounds=guard
+;;| (prologue)         |     0  push    rbp
+;;|                    |     1  mov     rbp, rsp
+;;|                    |     4  sub     rsp, 0
+;;| 0x0025 unreachable |     b  ud2                                      ; trap: unreachable
+;;| 0x0026 end         |     d  leave
+;;|                    |     e  ret
+;;|
+;;| function 1: (i64, i64, f64) -> (i64)
+;;| 25 bytes of wasm, 86 bytes of code by lightbeam, bounds=guard
+;;| (prologue)           |     0  push    rbp
+;;|                      |     1  mov     rbp, rsp
+;;|                      |     4  push    r14
+;;|                      |     6  sub     rsp, 0x28
+;;|                      |     d  mov     r14, rdi
+;;|                      |    10  mov     [rbp-0x10], rsi
+;;|                      |    14  mov     [rbp-0x18], rdx
+;;|                      |    18  movsd   [rbp-0x20], xmm0
+;;| 0x0029 local.get 2
+;;| 0x002b i32.const 16
+;;| 0x002d f64.load      |    1d  mov     r11, [r14+0x30]                  ; base of memory 0
+;;|                      |    21  movsd   xmm0, [r11+0x10]                 ; trap: out of bounds memory access
+;;| 0x0030 f64.add       |    27  addsd   xmm0, [rbp-0x20]
+;;| 0x0031 drop
+;;| 0x0032 local.get 0
+;;| 0x0034 local.get 1
+;;| 0x0036 i64.mul       |    2c  mov     rax, [rbp-0x10]
+;;|                      |    30  imul    rax, [rbp-0x18]
+;;| 0x0037 call 0 $other |    35  mov     [rbp-0x28], rax
+;;|                      |    39  mov     rdi, r14
+;;|                      |    3c  call    0x41                             ; 0 $other
+;;| 0x0039 i64.add       |    41  add     rax, [rbp-0x28]
+;;| 0x003a i32.const 8
+;;| 0x003c i64.load      |    45  mov     r11, [r14+0x30]                  ; base of memory 0
+;;|                      |    49  mov     rcx, [r11+8]                     ; trap: out of bounds memory access
+;;| 0x003f i64.sub       |    4d  sub     rax, rcx
+;;| 0x0040 end           |    50  mov     r14, [rbp-8]
+;;|                      |    54  leave
+;;|                      |    55  ret

@@ -1,0 +1,60 @@
+;;! --tier lightbeam
+;;! --tier cranelift
+;; References are in the frame during a call, where the call's stack map finds them: a local's home and an operand's slot.
+(module
+  (func $f (import "" "f") (param externref) (result externref))
+  (func (param $r externref) (result externref)
+    (call $f (local.get $r))
+    (drop (call $f (local.get $r)))))
+;;| --tier lightbeam
+;;| function 1: (externref) -> (externref)
+;;| 11 bytes of wasm, 57 bytes of code by lightbeam, bounds=guard
+;;| (prologue)         |     0  push    rbp
+;;|                    |     1  mov     rbp, rsp
+;;|                    |     4  push    r14
+;;|                    |     6  sub     rsp, 0x18
+;;|                    |     d  mov     r14, rdi
+;;|                    |    10  mov     [rbp-0x10], esi
+;;| 0x0021 local.get 0
+;;| 0x0023 call 0 $f   |    13  mov     esi, [rbp-0x10]
+;;|                    |    16  mov     rdi, [r14+0x38]                  ; context of import 0
+;;|                    |    1a  call    qword ptr [r14+0x30]             ; 0 $f; references in [rbp-0x10]
+;;|                    |    1e  mov     eax, eax
+;;| 0x0025 local.get 0
+;;| 0x0027 call 0 $f   |    20  mov     [rbp-0x18], eax
+;;|                    |    23  mov     esi, [rbp-0x10]
+;;|                    |    26  mov     rdi, [r14+0x38]                  ; context of import 0
+;;|                    |    2a  call    qword ptr [r14+0x30]             ; 0 $f; references in [rbp-0x10] [rbp-0x18]
+;;|                    |    2e  mov     eax, eax
+;;| 0x0029 drop
+;;| 0x002a end         |    30  mov     eax, [rbp-0x18]
+;;| (0x002a)           |    33  mov     r14, [rbp-8]
+;;|                    |    37  leave
+;;|                    |    38  ret
+;;| --tier cranelift
+;;| function 1: (externref) -> (externref)
+;;| 11 bytes of wasm, 71 bytes of code by cranelift, bounds=guard
+;;| (prologue)         |     0  push    rbp
+;;|                    |     1  mov     rbp, rsp
+;;|                    |     4  sub     rsp, 0x20
+;;|                    |     8  mov     [rsp+0x10], r12
+;;|                    |     d  mov     [rsp+0x18], r13
+;;|                    |    12  mov     [rsp+8], esi
+;;|                    |    16  mov     r13, [rdi+0x30]                  ; import 0
+;;|                    |    1a  mov     r12, [rdi+0x38]                  ; context of import 0
+;;|                    |    1e  mov     rdi, r12
+;;| 0x0021 local.get 0
+;;| 0x0023 call 0 $f   |    21  call    r13                              ; 0 $f; references in [rbp-0x18]
+;;|                    |    24  mov     [rsp], eax
+;;|                    |    27  mov     esi, [rsp+8]
+;;|                    |    2b  mov     rdi, r12
+;;| 0x0025 local.get 0
+;;| 0x0027 call 0 $f   |    2e  call    r13                              ; 0 $f; references in [rbp-0x20]
+;;|                    |    31  mov     eax, [rsp]
+;;| 0x0029 drop
+;;| 0x002a end         |    34  mov     r12, [rsp+0x10]
+;;|                    |    39  mov     r13, [rsp+0x18]
+;;|                    |    3e  add     rsp, 0x20
+;;|                    |    42  mov     rsp, rbp
+;;|                    |    45  pop     rbp
+;;|                    |    46  ret
