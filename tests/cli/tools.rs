@@ -91,8 +91,8 @@ fn disas_shows_operators_beside_code() {
         contains(
             &all,
             &[
-                "0x0039 i32.div_u",
-                "0x004a   i32.load",
+                "0x003e i32.div_u",
+                "0x004b   i32.load",
                 "; 1 $half",
                 "; 0 $log",
                 "; trap: out of bounds memory access",
@@ -119,7 +119,7 @@ fn disas_of_a_precompiled_module_has_offsets_and_names() {
             let listing = dir.run(&format!("disas --tier {tier} --calls {calls} m.cwasm")).ok();
             contains(
                 &listing,
-                &["operators are not in a precompiled module", "function 2 $run", "0x004a", "; 0 $log", "trap: out of bounds"],
+                &["operators are not in a precompiled module", "function 2 $run", "0x004b", "; 0 $log", "trap: out of bounds"],
             );
             let call = if calls == "direct" { "; 1 $half" } else { "; slot of 1 $half" };
             contains(&listing, &[call]);
@@ -155,7 +155,7 @@ fn code_for_the_baseline_uses_no_newer_instructions() {
     );
     for tier in ["lightbeam", "cranelift"] {
         let listing = dir.run(&format!("disas --tier {tier} --baseline m.wat")).ok();
-        assert!(!["vmul", "vround", "popcnt  ", "lzcnt"].iter().any(|i| listing.contains(i)), "{listing}");
+        assert!(!["vmul", "vround", " popcnt ", "lzcnt"].iter().any(|i| listing.contains(i)), "{listing}");
         contains(&listing, &["mulsd", "roundsd"]);
         assert_eq!(dir.run(&format!("run --tier {tier} --baseline --invoke f m.wat 65536 2.5")).ok(), "8\n");
         // Such an artifact is not this configuration's.
