@@ -9,7 +9,9 @@ use sconce_test_support::suite::compile_every_module;
 #[test]
 fn every_module_compiles() {
     for settings in all_settings() {
-        compile_every_module(&LightbeamCompiler::new(&Settings { canonical_nans: true, baseline: true, ..settings.clone() }).unwrap());
+        compile_every_module(
+            &LightbeamCompiler::new(&Settings { canonical_nans: true, baseline: true, ..settings.clone() }).unwrap(),
+        );
         compile_every_module(&LightbeamCompiler::new(&settings).unwrap());
     }
 }
