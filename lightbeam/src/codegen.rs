@@ -134,6 +134,8 @@ pub(crate) enum StubKind {
         from: u32,
         to: u32,
     },
+    /// The rest of a barrier; which one, in `slow_paths`.
+    SlowPath(u32),
     /// A clause of a try region; which one, in `handler_codes`.
     Handler {
         target: Label,
@@ -274,6 +276,7 @@ pub(crate) struct Codegen<'a> {
     pub(crate) handlers: Vec<ActiveHandler>,
     pub(crate) handler_codes: Vec<HandlerCode>,
     pub(crate) call_sites: Vec<PendingCallSite>,
+    pub(crate) slow_paths: Vec<crate::barrier::SlowPath>,
     /// What the prologue saved.
     pub(crate) saved: Saved,
     /// Runs of instructions that no interrupt may cut.

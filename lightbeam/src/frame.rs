@@ -388,6 +388,7 @@ impl Codegen<'_> {
                     self.e.land(null);
                     self.trap(TrapCode::UninitializedElement);
                 }
+                StubKind::SlowPath(number) => self.emit_slow_path(number),
                 StubKind::Handler { target, code } => {
                     self.emit_handler(code);
                     self.e.jmp(target);

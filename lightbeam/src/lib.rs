@@ -21,6 +21,7 @@
 
 mod address;
 mod atomic;
+mod barrier;
 mod builtins;
 mod bulk;
 mod call;

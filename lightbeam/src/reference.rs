@@ -12,6 +12,9 @@ use sconce_x64::asm::Gpr;
 use sconce_x64::encode::{Addr, Alu, Cond, Shift, Size};
 use std::mem::offset_of;
 
+/// Bytes of a handle in a table.
+const HANDLE_SIZE: usize = 4;
+
 pub(crate) fn ref_null(c: &mut Codegen<'_>, heap: HeapType) {
     c.push(Value::Const(Ty::of(ValType::Ref(RefType { nullable: true, heap })), 0));
 }
@@ -57,14 +60,26 @@ pub(crate) fn table_get(c: &mut Codegen<'_>, table: TableIndex) {
             c.e.load(Size::S64, r, Addr::new(r, offset_of!(VmTableEntry, funcref) as i32));
             c.push_gpr(Ty::I64, r);
         }
-        RefKind::Handle => c.builtin(Builtin::TableGetRef, &[table.as_u32()], 1, Some(Ty::Handle)),
+        RefKind::Handle => {
+            let index = c.pop();
+            let r = c.table_element(table, index, HANDLE_SIZE, TrapCode::TableOutOfBounds);
+            c.e.load(Size::S32, r, Addr::new(r, 0));
+            c.read_barrier(r);
+            c.push_gpr(Ty::Handle, r);
+        }
     }
 }
 
 pub(crate) fn table_set(c: &mut Codegen<'_>, table: TableIndex) {
     match c.element_kind(table) {
         RefKind::Func => c.builtin(Builtin::TableSetFunc, &[table.as_u32()], 2, None),
-        RefKind::Handle => c.builtin(Builtin::TableSetRef, &[table.as_u32()], 2, None),
+        RefKind::Handle => {
+            let value = c.pop();
+            let index = c.pop();
+            let r = c.table_element(table, index, HANDLE_SIZE, TrapCode::TableOutOfBounds);
+            c.write_barrier(Addr::new(r, 0), value);
+            c.free_gpr(r);
+        }
     }
 }
 
@@ -123,7 +138,10 @@ impl Codegen<'_> {
             }
         };
         let field = |offset: usize| place.plus(offset as i32);
-        self.e.alu(Alu::Cmp, Size::S64, r, field(offset_of!(VmTable, length)).into());
+        match i32::try_from(self.module.tables[table].limits.min) {
+            Ok(length) if self.module.table_is_fixed(table) => self.e.alu_imm(Alu::Cmp, Size::S64, r.into(), length),
+            _ => self.e.alu(Alu::Cmp, Size::S64, r, field(offset_of!(VmTable, length)).into()),
+        }
         self.e.jcc(Cond::Ae, outside);
         // (A move leaves flags alone.)
         self.e.mov_imm(Size::S32, zero, 0);

@@ -105,6 +105,7 @@ pub(crate) fn translate(
         handlers: Vec::new(),
         handler_codes: Vec::new(),
         call_sites: Vec::new(),
+        slow_paths: Vec::new(),
         saved: Saved::default(),
         uninterruptible: Vec::new(),
         failure: None,

@@ -2,7 +2,6 @@
 
 use crate::codegen::{Codegen, UNPINNED, VMCTX};
 use crate::value::{Ty, Value};
-use sconce_environ::builtin::Builtin;
 use sconce_environ::index::*;
 use sconce_environ::layout::Place;
 use sconce_x64::asm::{Gpr, Xmm};
@@ -39,7 +38,11 @@ pub(crate) fn global_get(c: &mut Codegen<'_>, global: GlobalIndex) {
     let ty = Ty::of(c.module.globals[global].content);
     if ty == Ty::Handle && c.module.globals[global].mutable {
         // What an immutable one holds lives as long as the store.
-        c.builtin(Builtin::GlobalGetRef, &[global.as_u32()], 0, Some(ty));
+        let r = c.alloc_gpr();
+        let from = c.place(c.layout.global(global));
+        c.e.load(Size::S32, r, from);
+        c.read_barrier(r);
+        c.push_gpr(ty, r);
     } else if ty.is_int() {
         let r = c.alloc_gpr();
         let from = c.place(c.layout.global(global));
@@ -54,11 +57,17 @@ pub(crate) fn global_get(c: &mut Codegen<'_>, global: GlobalIndex) {
 }
 
 pub(crate) fn global_set(c: &mut Codegen<'_>, global: GlobalIndex) {
-    if Ty::of(c.module.globals[global].content) == Ty::Handle {
-        return c.builtin(Builtin::GlobalSetRef, &[global.as_u32()], 1, None);
-    }
     let value = c.pop();
+    let is_handle = Ty::of(c.module.globals[global].content) == Ty::Handle;
     match c.layout.global(global) {
+        // It gives the value's register back.
+        Place::Inline(at) if is_handle => return c.write_barrier(Addr::new(VMCTX, at as i32), value),
+        Place::Pointer(at) if is_handle => {
+            let pointer = c.alloc_gpr();
+            c.e.load(Size::S64, pointer, Addr::new(VMCTX, at as i32));
+            c.write_barrier(Addr::new(pointer, 0), value);
+            return c.free_gpr(pointer);
+        }
         Place::Inline(at) => c.store_value(Addr::new(VMCTX, at as i32), value),
         Place::Pointer(at) => {
             let pointer = c.alloc_gpr();

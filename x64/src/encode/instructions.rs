@@ -138,6 +138,16 @@ impl Encoder {
         self.raw(head.bits, head.len);
     }
 
+    /// `pop reg`
+    pub fn pop(&mut self, r: Gpr) {
+        let mut head = Head::default();
+        if r as u8 >= 8 {
+            head.put(0x41);
+        }
+        head.put(0x58 | r as u8 & 7);
+        self.raw(head.bits, head.len);
+    }
+
     // ---- Arithmetic.
 
     /// `op dst, rm`

@@ -1,0 +1,260 @@
+//! References between frames and everything else: what code does to the counts of objects, as the other compiler's does (see
+//! `environ::heap` and the runtime's heap).
+//!
+//! - [`Codegen::read_barrier`]: a handle has come into the frame. The activations table must have it; usually the object's head says
+//!   that it does.
+//! - [`Codegen::write_barrier`]: a handle takes the place of another. Nothing happens if both are the same; else the new one is
+//!   counted, then written, then the old one is released.
+//!
+//! Null has a head like everything else, so nobody asks for it.
+//!
+//! What rarely happens stands behind the function, and leaves all registers as they were: it stores what is in use to where
+//! the stack has its slots, so that the stack map of its call is that of any call, and loads it again.
+//!
+//! The order of stores is such that an interrupt between any two leaves a count too many at worst; and none is taken there.
+
+use crate::codegen::{Codegen, NONE, SCRATCH, StubKind, VMCTX, bit, xbit};
+use crate::value::{Ty, Value};
+use sconce_environ::builtin::Builtin;
+use sconce_environ::compile::{BoundsStyle, StackMap};
+use sconce_environ::heap::{VmObject, state};
+use sconce_environ::layout::VmLayout;
+use sconce_x64::asm::{Gpr, Xmm};
+use sconce_x64::encode::{Addr, Alu, Cond, Label, Size};
+use std::mem::offset_of;
+
+/// Offset of an object's state.
+const STATE: i32 = offset_of!(VmObject, state) as i32;
+/// One reference.
+const ONE: i32 = state::ONE as i32;
+const IN_TABLE: i32 = state::IN_TABLE as i32;
+
+/// The rest of a barrier, behind the function.
+#[derive(Debug)]
+pub(crate) struct SlowPath {
+    kind: SlowKind,
+    /// Where the function goes on.
+    back: Label,
+    /// Registers in use and their slots; free ones that have a local's value, and its home.
+    gprs: Vec<(Gpr, Size, i32)>,
+    xmms: Vec<(Xmm, Ty, i32)>,
+    caches: Vec<(Gpr, Size, i32)>,
+    xmm_caches: Vec<(Xmm, Ty, i32)>,
+    /// Frame offsets of handles while the builtin runs.
+    handles: Vec<i32>,
+}
+
+#[derive(Copy, Clone, Debug)]
+enum SlowKind {
+    /// The object of the handle in this register is to be inserted into the activations table. The register keeps it.
+    Insert(Gpr),
+    /// That one has lost its last reference.
+    Release(Gpr),
+}
+
+impl Codegen<'_> {
+    /// The handle in a register, zero-extended, has come into the frame: the activations table gets it, unless it has it.
+    pub(crate) fn read_barrier(&mut self, handle: Gpr) {
+        let checked = self.checked_offset();
+        let object = self.object(handle, checked);
+        checked.into_iter().for_each(|r| self.free_gpr(r));
+        self.e.test_imm(Size::S32, object.into(), IN_TABLE);
+        let (slow, back) = self.slow_path(SlowKind::Insert(handle));
+        self.e.jcc(Cond::E, slow);
+        self.e.bind(back);
+    }
+
+    /// Writes a handle to a place in memory that cannot fault and is not relative to the scratch register.
+    pub(crate) fn write_barrier(&mut self, place: Addr, new: Value) {
+        let is_null = new.imm() == Some(0);
+        let value = if is_null { NONE_GPR } else { self.gpr(new) };
+        // Nothing may be evicted behind the branch.
+        let (old, checked) = (self.alloc_gpr(), self.checked_offset());
+        self.e.load(Size::S32, old, place);
+        if is_null {
+            self.e.test(Size::S32, old, old);
+        } else {
+            self.e.alu(Alu::Cmp, Size::S32, old, value.into());
+        }
+        // All that the operator holds is free by then.
+        for r in [old, value].into_iter().chain(checked) {
+            self.free_gpr(r);
+        }
+        let (slow, done) = self.slow_path(SlowKind::Release(old));
+        self.e.jcc(Cond::E, done);
+        let from = self.e.offset();
+        if is_null {
+            self.e.store_imm(Size::S32, place, 0);
+        } else {
+            let object = self.object(value, checked);
+            self.e.alu_imm(Alu::Add, Size::S64, object.into(), ONE);
+            self.e.store(Size::S32, place, value);
+        }
+        let object = self.object(old, checked);
+        self.e.alu_imm(Alu::Sub, Size::S64, object.into(), ONE);
+        self.e.alu_imm(Alu::Cmp, Size::S64, object.into(), ONE);
+        self.e.jcc(Cond::B, slow);
+        self.uninterruptible.push((from, self.e.offset()));
+        self.e.bind(done);
+    }
+
+    /// The head of a handle's object, relative to the scratch register. Where the cage may be shorter than 4 GiB, a handle beyond its
+    /// end, which only a mistake of ours could make, becomes null.
+    fn object(&mut self, handle: Gpr, checked: Option<Gpr>) -> Addr {
+        self.e.load(Size::S64, SCRATCH, Addr::new(VMCTX, VmLayout::STORE as i32));
+        let Some(offset) = checked else {
+            self.e.load(Size::S64, SCRATCH, Addr::new(SCRATCH, VmLayout::CAGE_BASE as i32));
+            return Addr::indexed(SCRATCH, handle, STATE);
+        };
+        self.e.mov_imm(Size::S32, offset, 0);
+        self.e.alu(Alu::Cmp, Size::S64, handle, Addr::new(SCRATCH, VmLayout::CAGE_LENGTH as i32).into());
+        self.e.cmov(Cond::B, Size::S64, offset, handle.into());
+        self.e.load(Size::S64, SCRATCH, Addr::new(SCRATCH, VmLayout::CAGE_BASE as i32));
+        self.e.alu(Alu::Add, Size::S64, SCRATCH, offset.into());
+        Addr::new(SCRATCH, STATE)
+    }
+
+    /// A register for what [`Codegen::object`] checks, if it does.
+    fn checked_offset(&mut self) -> Option<Gpr> {
+        (self.settings.bounds == BoundsStyle::Explicit).then(|| self.alloc_gpr())
+    }
+
+    /// A label behind the function, for which all that is in use now is noted, and one to be bound where it goes on.
+    fn slow_path(&mut self, kind: SlowKind) -> (Label, Label) {
+        let back = self.e.label();
+        let mut slow = SlowPath {
+            kind,
+            back,
+            gprs: Vec::new(),
+            xmms: Vec::new(),
+            caches: Vec::new(),
+            xmm_caches: Vec::new(),
+            handles: self.handle_homes.clone(),
+        };
+        for r in Gpr::ALL {
+            if self.gprs & bit(r) == 0 {
+                continue;
+            }
+            let owner = self.gpr_owners[r as usize];
+            if self.free_gprs & bit(r) == 0 && owner != NONE {
+                let size = self.stack[owner as usize].ty().size();
+                slow.gprs.push((r, size, self.slot(owner).disp));
+            } else if self.cached_gprs & bit(r) != 0 && self.cached_gpr(self.gpr_caches[r as usize]) == Some(r) {
+                let local = self.locals[self.gpr_caches[r as usize] as usize];
+                slow.caches.push((r, local.ty.size(), local.home));
+            }
+        }
+        for n in 0..15u8 {
+            let x = Xmm(n);
+            if self.xmms & xbit(x) == 0 {
+                continue;
+            }
+            let owner = self.xmm_owners[usize::from(n)];
+            if self.free_xmms & xbit(x) == 0 && owner != NONE {
+                let ty = self.stack[owner as usize].ty();
+                slow.xmms.push((x, ty, self.slot(owner).disp));
+            } else if self.cached_xmms & xbit(x) != 0 && self.cached_xmm(self.xmm_caches[usize::from(n)]) == Some(x) {
+                let local = self.locals[self.xmm_caches[usize::from(n)] as usize];
+                slow.xmm_caches.push((x, local.ty, local.home));
+            }
+        }
+        for &at in &self.handles {
+            // Constants are null, and locals are in their homes.
+            if matches!(self.stack[at as usize], Value::Slot(..) | Value::Gpr(..)) {
+                slow.handles.push(self.slot_addr(at).disp);
+            }
+        }
+        self.slow_paths.push(slow);
+        (self.stub(StubKind::SlowPath(self.slow_paths.len() as u32 - 1)), back)
+    }
+
+    /// Emits one, at its label.
+    pub(crate) fn emit_slow_path(&mut self, number: u32) {
+        let slow = &self.slow_paths[number as usize];
+        let (kind, back) = (slow.kind, slow.back);
+        match kind {
+            SlowKind::Insert(handle) => {
+                self.emit_insertion(handle, back);
+                self.emit_slow_call(number, Builtin::ActivationsInsert, handle);
+                self.e.mov(Size::S32, handle, Gpr::Rax);
+                self.emit_reload(number, handle);
+            }
+            SlowKind::Release(old) => {
+                let from = self.e.offset();
+                self.emit_slow_call(number, Builtin::ReleaseLast, old);
+                self.uninterruptible.push((from, self.e.offset()));
+                self.emit_reload(number, NONE_GPR);
+            }
+        }
+        self.e.jmp(back);
+    }
+
+    /// Puts a handle's object into the activations table and goes on, if there is room.
+    fn emit_insertion(&mut self, handle: Gpr, back: Label) {
+        let mut others = [Gpr::Rax, Gpr::Rcx, Gpr::Rdx].into_iter().filter(|&r| r != handle);
+        let (store, object) = (others.next().expect("one of three"), others.next().expect("the second"));
+        let field = |offset: u32| Addr::new(store, offset as i32);
+        self.e.push(store);
+        self.e.push(object);
+        self.e.load(Size::S64, store, Addr::new(VMCTX, VmLayout::STORE as i32));
+        self.e.load(Size::S64, SCRATCH, field(VmLayout::ACTIVATIONS_NEXT));
+        self.e.alu(Alu::Cmp, Size::S64, SCRATCH, field(VmLayout::ACTIVATIONS_END).into());
+        let full = self.e.skip_if(Cond::E);
+        let from = self.e.offset();
+        if self.settings.bounds == BoundsStyle::Guard {
+            self.e.mov(Size::S64, object, handle);
+        } else {
+            self.e.mov_imm(Size::S32, object, 0);
+            self.e.alu(Alu::Cmp, Size::S64, handle, field(VmLayout::CAGE_LENGTH).into());
+            self.e.cmov(Cond::B, Size::S64, object, handle.into());
+        }
+        self.e.alu(Alu::Add, Size::S64, object, field(VmLayout::CAGE_BASE).into());
+        self.e.alu_imm(Alu::Add, Size::S64, Addr::new(object, STATE).into(), ONE | IN_TABLE);
+        self.e.store(Size::S32, Addr::new(SCRATCH, 0), handle);
+        self.e.alu_imm(Alu::Add, Size::S64, field(VmLayout::ACTIVATIONS_NEXT).into(), size_of::<u32>() as i32);
+        self.uninterruptible.push((from, self.e.offset()));
+        self.e.pop(object);
+        self.e.pop(store);
+        self.e.jmp(back);
+        self.e.land(full);
+        self.e.pop(object);
+        self.e.pop(store);
+    }
+
+    /// Stores what is in use, and calls a builtin with a handle.
+    fn emit_slow_call(&mut self, number: u32, builtin: Builtin, handle: Gpr) {
+        let slow = std::mem::take(&mut self.slow_paths[number as usize].handles);
+        for n in 0..self.slow_paths[number as usize].gprs.len() {
+            let (r, size, at) = self.slow_paths[number as usize].gprs[n];
+            self.e.store(size, Addr::new(Gpr::Rbp, at), r);
+        }
+        for n in 0..self.slow_paths[number as usize].xmms.len() {
+            let (x, ty, at) = self.slow_paths[number as usize].xmms[n];
+            self.store_xmm_mem(ty, Addr::new(Gpr::Rbp, at), x);
+        }
+        self.e.mov(Size::S32, Gpr::Rsi, handle);
+        self.e.mov(Size::S64, Gpr::Rdi, VMCTX);
+        self.e.load(Size::S64, SCRATCH, Addr::new(VMCTX, VmLayout::BUILTINS as i32));
+        self.e.call(Addr::new(SCRATCH, builtin as i32 * size_of::<usize>() as i32).into());
+        if !slow.is_empty() {
+            self.stack_maps.push(StackMap { return_offset: self.e.offset(), slots: slow });
+        }
+    }
+
+    /// Loads what was in use again, but for one register.
+    fn emit_reload(&mut self, number: u32, but: Gpr) {
+        let slow = std::mem::take(&mut self.slow_paths[number as usize].gprs);
+        let caches = std::mem::take(&mut self.slow_paths[number as usize].caches);
+        for (r, size, at) in slow.into_iter().chain(caches).filter(|s| s.0 != but) {
+            self.e.load(size, r, Addr::new(Gpr::Rbp, at));
+        }
+        let slow = std::mem::take(&mut self.slow_paths[number as usize].xmms);
+        let caches = std::mem::take(&mut self.slow_paths[number as usize].xmm_caches);
+        for (x, ty, at) in slow.into_iter().chain(caches) {
+            self.load_xmm_mem(ty, x, Addr::new(Gpr::Rbp, at));
+        }
+    }
+}
+
+/// No register that operators use.
+const NONE_GPR: Gpr = Gpr::Rsp;
