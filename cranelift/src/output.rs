@@ -93,13 +93,19 @@ fn wasm_offsets(buffer: &MachBufferFinalized<Final>) -> Vec<(u32, u32)> {
 /// moving of the frame to make room for them.
 fn uninterruptible(buffer: &MachBufferFinalized<Final>) -> Vec<(u32, u32)> {
     let mut runs: Vec<(u32, u32)> = Vec::new();
-    for run in buffer.get_srclocs_sorted() {
-        if run.loc.is_default() || run.loc.bits() & RESERVED_SOURCE_LOCATION_BIT == 0 {
+    // Between two instructions of a barrier there may be a few of another operator, of which it uses the value.
+    const SHORT: u32 = 40;
+    // What has no location of its own (moves of the register allocator, constants) belongs to what follows it: it may stand in the
+    // middle of what must not be cut, or where a branch goes in its middle.
+    let mut before = 0;
+    for run in buffer.get_srclocs_sorted().iter().filter(|run| !run.loc.is_default()) {
+        let from = std::mem::replace(&mut before, run.end);
+        if run.loc.bits() & RESERVED_SOURCE_LOCATION_BIT == 0 {
             continue;
         }
         match runs.last_mut() {
-            Some(last) if last.1 == run.start => last.1 = run.end,
-            _ => runs.push((run.start, run.end)),
+            Some(last) if from - last.1 <= SHORT => last.1 = run.end,
+            _ => runs.push((from, run.end)),
         }
     }
     if !runs.is_empty()

@@ -150,6 +150,15 @@ impl<T: 'static> Store<T> {
         self.as_context_mut().gc();
     }
 
+    /// Recomputes every reference's count from what is really there. For tests: the host itself must hold none, unless the engine
+    /// sweeps at every safe point.
+    ///
+    /// # Panics
+    /// If a count is wrong, which is a bug.
+    pub fn verify_references(&mut self) {
+        self.as_context_mut().runtime_mut().verify_references();
+    }
+
     /// What there is in the heap of references, and how often it was swept.
     pub fn reference_stats(&self) -> crate::ReferenceStats {
         self.as_context().runtime().heap_stats()

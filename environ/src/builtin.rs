@@ -107,14 +107,6 @@ builtins! {
     ActivationsInsert activations_insert(handle: Ref) -> Ref;
     /// Compiled code has taken away the last count of an object.
     ReleaseLast release_last(handle: Dead);
-    /// `table.get` of a table of handles, for a compiler that leaves all of it to the runtime; the next three as well.
-    TableGetRef table_get_ref(table: I32, index: I64) -> Ref;
-    /// `table.set` of a table of handles.
-    TableSetRef table_set_ref(table: I32, index: I64, value: Ref);
-    /// `global.get` of a handle.
-    GlobalGetRef global_get_ref(global: I32) -> Ref;
-    /// `global.set` of a handle.
-    GlobalSetRef global_set_ref(global: I32, value: Ref);
     /// A safe point of code that was compiled to be swept at every safe point ([`crate::compile::Settings::gc_stress`]).
     Sweep sweep();
 }

@@ -138,7 +138,7 @@ impl Codegen<'_> {
             let owner = self.gpr_owners[r as usize];
             if self.free_gprs & bit(r) == 0 && owner != NONE {
                 let size = self.stack[owner as usize].ty().size();
-                slow.gprs.push((r, size, self.slot(owner).disp));
+                slow.gprs.push((r, size, self.slot(owner).disp()));
             } else if self.cached_gprs & bit(r) != 0 && self.cached_gpr(self.gpr_caches[r as usize]) == Some(r) {
                 let local = self.locals[self.gpr_caches[r as usize] as usize];
                 slow.caches.push((r, local.ty.size(), local.home));
@@ -152,7 +152,7 @@ impl Codegen<'_> {
             let owner = self.xmm_owners[usize::from(n)];
             if self.free_xmms & xbit(x) == 0 && owner != NONE {
                 let ty = self.stack[owner as usize].ty();
-                slow.xmms.push((x, ty, self.slot(owner).disp));
+                slow.xmms.push((x, ty, self.slot(owner).disp()));
             } else if self.cached_xmms & xbit(x) != 0 && self.cached_xmm(self.xmm_caches[usize::from(n)]) == Some(x) {
                 let local = self.locals[self.xmm_caches[usize::from(n)] as usize];
                 slow.xmm_caches.push((x, local.ty, local.home));
@@ -161,7 +161,7 @@ impl Codegen<'_> {
         for &at in &self.handles {
             // Constants are null, and locals are in their homes.
             if matches!(self.stack[at as usize], Value::Slot(..) | Value::Gpr(..)) {
-                slow.handles.push(self.slot_addr(at).disp);
+                slow.handles.push(self.slot_addr(at).disp());
             }
         }
         self.slow_paths.push(slow);

@@ -353,26 +353,3 @@ fn sweep(c: &mut Caller<'_>) -> Result<(), Stop> {
     c.store.sweep(Occasion::Asked);
     Ok(())
 }
-
-fn table_get_ref(c: &mut Caller<'_>, table: u32, index: u64) -> Result<u32, Stop> {
-    let handle = c.table(table).0.get(index).map_err(|_| TABLE_TRAP)? as u32;
-    c.store.heap.enter_frame(handle);
-    Ok(handle)
-}
-
-fn table_set_ref(c: &mut Caller<'_>, table: u32, index: u64, value: u32) -> Result<(), Stop> {
-    let (table, heap) = c.table(table);
-    // SAFETY: as above.
-    unsafe { table.set(index, value.into(), heap) }.map_err(|_| TABLE_TRAP)
-}
-
-fn global_get_ref(c: &mut Caller<'_>, global: u32) -> Result<u32, Stop> {
-    let handle = c.store.globals[c.instance.globals[global as usize] as usize].get() as u32;
-    c.store.heap.enter_frame(handle);
-    Ok(handle)
-}
-
-fn global_set_ref(c: &mut Caller<'_>, global: u32, value: u32) -> Result<(), Stop> {
-    c.store.globals[c.instance.globals[global as usize] as usize].set(value.into(), &mut c.store.heap);
-    Ok(())
-}

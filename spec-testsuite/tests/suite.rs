@@ -19,7 +19,7 @@ fn main() -> ExitCode {
     let mut trials = Vec::new();
     for configuration in Configuration::all() {
         let mut engines = HashMap::new();
-        for script in scripts() {
+        for script in scripts().into_iter().filter(|script| configuration.covers(script)) {
             let engine: &mut Arc<OnceLock<_>> = engines.entry(script.features).or_default();
             let (engine, expectations) = (Arc::clone(engine), expectations.clone());
             let name = format!("{}/{}", script.name, configuration.name());

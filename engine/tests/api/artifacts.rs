@@ -1,7 +1,10 @@
 //! Serialized modules.
 
 use crate::engine;
-use sconce_engine::{ArtifactError, BoundsStyle, CallStyle, Caller, Config, Engine, Error, Linker, Module, Store, TrapCode};
+use sconce_engine::{
+    ArtifactError, AsContextMut, BoundsStyle, CallStyle, Caller, Config, Engine, Error, ExternRef, Linker, Module, Store, Tier,
+    TrapCode,
+};
 
 /// A bit of everything that metadata describes.
 const WAT: &str = r#"(module $everything
@@ -361,5 +364,70 @@ fn threads_that_meet_missing_text_at_once_all_run_it() {
                 });
             }
         });
+    }
+}
+
+/// Handlers, stack maps and private tables come through an artifact: what was loaded catches, and sweeps what it must.
+#[test]
+fn exceptions_and_references_of_a_loaded_module() {
+    const THROWS: &str = r#"(module
+        (import "" "make" (func $make (result externref)))
+        (import "" "gc" (func $gc))
+        (import "" "number" (func $number (param externref) (result i32)))
+        (tag $e (param i32 externref))
+        (tag $other)
+        (table $t 4 externref)
+        (func $throw (param $n i32)
+            (if (local.get $n) (then (call $throw (i32.sub (local.get $n) (i32.const 1)))) (else (throw $e (i32.const 40) (call $make)))))
+        (func (export "run") (param $n i32) (result i32) (local $kept externref) (local $thrown externref) (local $x exnref)
+            (local.set $kept (call $make))
+            (table.set $t (i32.const 3) (call $make))
+            (block $out
+            (block $h (result i32 externref exnref)
+                (try_table (catch_ref $e $h) (catch_all $out) (call $throw (local.get $n)))
+                (unreachable))
+            (call $gc)
+            (local.set $x)
+            (local.set $thrown)
+            (table.set $t (i32.const 0) (local.get $thrown))
+            (drop)
+            (block $again (result i32 externref)
+                (try_table (catch $e $again) (throw_ref (local.get $x)))
+                (unreachable))
+            (call $gc)
+            ;; 40 + 2 * 100 + 0 * 10 + 1
+            (i32.add (i32.mul (call $number) (i32.const 100)))
+            (i32.add (i32.mul (call $number (local.get $kept)) (i32.const 10)))
+            (i32.add (call $number (table.get $t (i32.const 3))))
+            (return))
+            (i32.const -1)))"#;
+    for tier in [Tier::Cranelift, Tier::Lightbeam] {
+        let engine = Engine::new(&Config::new().tier(tier)).unwrap();
+        let bytes = Module::new(&engine, THROWS.as_bytes()).unwrap().serialize().unwrap();
+        let engine = Engine::new(&Config::new().tier(tier)).unwrap();
+        let module = Module::deserialize(&engine, &bytes).unwrap();
+        let mut store = Store::new(&engine, 0).unwrap();
+        let mut linker = Linker::new(&engine);
+        let make = |mut caller: Caller<'_, i32>| -> Result<Option<ExternRef>, Error> {
+            let number = *caller.data();
+            *caller.data_mut() += 1;
+            Ok(Some(ExternRef::new(&mut caller, number)?))
+        };
+        linker.func_wrap("", "make", make).unwrap();
+        linker.func_wrap("", "gc", |mut caller: Caller<'_, i32>| caller.as_context_mut().gc()).unwrap();
+        let number = |caller: Caller<'_, i32>, value: Option<ExternRef>| {
+            value.map_or(-1, |value| *value.data(&caller).downcast_ref::<i32>().expect("a number"))
+        };
+        linker.func_wrap("", "number", number).unwrap();
+        let instance = linker.instantiate(&mut store, &module).unwrap();
+        let run = instance.get_typed_func::<i32, i32>(&mut store, "run").unwrap();
+        for depth in [0, 20] {
+            *store.data_mut() = 0;
+            assert_eq!(run.call(&mut store, depth).unwrap(), 241, "{tier:?} {depth}");
+        }
+        store.gc();
+        store.verify_references();
+        // What the table has.
+        assert_eq!(store.reference_stats().objects, 2);
     }
 }

@@ -56,7 +56,9 @@ fn engines() -> Vec<Engine> {
         config().gc_stress(true),
         config().bounds(Some(BoundsStyle::Explicit)).gc_stress(true),
         config().tier(Tier::Lightbeam),
+        config().tier(Tier::Lightbeam).bounds(Some(BoundsStyle::Explicit)),
         config().tier(Tier::Lightbeam).gc_stress(true),
+        config().tier(Tier::Lightbeam).bounds(Some(BoundsStyle::Explicit)).gc_stress(true),
     ]
     .iter()
     .map(|c| Engine::new(c).unwrap())

@@ -130,13 +130,13 @@ fn code_mapping(line: &str) -> Option<Range<usize>> {
 }
 
 /// Starts stepping with the next instruction. Stepping ends at the target, or with [`disarm`].
-fn arm() {
+pub(crate) fn arm() {
     STEPPER.armed.store(true, Ordering::Relaxed);
     // SAFETY: the handler is installed.
     unsafe { libc::raise(libc::SIGTRAP) };
 }
 
-fn disarm() {
+pub(crate) fn disarm() {
     STEPPER.armed.store(false, Ordering::Relaxed);
 }
 
@@ -187,6 +187,37 @@ const PROGRAM: &str = r#"(module
     (func $throw (param i32) (throw $e (i32.mul (local.get 0) (i32.const 3))))
     (elem (i32.const 1) $end_tail))"#;
 
+/// Prepares for stepping through all code that there is, with a thread that interrupts.
+pub(crate) fn prepare(handle: &InterruptHandle) {
+    let handle = handle.clone();
+    std::thread::spawn(move || {
+        while !STEPPER.over.load(Ordering::Relaxed) {
+            if STEPPER.request.swap(false, Ordering::Acquire) {
+                handle.interrupt();
+            }
+            std::thread::yield_now();
+        }
+    });
+    install();
+    find_code();
+}
+
+/// From now on the interrupt comes at the `k`-th step in code, once [`arm`] was called.
+pub(crate) fn aim(k: usize) {
+    STEPPER.steps.store(0, Ordering::Relaxed);
+    STEPPER.target.store(k, Ordering::Relaxed);
+}
+
+/// Whether the step was reached that was aimed at.
+pub(crate) fn reached() -> bool {
+    STEPPER.steps.load(Ordering::Relaxed) > STEPPER.target.load(Ordering::Relaxed)
+}
+
+/// Ends the thread.
+pub(crate) fn finish() {
+    STEPPER.over.store(true, Ordering::Relaxed);
+}
+
 /// A program with an interrupt thread beside it.
 struct Rig {
     store: Store<()>,
@@ -213,32 +244,21 @@ impl Rig {
         let handle = store.interrupt_handle();
         assert_eq!(alive.call(&mut store, 1).unwrap(), 11);
         let expected = run.call(&mut store, 2).unwrap();
-        let for_thread = handle.clone();
-        std::thread::spawn(move || {
-            while !STEPPER.over.load(Ordering::Relaxed) {
-                if STEPPER.request.swap(false, Ordering::Acquire) {
-                    for_thread.interrupt();
-                }
-                std::thread::yield_now();
-            }
-        });
-        install();
-        find_code();
+        prepare(&handle);
         Rig { store, handle, alive, run, armed_run, armed_loop, expected }
     }
 
     /// Runs a program with an interrupt at the `k`-th step in code, and gives what it returned, if it was not interrupted, and
     /// whether there was a `k`-th step.
     fn run_to(&mut self, k: usize, program: &TypedFunc<i32, i32>, arm_first: bool) -> (Option<i32>, bool) {
-        STEPPER.steps.store(0, Ordering::Relaxed);
-        STEPPER.target.store(k, Ordering::Relaxed);
+        aim(k);
         STEPPER.entering.store(arm_first, Ordering::Relaxed);
         if arm_first {
             arm();
         }
         let result = program.call(&mut self.store, 2);
         disarm();
-        let reached = STEPPER.steps.load(Ordering::Relaxed) > k;
+        let reached = reached();
         let result = match result {
             Ok(value) => Some(value),
             Err(e) if e.trap_code() == Some(TrapCode::Interrupt) => {
@@ -288,7 +308,7 @@ fn to_completion(style: Style) {
     }
     println!("{k} steps, interrupted at {interrupted}");
     assert!(k > LEAST_STEPS && interrupted > k / 2, "{k} steps, interrupted at {interrupted}");
-    STEPPER.over.store(true, Ordering::Relaxed);
+    finish();
 }
 
 /// The way in: from the host's call through the entry trampoline.
@@ -299,7 +319,7 @@ fn entry(style: Style) {
         let (result, reached) = rig.run_to(k, &program, true);
         assert!(reached && result.is_none_or(|r| r == rig.expected), "step {k}: {result:?}");
     }
-    STEPPER.over.store(true, Ordering::Relaxed);
+    finish();
 }
 
 /// A program that does not end: an interrupt that got lost would be waited for for ever.
@@ -317,7 +337,7 @@ fn without_end(style: Style) {
         k += 1;
     }
     assert!(k > LEAST_STEPS, "{k} steps");
-    STEPPER.over.store(true, Ordering::Relaxed);
+    finish();
 }
 
 macro_rules! every_style {

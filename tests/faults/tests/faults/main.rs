@@ -1,5 +1,6 @@
 //! Faults that guests cause, and what becomes of them: a file a kind of fault, each in every bounds style and way to call.
 
+mod barriers;
 mod calls;
 mod every_pc;
 mod exceptions;
