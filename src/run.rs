@@ -216,7 +216,8 @@ impl Program {
             Ok(store) => store,
             Err(error) => return print(Err(Stopped { name: self.main.name.clone(), error })),
         };
-        let result = self.execute(&mut linker, &mut store, control);
+        let threads = starts_threads(&self.main.module).then(|| self.threads(control));
+        let result = self.execute(&mut linker, &mut store, control, threads.as_ref());
         if !control.claim() {
             // Another thread of the guest's ends the process.
             loop {
@@ -224,8 +225,12 @@ impl Program {
             }
         }
         let end = conclude(control, &self.main.module, result);
+        if let (Reason::Signal(SIGQUIT), Some(threads)) = (control.ending(), &threads) {
+            // Each of them says where it is.
+            threads.stop();
+        }
         // The process ends: unmapping and closing one by one is work that the kernel does better.
-        std::mem::forget((store, linker, self));
+        std::mem::forget((store, linker, threads, self));
         end
     }
 
@@ -235,6 +240,7 @@ impl Program {
         linker: &mut Linker<Arc<WasiCtx>>,
         store: &mut Store<Arc<WasiCtx>>,
         control: &Arc<Control>,
+        threads: Option<&Threads<Arc<WasiCtx>>>,
     ) -> Result<Vec<String>, Stopped> {
         let blame = |loaded: &Loaded| {
             let name = loaded.name.clone();
@@ -242,9 +248,7 @@ impl Program {
         };
         let main = &self.main;
         self.define_shared_memories(linker, store).map_err(blame(main))?;
-        // Threads are started as long as this lives.
-        let threads = starts_threads(&main.module).then(|| self.threads(control));
-        if let Some(threads) = &threads {
+        if let Some(threads) = threads {
             threads.add_to_linker(linker).map_err(blame(main))?;
         }
         control.begin(store.interrupt_handle());
@@ -292,11 +296,14 @@ impl Program {
         Ok(())
     }
 
-    /// The program's other threads. One that does not return ends the process, as the first one would.
+    /// The program's other threads. One that does not return ends the process, as the first one would, unless it was interrupted to
+    /// say where it is.
     fn threads(&self, control: &Arc<Control>) -> Threads<Arc<WasiCtx>> {
         let (control, module, name) = (control.clone(), self.main.module.clone(), self.main.name.clone());
-        Threads::new(&self.main.module, self.max_threads, move |error| {
-            if control.claim() {
+        Threads::new(&self.main.module, self.max_threads, move |id, error| {
+            if control.reason() == Reason::Signal(SIGQUIT) {
+                report::complain(&format!("thread {id}{}", backtrace(&error)));
+            } else if control.claim() {
                 let end = conclude(&control, &module, Err(Stopped { name: name.clone(), error }));
                 control.end(end)
             }

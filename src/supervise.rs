@@ -92,7 +92,8 @@ impl Control {
         end.now()
     }
 
-    fn reason(&self) -> Reason {
+    /// Why the guest is being ended from outside, so far.
+    pub fn reason(&self) -> Reason {
         match self.reason.load(SeqCst) {
             0 => Reason::None,
             TIMEOUT => Reason::Timeout(self.timeout.unwrap_or_default()),

@@ -3,7 +3,7 @@
 use crate::support::{Dir, Outcome, contains, finish, outcome, start};
 use rustix::process::{Pid, Signal, kill_process};
 use std::io::Read;
-use std::process::Child;
+use std::process::{Child, Command, Stdio};
 
 const PROGRAM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/guests/src/threads.wat");
 
@@ -76,6 +76,30 @@ fn a_signal_ends_all() {
             kill_process(Pid::from_child(&child), signal).expect("a child");
             let outcome = finish(child);
             assert_eq!((outcome.code(), outcome.stderr.as_str()), (1000 + signal.as_raw(), ""), "{export}");
+        }
+    }
+}
+
+#[test]
+fn quit_says_where_each_thread_is() {
+    let dir = Dir::new();
+    for (export, frame) in [("all spin", " spin\n"), ("all wait", " sleep\n")] {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "ulimit -c 0; exec \"$@\"", "sh"]).arg(dir.sconce([""; 0]).get_program());
+        shell.args(["run", "--cache=off", "--invoke", export, PROGRAM]).current_dir(dir.path());
+        shell.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = start(&mut shell);
+        let mut hello = [0; 6];
+        child.stdout.as_mut().expect("a pipe").read_exact(&mut hello).expect("it says hello");
+        kill_process(Pid::from_child(&child), Signal::QUIT).expect("a child");
+        let outcome = finish(child);
+        assert_eq!(outcome.code(), 1000 + Signal::QUIT.as_raw(), "{outcome:?}");
+        let (first, others) = outcome.stderr.split_at(outcome.stderr.find("thread ").expect("another thread"));
+        contains(first, &["quit\n", "   0: "]);
+        let started = others.matches("thread ").count();
+        assert!(started > 1, "{others}");
+        for text in [frame, " wasi_thread_start\n"] {
+            assert_eq!(others.matches(text).count(), started, "{others}");
         }
     }
 }

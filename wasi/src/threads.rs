@@ -30,8 +30,8 @@ struct Inner<T: 'static> {
     module: Module,
     /// How many may run at once, beside the first one.
     most: usize,
-    /// Reports a thread that did not return.
-    ended: Box<dyn Fn(Error) + Send + Sync>,
+    /// Reports a thread that did not return, by its number.
+    ended: Box<dyn Fn(i32, Error) + Send + Sync>,
     linker: OnceLock<Linker<T>>,
     running: Mutex<Running>,
     /// Told when a thread has ended.
@@ -47,8 +47,8 @@ struct Running {
 }
 
 impl<T: Clone + Send + 'static> Threads<T> {
-    /// No thread yet. At most `most` will run at once; `ended` is called on a thread that ends with an error.
-    pub fn new(module: &Module, most: usize, ended: impl Fn(Error) + Send + Sync + 'static) -> Threads<T> {
+    /// No thread yet. At most `most` will run at once; `ended` is called on a thread that ends with an error, with its number.
+    pub fn new(module: &Module, most: usize, ended: impl Fn(i32, Error) + Send + Sync + 'static) -> Threads<T> {
         Threads(Arc::new(Inner {
             module: module.clone(),
             most,
@@ -148,7 +148,7 @@ impl<T: Clone + Send + 'static> Entry<T> {
         // A panic has been reported where it happened; it ends the program, as in the first thread.
         let result = catch_unwind(AssertUnwindSafe(|| self.start(&mut store, argument)));
         if let Err(error) = result.unwrap_or_else(|_| Err(Error::host("a thread panicked"))) {
-            (self.inner.ended)(error);
+            (self.inner.ended)(self.id, error);
         }
         // Its stack and tables are gone before its place is free.
         drop(store);

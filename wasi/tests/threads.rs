@@ -24,7 +24,7 @@ fn all_threads_are_stopped_and_none_begins_afterwards() {
     let memory = SharedMemory::new(&engine, ty).unwrap();
     let ends: Arc<Mutex<Vec<Option<TrapCode>>>> = Arc::default();
     let seen = ends.clone();
-    let threads: Threads<()> = Threads::new(&module, 6, move |error: Error| seen.lock().unwrap().push(error.trap_code()));
+    let threads: Threads<()> = Threads::new(&module, 6, move |_, error: Error| seen.lock().unwrap().push(error.trap_code()));
     let mut linker = Linker::new(&engine);
     linker.define_shared("env", "memory", &memory).unwrap();
     threads.add_to_linker(&mut linker).unwrap();
