@@ -179,7 +179,7 @@ pub struct CompilerArgs {
 /// `--tier`.
 #[derive(Copy, Clone, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Tier {
-    /// What suits the module.
+    /// What suits the module: for `compile` always Cranelift, since no run waits for it.
     #[default]
     Auto,
     /// Everything ahead of time with Lightbeam: compiled at once, slower to run.

@@ -1,6 +1,6 @@
 //! `sconce compile`.
 
-use crate::cli::CompileArgs;
+use crate::cli::{CompileArgs, Tier};
 use crate::load::{self, Precompiled};
 use crate::report::{Failure, reason};
 use std::io::Write;
@@ -18,7 +18,12 @@ pub fn compile(args: &CompileArgs) -> Result<(), Failure> {
     };
     let input = load::open(&args.file)?;
     let name = input.name.clone();
-    let engine = load::engine(&load::config(&args.compiler))?;
+    let mut config = load::config(&args.compiler);
+    if args.compiler.tier == Tier::Auto {
+        // No run waits for it.
+        config = config.tier(sconce_engine::Tier::Cranelift);
+    }
+    let engine = load::engine(&config)?;
     let module = load::compile(&engine, input, Precompiled::Refused)?;
     let bytes = module.serialize().map_err(|e| load::wrong(&name, &e))?;
     write(&output, &bytes).map_err(|e| Failure::not_run(format!("cannot write {}: {}", output.display(), reason(&e))))

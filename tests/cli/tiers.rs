@@ -1,6 +1,6 @@
 //! Functions of both compilers call each other: one module is large enough for Lightbeam, the other is not.
 
-use crate::support::Dir;
+use crate::support::{Dir, contains, outcome};
 use std::fmt::Write;
 
 const TYPES: [&str; 5] = ["i32", "i64", "f32", "f64", "v128"];
@@ -50,6 +50,22 @@ fn modules(seed: u64) -> (String, String) {
         }
     }
     (library, format!("{imports} (func (export \"_start\") {body})"))
+}
+
+/// A large module is Lightbeam's where a run waits for it, and Cranelift's where it is compiled for later.
+#[test]
+fn what_is_compiled_ahead_of_time_is_optimized() {
+    let dir = Dir::new();
+    dir.file("large.wat", format!(r#"(module (func (export "_start")) (func {}))"#, "nop ".repeat(1_100_000)));
+    for (tier, other, options) in [("cranelift", "lightbeam", &[][..]), ("lightbeam", "cranelift", &["--tier=lightbeam"])] {
+        let words = [&["compile", "large.wat", "-o", "large.cwasm"], options].concat();
+        assert_eq!(outcome(&mut dir.sconce(words)).ok(), "");
+        for accepted in ["auto", tier] {
+            assert_eq!(dir.run(&format!("--cache off --allow-precompiled --tier {accepted} large.cwasm")).ok(), "");
+        }
+        let refused = dir.run(&format!("--cache off --allow-precompiled --tier {other} large.cwasm")).fails(1);
+        contains(&refused, &["large.cwasm", tier]);
+    }
 }
 
 #[test]
