@@ -41,8 +41,12 @@ impl Used {
             data.copy_from_slice(&hint[text.len()..]);
             text.copy_from_slice(&hint[..hint.len() - data.len()]);
             let (code, chunks) = (loaded.code().clone(), text.clone());
-            engine.beside(move || code.bring_in(&chunks));
-            loaded.want_data(&data);
+            // Data first: the instance waits for it.
+            let read_data = loaded.want_data(&data);
+            engine.beside(move || {
+                read_data();
+                code.bring_in(&chunks);
+            });
         }
         Some(Used { cache: cache.clone(), name, before: Chunks { text, data } })
     }

@@ -131,6 +131,11 @@ impl LazyData {
         self.0.iter().map(|(.., source)| source.digests.len()).sum()
     }
 
+    /// Where the parts come from.
+    pub(crate) fn sources(&self) -> impl Iterator<Item = &LazySource> {
+        self.0.iter().map(|(.., source)| source)
+    }
+
     /// Memory, offset there, contents.
     pub(crate) fn into_parts(self) -> impl Iterator<Item = (MemoryIndex, usize, LazySource)> {
         self.0.into_iter()

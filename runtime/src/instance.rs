@@ -444,11 +444,16 @@ unsafe fn data_segments(store: &mut Store, instance: &mut Instance) -> Result<()
         // Nothing to place.
     } else if let Some(data) = module.take_lazy_data() {
         let (wanted, mut presence, mut chunk) = (module.wanted_data(), Vec::new(), 0);
+        let mut staged = module.take_staged().into_iter();
         for (memory, offset, source) in data.into_parts() {
             let index = memory.as_u32() as usize;
             let lazy = store.memories[instance.memories[index] as usize].place_lazily(offset, source).map_err(cannot_map())?;
             // SAFETY: host code runs, so no handler is looking.
             unsafe { (*store.shared.lazy_data.get()).push(lazy.clone()) };
+            if let Some(staged) = staged.next().flatten() {
+                lazy.adopt(staged);
+            }
+            // Those that could not be read before.
             lazy.ensure_marked(wanted, chunk);
             chunk += lazy.presence().len();
             presence.push(lazy.presence().clone());

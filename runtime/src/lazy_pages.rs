@@ -16,8 +16,9 @@
 //! when the file of a running executable is damaged. If the file can be made again ([`Replaceable`]) it is removed, so that the next
 //! run does.
 
+use crate::staged::Staged;
 use crate::sys::memfile::MemFile;
-use crate::sys::mmap::{Access, Mapping, populate, protect};
+use crate::sys::mmap::{Access, Mapping, move_pages, populate, protect};
 use rustix::fs::{AtFlags, unlinkat};
 use rustix::io::{Errno, pread, write};
 use rustix::thread::futex;
@@ -80,7 +81,7 @@ impl LazySource {
     }
 
     /// Reads what stands at `start`, the beginning of a chunk; false if it cannot be read or does not match.
-    fn fetch(&self, bytes: &mut [u8], start: usize) -> bool {
+    pub(crate) fn fetch(&self, bytes: &mut [u8], start: usize) -> bool {
         self.read(bytes, start)
             && bytes.chunks(CHUNK).zip(&self.digests[start / CHUNK..]).all(|(bytes, digest)| (self.digest)(bytes) == *digest)
     }
@@ -197,6 +198,22 @@ impl LazyPages {
             if next == first {
                 self.wait(next);
                 next += 1;
+            }
+        }
+    }
+
+    /// Takes chunks over that have been read before. To be called before anybody uses the part, which is data.
+    pub(crate) fn adopt(&self, mut staged: Staged) {
+        debug_assert!(matches!(self.usage, Use::Data));
+        for (run, pages) in staged.runs() {
+            let (at, len) = (self.base.wrapping_add(run.start * CHUNK), run.len() * CHUNK);
+            let states = self.states.get(run).filter(|states| states.iter().all(|s| s.load(Ordering::Relaxed) == ABSENT));
+            let Some(states) = states else { continue };
+            // SAFETY: these pages are ours, by the promise to `new`, and those are whoever's has them.
+            match unsafe { move_pages(pages, len, at) } {
+                Ok(()) => states.iter().for_each(|s| s.store(PRESENT, Ordering::Release)),
+                Err(Ok(())) => return,
+                Err(Err(_)) => give_up(NO_MEMORY),
             }
         }
     }

@@ -67,6 +67,7 @@ mod memory;
 mod module;
 mod shared;
 mod stack;
+mod staged;
 mod store;
 mod stubs;
 mod sys;

@@ -2,7 +2,8 @@
 
 use crate::code::CodeRegion;
 use crate::image::{LazyData, MemoryImages};
-use crate::lazy_pages::{Presence, marks};
+use crate::lazy_pages::{LazySource, Presence, marks};
+use crate::staged::Staged;
 use sconce_environ::compile::BoundsStyle;
 use sconce_environ::index::*;
 use sconce_environ::layout::VmLayout;
@@ -10,6 +11,7 @@ use sconce_environ::module::{EntityIndex, Module};
 use sconce_environ::types::{GlobalType, TableType};
 use sconce_x64::stubs::THUNK_SIZE;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// Data below this many bytes is copied in: measured, mapping an image and taking its faults costs as much.
@@ -45,6 +47,8 @@ pub struct LoadedModule {
     data_chunks: usize,
     /// Which of them to bring in at once.
     wanted_data: OnceLock<Box<[u8]>>,
+    /// Them, by part, when they have been read.
+    staged: Mutex<Option<Receiver<Vec<Option<Staged>>>>>,
     /// Which of them are there, by part; known when there is an instance.
     data_presence: OnceLock<Vec<Presence>>,
     instantiated: AtomicBool,
@@ -71,6 +75,7 @@ impl LoadedModule {
             data_chunks: lazy_data.as_ref().map_or(0, LazyData::chunks),
             lazy_data: Mutex::new(lazy_data),
             wanted_data: OnceLock::new(),
+            staged: Mutex::new(None),
             data_presence: OnceLock::new(),
             instantiated: AtomicBool::new(false),
             images: OnceLock::new(),
@@ -137,10 +142,31 @@ impl LoadedModule {
         self.data_chunks
     }
 
-    /// Says which of those chunks the first instance is to bring in at once: a bit for each, lowest first. Counts once, before there is an
-    /// instance.
-    pub fn want_data(&self, chunks: &[u8]) {
-        let _ = self.wanted_data.set(chunks.into());
+    /// Says which of those chunks the first instance is to have at once: a bit for each, lowest first. Gives the work of reading them, which
+    /// another thread can do meanwhile: the instance waits for it. Counts once, before there is an instance.
+    pub fn want_data(&self, chunks: &[u8]) -> impl FnOnce() + Send + 'static {
+        let chunks: Box<[u8]> = chunks.into();
+        let _ = self.wanted_data.set(chunks.clone());
+        let lazy = self.lazy_data.lock().unwrap_or_else(PoisonError::into_inner);
+        let sources: Vec<LazySource> = lazy.iter().flat_map(LazyData::sources).cloned().collect();
+        let (send, receive) = channel();
+        *self.staged.lock().unwrap_or_else(PoisonError::into_inner) = Some(receive);
+        move || {
+            let mut first = 0;
+            let stage = |source: &LazySource| {
+                let part = first;
+                first += source.digests.len();
+                Staged::read(source, |chunk| chunks.get((part + chunk) / 8).is_some_and(|b| b >> ((part + chunk) % 8) & 1 != 0))
+            };
+            // Nobody may want it any more.
+            let _ = send.send(sources.iter().map(stage).collect());
+        }
+    }
+
+    /// Chunks that have been read, by part; waits for them. Nothing if nobody reads any.
+    pub(crate) fn take_staged(&self) -> Vec<Option<Staged>> {
+        let receive = self.staged.lock().unwrap_or_else(PoisonError::into_inner).take();
+        receive.and_then(|receive| receive.recv().ok()).unwrap_or_default()
     }
 
     pub(crate) fn wanted_data(&self) -> &[u8] {

@@ -3,7 +3,9 @@
 use super::PAGE;
 use super::memfile::MemFile;
 use rustix::io::Result;
-use rustix::mm::{Advice, MapFlags, MprotectFlags, ProtFlags, madvise, mmap, mmap_anonymous, mprotect, munmap};
+use rustix::mm::{
+    Advice, MapFlags, MprotectFlags, MremapFlags, ProtFlags, madvise, mmap, mmap_anonymous, mprotect, mremap_fixed, munmap,
+};
 use std::ffi::c_void;
 use std::os::fd::AsFd;
 use std::ptr::null_mut;
@@ -44,6 +46,26 @@ pub(crate) unsafe fn populate(base: *mut u8, len: usize, access: Access) {
     let advice = if access == Access::ReadWrite { Advice::LinuxPopulateWrite } else { Advice::LinuxPopulateRead };
     // SAFETY: the caller's promise; no content changes.
     let _ = unsafe { madvise(base.cast(), len, advice) };
+}
+
+/// Moves private pages that are readable and writable, contents and all, to where other pages are; zeros stay behind. Should that not be
+/// possible, inaccessible pages are there instead.
+///
+/// # Errors
+/// An error in an error if there is nothing in that place at all.
+///
+/// # Safety
+/// Both ranges are the caller's; nobody uses them.
+pub(crate) unsafe fn move_pages(from: *mut u8, len: usize, to: *mut u8) -> std::result::Result<(), Result<()>> {
+    // What stays behind keeps the address space taken that its mapping owns.
+    let flags = MremapFlags::MAYMOVE | MremapFlags::DONTUNMAP;
+    // SAFETY: the caller's promise.
+    let moved = unsafe { mremap_fixed(from.cast(), len, len, flags, to.cast()) };
+    moved.map(drop).map_err(|_| {
+        let flags = MapFlags::PRIVATE | MapFlags::NORESERVE | MapFlags::FIXED;
+        // SAFETY: the caller's promise.
+        unsafe { mmap_anonymous(to.cast(), len, ProtFlags::empty(), flags).map(drop) }
+    })
 }
 
 /// An owned range of address space, unmapped when dropped.
