@@ -162,13 +162,27 @@ where
     unsafe { rt::host_call(ctx, (), body) }
 }
 
-/// What all typed host functions do.
+/// Whether one of these types is a reference.
+const fn has_reference(types: &[ValType]) -> bool {
+    let mut i = 0;
+    while i < types.len() {
+        if matches!(types[i], ValType::Ref(_)) {
+            return true;
+        }
+        i += 1;
+    }
+    false
+}
+
+/// What all typed host functions do. If no references are passed, the store takes up what there is to be done for them afterwards: then no
+/// arguments need be kept meanwhile.
 ///
 /// # Safety
 /// `ctx` is the context of a host function of a `Store<T>`.
 #[inline(always)]
 unsafe fn run<T: 'static, R: HostResult, A>(
     ctx: *mut VmHostContext,
+    references: bool,
     on_failure: A,
     call: impl FnOnce(Caller<'_, T>) -> R,
     finish: impl FnOnce(R::Values, &mut rt::Store) -> Result<A, Error>,
@@ -177,7 +191,11 @@ unsafe fn run<T: 'static, R: HostResult, A>(
         // SAFETY: as the caller promises.
         let mut caller = unsafe { Caller::<T>::from_context(ctx) };
         let values = call(caller.reborrow()).into_result().map_err(Error::into_stop)?;
-        finish(values, caller.store.runtime_mut()).map_err(Error::into_stop)
+        let results = finish(values, caller.store.runtime_mut()).map_err(Error::into_stop)?;
+        if !references {
+            caller.store.runtime_mut().boundary_without_references();
+        }
+        Ok(results)
     };
     // SAFETY: the trampoline's context.
     unsafe { rt::host_call(ctx, on_failure, body) }
@@ -210,6 +228,9 @@ macro_rules! into_func {
         $f($($arg),*)
     }};
     (@call [caller] $f:ident $caller:ident $($arg:expr),*) => { $f($caller, $($arg),*) };
+    (@references $($name:ident)*) => {
+        has_reference(&[$($name::TYPE,)*]) || has_reference(<R::Values as WasmResults>::TYPES)
+    };
     (@items ($($bound:tt)*) $c:tt $($name:ident $n:tt)*) => {
         const PARAMS: &'static [ValType] = &[$($name::TYPE,)*];
         const RESULTS: &'static [ValType] = <R::Values as WasmResults>::TYPES;
@@ -230,12 +251,15 @@ macro_rules! into_func {
                 unsafe {
                     run::<T, R, _>(
                         ctx,
+                        const { into_func!(@references $($name)*) },
                         <R::Values as WasmResults>::ZERO,
                         |mut caller| {
                             let f = &*(*ctx).data.cast::<Fun>();
                             $(let $name = $name::from_abi($name, caller.store.runtime());)*
-                            // The arguments are the host's own by now.
-                            caller.store.runtime_mut().boundary();
+                            if const { into_func!(@references $($name)*) } {
+                                // The arguments are the host's own by now.
+                                caller.store.runtime_mut().boundary();
+                            }
                             into_func!(@call $c f caller $($name),*)
                         },
                         |values, store| values.register(store),
@@ -259,12 +283,15 @@ macro_rules! into_func {
                 unsafe {
                     run::<T, R, _>(
                         ctx,
+                        const { into_func!(@references $($name)*) },
                         (),
                         |mut caller| {
                             let f = &*(*ctx).data.cast::<Fun>();
                             $(let $name = $name::from_abi($name, caller.store.runtime());)*
-                            // The arguments are the host's own by now.
-                            caller.store.runtime_mut().boundary();
+                            if const { into_func!(@references $($name)*) } {
+                                // The arguments are the host's own by now.
+                                caller.store.runtime_mut().boundary();
+                            }
                             into_func!(@call $c f caller $($name),*)
                         },
                         |values, store| values.write(store, results),
@@ -284,12 +311,15 @@ macro_rules! into_func {
                 unsafe {
                     run::<T, R, _>(
                         ctx,
+                        const { into_func!(@references $($name)*) },
                         (),
                         |mut caller| {
                             let f = &*(*ctx).data.cast::<Fun>();
                             $(let $name = $name::from_raw(values.add($n).read(), caller.store.runtime());)*
-                            // The arguments are the host's own by now.
-                            caller.store.runtime_mut().boundary();
+                            if const { into_func!(@references $($name)*) } {
+                                // The arguments are the host's own by now.
+                                caller.store.runtime_mut().boundary();
+                            }
                             into_func!(@call $c f caller $($name),*)
                         },
                         |results, store| results.write(store, values),

@@ -123,7 +123,7 @@ impl Heap {
             values: Values::default(),
             // SAFETY: the caller's promise.
             activations: unsafe { Activations::new(vm, stress) },
-            host: HostRefs::new(store),
+            host: HostRefs::new(store, stress),
             shapes: Vec::new(),
             dead: Vec::new(),
             garbage: Vec::new(),
@@ -291,9 +291,15 @@ impl Heap {
         self.objects += 1;
         self.allocations_left = self.allocations_left.saturating_sub(1);
         if self.allocations_left == 0 {
-            self.activations.ask();
+            self.ask();
         }
         Ok(handle)
+    }
+
+    /// Asks for a sweep at the next safe point.
+    pub(crate) fn ask(&mut self) {
+        self.activations.ask();
+        self.host.ask();
     }
 
     /// An object for a host value; nobody holds it yet.
@@ -380,7 +386,7 @@ impl Heap {
         HostRef::new(self.host.clone(), handle)
     }
 
-    /// Whether the host has cloned or dropped references since the last time.
+    /// Whether the host has cloned or dropped references since the last time, or a sweep was asked for; under stress always.
     #[inline]
     pub(crate) fn host_waits(&self) -> bool {
         self.host.waiting()

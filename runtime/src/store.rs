@@ -454,6 +454,15 @@ impl Store {
         }
     }
 
+    /// The same for a boundary that no reference crosses: does not ask whether the table of what frames hold is past its threshold, which
+    /// others soon do, and so costs a load and a branch.
+    #[inline]
+    pub fn boundary_without_references(&mut self) {
+        if self.heap.host_waits() {
+            self.boundary_due();
+        }
+    }
+
     #[cold]
     fn boundary_due(&mut self) {
         if self.heap.activations.is_due() {
@@ -472,7 +481,7 @@ impl Store {
     /// Asks for a sweep at the next safe point: the next time that wasm or the host enters the other, or a reference comes into a
     /// frame.
     pub fn ask_for_sweep(&mut self) {
-        self.heap.activations.ask();
+        self.heap.ask();
     }
 
     /// What there is in the heap.

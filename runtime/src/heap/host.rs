@@ -14,8 +14,10 @@ const SUM_AFTER: usize = 1024;
 #[derive(Debug)]
 pub(crate) struct HostRefs {
     store: StoreId,
-    /// Whether there may be notes.
+    /// Whether there may be notes, or something else to do at the next boundary between wasm and the host.
     waiting: AtomicBool,
+    /// Whether there is always something to do.
+    always: bool,
     notes: Mutex<Notes>,
 }
 
@@ -25,14 +27,23 @@ struct Notes {
     changes: Vec<(u32, i32)>,
     /// Length at which they are summed up next.
     sum_at: usize,
+    /// Something else is to be done at the next boundary.
+    asked: bool,
     /// The store is gone.
     closed: bool,
 }
 
 impl HostRefs {
-    pub(crate) fn new(store: StoreId) -> Arc<HostRefs> {
+    pub(crate) fn new(store: StoreId, always: bool) -> Arc<HostRefs> {
         let notes = Mutex::new(Notes { sum_at: SUM_AFTER, ..Notes::default() });
-        Arc::new(HostRefs { store, waiting: AtomicBool::new(false), notes })
+        Arc::new(HostRefs { store, waiting: AtomicBool::new(always), always, notes })
+    }
+
+    /// There is something to do at the next boundary.
+    pub(crate) fn ask(&self) {
+        let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
+        notes.asked = true;
+        self.waiting.store(true, Ordering::Relaxed);
     }
 
     fn note(&self, handle: u32, by: i32) {
@@ -54,10 +65,10 @@ impl HostRefs {
             notes.sum_up();
         }
         // Under the lock, as is its opposite.
-        self.waiting.store(!notes.changes.is_empty(), Ordering::Relaxed);
+        self.waiting.store(!notes.changes.is_empty() || notes.asked || self.always, Ordering::Relaxed);
     }
 
-    /// Whether there are notes. One that another thread is just making may be missed.
+    /// Whether there is something to do. A note that another thread is just making may be missed.
     #[inline]
     pub(crate) fn waiting(&self) -> bool {
         self.waiting.load(Ordering::Relaxed)
@@ -65,7 +76,8 @@ impl HostRefs {
 
     pub(crate) fn take(&self) -> Vec<(u32, i32)> {
         let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
-        self.waiting.store(false, Ordering::Relaxed);
+        self.waiting.store(self.always, Ordering::Relaxed);
+        notes.asked = false;
         notes.sum_at = SUM_AFTER;
         std::mem::take(&mut notes.changes)
     }
