@@ -628,3 +628,54 @@ fn references_can_be_dropped_on_other_threads() {
     assert_eq!(world.ledger.alive(), 0);
     world.end();
 }
+
+#[test]
+fn frames_keep_what_they_hold_across_slow_barriers() {
+    // A local and operands hold what nothing else does, some of it in registers, while a barrier finds no room and sweeps.
+    const BODY: &str = r#"
+        (func (export "run") (param $n i32) (result i32) (local $a externref) (local $i i32)
+            (table.set $t (i32.const 1) (call $make))
+            (global.set $g (call $make))
+            (local.set $a (call $make))
+            (call $make)
+            (call $ask)
+            (drop (table.get $t (i32.const 1)))
+            (call $ask)
+            (drop (global.get $g))
+            ;; Values that are not dropped yet would be new ones by now.
+            (loop $again
+                (drop (call $make))
+                (br_if $again (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const 9))))
+            (i32.add (call $number) (i32.mul (call $number (local.get $a)) (i32.const 10))))"#;
+    for engine in engines() {
+        let mut world = World::new(&engine, BODY);
+        assert_eq!(world.run("run", 0).unwrap(), 23);
+        world.store.gc();
+        world.store.verify_references();
+        assert_eq!(world.ledger.alive(), 2);
+        world.end();
+    }
+}
+
+#[test]
+fn null_is_never_inserted() {
+    const BODY: &str = r#"
+        (func (export "run") (param $n i32) (result i32)
+            (loop $again
+                (drop (table.get $t (i32.and (local.get $n) (i32.const 63))))
+                (table.set $u (i32.const 0) (global.get $g))
+                (br_if $again (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
+            (i32.const 0))"#;
+    for engine in engines() {
+        let mut world = World::new(&engine, BODY);
+        // An object, so that sweeps have something to do.
+        let value = world.ledger.value();
+        let value = ExternRef::new(&mut world.store, value).unwrap();
+        let before = world.store.reference_stats();
+        world.run("run", 5000).unwrap();
+        let after = world.store.reference_stats();
+        assert_eq!((after.activations, after.sweeps.full), (0, before.sweeps.full));
+        drop(value);
+        world.end();
+    }
+}

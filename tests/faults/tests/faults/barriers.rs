@@ -280,10 +280,13 @@ impl Drop for Reentry {
         // callers borrowed is not used before the drop returns.
         let store = unsafe { &mut *self.store };
         let entered = self.entered.fetch_add(1, Ordering::Relaxed);
-        // Writes over what is in the table, so that the next value dies, and sweeps.
+        // Writes over what is in the table, so that the next value dies, and now and then sweeps.
         let run = self.instance.get_typed_func::<i32, i32>(&mut *store, "drop").unwrap();
-        assert_eq!(run.call(&mut *store, entered as i32 % 8).unwrap(), entered as i32 % 8);
-        store.gc();
+        let next = entered as i32 + 1;
+        assert_eq!(run.call(&mut *store, next).unwrap(), next);
+        if entered.is_multiple_of(100) {
+            store.gc();
+        }
     }
 }
 
@@ -292,27 +295,25 @@ fn a_drop_enters_its_own_store() {
     const DROPS: &str = r#"(module
         (import "" "make" (func $make (result externref)))
         (import "" "gc" (func $gc))
-        (table $t (export "t") 8 externref)
+        (table $t (export "t") 501 externref)
         (global $g (export "g") (mut externref) (ref.null extern))
         (func (export "drop") (param $n i32) (result i32)
-            (table.set $t (local.get $n) (call $make))
-            (call $gc)
-            (global.set $g (table.get $t (local.get $n)))
-            (table.fill $t (i32.const 0) (global.get $g) (local.get $n))
+            (global.set $g (call $make))
+            (table.set $t (local.get $n) (global.get $g))
             (local.get $n))
         (func (export "run") (param $n i32) (result i32) (local $a externref)
             (local.set $a (call $make))
-            (table.set $t (local.get $n) (local.get $a))
-            ;; This is where the first value dies, in the middle of a barrier.
+            ;; This is where the first value dies, in the middle of a barrier, and all others with it, one after the other.
             (table.set $t (i32.const 0) (ref.null extern))
-            (table.set $t (i32.const 7) (local.get $a))
+            (table.set $t (local.get $n) (local.get $a))
             (i32.const 1)))"#;
+    const VALUES: u32 = 500;
     for engine in engines() {
         let mut world = World::new(&engine, DROPS);
         let (entered, counted) = (Arc::<AtomicUsize>::default(), Arc::new(Counted::new(&world.alive)));
         let table = world.instance.get_table(&mut world.store, "t").unwrap();
         let store: *mut Store<()> = &mut world.store;
-        for i in 0..4 {
+        for i in 0..VALUES.into() {
             let value = Reentry { store, instance: world.instance, entered: entered.clone(), _counted: counted.clone() };
             let value = ExternRef::new(&mut world.store, value).unwrap();
             table.set(&mut world.store, i, Val::ExternRef(Some(value))).unwrap();
@@ -320,11 +321,8 @@ fn a_drop_enters_its_own_store() {
         world.store.gc();
         assert_eq!(entered.load(Ordering::Relaxed), 0);
         assert_eq!(world.run("run", 5).unwrap(), 1);
-        world.store.gc();
-        // Each one's drop let others die, and each was dropped once.
-        world.run("drop", 7).unwrap();
-        world.store.gc();
-        assert_eq!((entered.load(Ordering::Relaxed), Arc::strong_count(&counted)), (4, 1));
+        // Each one's drop let the next one die, and each was dropped once.
+        assert_eq!((entered.load(Ordering::Relaxed), Arc::strong_count(&counted)), (VALUES as usize, 1));
         drop(counted);
         world.store.gc();
         world.store.verify_references();
