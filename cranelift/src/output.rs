@@ -9,9 +9,10 @@ use cranelift_codegen::ir::{self, ExternalName};
 use cranelift_codegen::{
     CompiledCode, ExceptionContextLoc, Final, FinalizedMachExceptionHandler, FinalizedRelocTarget, MachBufferFinalized,
 };
-use sconce_environ::compile::{CallSite, CompiledFunction, Handler, Reloc, RelocTarget, StackMap};
+use sconce_environ::compile::{CallSite, CompiledFunction, Handler, Reloc, RelocTarget};
 use sconce_environ::index::{DefinedFuncIndex, FuncIndex};
 use sconce_environ::module::Module;
+use sconce_environ::stack_maps::StackMaps;
 use sconce_environ::trap::TrapCode;
 
 /// Converts a compiled function.
@@ -190,10 +191,13 @@ fn call_sites(buffer: &MachBufferFinalized<Final>) -> Result<Vec<CallSite>, Stri
 }
 
 /// Cranelift's maps are relative to the stack pointer, and come with its distance from the frame pointer.
-fn stack_maps(buffer: &MachBufferFinalized<Final>) -> Vec<StackMap> {
-    let convert = |&(return_offset, distance, ref map): &(u32, u32, ir::UserStackMap)| StackMap {
-        return_offset,
-        slots: map.entries().map(|(_, offset)| offset.cast_signed() - distance.cast_signed()).collect(),
-    };
-    buffer.user_stack_maps().iter().map(convert).filter(|map| !map.slots.is_empty()).collect()
+fn stack_maps(buffer: &MachBufferFinalized<Final>) -> StackMaps {
+    let mut maps = StackMaps::default();
+    for &(return_offset, distance, ref map) in buffer.user_stack_maps() {
+        let slots: Vec<i32> = map.entries().map(|(_, offset)| offset.cast_signed() - distance.cast_signed()).collect();
+        if !slots.is_empty() {
+            maps.push_map(return_offset, &slots);
+        }
+    }
+    maps
 }

@@ -165,7 +165,7 @@ fn handles_from_everywhere_are_in_stack_maps() {
                 (table $table (export "t") 1 {ty})
                 (func (param $p {ty}) (result {ty}) {source} (call $call)))"#
         );
-        compile(&guard_direct(), &wat, 0).unwrap().0.stack_maps.iter().map(|m| m.slots.len()).max().unwrap_or(0)
+        compile(&guard_direct(), &wat, 0).unwrap().0.stack_maps.maps().map(|m| m.slots.len()).max().unwrap_or(0)
     };
     let sources = [
         "(local.get $p)",

@@ -30,7 +30,7 @@ fn check(name: &str, settings: &Settings, wat: &str) {
     for (offset, trap) in &code.traps {
         writeln!(text, "trap {offset:#x} {trap:?}").unwrap();
     }
-    for map in &code.stack_maps {
+    for map in code.stack_maps.maps() {
         writeln!(text, "stack map {:#x} {:?}", map.return_offset, map.slots).unwrap();
     }
     for (offset, wasm) in &code.wasm_offsets {

@@ -265,7 +265,7 @@ mod tests {
             relocs: relocs.clone(),
             traps: vec![(trap, TrapCode::Unreachable)],
             wasm_offsets: vec![(0, 100), (trap, 200)],
-            stack_maps: vec![],
+            stack_maps: sconce_environ::stack_maps::StackMaps::default(),
             uninterruptible: vec![(trap, trap + 2)],
             call_sites: vec![],
             jump_tables: vec![],

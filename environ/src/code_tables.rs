@@ -7,8 +7,9 @@
 //! binary search.
 //! The decoders accept any bytes: an entry that does not parse is "not found".
 
-use crate::compile::{CallSite, CompiledFunction, Handler, StackMap};
+use crate::compile::{CallSite, CompiledFunction, Handler};
 use crate::index::DefinedFuncIndex;
+use crate::stack_maps::{StackMap, StackMaps};
 use crate::trap::TrapCode;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
@@ -37,7 +38,8 @@ pub struct CodeTables<S = Vec<u8>> {
     pub functions: Vec<FunctionRecord>,
     /// Runs of (offset delta, trap code).
     pub traps: S,
-    /// Runs of (return offset delta, count, slots as signed LEB128).
+    /// Runs of a count and slots, which are in all maps, then (return offset delta, slots kept of the map before, count of others,
+    /// those); slots as signed LEB128. Empty where there are no maps.
     pub stack_maps: S,
     /// Records (start, end) of instructions that must not be interrupted.
     pub uninterruptible: S,
@@ -141,13 +143,14 @@ impl CodeTables {
             (last, last_wasm) = (offset, wasm);
         }
         let mut last = 0;
-        for map in &f.stack_maps {
-            write_u32(&mut self.stack_maps, map.return_offset - last);
-            write_u32(&mut self.stack_maps, map.slots.len() as u32);
-            for &slot in &map.slots {
-                write_i64(&mut self.stack_maps, i64::from(slot));
-            }
-            last = map.return_offset;
+        if !f.stack_maps.is_empty() {
+            write_slots(&mut self.stack_maps, f.stack_maps.everywhere());
+        }
+        for step in f.stack_maps.steps() {
+            write_u32(&mut self.stack_maps, step.return_offset - last);
+            write_u32(&mut self.stack_maps, step.kept);
+            write_slots(&mut self.stack_maps, step.added);
+            last = step.return_offset;
         }
         for (runs, table) in [(&f.uninterruptible, &mut self.uninterruptible), (&f.jump_tables, &mut self.jump_tables)] {
             runs.iter().for_each(|&(from, to)| write_record(table, [start + from, start + to]));
@@ -220,6 +223,50 @@ impl<S: Stream> Iterator for Handlers<'_, S> {
     }
 }
 
+/// A function's stack maps, each as its difference from the one before.
+#[derive(Debug)]
+pub struct StackMapSteps<'a> {
+    run: Reader<'a>,
+    return_offset: u32,
+    depth: u32,
+    /// Slots that are in every map.
+    pub everywhere: Vec<i32>,
+}
+
+/// A stack map as its difference from the one before, as in [`crate::stack_maps::Step`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StackMapStep {
+    /// The call's return address, as an offset from the function's start.
+    pub return_offset: u32,
+    /// How many slots of the map before stay: never more than it has.
+    pub kept: u32,
+    /// Slots that come behind those.
+    pub added: Vec<i32>,
+}
+
+impl StackMapSteps<'_> {
+    /// All of them together.
+    fn maps(self) -> StackMaps {
+        let mut maps = StackMaps::new(self.everywhere.clone());
+        for step in self {
+            maps.push(step.return_offset, step.kept, step.added);
+        }
+        maps
+    }
+}
+
+impl Iterator for StackMapSteps<'_> {
+    type Item = StackMapStep;
+
+    fn next(&mut self) -> Option<StackMapStep> {
+        self.return_offset = self.return_offset.checked_add(self.run.u32()?)?;
+        let kept = self.run.u32().filter(|&kept| kept <= self.depth)?;
+        let added = self.run.slots()?;
+        self.depth = kept + added.len() as u32;
+        Some(StackMapStep { return_offset: self.return_offset, kept, added })
+    }
+}
+
 impl<S: Stream> CodeTables<S> {
     /// The same tables, with their streams kept in another way.
     pub fn map<T>(self, mut keep: impl FnMut(S) -> T) -> CodeTables<T> {
@@ -288,18 +335,23 @@ impl<S: Stream> CodeTables<S> {
         // A call that never returns may be the last instruction: its return address is the function's end.
         let func = self.function_at(return_offset.checked_sub(1)?)?;
         let wanted = return_offset - self.functions[func.as_u32() as usize].start;
-        self.stack_maps_of(func).find(|map| map.return_offset >= wanted).filter(|map| map.return_offset == wanted)
+        let mut run = self.stack_maps_of(func);
+        let (mut slots, own) = (run.everywhere.clone(), run.everywhere.len());
+        for step in &mut run {
+            slots.truncate(own + step.kept as usize);
+            slots.extend(step.added);
+            if step.return_offset >= wanted {
+                return (step.return_offset == wanted).then_some(StackMap { return_offset: wanted, slots });
+            }
+        }
+        None
     }
 
     /// A function's stack maps, by increasing return offset. Who wants more than one decodes them once.
-    pub fn stack_maps_of(&self, func: DefinedFuncIndex) -> impl Iterator<Item = StackMap> {
+    pub fn stack_maps_of(&self, func: DefinedFuncIndex) -> StackMapSteps<'_> {
         let mut run = Reader(self.run(&self.stack_maps, func, |f| f.stack_maps).unwrap_or_default());
-        let mut return_offset = 0u32;
-        std::iter::from_fn(move || {
-            return_offset = return_offset.checked_add(run.u32()?)?;
-            let slots = (0..run.u32()?).map(|_| i32::try_from(run.i64()?).ok()).collect::<Option<_>>()?;
-            Some(StackMap { return_offset, slots })
-        })
+        let everywhere = run.slots().unwrap_or_default();
+        StackMapSteps { run, return_offset: 0, depth: 0, everywhere }
     }
 
     /// A function's traps, by increasing offset from its start.
@@ -352,7 +404,7 @@ impl<S: Stream> CodeTables<S> {
             code: text.get(start as usize..end as usize)?.to_vec(),
             traps: self.traps_of(func).collect(),
             wasm_offsets: self.wasm_offsets_of(offsets, func).collect(),
-            stack_maps: self.stack_maps_of(func).collect(),
+            stack_maps: self.stack_maps_of(func).maps(),
             uninterruptible: runs(&self.uninterruptible),
             call_sites: call_sites.collect(),
             jump_tables: runs(&self.jump_tables),
@@ -369,6 +421,13 @@ fn write_u32(out: &mut Vec<u8>, mut v: u32) {
     out.push(v as u8);
 }
 
+fn write_slots(out: &mut Vec<u8>, slots: &[i32]) {
+    write_u32(out, slots.len() as u32);
+    for &slot in slots {
+        write_i64(out, i64::from(slot));
+    }
+}
+
 fn write_i64(out: &mut Vec<u8>, v: i64) {
     // Zigzag, so that the unsigned form serves.
     let mut z = ((v << 1) ^ (v >> 63)) as u64;
@@ -379,6 +438,7 @@ fn write_i64(out: &mut Vec<u8>, v: i64) {
     out.push(z as u8);
 }
 
+#[derive(Debug)]
 struct Reader<'a>(&'a [u8]);
 
 impl Reader<'_> {
@@ -398,6 +458,11 @@ impl Reader<'_> {
             }
         }
         None
+    }
+
+    fn slots(&mut self) -> Option<Vec<i32>> {
+        // Each takes a byte at least, and nothing is allocated for a count that is not there.
+        (0..self.u32()?).map(|_| i32::try_from(self.i64()?).ok()).collect()
     }
 
     fn u32(&mut self) -> Option<u32> {

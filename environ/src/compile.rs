@@ -2,6 +2,7 @@
 
 use crate::index::*;
 use crate::module::Module;
+use crate::stack_maps::StackMaps;
 use crate::trap::TrapCode;
 use serde::{Deserialize, Serialize};
 
@@ -100,8 +101,8 @@ pub struct CompiledFunction {
     /// Start of each run of instructions that belong to one wasm operator, increasing, with that operator's offset in the
     /// module; `u32::MAX` where no operator is known (prologue).
     pub wasm_offsets: Vec<(u32, u32)>,
-    /// By return address, increasing.
-    pub stack_maps: Vec<StackMap>,
+    /// Where handles are while calls are under way. A call without a map has none in its frame.
+    pub stack_maps: StackMaps,
     /// Runs of instructions that an interrupt must not cut, besides `ret`: start and end, increasing, none empty. Where the
     /// frame is partly gone (tail calls), or counts and references do not agree (barriers).
     pub uninterruptible: Vec<(u32, u32)>,
@@ -159,13 +160,4 @@ pub enum RelocTarget {
     Function(DefinedFuncIndex),
     /// The function's entry slot: 8 bytes that hold the address of its code.
     Slot(DefinedFuncIndex),
-}
-
-/// Where handles are in a frame while a call is under way.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StackMap {
-    /// The call's return address.
-    pub return_offset: u32,
-    /// Each handle's 4 bytes, relative to the frame pointer.
-    pub slots: Vec<i32>,
 }

@@ -22,6 +22,7 @@ pub mod names;
 pub mod ops;
 pub mod proposals;
 pub mod registry;
+pub mod stack_maps;
 pub mod translate;
 pub mod trap;
 pub mod types;

@@ -1,8 +1,9 @@
 //! Code tables give back what was put in, and take any bytes.
 
 use sconce_environ::code_tables::{CodeTables, WasmOffsets};
-use sconce_environ::compile::{CallSite, CompiledFunction, Handler, StackMap};
+use sconce_environ::compile::{CallSite, CompiledFunction, Handler};
 use sconce_environ::index::DefinedFuncIndex;
+use sconce_environ::stack_maps::StackMaps;
 use sconce_environ::trap::TrapCode;
 
 struct Random(u64);
@@ -39,14 +40,17 @@ fn function(random: &mut Random, len: u32) -> CompiledFunction {
         .map(|at| (at, if random.below(5) == 0 { u32::MAX } else { random.below(u32::MAX.into()) as u32 }))
         .collect();
     // Return addresses are behind the call: up to the function's end, which is where one that never returns would return to.
-    f.stack_maps = random
-        .offsets(len)
-        .into_iter()
-        .map(|at| StackMap {
-            return_offset: at + 1,
-            slots: (0..random.below(4)).map(|_| random.below(1 << 20) as i32 - (1 << 19)).collect(),
-        })
-        .collect();
+    let slots =
+        |random: &mut Random| -> Vec<i32> { (0..random.below(4)).map(|_| random.below(1 << 20) as i32 - (1 << 19)).collect() };
+    f.stack_maps = StackMaps::new(slots(random));
+    for at in random.offsets(len) {
+        let (kept, added) = (random.below(u64::from(f.stack_maps.depth()) + 1) as u32, slots(random));
+        f.stack_maps.push(at + 1, kept, added);
+    }
+    if f.stack_maps.is_empty() {
+        // What is in every map is in none then.
+        f.stack_maps = StackMaps::default();
+    }
     f
 }
 
@@ -94,7 +98,7 @@ fn what_is_put_in_is_found_at_every_offset() {
         let (functions, tables, offsets) = unit(seed);
         for (n, (start, f)) in functions.iter().enumerate() {
             let len = f.code.len() as u32;
-            let (mut traps, mut maps) = (f.traps.iter().peekable(), f.stack_maps.iter().peekable());
+            let (mut traps, mut maps) = (f.traps.iter().peekable(), f.stack_maps.maps().peekable());
             let mut wasm = f.wasm_offsets.iter().peekable();
             let mut current = None;
             for at in 0..len.min(3000) {
@@ -106,7 +110,7 @@ fn what_is_put_in_is_found_at_every_offset() {
                 }
                 assert_eq!(tables.wasm_offset_at(&offsets.0, start + at), current, "function {n}, offset {at}");
                 let map = maps.next_if(|m| m.return_offset == at + 1);
-                assert_eq!(tables.stack_map_at(start + at + 1).as_ref(), map, "function {n}, return to {}", at + 1);
+                assert_eq!(tables.stack_map_at(start + at + 1), map, "function {n}, return to {}", at + 1);
             }
             // In the padding behind it there is nothing.
             let next = functions.get(n + 1).map_or(start + len + 40, |(start, _)| *start);
@@ -161,6 +165,20 @@ fn any_bytes_are_looked_up_without_harm() {
     tables.functions.truncate(1);
     (tables.functions[0].start, tables.functions[0].stack_maps) = (0, 0);
     assert_eq!(tables.stack_map_at(1), None);
+    // Nor does a map keep more than the one before it had.
+    tables.stack_maps = vec![0, 1, 1, 1, 2];
+    assert_eq!(tables.stack_map_at(1), None);
+}
+
+#[test]
+fn maps_share_what_they_have_in_common() {
+    let mut maps = StackMaps::new(vec![-8]);
+    let expected = [(1, vec![-8]), (5, vec![-8, -16, -24]), (9, vec![-8, -16, -32]), (12, vec![-8, -16])];
+    for (at, slots) in &expected {
+        maps.push_map(*at, &slots[1..]);
+    }
+    assert_eq!(maps.maps().map(|map| (map.return_offset, map.slots)).collect::<Vec<_>>(), expected);
+    assert_eq!(maps.steps().map(|step| (step.kept, step.added.len())).collect::<Vec<_>>(), [(0, 0), (0, 2), (1, 1), (1, 0)]);
 }
 
 #[test]

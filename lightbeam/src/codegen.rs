@@ -13,9 +13,10 @@ use crate::exception::HandlerCode;
 use crate::frame::Saved;
 use crate::value::{Flag, Ty, Value};
 use sconce_environ::block::Types;
-use sconce_environ::compile::{Reloc, Settings, StackMap};
+use sconce_environ::compile::{Reloc, Settings};
 use sconce_environ::layout::VmLayout;
 use sconce_environ::module::Module;
+use sconce_environ::stack_maps::StackMaps;
 use sconce_environ::trap::TrapCode;
 use sconce_x64::asm::{Gpr, Xmm};
 use sconce_x64::encode::{Encoder, Label};
@@ -254,12 +255,12 @@ pub(crate) struct Codegen<'a> {
     pub(crate) buffer_home: Option<i32>,
     /// Positions of handles on the stack.
     pub(crate) handles: Vec<u32>,
-    /// Homes of locals that are handles.
-    pub(crate) handle_homes: Vec<i32>,
+    /// For each handle that the last stack map knew: how many of the map's slots are those of it and of the ones below it.
+    pub(crate) mapped: Vec<u32>,
 
     pub(crate) traps: Vec<(u32, TrapCode)>,
     pub(crate) wasm_offsets: Vec<(u32, u32)>,
-    pub(crate) stack_maps: Vec<StackMap>,
+    pub(crate) stack_maps: StackMaps,
     pub(crate) relocs: Vec<Reloc>,
     pub(crate) stubs: Vec<Stub>,
     pub(crate) moves: Vec<(u8, u8)>,

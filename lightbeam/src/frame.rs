@@ -11,6 +11,7 @@ use sconce_environ::abi::{VALUE_SIZE, results_in_buffer};
 use sconce_environ::compile::BoundsStyle;
 use sconce_environ::index::MemoryIndex;
 use sconce_environ::layout::Place;
+use sconce_environ::stack_maps::StackMaps;
 use sconce_environ::trap::TrapCode;
 use sconce_environ::types::FuncType;
 use sconce_environ::vm::{NO_TYPE, VmMemory, VmTableEntry};
@@ -138,6 +139,7 @@ impl Codegen<'_> {
         saved.argument_bytes = arguments.stack_bytes();
         let pushed = 8 * saved.registers.len() as i32;
         let mut at = -pushed;
+        let mut handles = Vec::new();
         for (n, local) in self.locals.iter_mut().enumerate() {
             if let Some(&Location::Stack(offset)) = places.get(n) {
                 local.home = 16 + offset as i32;
@@ -146,9 +148,10 @@ impl Codegen<'_> {
                 local.home = at;
             }
             if local.ty == Ty::Handle {
-                self.handle_homes.push(local.home);
+                handles.push(local.home);
             }
         }
+        self.stack_maps = StackMaps::new(handles);
         if buffer.is_some() {
             at -= 8;
             self.buffer_home = Some(at);

@@ -8,6 +8,13 @@ use sconce_x64::encode::Addr;
 /// Entries of the stack that may be elsewhere than in slots.
 const WINDOW: usize = 32;
 
+/// Where the slot of a stack position is, relative to rbp, if that of position 0 ends at `slots` and each has `stride` bytes.
+#[inline(always)]
+pub(crate) fn slot_disp(slots: i32, stride: i32, position: u32) -> i32 {
+    // Frames are far smaller than 2 GiB: a body has at most 7,654,321 bytes.
+    slots - stride * (position as i32 + 1)
+}
+
 impl Codegen<'_> {
     #[inline(always)]
     pub(crate) fn push(&mut self, value: Value) {
@@ -35,17 +42,22 @@ impl Codegen<'_> {
             Value::Gpr(ty, r) => {
                 self.gpr_owners[r as usize] = NONE;
                 if ty == Ty::Handle {
-                    self.handles.pop();
+                    self.pop_handle();
                 }
             }
             Value::Xmm(_, x) => self.xmm_owners[x.0 as usize] = NONE,
             other => {
                 if other.ty() == Ty::Handle {
-                    self.handles.pop();
+                    self.pop_handle();
                 }
             }
         }
         value
+    }
+
+    fn pop_handle(&mut self) {
+        self.handles.pop();
+        self.mapped.truncate(self.handles.len());
     }
 
     /// Drops all entries from this position on.
@@ -98,6 +110,11 @@ impl Codegen<'_> {
             _ => {}
         }
         self.stack[at] = Value::Slot(value.ty(), at as u32);
+        if value.ty() == Ty::Handle {
+            // It is in stack maps from now on. Few are above it: nothing below `settled` comes here.
+            let n = self.handles.partition_point(|&handle| handle < at as u32);
+            self.mapped.truncate(n);
+        }
     }
 
     /// The slot of a stack position, which is in use from now on.
@@ -109,7 +126,6 @@ impl Codegen<'_> {
 
     #[inline]
     pub(crate) fn slot_addr(&self, position: u32) -> Addr {
-        // Frames are far smaller than 2 GiB: a body has at most 7,654,321 bytes.
-        Addr::new(Gpr::Rbp, self.slots - self.stride * (position as i32 + 1))
+        Addr::new(Gpr::Rbp, slot_disp(self.slots, self.stride, position))
     }
 }

@@ -5,11 +5,11 @@ use crate::compiler::Allocations;
 use crate::control;
 use crate::frame::Saved;
 use crate::summary::Summarizer;
-
 use crate::value::Ty;
 use sconce_environ::block::Types;
 use sconce_environ::builtin::Builtin;
 use sconce_environ::compile::{CompiledFunction, FunctionInput, Settings};
+use sconce_environ::stack_maps::StackMaps;
 use sconce_environ::translate::val_type;
 use sconce_environ::unreachable::Unreachable;
 use sconce_environ::visit::Visitor;
@@ -89,10 +89,10 @@ pub(crate) fn translate(
         memory_base: None,
         buffer_home: None,
         handles: Vec::new(),
-        handle_homes: Vec::new(),
+        mapped: Vec::new(),
         traps: std::mem::take(&mut buffers.traps),
         wasm_offsets: std::mem::take(&mut buffers.wasm_offsets),
-        stack_maps: Vec::new(),
+        stack_maps: StackMaps::default(),
         relocs: Vec::new(),
         stubs: std::mem::take(&mut buffers.stubs),
         moves: std::mem::take(&mut buffers.moves),

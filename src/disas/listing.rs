@@ -103,10 +103,10 @@ impl Listing<'_> {
         if let Ok(n) = f.traps.binary_search_by_key(&start, |trap| trap.0) {
             remarks.push(format!("trap: {}", f.traps[n].1));
         }
-        if let Ok(n) = f.stack_maps.binary_search_by_key(&end, |map| map.return_offset)
-            && instruction.mnemonic() == Mnemonic::Call
+        if instruction.mnemonic() == Mnemonic::Call
+            && let Some(map) = f.stack_maps.at(end)
         {
-            let slots: Vec<String> = f.stack_maps[n].slots.iter().map(|&slot| frame_place(slot)).collect();
+            let slots: Vec<String> = map.slots.iter().map(|&slot| frame_place(slot)).collect();
             remarks.push(format!("references in {}", slots.join(" ")));
         }
         if let Ok(n) = f.call_sites.binary_search_by_key(&end, |site| site.return_offset)

@@ -18,19 +18,42 @@ const MAX_KEPT: usize = 1 << 20;
 /// An address means the same function as long as the store lives: it owns the code that its instances run.
 #[derive(Debug, Default)]
 pub(crate) struct MapCache {
-    by_return: HashMap<usize, Range<u32>>,
-    slots: Vec<i32>,
+    by_return: HashMap<usize, Map>,
+    /// Slots that are in every map of a function, function by function.
+    everywhere: Vec<i32>,
+    /// The other slots, each with the number of the one before it in its map: maps share their beginnings, as the tables have them.
+    chains: Vec<(i32, u32)>,
     decoded: HashSet<usize>,
+}
+
+/// A frame's slots: a run of `everywhere`, and the last one of a chain.
+#[derive(Clone, Debug)]
+struct Map {
+    everywhere: Range<u32>,
+    last: u32,
+}
+
+/// The end of a chain.
+const END: u32 = u32::MAX;
+
+impl Map {
+    const NONE: Map = Map { everywhere: 0..0, last: END };
 }
 
 impl MapCache {
     /// Slots of the frame to which a call returns at this address.
-    fn slots(&mut self, shared: &Shared, return_address: usize) -> &[i32] {
+    fn slots(&mut self, shared: &Shared, return_address: usize) -> impl Iterator<Item = i32> {
         if !self.by_return.contains_key(&return_address) {
             self.decode(shared, return_address);
         }
-        let range = self.by_return.get(&return_address).cloned().unwrap_or(0..0);
-        &self.slots[range.start as usize..range.end as usize]
+        let Map { everywhere, mut last } = self.by_return.get(&return_address).cloned().unwrap_or(Map::NONE);
+        let MapCache { everywhere: shared_slots, chains, .. } = self;
+        let chain = std::iter::from_fn(move || {
+            let &(slot, before) = chains.get(last as usize)?;
+            last = before;
+            Some(slot)
+        });
+        shared_slots[everywhere.start as usize..everywhere.end as usize].iter().copied().chain(chain)
     }
 
     fn decode(&mut self, shared: &Shared, return_address: usize) {
@@ -44,20 +67,29 @@ impl MapCache {
         if let Some((region, func)) = found {
             let start = region.text_base() + region.tables().functions[func.as_u32() as usize].start as usize;
             if self.decoded.insert(start) {
-                for map in region.tables().stack_maps_of(func) {
-                    let first = self.slots.len() as u32;
-                    self.slots.extend(map.slots);
-                    self.by_return.insert(start + map.return_offset as usize, first..self.slots.len() as u32);
+                let steps = region.tables().stack_maps_of(func);
+                let first = self.everywhere.len() as u32;
+                self.everywhere.extend(&steps.everywhere);
+                let everywhere = first..self.everywhere.len() as u32;
+                let mut open: Vec<u32> = Vec::new();
+                for step in steps {
+                    open.truncate(step.kept as usize);
+                    for slot in step.added {
+                        self.chains.push((slot, open.last().copied().unwrap_or(END)));
+                        open.push(self.chains.len() as u32 - 1);
+                    }
+                    let map = Map { everywhere: everywhere.clone(), last: open.last().copied().unwrap_or(END) };
+                    self.by_return.insert(start + step.return_offset as usize, map);
                 }
             }
         }
         // A frame without handles, or no frame of wasm's.
-        self.by_return.entry(return_address).or_insert(0..0);
+        self.by_return.entry(return_address).or_insert(Map::NONE);
     }
 
     /// Forgets maps if there are very many.
     pub(crate) fn trim(&mut self) {
-        if self.slots.len() + self.by_return.len() > MAX_KEPT {
+        if self.everywhere.len() + self.chains.len() + self.by_return.len() > MAX_KEPT {
             *self = MapCache::default();
         }
     }
@@ -78,7 +110,7 @@ pub(crate) fn walk(shared: &Shared, maps: &mut MapCache, mut f: impl FnMut(u32))
                 break;
             }
             frames += 1;
-            for &slot in maps.slots(shared, return_address) {
+            for slot in maps.slots(shared, return_address) {
                 f(handle_at(shared, caller_fp.wrapping_add_signed(slot as isize)).unwrap_or(0));
             }
             fp = caller_fp;

@@ -102,8 +102,8 @@ pub fn handles_in_many_locals_across_many_calls<C: Compiler>(make: &impl Fn(&Set
         ),
     );
     assert!(code.stack_maps.len() >= 400, "only {} stack maps", code.stack_maps.len());
-    for map in &code.stack_maps {
+    for map in code.stack_maps.maps() {
         assert!(map.slots.iter().all(|&slot| slot % 4 == 0), "{map:?}");
     }
-    assert!(code.stack_maps.is_sorted_by(|a, b| a.return_offset < b.return_offset));
+    assert!(code.stack_maps.steps().is_sorted_by(|a, b| a.return_offset < b.return_offset));
 }

@@ -2,6 +2,7 @@
 //! modules of the official suite.
 
 pub mod extremes;
+pub mod growth;
 pub mod suite;
 
 use sconce_environ::compile::{BoundsStyle, CallStyle, CompileError, CompiledFunction, Compiler, FunctionInput, Settings};
