@@ -16,7 +16,7 @@
 use crate::codegen::{Codegen, NONE, SCRATCH, StubKind, VMCTX, bit, xbit};
 use crate::value::{Ty, Value};
 use sconce_environ::builtin::Builtin;
-use sconce_environ::compile::{BoundsStyle, StackMap};
+use sconce_environ::compile::BoundsStyle;
 use sconce_environ::heap::{VmObject, state};
 use sconce_environ::layout::VmLayout;
 use sconce_x64::asm::{Gpr, Xmm};
@@ -40,7 +40,8 @@ pub(crate) struct SlowPath {
     xmms: Vec<(Xmm, Ty, i32)>,
     caches: Vec<(Gpr, Size, i32)>,
     xmm_caches: Vec<(Xmm, Ty, i32)>,
-    /// Frame offsets of handles while the builtin runs.
+    /// Handles in slots, as a chain of `handles`, and frame offsets of those that go to their slots here.
+    mapped: u32,
     handles: Vec<i32>,
 }
 
@@ -129,7 +130,8 @@ impl Codegen<'_> {
             xmms: Vec::new(),
             caches: Vec::new(),
             xmm_caches: Vec::new(),
-            handles: self.handle_homes.clone(),
+            mapped: self.map_handles(),
+            handles: Vec::new(),
         };
         for r in Gpr::ALL {
             if self.gprs & bit(r) == 0 {
@@ -137,8 +139,11 @@ impl Codegen<'_> {
             }
             let owner = self.gpr_owners[r as usize];
             if self.free_gprs & bit(r) == 0 && owner != NONE {
-                let size = self.stack[owner as usize].ty().size();
-                slow.gprs.push((r, size, self.slot(owner).disp()));
+                let (ty, at) = (self.stack[owner as usize].ty(), self.slot(owner).disp());
+                slow.gprs.push((r, ty.size(), at));
+                if ty == Ty::Handle {
+                    slow.handles.push(at);
+                }
             } else if self.cached_gprs & bit(r) != 0 && self.cached_gpr(self.gpr_caches[r as usize]) == Some(r) {
                 let local = self.locals[self.gpr_caches[r as usize] as usize];
                 slow.caches.push((r, local.ty.size(), local.home));
@@ -156,12 +161,6 @@ impl Codegen<'_> {
             } else if self.cached_xmms & xbit(x) != 0 && self.cached_xmm(self.xmm_caches[usize::from(n)]) == Some(x) {
                 let local = self.locals[self.xmm_caches[usize::from(n)] as usize];
                 slow.xmm_caches.push((x, local.ty, local.home));
-            }
-        }
-        for &at in &self.handles {
-            // Constants are null, and locals are in their homes.
-            if matches!(self.stack[at as usize], Value::Slot(..) | Value::Gpr(..)) {
-                slow.handles.push(self.slot_addr(at).disp());
             }
         }
         self.slow_paths.push(slow);
@@ -223,7 +222,7 @@ impl Codegen<'_> {
 
     /// Stores what is in use, and calls a builtin with a handle.
     fn emit_slow_call(&mut self, number: u32, builtin: Builtin, handle: Gpr) {
-        let slow = std::mem::take(&mut self.slow_paths[number as usize].handles);
+        let handles = std::mem::take(&mut self.slow_paths[number as usize].handles);
         for n in 0..self.slow_paths[number as usize].gprs.len() {
             let (r, size, at) = self.slow_paths[number as usize].gprs[n];
             self.e.store(size, Addr::new(Gpr::Rbp, at), r);
@@ -236,9 +235,7 @@ impl Codegen<'_> {
         self.e.mov(Size::S64, Gpr::Rdi, VMCTX);
         self.e.load(Size::S64, SCRATCH, Addr::new(VMCTX, VmLayout::BUILTINS as i32));
         self.e.call(Addr::new(SCRATCH, builtin as i32 * size_of::<usize>() as i32).into());
-        if !slow.is_empty() {
-            self.stack_maps.push(StackMap { return_offset: self.e.offset(), slots: slow });
-        }
+        self.map_slow_call(self.slow_paths[number as usize].mapped, &handles);
     }
 
     /// Loads what was in use again, but for one register.

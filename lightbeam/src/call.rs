@@ -10,7 +10,6 @@
 
 use crate::codegen::{Codegen, SCRATCH, StubKind, VMCTX, XSCRATCH};
 use crate::frame::PROBE_BYTES;
-use crate::stack::slot_disp;
 use crate::value::{Ty, Value};
 use sconce_environ::abi::{VALUE_SIZE, results_in_buffer};
 use sconce_environ::builtin::Builtin;
@@ -391,24 +390,6 @@ impl Codegen<'_> {
     pub(crate) fn after_call(&mut self, start: usize) {
         self.truncate(start);
         self.reset_registers();
-        let everywhere = !self.stack_maps.everywhere().is_empty();
-        if self.handles.is_empty() && self.stack_maps.depth() == 0 && !everywhere {
-            return;
-        }
-        // Handles below these are where they were at the call before.
-        let known = self.mapped.len();
-        let kept = self.mapped.last().copied().unwrap_or(0);
-        let mut slots = kept;
-        for n in known..self.handles.len() {
-            // Constants are null, and locals are in their homes.
-            slots += u32::from(matches!(self.stack[self.handles[n] as usize], Value::Slot(..)));
-            self.mapped.push(slots);
-        }
-        if slots == 0 && !everywhere {
-            return;
-        }
-        let Codegen { stack_maps, handles, stack, e, slots: first, stride, .. } = self;
-        let added = handles[known..].iter().filter(|&&at| matches!(stack[at as usize], Value::Slot(..)));
-        stack_maps.push(e.offset(), kept, added.map(|&at| slot_disp(*first, *stride, at)));
+        self.map_call();
     }
 }

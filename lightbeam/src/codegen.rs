@@ -11,6 +11,7 @@
 
 use crate::exception::HandlerCode;
 use crate::frame::Saved;
+use crate::handles::Handles;
 use crate::value::{Flag, Ty, Value};
 use sconce_environ::block::Types;
 use sconce_environ::compile::{Reloc, Settings};
@@ -253,10 +254,8 @@ pub(crate) struct Codegen<'a> {
     pub(crate) memory_base: Option<Gpr>,
     /// Frame offset of the result buffer's address.
     pub(crate) buffer_home: Option<i32>,
-    /// Positions of handles on the stack.
-    pub(crate) handles: Vec<u32>,
-    /// For each handle that the last stack map knew: how many of the map's slots are those of it and of the ones below it.
-    pub(crate) mapped: Vec<u32>,
+    /// Handles on the stack.
+    pub(crate) handles: Handles,
 
     pub(crate) traps: Vec<(u32, TrapCode)>,
     pub(crate) wasm_offsets: Vec<(u32, u32)>,

@@ -32,6 +32,7 @@ mod convert;
 mod exception;
 mod float;
 mod frame;
+mod handles;
 mod int;
 mod memory;
 mod operands;

@@ -25,7 +25,7 @@ impl Codegen<'_> {
             _ => {}
         }
         if value.ty() == Ty::Handle {
-            self.handles.push(at as u32);
+            self.handles.positions.push(at as u32);
         }
         self.stack.push(value);
         if at - self.settled >= WINDOW {
@@ -42,29 +42,24 @@ impl Codegen<'_> {
             Value::Gpr(ty, r) => {
                 self.gpr_owners[r as usize] = NONE;
                 if ty == Ty::Handle {
-                    self.pop_handle();
+                    self.handles.pop();
                 }
             }
             Value::Xmm(_, x) => self.xmm_owners[x.0 as usize] = NONE,
             other => {
                 if other.ty() == Ty::Handle {
-                    self.pop_handle();
+                    self.handles.pop();
                 }
             }
         }
         value
     }
 
-    fn pop_handle(&mut self) {
-        self.handles.pop();
-        self.mapped.truncate(self.handles.len());
-    }
-
     /// Drops all entries from this position on.
     pub(crate) fn truncate(&mut self, len: usize) {
         while self.stack.len() > len {
             // Nothing below is in a register.
-            if self.stack.len() <= self.settled && self.handles.is_empty() {
+            if self.stack.len() <= self.settled && self.handles.positions.is_empty() {
                 self.stack.truncate(len);
                 self.settled = len;
                 return;
@@ -111,9 +106,8 @@ impl Codegen<'_> {
         }
         self.stack[at] = Value::Slot(value.ty(), at as u32);
         if value.ty() == Ty::Handle {
-            // It is in stack maps from now on. Few are above it: nothing below `settled` comes here.
-            let n = self.handles.partition_point(|&handle| handle < at as u32);
-            self.mapped.truncate(n);
+            // It is in stack maps from now on.
+            self.handles.moved(at as u32);
         }
     }
 

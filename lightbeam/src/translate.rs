@@ -4,6 +4,7 @@ use crate::codegen::{Codegen, Features, Local, NONE, UNPINNED};
 use crate::compiler::Allocations;
 use crate::control;
 use crate::frame::Saved;
+use crate::handles::Handles;
 use crate::summary::Summarizer;
 use crate::value::Ty;
 use sconce_environ::block::Types;
@@ -88,8 +89,7 @@ pub(crate) fn translate(
         slot_count: 0,
         memory_base: None,
         buffer_home: None,
-        handles: Vec::new(),
-        mapped: Vec::new(),
+        handles: Handles::default(),
         traps: std::mem::take(&mut buffers.traps),
         wasm_offsets: std::mem::take(&mut buffers.wasm_offsets),
         stack_maps: StackMaps::default(),
@@ -208,7 +208,7 @@ impl Codegen<'_> {
                 assert!(matches!(value, Value::Const(..) | Value::Pool(..) | Value::Slot(..)), "{value:?} is not settled");
             }
             let handles = (0..self.stack.len() as u32).filter(|&n| self.stack[n as usize].ty() == Ty::Handle);
-            assert!(handles.eq(self.handles.iter().copied()), "handles are listed");
+            assert!(handles.eq(self.handles.positions.iter().copied()), "handles are listed");
         }
     }
 }
