@@ -47,10 +47,8 @@ pub(crate) fn translate(
     let first = (locals.original_position() - u64::from(input.body_offset)) as usize;
 
     let mut summarizer = Summarizer::new(input.module, std::mem::take(&mut allocations.summary), buffers.locals.len());
-    let mut walk = Walk::new(input.body, first, input.body_offset);
-    while !walk.is_done() {
-        walk.step(|_| Visitor(&mut summarizer)).map_err(malformed)?;
-    }
+    let walk = Walk::new(input.body, first, input.body_offset);
+    summarize(&mut summarizer, walk.clone()).map_err(malformed)?;
     let mut summary = summarizer.summary;
     // A function that is swept at its beginning is no leaf.
     summary.calls |= settings.gc_stress;
@@ -116,23 +114,7 @@ pub(crate) fn translate(
     if settings.gc_stress {
         c.builtin(Builtin::Sweep, &[], 0, None);
     }
-    let mut walk = Walk::new(input.body, first, input.body_offset);
-    while !walk.is_done() {
-        c.position = walk.position();
-        if c.reachable {
-            c.mark();
-            walk.step(|next| {
-                c.next = next;
-                Visitor(&mut c)
-            })
-            .map_err(malformed)?;
-            #[cfg(debug_assertions)]
-            c.check();
-        } else {
-            let mut dead = Unreachable(&mut c);
-            walk.step(|_| Visitor(&mut dead)).map_err(malformed)?;
-        }
-    }
+    emit(&mut c, walk).map_err(malformed)?;
     c.mark();
     c.epilogue(ty);
     let finished = c.finish_frame();
@@ -162,6 +144,36 @@ pub(crate) fn translate(
     allocations.buffers = buffers;
     allocations.summary = summary;
     result
+}
+
+/// The first walk. (It and the second are functions of their own, so that what they walk with stays in registers.)
+#[inline(never)]
+fn summarize(summarizer: &mut Summarizer<'_>, mut walk: Walk<'_>) -> Result<(), wasmparser::Error> {
+    while !walk.is_done() {
+        walk.step(|_| Visitor(summarizer))?;
+    }
+    Ok(())
+}
+
+/// The second walk.
+#[inline(never)]
+fn emit(c: &mut Codegen<'_>, mut walk: Walk<'_>) -> Result<(), wasmparser::Error> {
+    while !walk.is_done() {
+        c.position = walk.position();
+        if c.reachable {
+            c.mark();
+            walk.step(|next| {
+                c.next = next;
+                Visitor(c)
+            })?;
+            #[cfg(debug_assertions)]
+            c.check();
+        } else {
+            let mut dead = Unreachable(c);
+            walk.step(|_| Visitor(&mut dead))?;
+        }
+    }
+    Ok(())
 }
 
 impl Codegen<'_> {
