@@ -35,7 +35,7 @@ pub fn lines(body: &[u8], offset: u32, name: &dyn Fn(u32) -> Option<String>) -> 
         lines.push(Line { offset: at as u32, depth, text: text(&operator, name) });
         match operator {
             Operator::Block { .. } | Operator::Loop { .. } | Operator::If { .. } | Operator::Else | Operator::TryTable { .. } => {
-                depth += 1
+                depth += 1;
             }
             _ => {}
         }
