@@ -120,7 +120,7 @@ def cpu(tools, options):
         commands = {"native": [native], "Node": wasm_command(tools, "Node", wasm)}
         for runner, module in made.items():
             commands[runner] = wasm_command(tools, runner, module, flags=["--allow-precompiled"])
-        samples = interleave(runs(tools, commands), options.rounds(7), warm=0 if options.quick else 1)
+        samples = interleave(runs(tools, commands), options.rounds(5), warm=0 if options.quick else 1)
         same_output(samples)
         table.add(name, {r: [s.cpu for s in found] for r, found in samples.items()})
         peak.add(name, {r: [s.peak / MIB for s in found] for r, found in samples.items() if r != "native"})
