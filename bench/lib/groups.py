@@ -8,7 +8,7 @@ import sys
 
 from .measure import Failed, Sample, interleave
 from .report import Table
-from .tools import BENCH, GUESTS, ROOT, sh
+from .tools import BENCH, GUESTS, ROOT, TIERS, WINCH, sh
 
 MIB = 1 << 20
 
@@ -23,7 +23,8 @@ def wasm_command(tools, runner, module, *, directories=(), arguments=(), flags=(
     if runner.startswith("Node"):
         pairs = ",".join(f"{guest}={host}" for host, guest in directories)
         return [tools.node, "--no-warnings", tools.node_script, module, pairs, *arguments]
-    program = tools.sconce if runner.startswith("Sconce") else tools.wasmtime
+    program = tools.sconce if runner.startswith("Sconce") or runner in TIERS else tools.wasmtime
+    flags = [*WINCH, *flags] if runner == "Winch" else flags
     return [program, "run", *flags, *(f"--dir={host}::{guest}" for host, guest in directories), module, *arguments]
 
 
@@ -55,8 +56,9 @@ def start_programs(tools):
 def startup(tools, options):
     """Wall time of whole processes, compiled afresh and from what an earlier run left; and their peak memory."""
     cold = Table(
-        "Start-up, compiled afresh", "ms", ["native", "Sconce", "Wasmtime", "Node"],
-        note="Wall time of the whole process, caches off.", against=[("Sconce", "Wasmtime"), ("Sconce", "Node")],
+        "Start-up, compiled afresh", "ms", ["native", "Sconce", "Wasmtime", "Winch", "Node"],
+        note="Wall time of the whole process, caches off. Winch is Wasmtime's single-pass compiler.",
+        against=[("Sconce", "Wasmtime"), ("Sconce", "Winch"), ("Sconce", "Node")],
     )
     warm_runners = ["native", "Sconce cached", "Sconce precompiled", "Wasmtime cached", "Wasmtime precompiled"]
     warm = Table(
@@ -75,6 +77,7 @@ def startup(tools, options):
             return wasm_command(tools, runner, module, directories=directories, arguments=arguments, flags=flags)
 
         commands = {"Wasmtime": command("Wasmtime", flags=["-Ccache=n"]), "Node": command("Node")}
+        commands["Winch"] = command("Winch", flags=["-Ccache=n"])
         if tools.sconce:
             commands["Sconce"] = command("Sconce", flags=["--cache=off"])
         if name == "hello":
@@ -125,6 +128,61 @@ def cpu(tools, options):
         table.add(name, {r: [s.cpu for s in found] for r, found in samples.items()})
         peak.add(name, {r: [s.peak / MIB for s in found] for r, found in samples.items() if r != "native"})
     return [table, peak]
+
+
+def tiers(tools, options):
+    """The same CPU guests, by each of the compilers of Sconce, and by Winch."""
+    table = Table(
+        "CPU time by compiler", "s", ["native", *TIERS, "Winch"],
+        note="User and system time of the whole process, running code compiled beforehand. Winch is Wasmtime's single-pass compiler.",
+        against=[("Lightbeam", "Cranelift tier"), ("Lightbeam", "Winch"), ("Lightbeam", "native")],
+    )
+    for name in [*GUESTS, "lua", "zstd"]:
+        if options.guests and name not in options.guests:
+            continue
+        say(f"CPU time by compiler: {name}")
+        wasm, native = tools.guest(name)
+        commands = {"native": [native]}
+        for runner, module in tools.precompiled_by_tiers(wasm).items():
+            commands[runner] = wasm_command(tools, runner, module, flags=["--allow-precompiled"])
+        samples = interleave(runs(tools, commands), options.rounds(7), warm=0 if options.quick else 1)
+        same_output(samples)
+        table.add(name, {r: [s.cpu for s in found] for r, found in samples.items()})
+    return [table]
+
+
+def compile_cost(tools, options):
+    """What the single-pass compilers cost by byte of code, and how much machine code they make."""
+    if not tools.sconce:
+        return []
+    say("compile cost: building")
+    example = tools.compile_cost()
+    process = Table(
+        "Compile cost of single-pass compilers", "ns/byte of code", ["Lightbeam", "Lightbeam, process", "Winch, process"],
+        note="On one thread, validation included. The first column is validation and compilation alone; the others are the processor time of"
+        " `sconce compile --tier lightbeam` and `wasmtime compile -C compiler=winch`, from start to the written file.",
+        against=[("Lightbeam, process", "Winch, process")],
+    )
+    size_table = Table("Machine code by byte of wasm", "bytes", ["Lightbeam"], note="Guard pages, calls direct, tables not counted.")
+    out = tools.fresh("compile-cost")
+    for name, file in [("SQLite", "sqlite.wasm"), ("Python", "python.wasm"), ("clang", "clang.wasm")]:
+        say(f"compile cost: {name}")
+        module = tools.programs / file
+        size = code_bytes(module)
+        # One core for each, since neither has a flag for everything that it does on several.
+        pinned = ["taskset", "-c", "0"]
+        commands = {
+            "Lightbeam, process": [*pinned, tools.sconce, "compile", "--tier=lightbeam", module, "-o", out / "sconce.cwasm"],
+            "Winch, process": [*pinned, tools.wasmtime, "compile", *WINCH, "-Ccache=n", "-Cparallel-compilation=n", module, "-o", out / "winch.cwasm"],
+        }
+        samples = interleave(runs(tools, commands), options.rounds(3), warm=0)
+        values = {r: [s.cpu * 1e9 / size for s in found] for r, found in samples.items()}
+        # Its columns: code bytes, validation, compilation, both, bytes of machine code by byte of wasm.
+        found = subprocess.run([example, module], check=True, capture_output=True, text=True).stdout.splitlines()[1].split()
+        values["Lightbeam"] = [float(found[3])]
+        process.add(name, values)
+        size_table.add(name, {"Lightbeam": [float(found[4])]})
+    return [process, size_table]
 
 
 WASI_KINDS = {"clock_gettime": 4_000_000, "pread 16": 1_000_000, "write 16": 1_000_000, "fstat": 1_000_000, "stat": 400_000,
@@ -292,5 +350,5 @@ def references(tools, options):
     return [table]
 
 
-GROUPS = {"startup": startup, "cpu": cpu, "wasi": wasi, "host-call": host_call, "throw": throw, "references": references,
+GROUPS = {"startup": startup, "cpu": cpu, "tiers": tiers, "compile-cost": compile_cost, "wasi": wasi, "host-call": host_call, "throw": throw, "references": references,
           "compile": compile_time}

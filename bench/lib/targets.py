@@ -10,7 +10,7 @@ def targets(tables, geomean):
 
     def ask(title, build):
         table = by_title.get(title)
-        if table is not None and any("Sconce" in runner for _, lists in table.rows for runner in lists):
+        if table is not None and any("Sconce" in runner or runner.startswith("Lightbeam") for _, lists in table.rows for runner in lists):
             build(table)
 
     def processor(table):
@@ -19,6 +19,35 @@ def targets(tables, geomean):
             worst = max(ratios, key=ratios.get)
             found.append(Target("CPU time, geometric mean, of Wasmtime's", 1.05, geomean(ratios.values()), "x"))
             found.append(Target(f"CPU time, worst guest ({worst}), of Wasmtime's", 1.25, ratios[worst], "x"))
+
+    def tiers(table):
+        slower = table.ratios("Lightbeam", "Cranelift tier")
+        if slower:
+            found.append(Target("Lightbeam's code, geometric mean, of the Cranelift tier's CPU time", 1.35, geomean(slower.values()), "x"))
+            # Unrolled vector loops may be slower than others.
+            for simd, most in [(False, 2.0), (True, 2.5)]:
+                some = {row: ratio for row, ratio in slower.items() if (row == "simd") == simd}
+                if some:
+                    worst = max(some, key=some.get)
+                    found.append(Target(f"Lightbeam's code, worst guest ({worst}), of the Cranelift tier's", most, some[worst], "x"))
+        winch = table.ratios("Lightbeam", "Winch")
+        if winch:
+            worst = max(winch, key=winch.get)
+            found.append(Target(f"Lightbeam's code, worst guest ({worst}), of Winch's", 1.0, winch[worst], "x"))
+
+    def cost(table):
+        for row, _ in table.rows:
+            found.append(Target(f"Lightbeam's compile cost, {row}, by byte of code", 24, table.value(row, "Lightbeam"), "ns"))
+            ratio = table.ratio(row, "Lightbeam, process", "Winch, process")
+            found.append(Target(f"Lightbeam's compile cost, {row}, of Winch's", 1 / 6, ratio, "x"))
+
+    def size(table):
+        for row, _ in table.rows:
+            found.append(Target(f"Lightbeam's machine code, {row}, by byte of wasm", 2.8, table.value(row, "Lightbeam"), "bytes"))
+
+    def single_pass(table):
+        for row in ["PHP", "Python"]:
+            found.append(Target(f"start-up, afresh, of {row}, of Winch's", 1 / 3, table.ratio(row, "Sconce", "Winch"), "x"))
 
     def rows(what, runner, peer):
         def build(table):
@@ -48,6 +77,10 @@ def targets(tables, geomean):
         return lambda table: found.append(Target(f"peak memory of Python, {runner}, of {peer}'s", 1.0, table.ratio("Python", runner, peer), "x"))
 
     ask("CPU time of long-running guests", processor)
+    ask("CPU time by compiler", tiers)
+    ask("Compile cost of single-pass compilers", cost)
+    ask("Machine code by byte of wasm", size)
+    ask("Start-up, compiled afresh", single_pass)
     ask("Start-up, compiled afresh", rows("start-up, afresh,", "Sconce", "Wasmtime"))
     ask("Start-up, second run", rows("start-up, cached,", "Sconce cached", "Wasmtime precompiled"))
     ask("A WASI call beyond native", calls)

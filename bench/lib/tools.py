@@ -12,6 +12,12 @@ from .measure import Failed, Launcher
 ROOT = Path(__file__).resolve().parents[2]
 BENCH = ROOT / "bench"
 
+# Wasmtime's single-pass compiler.
+WINCH = ["-Ccompiler=winch"]
+
+# Sconce's compilers, by how tables call them.
+TIERS = {"Cranelift tier": "cranelift", "Lightbeam": "lightbeam"}
+
 # Built for WebAssembly and natively from the same source, by the same compiler.
 GUESTS = ["integer", "float", "simd", "calls", "memory", "indirect", "switch", "sort"]
 
@@ -107,6 +113,33 @@ class Tools:
         source = self.vendored() / "zstd-sys/zstd/lib"
         files = sorted(file for part in ["common", "compress", "decompress"] for file in (source / part).glob("*.c"))
         return [*files, BENCH / "guests/zstd_main.c"], ["-DZSTD_DISABLE_ASM", "-DZSTD_LEGACY_SUPPORT=0", "-I", source]
+
+    def compile_cost(self):
+        """The example of Lightbeam that measures it on one thread."""
+        if not hasattr(self, "compile_cost_path"):
+            sh(["cargo", "build", "--release", "--locked", "-p", "sconce-lightbeam", "--example", "compile_cost"], cwd=ROOT)
+            target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+            self.compile_cost_path = target / "release/examples/compile_cost"
+        return self.compile_cost_path
+
+    def precompiled_by_tiers(self, wasm):
+        """As `precompiled`, by Sconce's and Wasmtime's compilers one by one; what one cannot compile is left out."""
+        directory = self.work / "precompiled"
+        directory.mkdir(exist_ok=True)
+        name = Path(wasm).stem
+        made = {"Winch": directory / f"{name}.winch.cwasm"}
+        commands = {"Winch": [self.wasmtime, "compile", *WINCH, wasm, "-o", made["Winch"]]}
+        if self.sconce:
+            for runner, tier in TIERS.items():
+                made[runner] = directory / f"{name}.{tier}.cwasm"
+                commands[runner] = [self.sconce, "compile", f"--tier={tier}", wasm, "-o", made[runner]]
+        for runner, command in commands.items():
+            try:
+                sh(command)
+            except Failed as error:
+                print(f"  {runner}: {error}", file=sys.stderr)
+                del made[runner]
+        return made
 
     def precompiled(self, wasm):
         """Ahead-of-time compiled forms of a module, as runner -> path, in target/bench/precompiled."""
