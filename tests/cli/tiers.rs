@@ -1,4 +1,5 @@
-//! Functions of both compilers call each other: one module is large enough for Lightbeam, the other is not.
+//! What both compilers have in common: functions call each other (one module is large enough for Lightbeam, the other is not), and traps
+//! say the same.
 
 use crate::support::{Dir, contains, outcome};
 use std::fmt::Write;
@@ -80,4 +81,57 @@ fn compilers_agree_on_how_functions_are_called() {
             assert_eq!(dir.run("--cache off --preload lib=lib.wat main.wat").ok(), "", "seed {seed}");
         }
     }
+}
+
+/// What a trapping guest writes to standard error, without how many frames of a deep stack there were: frames differ in size.
+fn complaint(dir: &Dir, tier: &str, bounds: &str, guest: &str) -> String {
+    let root = env!("CARGO_MANIFEST_DIR");
+    let outcome = dir.run(&format!("run --tier {tier} --bounds {bounds} {root}/tests/guests/{guest}"));
+    assert_eq!(outcome.code(), 134, "{outcome:?}");
+    let deep = outcome.stderr.contains("frames are left out");
+    let shown = |line: &&str| !deep || !line.contains("frames are left out");
+    let unnumbered =
+        |line: &str| if deep { line.split_once(": ").map_or(line, |(_, rest)| rest).to_owned() } else { line.to_owned() };
+    outcome.stderr.lines().filter(shown).map(unnumbered).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn backtraces_are_the_same_in_both_tiers() {
+    let dir = Dir::new();
+    let kinds = ["unreachable", "divide", "overflow", "load", "store", "null", "signature", "index", "recursion"];
+    let guests = kinds
+        .map(|kind| format!("traps.wasm {kind}"))
+        .into_iter()
+        .chain(["shapes.wasm broken", "words.wasm panic"].map(str::to_owned));
+    for guest in guests {
+        for bounds in ["guard", "explicit"] {
+            let expected = complaint(&dir, "cranelift", bounds, &guest);
+            assert!(expected.contains(".wasm!") || expected.contains("words::"), "{expected}");
+            assert_eq!(complaint(&dir, "lightbeam", bounds, &guest), expected, "{guest}, bounds={bounds}");
+        }
+    }
+}
+
+#[test]
+fn cached_code_is_the_tiers_own() {
+    let dir = Dir::new();
+    dir.file("hello.wat", crate::support::hello());
+    let entries = || {
+        let names = std::fs::read_dir(dir.path().join("cache/sconce"))
+            .map(|d| d.filter_map(Result::ok).map(|e| e.file_name()).collect::<Vec<_>>());
+        let mut names = names.unwrap_or_default();
+        names.sort();
+        names
+    };
+    for tier in ["lightbeam", "cranelift"] {
+        let before = entries().len();
+        assert_eq!(dir.run(&format!("run --tier {tier} hello.wat")).ok(), "hello\n");
+        let after = entries();
+        assert!(after.len() > before, "the first run leaves an entry: {after:?}");
+        assert_eq!(dir.run(&format!("run --tier {tier} hello.wat")).ok(), "hello\n");
+        assert_eq!(dir.run(&format!("compile --tier {tier} hello.wat -o {tier}.cwasm")).ok(), "");
+        assert_eq!(dir.run(&format!("run --tier {tier} --allow-precompiled {tier}.cwasm")).ok(), "hello\n");
+        assert_eq!(dir.run(&format!("run --allow-precompiled {tier}.cwasm")).ok(), "hello\n", "auto takes both");
+    }
+    crate::support::contains(&dir.run("run --tier cranelift --allow-precompiled lightbeam.cwasm").fails(1), &["lightbeam"]);
 }

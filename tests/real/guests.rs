@@ -11,10 +11,11 @@ fn expected(name: &str) -> String {
     fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }
 
-/// Runs a guest that needs nothing, with both ways to keep accesses in bounds and both ways to call.
+/// Runs a guest that needs nothing, with both ways to keep accesses in bounds and both ways to call; and for the baseline.
 #[track_caller]
 fn plain(name: &str) {
-    for style in [["--bounds=guard", "--calls=direct"], ["--bounds=explicit", "--calls=slots"]] {
+    let styles = [&["--bounds=guard", "--calls=direct"][..], &["--bounds=explicit", "--calls=slots"], &["--baseline"]];
+    for style in styles {
         let output = run(sconce_run().args(style).arg(guest(&format!("{name}.wasm"))), "").good();
         assert_eq!(output, expected(name), "with {style:?}");
     }
@@ -56,6 +57,11 @@ fn indirect() {
 #[test]
 fn cpp_exceptions() {
     plain("exceptions");
+}
+
+#[test]
+fn with_sweeps_everywhere() {
+    assert_eq!(run(sconce_run().arg("--gc-stress").arg(guest("hello.wasm")), "").good(), expected("hello"));
 }
 
 #[test]
@@ -229,8 +235,8 @@ fn from_file(name: &str, bytes: &[u8]) -> Ended {
     fs::write(&path, bytes).expect("written");
     // `run` gives a pipe; the shell opens the file.
     let mut shell = std::process::Command::new("sh");
-    crate::support::clean(&mut shell).args(["-c", "exec \"$0\" run \"$1\" < \"$2\"", crate::support::SCONCE]);
-    run(shell.arg(guest(name)).arg(path), "")
+    crate::support::clean(&mut shell).args(["-c", "exec \"$0\" run \"$3\" \"$1\" < \"$2\"", crate::support::SCONCE]);
+    run(shell.arg(guest(name)).arg(path).arg(crate::support::TIER), "")
 }
 
 #[test]

@@ -1,13 +1,13 @@
 //! Little address space, as `ulimit -v 2000000` leaves it: less than a guarded memory reserves. Sconce says that it checks
 //! accesses explicitly instead, and everything runs.
 
-use crate::support::{SCONCE, clean, dir, guest, program, run};
+use crate::support::{SCONCE, TIER, clean, dir, guest, program, run};
 use std::process::Command;
 
 /// `sconce run` in a shell that has limited itself.
 fn limited() -> Command {
     let mut command = Command::new("sh");
-    clean(&mut command).args(["-c", "ulimit -v 2000000; exec \"$@\"", "sh", SCONCE, "run"]);
+    clean(&mut command).args(["-c", "ulimit -v 2000000; exec \"$@\"", "sh", SCONCE, "run", TIER]);
     command
 }
 

@@ -1,15 +1,15 @@
 //! Guests as members of a shell's pipelines, on terminals, behind sockets, and waiting.
 
-use crate::support::{SCONCE, Screen, Terminal, clean, guest, run, sconce_run, wait};
+use crate::support::{SCONCE, Screen, TIER, Terminal, clean, guest, run, sconce_run, wait};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Stdio};
 
 #[test]
 fn a_broken_pipe_ends_a_guest_as_it_ends_yes() {
-    let script = r#""$0" run "$1" | head -n 3; echo "${PIPESTATUS[0]}""#;
+    let script = r#""$0" run "$2" "$1" | head -n 3; echo "${PIPESTATUS[0]}""#;
     let mut shell = Command::new("bash");
-    let output = run(clean(&mut shell).args(["-c", script, SCONCE]).arg(guest("yes.wasm")), "").good();
+    let output = run(clean(&mut shell).args(["-c", script, SCONCE]).arg(guest("yes.wasm")).arg(TIER), "").good();
     assert_eq!(output, "y\ny\ny\n141\n");
 }
 
@@ -42,7 +42,7 @@ fn a_prompt_without_a_terminal() {
 #[test]
 fn a_prompt_on_a_terminal() {
     let path = guest("prompt.wasm");
-    let mut terminal = Terminal::start(&["run".as_ref(), path.as_os_str()]);
+    let mut terminal = Terminal::start(&["run".as_ref(), TIER.as_ref(), path.as_os_str()]);
     assert_eq!(terminal.screen.until("> "), "stdin terminal, stdout terminal\r\n> ");
     terminal.type_in("20 22\n");
     terminal.screen.until("= 42\r\n> ");

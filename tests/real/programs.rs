@@ -1,6 +1,6 @@
 //! Programs that nobody here wrote, brought by `ci/fetch-programs`: language runtimes, a database and a compiler.
 
-use crate::support::{Ended, Terminal, dir, guest, program, run, sconce_run};
+use crate::support::{Ended, TIER, Terminal, dir, guest, program, run, sconce_run};
 use std::fs;
 use std::path::Path;
 
@@ -58,7 +58,7 @@ refused True
 #[test]
 fn python_answers_at_its_prompt() {
     let (library, python) = (dir(&program("python-fs"), "/"), program("python.wasm"));
-    let mut terminal = Terminal::start(&["run".as_ref(), library.as_ref(), python.as_os_str()]);
+    let mut terminal = Terminal::start(&["run".as_ref(), TIER.as_ref(), library.as_ref(), python.as_os_str()]);
     assert!(terminal.screen.until(">>> ").contains("Python 3.11"));
     terminal.type_in("print(6 * 7, 'x' * 3)\n");
     terminal.screen.until("42 xxx\r\n>>> ");

@@ -16,6 +16,12 @@ use std::time::{Duration, Instant};
 /// A test that is not done by then has failed. Compiling clang with an unoptimized build is the longest single step.
 const PATIENCE: Duration = Duration::from_secs(600);
 
+/// The compiler under test. `tests/real_lightbeam` is these tests again, with the other one.
+pub const TIER: &str = match env!("CARGO_CRATE_NAME").as_bytes() {
+    b"real_lightbeam" => "--tier=lightbeam",
+    _ => "--tier=cranelift",
+};
+
 /// The built binary.
 pub const SCONCE: &str = env!("CARGO_BIN_EXE_sconce");
 
@@ -51,7 +57,7 @@ pub fn clean(command: &mut Command) -> &mut Command {
 /// `sconce run`.
 pub fn sconce_run() -> Command {
     let mut command = sconce();
-    command.arg("run");
+    command.args(["run", TIER]);
     command
 }
 
