@@ -329,3 +329,40 @@ fn a_drop_enters_its_own_store() {
         assert_eq!(world.alive(), world.store.reference_stats().objects);
     }
 }
+
+/// Code that must not be cut does not join to loops that nothing can end.
+#[test]
+fn loops_of_nothing_but_barriers_are_interrupted() {
+    const LOOPS: &str = r#"(module
+        (import "" "make" (func $make (result externref)))
+        (table $t 2 2 externref)
+        (global $g (mut externref) (ref.null extern))
+        (func (export "one") (param $n i32) (result i32)
+            (local $a externref) (local.set $a (call $make))
+            (loop (global.set $g (local.get $a)) (br 0)) (i32.const 0))
+        (func (export "tables") (param $n i32) (result i32)
+            (local $a externref) (local $b externref) (local.set $a (call $make)) (local.set $b (call $make))
+            (loop (table.set $t (i32.const 0) (local.get $a)) (table.set $t (i32.const 0) (local.get $b)) (br 0)) (i32.const 0))
+        (func (export "globals") (param $n i32) (result i32)
+            (local $a externref) (local $b externref) (local.set $a (call $make)) (local.set $b (call $make))
+            (loop (global.set $g (local.get $a)) (global.set $g (local.get $b)) (global.set $g (ref.null extern)) (br 0))
+            (i32.const 0))
+        (func (export "reads") (param $n i32) (result i32)
+            (table.set $t (i32.const 0) (call $make))
+            (loop (table.set $t (i32.const 1) (table.get $t (i32.const 0))) (table.set $t (i32.const 1) (ref.null extern)) (br 0))
+            (i32.const 0)))"#;
+    for engine in engines() {
+        let mut world = World::new(&engine, LOOPS);
+        for name in ["one", "tables", "globals", "reads"] {
+            let handle = world.store.interrupt_handle();
+            std::thread::scope(|scope| {
+                scope.spawn(|| {
+                    std::thread::sleep(std::time::Duration::from_millis(20));
+                    handle.interrupt();
+                });
+                assert_eq!(world.run(name, 0).unwrap_err().trap_code(), Some(TrapCode::Interrupt), "{name}");
+            });
+            world.verify();
+        }
+    }
+}
