@@ -50,8 +50,8 @@ fn each_hint_is_its_branchs_alone() {
             unreachable (local.get 0) {unlikely} br_if 0 drop end (local.get 0) {unlikely} if end"
     );
     let blocks = of_text(&body);
-    // The second `br_if` and the `if`; the one that is not reached has no code.
-    assert_eq!(count(&blocks), 2, "{blocks:?}");
+    // The second `br_if`, the trap and the `if`; the branch that is not reached has no code.
+    assert_eq!(count(&blocks), 3, "{blocks:?}");
 }
 
 #[test]

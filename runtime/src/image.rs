@@ -160,7 +160,7 @@ fn constant_segments(module: &Module, memory: MemoryIndex) -> Option<Vec<(usize,
         };
         let end = at.checked_add(segment.bytes.len() as u64)?;
         // The file's pages must be the memory's as well.
-        if end.next_multiple_of(PAGE as u64) > size {
+        if end.checked_next_multiple_of(PAGE as u64).is_none_or(|end| end > size) {
             return None;
         }
         if !segment.bytes.is_empty() {

@@ -218,6 +218,11 @@ impl Memory {
         Ok(pointer)
     }
 
+    /// Brings in all of its data.
+    pub(crate) fn bring_in(&self) {
+        self.lazy.iter().for_each(|(place, pages)| pages.ensure(0..place.len()));
+    }
+
     /// Copies out.
     pub(crate) fn read(&self, offset: u64, out: &mut [u8]) -> Result<(), OutOfBounds> {
         let from = self.at(offset, out.len() as u64)?;

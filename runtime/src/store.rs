@@ -285,9 +285,14 @@ impl Store {
         self.memory(m).pages()
     }
 
-    /// A memory as compiled code sees it; valid as long as the store.
+    /// A memory as compiled code sees it; valid as long as the store. All of it can be used by this thread: what has not been brought
+    /// in is brought in now, or by faults where a call of this store is under way.
     pub fn memory_vm(&self, m: MemoryHandle) -> *const VmMemory {
-        self.memory(m).vm()
+        let memory = self.memory(m);
+        if !crate::traps::is_current(&self.shared) {
+            memory.bring_in();
+        }
+        memory.vm()
     }
 
     /// Adds pages; gives the number before, or `None` if it cannot grow that much.

@@ -34,6 +34,11 @@ pub(crate) fn current<'a>() -> Option<&'a Shared> {
     unsafe { CURRENT.get().as_ref() }
 }
 
+/// Whether this thread runs a call of the store, not one of another store from there: then faults in its memories are mended.
+pub(crate) fn is_current(shared: &Shared) -> bool {
+    std::ptr::eq(CURRENT.get(), shared)
+}
+
 /// Mends a fault that is about text that has not been brought in, or turns it into a trap, if it is one. Async-signal-safe.
 pub(crate) fn on_fault(fault: signal::Fault, context: &mut Context) -> bool {
     let Some(shared) = current() else { return false };

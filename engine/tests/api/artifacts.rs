@@ -204,6 +204,9 @@ fn large_modules_come_from_their_file_piece_by_piece() {
     let instance = Linker::new(&engine).instantiate(&mut store, &from_file).unwrap();
     let f = instance.get_typed_func::<(), u32>(&mut store, "f1007").unwrap();
     assert_eq!(f.call(&mut store, ()).unwrap(), 3021);
+    // Where no call is under way nobody mends a fault.
+    let memory = instance.get_memory(&mut store, "memory").unwrap();
+    assert_eq!(memory.guest(&mut store).read(38u32 * 100_000 + 2), Ok(u32::from_le_bytes(*b"3838")));
     // All of it can be had again, whatever had been run.
     assert_eq!(module.serialize().unwrap(), whole);
 }

@@ -234,3 +234,17 @@ fn tables_with_64_bit_indices() {
         assert_eq!(call("init", &at(4)), outside);
     });
 }
+
+/// More than once, as an image of the data is made after the first time.
+#[test]
+fn a_segment_of_nothing_at_the_end_of_the_address_space_is_outside() {
+    let data = "x".repeat(70_000);
+    let wat = format!(r#"(module (memory i64 2) (data (i64.const -1) "") (data (i64.const 0) "{data}"))"#);
+    let engine = crate::engine();
+    let module = Module::new(&engine, wat.as_bytes()).unwrap();
+    for _ in 0..3 {
+        let mut store = Store::new(&engine, ()).unwrap();
+        let error = Linker::new(&engine).instantiate(&mut store, &module).unwrap_err();
+        assert_eq!(error.trap_code(), Some(TrapCode::MemoryOutOfBounds), "{error}");
+    }
+}

@@ -122,6 +122,8 @@ impl AlternateStack {
 
 impl Drop for AlternateStack {
     fn drop(&mut self) {
+        // A destructor that runs later may call wasm again, which needs another stack for its handlers.
+        THREAD.set(None);
         let base = self.0.base().wrapping_add(PAGE).cast();
         let mut now = MaybeUninit::<libc::stack_t>::uninit();
         // SAFETY: the current one is read, and disabled only if it is ours: somebody may have installed another since.
