@@ -1,7 +1,9 @@
 //! The cage: address space of which a handle is an offset, and the memory of objects in it.
 //!
-//!     | a page, null's head its last bytes | an inaccessible page | objects | ... | guard |
-//!                                          `- the mapping's third page: handle CAGE_NULL_BYTES
+//! ```text
+//! | a page, null's head its last bytes | an inaccessible page | objects | ... | guard |
+//!                                      `- the mapping's third page: handle CAGE_NULL_BYTES
+//! ```
 //!
 //! Memory is given out from the bottom up, and again from free lists, one for each class of sizes. It becomes accessible in
 //! steps as the top rises, null's page with the first module that can hold a handle. The page behind null's head and what lies
