@@ -55,6 +55,16 @@ macro_rules! is_loose {
     };
 }
 
+/// The reference that a row gives back: it is in no frame yet.
+macro_rules! returned {
+    ($result:ident Ref) => {
+        Some($result)
+    };
+    ($result:ident $($ty:ident)?) => {
+        None
+    };
+}
+
 /// An `extern "C"` function for each row, and the table of their addresses.
 macro_rules! table {
     ($($variant:ident $name:ident ($($arg:ident: $ty:ident),*) $(-> $ret:ident)?;)*) => {
@@ -67,7 +77,7 @@ macro_rules! table {
                 unsafe {
                     let held = before(vmctx, references, !(false $(|| is_loose!($ty))*));
                     let result = guarded((*vmctx).store, Default::default(), || super::$name(&mut Caller::new(vmctx), $($arg),*));
-                    after(vmctx, held);
+                    after(vmctx, held, returned!(result $($ret)?));
                     result
                 }
             })*
@@ -107,13 +117,14 @@ unsafe fn before(vmctx: *mut VmContext, references: &[Option<u32>], safe_point: 
 }
 
 /// What follows every builtin: its references are given up, and host values that died are dropped, now that the operation is
-/// complete.
+/// complete. No frame has a reference that it gives back (`returned`), and a drop may enter the store and sweep: so a count is
+/// held on it as long as values are dropped, and it is announced again afterwards.
 ///
 /// # Safety
 /// As for [`Caller::new`].
 #[inline]
-unsafe fn after(vmctx: *mut VmContext, held: usize) {
-    // SAFETY: the caller's promise.
+unsafe fn after(vmctx: *mut VmContext, held: usize, returned: Option<u32>) {
+    // SAFETY: the caller's promise. Not used once values are dropped.
     let store = unsafe { Store::from_vm((*vmctx).store) };
     if held > 0 {
         store.heap.release_arguments(held);
@@ -121,14 +132,23 @@ unsafe fn after(vmctx: *mut VmContext, held: usize) {
     store.heap.bury();
     // Not between a throw and its handler, which is still to load the exception's values.
     if store.heap.has_garbage() && store.shared.pending().load(Ordering::Relaxed) & pending::HANDLER == 0 {
-        // A drop may panic.
-        // SAFETY: the caller's promise.
+        if let Some(handle) = returned {
+            store.heap.hold_argument(handle);
+        }
+        // A drop may panic, or enter the store again.
+        // SAFETY: the caller's promise; no reference to the store is used across this.
         unsafe {
             guarded((*vmctx).store, (), || {
-                store.settle();
+                Store::settle((*(*vmctx).store).runtime.cast());
                 Ok(())
             });
         };
+        if let Some(handle) = returned {
+            // SAFETY: the caller's promise.
+            let store = unsafe { Store::from_vm((*vmctx).store) };
+            store.heap.enter_frame(handle);
+            store.heap.release_arguments(1);
+        }
     }
 }
 

@@ -367,7 +367,7 @@ impl Store {
         self.id.check(t.store);
         // SAFETY: the caller's promise.
         let set = unsafe { self.tables[t.index as usize].set(index, value, &mut self.heap) };
-        self.settle();
+        self.settle_last();
         set
     }
 
@@ -418,7 +418,7 @@ impl Store {
     pub unsafe fn global_set(&mut self, g: GlobalHandle, value: u128) {
         self.id.check(g.store);
         self.globals[g.index as usize].set(value, &mut self.heap);
-        self.settle();
+        self.settle_last();
     }
 
     // References.
@@ -474,13 +474,13 @@ impl Store {
             self.sweep(if self.heap.activations.is_asked() { Occasion::Asked } else { Occasion::Boundary });
         }
         self.heap.settle_host();
-        self.settle();
+        self.settle_last();
     }
 
     /// Sweeps at once. No raw handle may be in the host's hands.
     pub fn collect(&mut self) {
         self.sweep(Occasion::Explicit);
-        self.settle();
+        self.settle_last();
     }
 
     /// Asks for a sweep at the next safe point: the next time that wasm or the host enters the other, or a reference comes into a
@@ -501,31 +501,51 @@ impl Store {
         }
     }
 
+    /// [`Store::settle`] as the last thing that a method does.
+    #[inline]
+    fn settle_last(&mut self) {
+        // SAFETY: `self` is not used any more.
+        unsafe { Store::settle(self) };
+    }
+
     /// Takes dead objects apart and drops their host values, one after the other: one whose drop lets others die, or enters the
     /// store again, does not recurse into here.
+    ///
+    /// # Safety
+    /// `this` is a live store that this thread runs; no reference to it is used until this returns, for drops may enter the store.
     #[inline]
-    pub(crate) fn settle(&mut self) {
-        self.heap.bury();
-        if self.heap.has_garbage() {
-            self.drop_garbage();
+    pub(crate) unsafe fn settle(this: *mut Store) {
+        // SAFETY: the caller's promise; the references end with the statements.
+        unsafe {
+            (*this).heap.bury();
+            if (*this).heap.has_garbage() {
+                Store::drop_garbage(this);
+            }
         }
     }
 
+    /// # Safety
+    /// As for [`Store::settle`].
     #[cold]
-    fn drop_garbage(&mut self) {
+    unsafe fn drop_garbage(this: *mut Store) {
         /// Resets the flag when a drop panics: the next call goes on with the rest.
-        struct Dropping<'a>(&'a mut Store);
-        impl Drop for Dropping<'_> {
+        struct Dropping(*mut Store);
+        impl Drop for Dropping {
             fn drop(&mut self) {
-                self.0.heap.set_dropping(false);
+                // SAFETY: the promise of `drop_garbage`'s caller.
+                unsafe { (*self.0).heap.set_dropping(false) };
             }
         }
-        self.heap.set_dropping(true);
-        let this = Dropping(self);
-        while let Some(value) = this.0.heap.next_garbage() {
+        // SAFETY: the caller's promise; no reference lives while a value is dropped.
+        let next = || unsafe { (*this).heap.next_garbage() };
+        // SAFETY: as above.
+        unsafe { (*this).heap.set_dropping(true) };
+        let _dropping = Dropping(this);
+        while let Some(value) = next() {
             drop(value);
             // It may have held references of the host's.
-            this.0.heap.settle_host();
+            // SAFETY: as above.
+            unsafe { (*this).heap.settle_host() };
         }
     }
 
