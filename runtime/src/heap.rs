@@ -400,7 +400,7 @@ impl Heap {
         let changes = self.host.take();
         // All additions first: the order between threads is anybody's guess, the sum is right.
         for &(handle, by) in changes.iter().filter(|c| c.1 > 0) {
-            self.retain(handle, by.unsigned_abs().into());
+            self.retain(handle, by.unsigned_abs());
         }
         for &(handle, by) in changes.iter().filter(|c| c.1 < 0) {
             (0..by.unsigned_abs()).for_each(|_| self.release(handle));
@@ -409,7 +409,7 @@ impl Heap {
             let all = self.host_held.get_mut();
             for (handle, by) in changes {
                 let held = all.entry(handle).or_default();
-                *held = held.wrapping_add_signed(by.into());
+                *held = held.wrapping_add_signed(by);
                 if *held == 0 {
                     all.remove(&handle);
                 }

@@ -23,8 +23,8 @@ pub(crate) struct HostRefs {
 
 #[derive(Debug, Default)]
 struct Notes {
-    /// Changes of counts by object.
-    changes: Vec<(u32, i32)>,
+    /// Changes of counts by object: 64 bits, since clones can be forgotten.
+    changes: Vec<(u32, i64)>,
     /// Length at which they are summed up next.
     sum_at: usize,
     /// Something else is to be done at the next boundary.
@@ -46,7 +46,7 @@ impl HostRefs {
         self.waiting.store(true, Ordering::Relaxed);
     }
 
-    fn note(&self, handle: u32, by: i32) {
+    fn note(&self, handle: u32, by: i64) {
         let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
         if notes.closed {
             return;
@@ -74,7 +74,7 @@ impl HostRefs {
         self.waiting.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn take(&self) -> Vec<(u32, i32)> {
+    pub(crate) fn take(&self) -> Vec<(u32, i64)> {
         let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
         self.waiting.store(self.always, Ordering::Relaxed);
         notes.asked = false;
@@ -155,5 +155,27 @@ impl Eq for HostRef {}
 impl std::hash::Hash for HostRef {
     fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
         (self.handle, self.refs.store).hash(state);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_clones_than_32_bits_count_are_counted() {
+        let refs = HostRefs::new(StoreId::next(), false);
+        refs.note(64, i64::from(i32::MAX));
+        refs.note(64, 1);
+        // As another object's notes come between.
+        refs.note(80, 1);
+        refs.note(64, i64::from(i32::MAX));
+        for _ in 0..SUM_AFTER {
+            refs.note(80, 1);
+            refs.note(64, 1);
+        }
+        let sum = |handle| refs.notes.lock().unwrap().changes.iter().filter(|c| c.0 == handle).map(|c| c.1).sum::<i64>();
+        assert_eq!(sum(64), 2 * i64::from(i32::MAX) + 1 + SUM_AFTER as i64);
+        assert_eq!(sum(80), 1 + SUM_AFTER as i64);
     }
 }
