@@ -36,12 +36,14 @@ impl Activations {
     fn publish(&mut self, len: usize) {
         let base = self.room.as_mut_ptr();
         let closed = self.stress || self.asked;
-        // SAFETY: `vm` is valid as long as `self`, and no wasm code is running. `len` is within the room.
+        // SAFETY: `vm` is valid as long as `self`, and no wasm code is running. `len` is within the room. No
+        // reference to the whole context is made: other threads write its `pending`.
         unsafe {
-            let vm = &mut *self.vm;
-            vm.activations_next = base.add(len);
-            vm.activations_end = if closed { vm.activations_next } else { base.add(self.room.len()) };
-            vm.activations_threshold = match self.room.len() {
+            let vm = self.vm;
+            let next = base.add(len);
+            (*vm).activations_next = next;
+            (*vm).activations_end = if closed { next } else { base.add(self.room.len()) };
+            (*vm).activations_threshold = match self.room.len() {
                 _ if closed => null_mut(),
                 // Nothing to sweep. (Every address is below.)
                 0 => without_provenance_mut(usize::MAX),
