@@ -96,7 +96,8 @@ impl Config {
         self
     }
 
-    /// What all memories and tables of one store may hold together, in bytes. Growing beyond fails.
+    /// What all memories and tables of one store and the objects of its references may hold together, in bytes. Growing beyond fails,
+    /// and so does making a reference.
     pub fn max_memory(mut self, bytes: Option<u64>) -> Config {
         self.max_memory = bytes;
         self

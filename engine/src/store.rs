@@ -190,7 +190,7 @@ impl<'a, T: 'static> StoreContext<'a, T> {
         unsafe { &(*self.inner.as_ptr()).engine }
     }
 
-    /// The limit on its memories and tables.
+    /// The limit on its memories, tables and references.
     pub fn memory_limit(&self) -> MemoryLimit {
         MemoryLimit(self.runtime().memory_limit().clone())
     }

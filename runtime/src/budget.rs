@@ -1,4 +1,4 @@
-//! What memories and tables may hold together: of one store, or of several that one program runs on.
+//! What memories, tables and references may hold together: of one store, or of several that one program runs on.
 
 use crate::error::ResourceError;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// What memory lengths may come to when nothing else limits them.
 pub(crate) const NO_LIMIT: u64 = 1 << 46;
 
-/// A limit on the bytes of memories and tables, and how many of them are taken. Clones are the same limit.
+/// A limit on the bytes of memories, tables and objects that references name, and how many of them are taken. Clones are the same limit.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryLimit(Arc<Limit>);
 

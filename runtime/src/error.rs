@@ -34,7 +34,7 @@ pub enum ResourceError {
         /// The limit.
         limit: u64,
     },
-    /// The store's reference heap is full.
+    /// The store's reference heap is full, or the limit of memory lets it have no more.
     #[error("the store's reference heap is full")]
     TooManyReferences,
     /// The address space for references is smaller than what code in guard style relies on.

@@ -34,6 +34,7 @@ mod sweep;
 mod values;
 mod verify;
 
+use crate::budget::MemoryLimit;
 use crate::error::ResourceError;
 use crate::handle::StoreId;
 use activations::Activations;
@@ -107,12 +108,17 @@ impl std::fmt::Debug for Heap {
 }
 
 impl Heap {
-    /// An empty heap whose fields in `vm` are set up.
+    /// An empty heap whose fields in `vm` are set up, and whose objects' memory counts against `limit`.
     ///
     /// # Safety
     /// `vm` is valid as long as the heap.
-    pub(crate) unsafe fn new(store: StoreId, vm: *mut VmStoreContext, stress: bool) -> Result<Heap, ResourceError> {
-        let cage = Cage::new()?;
+    pub(crate) unsafe fn new(
+        store: StoreId,
+        vm: *mut VmStoreContext,
+        limit: &MemoryLimit,
+        stress: bool,
+    ) -> Result<Heap, ResourceError> {
+        let cage = Cage::new(limit)?;
         // SAFETY: the caller's promise.
         unsafe {
             (*vm).cage_base = cage.base();

@@ -35,7 +35,7 @@ use std::sync::{Arc, RwLock};
 pub struct StoreOptions {
     /// Bytes of its wasm stack, rounded up to pages; at least 64 KiB.
     pub stack_size: usize,
-    /// What all its memories and tables together may have. Stores of one program can share a limit.
+    /// What all its memories, tables and references together may have. Stores of one program can share a limit.
     pub memory: MemoryLimit,
     /// The engine's types, by which compiled code's type ids are compared.
     pub types: Arc<RwLock<TypeRegistry>>,
@@ -100,7 +100,7 @@ impl Store {
         let shared = Shared::new(WasmStack::new(options.stack_size)?, space.clone());
         let id = StoreId::next();
         // SAFETY: the context lives as long as the store, which owns the heap.
-        let heap = unsafe { Heap::new(id, shared.vm(), options.gc_stress)? };
+        let heap = unsafe { Heap::new(id, shared.vm(), &options.memory, options.gc_stress)? };
         let mut store = Box::new(Store {
             id,
             shared,
@@ -228,7 +228,7 @@ impl Store {
 
     // Memories.
 
-    /// The limit on its memories and tables.
+    /// The limit on its memories, tables and references.
     pub fn memory_limit(&self) -> &MemoryLimit {
         self.budget.limit()
     }
@@ -426,7 +426,7 @@ impl Store {
     /// A reference to a host value. The value is dropped when nothing refers to it any more, at the latest with the store.
     ///
     /// # Errors
-    /// If the heap is full: it has room for at least 134 million, where address space is not short.
+    /// If the heap is full: it has room for at least 134 million, where address space is not short and the memory limit allows it.
     pub fn new_externref(&mut self, value: Box<dyn Any + Send + Sync>) -> Result<HostRef, ResourceError> {
         self.heap.settle_host();
         let handle = self.heap.new_extern(value)?;

@@ -679,3 +679,43 @@ fn null_is_never_inserted() {
         world.end();
     }
 }
+
+#[test]
+fn exceptions_count_against_the_memory_limit() {
+    const LIMIT: u64 = 1 << 20;
+    const BODY: &str = r#"(module
+        (tag $e (param v128 v128 v128 v128 exnref))
+        (func $throw (param exnref)
+            (throw $e (v128.const i64x2 1 2) (v128.const i64x2 3 4) (v128.const i64x2 5 6) (v128.const i64x2 7 8) (local.get 0)))
+        ;; A list of so many exceptions, each in the next one.
+        (func (export "run") (param $n i32) (result i32)
+            (local $list exnref)
+            (loop $again
+                (local.set $list (block $h (result exnref)
+                    (try_table (catch_all_ref $h) (call $throw (local.get $list)))
+                    (unreachable)))
+                (br_if $again (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
+            (i32.const 7)))"#;
+    for tier in [Tier::Cranelift, Tier::Lightbeam] {
+        let engine = Engine::new(&Config::new().tier(tier).parallel(false).max_memory(Some(LIMIT))).unwrap();
+        let module = Module::new(&engine, BODY.as_bytes()).unwrap();
+        let mut first = Store::new(&engine, ()).unwrap();
+        let limit = sconce_engine::AsContext::as_context(&first).memory_limit();
+        let instantiate = |store: &mut Store<()>| Linker::new(&engine).instantiate(&mut *store, &module).unwrap();
+        let run = |store: &mut Store<()>, instance: &Instance, n: i32| -> Result<i32, Error> {
+            instance.get_typed_func::<i32, i32>(&mut *store, "run").unwrap().call(&mut *store, n)
+        };
+        let one = instantiate(&mut first);
+        assert_eq!(run(&mut first, &one, 2000).unwrap(), 7);
+        let refused = run(&mut first, &one, 50_000).unwrap_err();
+        assert!(refused.to_string().contains("reference heap is full"), "{refused}");
+        // What was freed can be had again, by this store; by another one when this one is gone.
+        first.gc();
+        assert_eq!(run(&mut first, &one, 2000).unwrap(), 7);
+        let mut second = Store::with_memory_limit(&engine, (), &limit).unwrap();
+        let other = instantiate(&mut second);
+        assert!(run(&mut second, &other, 2000).is_err());
+        drop(first);
+        assert_eq!(run(&mut second, &other, 2000).unwrap(), 7);
+    }
+}

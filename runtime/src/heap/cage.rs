@@ -12,6 +12,7 @@
 //! What the free lists say is in the cage itself: compiled code could spoil it only by being wrong, and even then every link is
 //! checked before it is followed, so that nothing outside is touched.
 
+use crate::budget::{MemoryBudget, MemoryLimit};
 use crate::error::ResourceError;
 use crate::sys::mmap::{Access, Mapping};
 use crate::sys::{PAGE, space};
@@ -39,6 +40,8 @@ const BASE: usize = PAGE - size_of::<VmObject>();
 #[derive(Debug)]
 pub(crate) struct Cage {
     mapping: Mapping,
+    /// What is accessible behind null counts against the store's limit, until the cage is gone.
+    budget: MemoryBudget,
     /// Bytes without the guard.
     length: usize,
     /// The mapping is accessible up to here, but for the page behind null.
@@ -70,14 +73,22 @@ fn size_of_class(class: usize) -> usize {
 }
 
 impl Cage {
-    /// A cage of 4 GiB, or a smaller one where address space is short.
-    pub(crate) fn new() -> Result<Cage, ResourceError> {
+    /// A cage of 4 GiB, or a smaller one where address space is short, whose memory counts against `limit`.
+    pub(crate) fn new(limit: &MemoryLimit) -> Result<Cage, ResourceError> {
         let os = ResourceError::os("cannot reserve address space for references");
         let mapping = space::reserve_cage(PAGE + CAGE_BYTES as usize + CAGE_GUARD_BYTES, MINIMUM).map_err(os)?;
         // No handle is beyond 32 bits.
         let length = (mapping.len() - CAGE_GUARD_BYTES - BASE).min(CAGE_BYTES as usize);
         let committed = BASE + CAGE_NULL_BYTES;
-        Ok(Cage { mapping, length, committed, has_null: false, top: CAGE_NULL_BYTES, free: [0; CLASSES] })
+        Ok(Cage {
+            mapping,
+            budget: MemoryBudget::new(limit),
+            length,
+            committed,
+            has_null: false,
+            top: CAGE_NULL_BYTES,
+            free: [0; CLASSES],
+        })
     }
 
     /// Gives null its head, which compiled code reads and writes. To be called before code that can hold a handle runs.
@@ -180,9 +191,16 @@ impl Cage {
         if BASE + end > self.committed {
             let most = self.mapping.len() - CAGE_GUARD_BYTES - self.committed;
             let step = self.committed.clamp(FIRST_STEP, LAST_STEP).max(size).next_multiple_of(PAGE).min(most);
+            // Less than usual where the limit is near.
+            let least = (BASE + end - self.committed).next_multiple_of(PAGE).min(step);
+            let fits = [step, least].into_iter().find(|&step| self.budget.take(step as u64).is_ok());
+            let step = fits.ok_or(ResourceError::TooManyReferences)?;
             // SAFETY: pages that nobody has used yet.
-            unsafe { self.mapping.protect(self.committed, step, Access::ReadWrite) }
-                .map_err(ResourceError::os("cannot get memory for references"))?;
+            let made = unsafe { self.mapping.protect(self.committed, step, Access::ReadWrite) };
+            if let Err(e) = made {
+                self.budget.give_back(step as u64);
+                return Err(ResourceError::os("cannot get memory for references")(e));
+            }
             self.committed += step;
         }
         let handle = self.top as u32;
@@ -240,7 +258,7 @@ mod tests {
 
     #[test]
     fn memory_is_given_out_once_and_again_after_it_came_back() {
-        let mut cage = Cage::new().unwrap();
+        let mut cage = Cage::new(&MemoryLimit::default()).unwrap();
         let sizes = [32, 48, 16_000, 32, 1024, 1040];
         let mut all = Vec::new();
         for _ in 0..300 {
@@ -271,8 +289,30 @@ mod tests {
     }
 
     #[test]
+    fn memory_counts_against_the_limit_to_the_last_page() {
+        let limit = MemoryLimit::new(Some(200 << 10));
+        let mut cage = Cage::new(&limit).unwrap();
+        assert_eq!(limit.used(), 0);
+        let mut count = 0;
+        let refused = loop {
+            match cage.allocate(ObjectKind::Extern, 7, 1024) {
+                Ok(_) => count += 1,
+                Err(e) => break e,
+            }
+        };
+        assert!(matches!(refused, ResourceError::TooManyReferences), "{refused}");
+        assert_eq!((count, limit.used()), (200, 200 << 10));
+        // Others get nothing before it is gone.
+        let mut other = Cage::new(&limit).unwrap();
+        assert!(other.allocate(ObjectKind::Extern, 7, 32).is_err());
+        drop(cage);
+        assert_eq!(limit.used(), 0);
+        assert!(other.allocate(ObjectKind::Extern, 7, 32).is_ok());
+    }
+
+    #[test]
     fn what_is_no_handle_names_nothing() {
-        let mut cage = Cage::new().unwrap();
+        let mut cage = Cage::new(&MemoryLimit::default()).unwrap();
         let handle = cage.allocate(ObjectKind::Extern, 7, 32).unwrap();
         assert!(cage.object(handle).is_some());
         for wrong in [0, 1, 2, handle + 1, handle + 2, handle + 8, handle + 32, u32::MAX, u32::MAX - 15, 4080] {
