@@ -330,6 +330,58 @@ fn a_drop_enters_its_own_store() {
     }
 }
 
+/// A reference comes into a frame; the sweep that makes room for it lets a value die, whose drop takes the reference out of its
+/// table and sweeps again. No frame has it then.
+#[test]
+fn what_a_builtin_gives_back_outlives_the_drops_before() {
+    const LOAD: &str = r#"(module
+        (import "" "make" (func $make (result externref)))
+        (import "" "gc" (func $gc))
+        (table $t (export "t") 2 externref)
+        (table $large 5000 externref)
+        (func (export "drop") (param $n i32) (result i32)
+            (table.fill $large (i32.const 0) (ref.null extern) (i32.const 5000))
+            (call $gc)
+            (local.get $n))
+        (func $fill (local $i i32)
+            (loop
+                (table.set $large (local.get $i) (call $make))
+                (br_if 0 (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const 5000)))))
+        (func $lose
+            (drop (table.get $t (i32.const 1)))
+            (table.set $t (i32.const 1) (ref.null extern)))
+        (func (export "run") (param $i i32) (result i32) (local $a externref) (local $last externref)
+            (call $fill)
+            (call $gc)
+            (call $lose)
+            ;; Up to the first that the drop has taken away.
+            (loop $again
+                (local.set $a (table.get $large (local.get $i)))
+                (if (i32.eqz (ref.is_null (local.get $a))) (then
+                    (local.set $last (local.get $a))
+                    (br_if $again (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const 5000))))))
+            (table.set $t (i32.const 1) (local.get $last))
+            (call $gc)
+            (local.get $i)))"#;
+    // Not where each safe point sweeps: the value dies before.
+    for tier in [Tier::Cranelift, Tier::Lightbeam] {
+        let engine = Engine::new(&config((BoundsStyle::Guard, CallStyle::Direct)).tier(tier)).expect("an engine");
+        let mut world = World::new(&engine, LOAD);
+        let (entered, counted) = (Arc::<AtomicUsize>::default(), Arc::new(Counted::new(&world.alive)));
+        let table = world.instance.get_table(&mut world.store, "t").unwrap();
+        let store: *mut Store<()> = &mut world.store;
+        let value = Reentry { store, instance: world.instance, entered: entered.clone(), _counted: counted };
+        let value = ExternRef::new(&mut world.store, value).unwrap();
+        table.set(&mut world.store, 1, Val::ExternRef(Some(value))).unwrap();
+        assert!((1..5000).contains(&world.run("run", 0).unwrap()));
+        assert_eq!((entered.load(Ordering::Relaxed), world.alive()), (1, 1));
+        let Some(Val::ExternRef(Some(kept))) = table.get(&world.store, 1) else { panic!("it is gone") };
+        assert!(kept.data(&world.store).downcast_ref::<Counted>().is_some());
+        drop(kept);
+        world.verify();
+    }
+}
+
 /// Code that must not be cut does not join to loops that nothing can end.
 #[test]
 fn loops_of_nothing_but_barriers_are_interrupted() {
