@@ -1,8 +1,8 @@
 //! Objects of a store's reference heap, as compiled code, the runtime and the tests see them.
 //!
 //! A handle is the offset in bytes of an object in its store's cage: always even, and 0 is null. All kinds of objects begin with
-//! a [`VmObject`]. Nothing in the cage is a host pointer, so that whatever is read there leads back into the cage, or to an index
-//! that the runtime checks.
+//! a [`VmObject`]. Nothing in the cage is a host pointer (a function among an exception's values is a number of the store's), so
+//! that whatever is read there leads back into the cage, or to an index that the runtime checks.
 //!
 //! Null has a head as well, alone of what an object has: it is the end of a page, and the next one is inaccessible. Its flags say
 //! that it is in the activations table, and compiled code may count it up and down as it likes: so barriers need not ask whether a
@@ -80,7 +80,7 @@ pub struct VmExtern {
     pub reserved: [u32; 3],
 }
 
-/// An exception. Its values follow, [`crate::abi::VALUE_SIZE`] bytes each.
+/// An exception. Its values follow, [`crate::abi::VALUE_SIZE`] bytes each; functions as numbers of the store's, null as 0.
 #[repr(C, align(16))]
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub struct VmException {

@@ -24,6 +24,7 @@ use sconce_environ::index::TypeId;
 use sconce_environ::trap::TrapCode;
 use sconce_environ::types::{RefKind, ValType};
 use sconce_environ::vm::{VmStoreContext, VmTag, pending};
+use std::collections::HashMap;
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
@@ -38,6 +39,40 @@ pub(crate) struct Tag {
     pub count: usize,
     /// Which of them are handles: the heap's number for that.
     pub shape: u32,
+    /// Which of them are functions.
+    pub funcs: Box<[usize]>,
+}
+
+/// The functions that exceptions in the heap carry, by number: the heap itself holds no host pointers. There are at most as many
+/// as the store has records of functions, which live as long as it does.
+#[derive(Debug, Default)]
+pub(crate) struct CarriedFuncs {
+    records: Vec<u64>,
+    numbers: HashMap<u64, u32>,
+}
+
+impl CarriedFuncs {
+    /// A function's number; null's is 0.
+    fn number(&mut self, raw: u64) -> Result<u32, ResourceError> {
+        if raw == 0 {
+            return Ok(0);
+        }
+        if let Some(&number) = self.numbers.get(&raw) {
+            return Ok(number);
+        }
+        let number = u32::try_from(self.records.len() + 1).map_err(|_| ResourceError::TooManyReferences)?;
+        self.records.push(raw);
+        self.numbers.insert(raw, number);
+        Ok(number)
+    }
+
+    /// The function with a number; `None` if there is none.
+    fn raw(&self, number: u128) -> Option<u64> {
+        match usize::try_from(number).ok()? {
+            0 => Some(0),
+            n => self.records.get(n - 1).copied(),
+        }
+    }
 }
 
 /// A thrown exception in the hands of the host.
@@ -129,9 +164,11 @@ impl Store {
         let params = &types.func_type(type_id).params;
         let count = params.len();
         let is_handle = |ty: &ValType<TypeId>| matches!(ty, ValType::Ref(r) if r.kind() == RefKind::Handle);
+        let is_func = |ty: &ValType<TypeId>| matches!(ty, ValType::Ref(r) if r.kind() == RefKind::Func);
+        let funcs = (0..count).filter(|&i| is_func(&params[i])).collect();
         let shape = self.heap.add_shape((0..count).filter(|&i| is_handle(&params[i])));
         drop(types);
-        self.tags.push(Tag { vm: Box::new(VmTag { type_id: type_id.as_u32(), index }), type_id, count, shape });
+        self.tags.push(Tag { vm: Box::new(VmTag { type_id: type_id.as_u32(), index }), type_id, count, shape, funcs });
         Ok(TagHandle { store: self.id(), index })
     }
 
@@ -161,10 +198,22 @@ impl Store {
         Exception { store: self.id(), tag, values, _held: held }
     }
 
-    /// The exception that a handle names; `None` for null and for what is no handle of one.
+    /// The exception that a handle names; `None` for null, for what is no handle of one, and for one that is damaged.
     pub fn exception(&self, handle: u32) -> Option<Exception> {
-        let (tag, values) = self.heap.exception(handle)?;
-        Some(self.exception_of(tag, values.into()))
+        let (tag, values) = self.read_exception(handle)?;
+        Some(self.exception_of(tag, values))
+    }
+
+    /// The tag and the values of an exception in the heap. What the heap says is believed only where it can be: the tag is one of
+    /// the store's, there are as many values as it has, and functions are ones that were put there.
+    fn read_exception(&self, handle: u32) -> Option<(u32, Box<[u128]>)> {
+        let (index, values) = self.heap.exception(handle)?;
+        let tag = self.tags.get(index as usize).filter(|tag| tag.count == values.len())?;
+        let mut values: Box<[u128]> = values.into();
+        for &at in &tag.funcs {
+            values[at] = self.carried.raw(values[at])?.into();
+        }
+        Some((index, values))
     }
 
     /// A reference to an exception.
@@ -179,8 +228,15 @@ impl Store {
     }
 
     fn make_exception(&mut self, tag: u32, values: &[u128]) -> Result<u32, ResourceError> {
-        let Tag { type_id, shape, .. } = self.tags[tag as usize];
-        self.heap.new_exception(tag, type_id.as_u32(), shape, values)
+        let Tag { type_id, shape, ref funcs, .. } = self.tags[tag as usize];
+        if funcs.is_empty() {
+            return self.heap.new_exception(tag, type_id.as_u32(), shape, values);
+        }
+        let mut values: Box<[u128]> = values.into();
+        for &at in funcs {
+            values[at] = self.carried.number(values[at] as u64)?.into();
+        }
+        self.heap.new_exception(tag, type_id.as_u32(), shape, &values)
     }
 
     /// Makes wasm continue at the handler of an exception with this tag and the values in `payload`, when the running builtin or
@@ -244,11 +300,11 @@ impl Store {
     /// `throw_ref` of a handle that is not null.
     pub(crate) fn throw_ref(&mut self, handle: u32) -> Result<(), Stop> {
         // Validation has seen to it that it is one.
-        let Some((tag, values)) = self.heap.exception(handle) else {
+        let Some((tag, values)) = self.read_exception(handle) else {
             return Err(Stop::Trap(TrapCode::NullExceptionReference));
         };
         self.payload.clear();
-        self.payload.extend_from_slice(values);
+        self.payload.extend_from_slice(&values);
         self.throw_payload(tag, Some(handle))
     }
 
@@ -261,5 +317,55 @@ impl Store {
         self.payload.clear();
         self.payload.extend_from_slice(&exception.values);
         self.catch(exception.tag, None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::code::CodeSpace;
+    use crate::store::StoreOptions;
+    use sconce_environ::heap::VmException;
+    use sconce_environ::vm::NO_TYPE;
+
+    #[test]
+    fn carried_functions_have_numbers_and_nothing_else_does() {
+        let mut carried = CarriedFuncs::default();
+        assert_eq!((carried.number(0).unwrap(), carried.raw(0)), (0, Some(0)));
+        assert_eq!(
+            (carried.number(0x1000).unwrap(), carried.number(0x2000).unwrap(), carried.number(0x1000).unwrap()),
+            (1, 2, 1)
+        );
+        assert_eq!((carried.raw(1), carried.raw(2)), (Some(0x1000), Some(0x2000)));
+        for wrong in [3, 0x1000, u128::from(u64::MAX), 1 << 64 | 1, u128::MAX] {
+            assert_eq!(carried.raw(wrong), None, "{wrong:#x}");
+        }
+    }
+
+    #[test]
+    fn a_damaged_exception_is_none() {
+        let space = CodeSpace::new(None).unwrap();
+        let mut store = Store::new(&space, StoreOptions::default()).unwrap();
+        let shape = store.heap.add_shape([]);
+        let handle = store.heap.new_exception(0, NO_TYPE, shape, &[5, 6]).unwrap();
+        assert_eq!(store.heap.exception(handle), Some((0, &[5, 6][..])));
+        // The store has no such tag.
+        assert!(store.exception(handle).is_none());
+        let funcs = Box::from([1]);
+        let vm = Box::new(VmTag { type_id: NO_TYPE, index: 0 });
+        store.tags.push(Tag { vm, type_id: TypeId::from_u32(0), count: 2, shape, funcs });
+        // There is no function of this number; then there is.
+        assert!(store.exception(handle).is_none());
+        for n in 1..=6 {
+            assert_eq!(store.carried.number(n << 12).unwrap(), n as u32);
+        }
+        assert_eq!(store.exception(handle).unwrap().values(), [5, 6 << 12]);
+        for count in [0, 1, 3, 1 << 20, u32::MAX] {
+            // SAFETY: a live exception.
+            unsafe { (*store.heap.cage.at(handle).cast::<VmException>()).values = count };
+            assert!(store.exception(handle).is_none(), "{count}");
+        }
+        // More than the block has room for is not even looked at.
+        assert_eq!(store.heap.exception(handle), None);
     }
 }

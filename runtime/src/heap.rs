@@ -24,7 +24,9 @@
 //!   released. Sweeps happen in builtins, before a host function's body and around calls from the host, never in between.
 //! - A host value is dropped when nothing is in the middle of anything: its object is gone already, tables and counts are right,
 //!   and no other drop is under way in the store. It may enter the store again.
-//! - The cage holds no host pointers. A handle that is wrong leads to something in the cage, or to an inaccessible page.
+//! - The cage holds no host pointers: host values and the functions that exceptions carry are numbers there. A handle that is
+//!   wrong leads to something in the cage, or to an inaccessible page; what is read of an exception is checked against its block
+//!   and its tag.
 
 pub(crate) mod activations;
 pub(crate) mod cage;
@@ -360,7 +362,8 @@ impl Heap {
         Ok(handle)
     }
 
-    /// The tag's number and the values of an exception; `None` for what is none.
+    /// The tag's number and the values of an exception as they are here, functions as numbers; `None` for what is none, or has
+    /// more values than room. Nothing else is checked.
     pub(crate) fn exception(&self, handle: u32) -> Option<(u32, &[u128])> {
         let object = self.cage.object(handle)?;
         // SAFETY: a live object, read as what its kind says; its values do not change.
@@ -369,7 +372,11 @@ impl Heap {
                 return None;
             }
             let exception = object.cast::<VmException>();
-            let values = std::slice::from_raw_parts(exception.add(1).cast::<u128>(), (*exception).values as usize);
+            let count = (*exception).values as usize;
+            if size_of::<VmException>() + count * VALUE_SIZE > self.cage.room(handle) {
+                return None;
+            }
+            let values = std::slice::from_raw_parts(exception.add(1).cast::<u128>(), count);
             Some(((*exception).tag, values))
         }
     }

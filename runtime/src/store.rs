@@ -6,7 +6,7 @@ use crate::budget::{MemoryBudget, MemoryLimit};
 use crate::code::CodeSpace;
 use crate::enter::Stop;
 use crate::error::{InstantiateError, OutOfBounds, ResourceError};
-use crate::exception::Tag;
+use crate::exception::{CarriedFuncs, Tag};
 use crate::funcref::{HostFunc, HostRecord};
 use crate::global::Global;
 use crate::handle::*;
@@ -75,6 +75,7 @@ pub struct Store {
     #[allow(clippy::vec_box, reason = "as above")]
     own_globals: Vec<Box<VmGlobal>>,
     pub(crate) tags: Vec<Tag>,
+    pub(crate) carried: CarriedFuncs,
     /// The values of the exception that was thrown last, which its handler is about to load.
     pub(crate) payload: Vec<u128>,
     pub(crate) heap: Heap,
@@ -118,6 +119,7 @@ impl Store {
             own_tables: Vec::new(),
             own_globals: Vec::new(),
             tags: Vec::new(),
+            carried: CarriedFuncs::default(),
             payload: Vec::new(),
             heap,
         });

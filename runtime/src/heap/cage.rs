@@ -151,6 +151,13 @@ impl Cage {
         self.block(handle).filter(|&block| unsafe { (*block).kind != ObjectKind::Free as u8 })
     }
 
+    /// Bytes of a live object's block that lie below what has been given out; 0 for what is no handle.
+    pub(crate) fn room(&self, handle: u32) -> usize {
+        // SAFETY: a live object's head.
+        let class = self.object(handle).map(|object| unsafe { usize::from((*object).size_class) });
+        class.filter(|&class| class < CLASSES).map_or(0, |class| size_of_class(class).min(self.top - handle as usize))
+    }
+
     /// An object without references, zero behind its head.
     pub(crate) fn allocate(&mut self, kind: ObjectKind, type_id: u32, size: usize) -> Result<u32, ResourceError> {
         let class = class_of(size).ok_or(ResourceError::TooManyReferences)?;
@@ -315,8 +322,10 @@ mod tests {
         let mut cage = Cage::new(&MemoryLimit::default()).unwrap();
         let handle = cage.allocate(ObjectKind::Extern, 7, 32).unwrap();
         assert!(cage.object(handle).is_some());
+        assert_eq!(cage.room(handle), 32);
         for wrong in [0, 1, 2, handle + 1, handle + 2, handle + 8, handle + 32, u32::MAX, u32::MAX - 15, 4080] {
             assert!(cage.object(wrong).is_none(), "{wrong}");
+            assert_eq!(cage.room(wrong), 0, "{wrong}");
         }
         cage.free(handle);
         assert!(cage.object(handle).is_none());
