@@ -399,13 +399,21 @@ fn loops_of_nothing_but_barriers_are_interrupted() {
             (local $a externref) (local $b externref) (local.set $a (call $make)) (local.set $b (call $make))
             (loop (global.set $g (local.get $a)) (global.set $g (local.get $b)) (global.set $g (ref.null extern)) (br 0))
             (i32.const 0))
+        (func (export "behind a barrier") (param $n i32) (result i32)
+            (local $a externref) (local $b externref) (local.set $a (call $make)) (local.set $b (call $make))
+            (global.set $g (local.get $b))
+            (loop (global.set $g (local.get $a)) (global.set $g (local.get $b)) (br 0)) (i32.const 0))
+        (func (export "tables behind a barrier") (param $n i32) (result i32)
+            (local $a externref) (local $b externref) (local.set $a (call $make)) (local.set $b (call $make))
+            (table.set $t (i32.const 0) (local.get $b))
+            (loop (table.set $t (i32.const 0) (local.get $a)) (table.set $t (i32.const 0) (local.get $b)) (br 0)) (i32.const 0))
         (func (export "reads") (param $n i32) (result i32)
             (table.set $t (i32.const 0) (call $make))
             (loop (table.set $t (i32.const 1) (table.get $t (i32.const 0))) (table.set $t (i32.const 1) (ref.null extern)) (br 0))
             (i32.const 0)))"#;
     for engine in engines() {
         let mut world = World::new(&engine, LOOPS);
-        for name in ["one", "tables", "globals", "reads"] {
+        for name in ["one", "tables", "globals", "behind a barrier", "tables behind a barrier", "reads"] {
             let handle = world.store.interrupt_handle();
             std::thread::scope(|scope| {
                 scope.spawn(|| {
