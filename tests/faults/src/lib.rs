@@ -9,20 +9,29 @@ use sconce_engine::{
 };
 use std::process::{Command, Output};
 
-/// A bounds style and a way to call.
-pub type Style = (BoundsStyle, CallStyle);
+/// A compiler, a bounds style and a way to call.
+pub type Style = (Tier, BoundsStyle, CallStyle);
 
 /// Every combination that code can be compiled for.
-pub const STYLES: [Style; 4] = [
-    (BoundsStyle::Guard, CallStyle::Direct),
-    (BoundsStyle::Guard, CallStyle::Slots),
-    (BoundsStyle::Explicit, CallStyle::Direct),
-    (BoundsStyle::Explicit, CallStyle::Slots),
+pub const STYLES: [Style; 8] = [
+    (Tier::Cranelift, BoundsStyle::Guard, CallStyle::Direct),
+    (Tier::Cranelift, BoundsStyle::Guard, CallStyle::Slots),
+    (Tier::Cranelift, BoundsStyle::Explicit, CallStyle::Direct),
+    (Tier::Cranelift, BoundsStyle::Explicit, CallStyle::Slots),
+    (Tier::Lightbeam, BoundsStyle::Guard, CallStyle::Direct),
+    (Tier::Lightbeam, BoundsStyle::Guard, CallStyle::Slots),
+    (Tier::Lightbeam, BoundsStyle::Explicit, CallStyle::Direct),
+    (Tier::Lightbeam, BoundsStyle::Explicit, CallStyle::Slots),
 ];
 
+/// One style for each compiler and bounds style.
+pub fn direct_styles() -> impl Iterator<Item = Style> {
+    STYLES.into_iter().filter(|style| style.2 == CallStyle::Direct)
+}
+
 /// The configuration of a style.
-pub fn config((bounds, calls): Style) -> Config {
-    Config::new().tier(Tier::Cranelift).bounds(Some(bounds)).calls(calls).parallel(false)
+pub fn config((tier, bounds, calls): Style) -> Config {
+    Config::new().tier(tier).bounds(Some(bounds)).calls(calls).parallel(false)
 }
 
 /// Runs a test in every style. A failure says in which.
@@ -154,7 +163,7 @@ pub fn alive(store: &mut Store<()>, engine: &Engine) -> TypedFunc<i32, i32> {
     instance.get_typed_func(&mut *store, "alive").expect("a function")
 }
 
-/// Set in child processes, to the name of the test that they are.
+/// Set in child processes, to the name of the test that they are, and the style if there is one for each.
 const CHILD: &str = "SCONCE_FAULTS_CHILD";
 
 /// Runs `role` in a process of its own: the test binary again, with this test alone. `test` is the calling test's full name
@@ -166,6 +175,27 @@ pub fn in_child(test: &str, role: impl FnOnce()) -> Output {
     in_child_under(test, "", role)
 }
 
+/// As [`in_child`], in a process for each of these styles.
+///
+/// # Panics
+/// If there is no child.
+pub fn in_children(test: &str, styles: impl IntoIterator<Item = Style>, role: impl Fn(Style)) -> Vec<(Style, Output)> {
+    let child = std::env::var(CHILD);
+    let mut outputs = Vec::new();
+    for style in styles {
+        let name = format!("{test} {style:?}");
+        match &child {
+            Ok(child) if *child == name => {
+                role(style);
+                std::process::exit(0);
+            }
+            Ok(_) => {}
+            Err(_) => outputs.push((style, spawn(test, &name, ""))),
+        }
+    }
+    outputs
+}
+
 /// As [`in_child`], after shell commands such as `ulimit -v 2000000;`.
 ///
 /// # Panics
@@ -175,13 +205,18 @@ pub fn in_child_under(test: &str, commands: &str, role: impl FnOnce()) -> Output
         role();
         std::process::exit(0);
     }
+    spawn(test, test, commands)
+}
+
+/// Runs a test in a process of its own, in which `CHILD` is `name`.
+fn spawn(test: &str, name: &str, commands: &str) -> Output {
     let this = std::env::current_exe().expect("the test binary has a path");
     Command::new("sh")
         .arg("-c")
         .arg(format!("{commands} exec \"$@\""))
         .args(["sh".as_ref(), this.as_os_str()])
         .args([test, "--exact", "--nocapture", "--test-threads=1"])
-        .env(CHILD, test)
+        .env(CHILD, name)
         .output()
         .expect("a child process")
 }

@@ -129,7 +129,7 @@ const BARRIERS: &str = r#"(module
     (func (export "armed") (param i32) (result i32) (call $armed (local.get 0))))"#;
 
 fn barriers(tier: Tier, bounds: BoundsStyle) {
-    let engine = Engine::new(&config((bounds, CallStyle::Direct)).tier(tier)).unwrap();
+    let engine = Engine::new(&config((tier, bounds, CallStyle::Direct))).unwrap();
     let mut world = World::new(&engine, BARRIERS);
     let handle = world.store.interrupt_handle();
     let prepare = |world: &mut World| {
@@ -218,7 +218,7 @@ fn a_short_cage() {
 fn engines() -> impl Iterator<Item = Engine> {
     [Tier::Cranelift, Tier::Lightbeam].into_iter().flat_map(|tier| {
         [false, true].map(|stress| {
-            Engine::new(&config((BoundsStyle::Guard, CallStyle::Direct)).tier(tier).gc_stress(stress)).expect("an engine")
+            Engine::new(&config((tier, BoundsStyle::Guard, CallStyle::Direct)).gc_stress(stress)).expect("an engine")
         })
     })
 }
@@ -365,7 +365,7 @@ fn what_a_builtin_gives_back_outlives_the_drops_before() {
             (local.get $i)))"#;
     // Not where each safe point sweeps: the value dies before.
     for tier in [Tier::Cranelift, Tier::Lightbeam] {
-        let engine = Engine::new(&config((BoundsStyle::Guard, CallStyle::Direct)).tier(tier)).expect("an engine");
+        let engine = Engine::new(&config((tier, BoundsStyle::Guard, CallStyle::Direct))).expect("an engine");
         let mut world = World::new(&engine, LOAD);
         let (entered, counted) = (Arc::<AtomicUsize>::default(), Arc::new(Counted::new(&world.alive)));
         let table = world.instance.get_table(&mut world.store, "t").unwrap();

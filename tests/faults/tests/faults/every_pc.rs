@@ -6,8 +6,10 @@
 //! [`InterruptHandle::interrupt`], and returns when the interrupt's signal is pending: so that the kernel delivers it before the k-th
 //! instruction.
 
-use sconce_engine::{Backtrace, Engine, InterruptHandle, Linker, Module, Store, TrapCode, TypedFunc};
-use sconce_faults::{STYLES, Style, alive, assert_success, config, in_child};
+use sconce_engine::{
+    Backtrace, BoundsStyle, CallStyle, Engine, InterruptHandle, Linker, Module, Store, Tier, TrapCode, TypedFunc,
+};
+use sconce_faults::{Style, alive, assert_success, config, in_child};
 use std::cell::UnsafeCell;
 use std::mem::MaybeUninit;
 use std::ops::Range;
@@ -341,31 +343,37 @@ fn without_end(style: Style) {
 }
 
 macro_rules! every_style {
-    ($($name:ident $n:literal;)*) => {$(
+    ($($name:ident $tier:ident $bounds:ident $calls:ident;)*) => {$(
         mod $name {
             use super::*;
 
+            const STYLE: Style = (Tier::$tier, BoundsStyle::$bounds, CallStyle::$calls);
+
             #[test]
             fn to_completion() {
-                assert_success(&in_child(concat!("every_pc::", stringify!($name), "::to_completion"), || super::to_completion(STYLES[$n])));
+                assert_success(&in_child(concat!("every_pc::", stringify!($name), "::to_completion"), || super::to_completion(STYLE)));
             }
 
             #[test]
             fn entry() {
-                assert_success(&in_child(concat!("every_pc::", stringify!($name), "::entry"), || super::entry(STYLES[$n])));
+                assert_success(&in_child(concat!("every_pc::", stringify!($name), "::entry"), || super::entry(STYLE)));
             }
 
             #[test]
             fn without_end() {
-                assert_success(&in_child(concat!("every_pc::", stringify!($name), "::without_end"), || super::without_end(STYLES[$n])));
+                assert_success(&in_child(concat!("every_pc::", stringify!($name), "::without_end"), || super::without_end(STYLE)));
             }
         }
     )*};
 }
 
 every_style! {
-    guard_direct 0;
-    guard_slots 1;
-    explicit_direct 2;
-    explicit_slots 3;
+    cranelift_guard_direct Cranelift Guard Direct;
+    cranelift_guard_slots Cranelift Guard Slots;
+    cranelift_explicit_direct Cranelift Explicit Direct;
+    cranelift_explicit_slots Cranelift Explicit Slots;
+    lightbeam_guard_direct Lightbeam Guard Direct;
+    lightbeam_guard_slots Lightbeam Guard Slots;
+    lightbeam_explicit_direct Lightbeam Explicit Direct;
+    lightbeam_explicit_slots Lightbeam Explicit Slots;
 }

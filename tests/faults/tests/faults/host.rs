@@ -1,8 +1,8 @@
 //! Faults and failures of host code: they are never a guest's traps.
 
 use sconce_engine::environ::types::Limits;
-use sconce_engine::{Caller, Engine, Error, Memory, MemoryType, TrapCode, Val};
-use sconce_faults::{Guest, STYLES, assert_success, config, for_each_style, in_child};
+use sconce_engine::{BoundsStyle, Caller, Engine, Error, Memory, MemoryType, TrapCode, Val};
+use sconce_faults::{Guest, Style, assert_success, config, direct_styles, for_each_style, in_child, in_children};
 use std::os::unix::process::ExitStatusExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::Output;
@@ -14,14 +14,17 @@ const CALLS_HOST: &str = r#"(module
         (i32.store (i32.const 0) (local.get 0))
         (i32.add (call $host (local.get 0)) (i32.load (i32.const 0)))))"#;
 
-fn died_by(output: &Output, signal: i32) {
-    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert_eq!(output.status.signal(), Some(signal), "{}\n{out}\n{err}", output.status);
+fn died_by(outputs: &[(Style, Output)], signal: i32) {
+    assert!(!outputs.is_empty());
+    for (style, output) in outputs {
+        let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert_eq!(output.status.signal(), Some(signal), "{style:?}: {}\n{out}\n{err}", output.status);
+    }
 }
 
 /// Runs a guest that calls `fault` on the host.
-fn run_with(fault: fn()) {
-    let engine = Engine::new(&config(STYLES[0])).unwrap();
+fn run_with(style: Style, fault: fn()) {
+    let engine = Engine::new(&config(style)).unwrap();
     let mut guest = Guest::with(&engine, CALLS_HOST, |_, linker| {
         linker
             .func_wrap("", "host", move |x: i32| {
@@ -58,24 +61,36 @@ fn division_by_zero() {
 
 #[test]
 fn a_null_dereference_in_host_code_kills() {
-    died_by(&in_child("host::a_null_dereference_in_host_code_kills", || run_with(null_dereference)), libc::SIGSEGV);
+    died_by(
+        &in_children("host::a_null_dereference_in_host_code_kills", direct_styles(), |style| run_with(style, null_dereference)),
+        libc::SIGSEGV,
+    );
 }
 
 #[test]
 fn an_illegal_instruction_in_host_code_kills() {
-    died_by(&in_child("host::an_illegal_instruction_in_host_code_kills", || run_with(illegal_instruction)), libc::SIGILL);
+    died_by(
+        &in_children("host::an_illegal_instruction_in_host_code_kills", direct_styles(), |style| {
+            run_with(style, illegal_instruction);
+        }),
+        libc::SIGILL,
+    );
 }
 
 #[test]
 fn a_division_by_zero_in_host_code_kills() {
-    died_by(&in_child("host::a_division_by_zero_in_host_code_kills", || run_with(division_by_zero)), libc::SIGFPE);
+    died_by(
+        &in_children("host::a_division_by_zero_in_host_code_kills", direct_styles(), |style| run_with(style, division_by_zero)),
+        libc::SIGFPE,
+    );
 }
 
 /// The address is one that makes a trap when wasm code touches it: it is the code that decides.
 #[test]
 fn a_host_access_to_a_guest_memorys_guard_kills() {
-    let output = in_child("host::a_host_access_to_a_guest_memorys_guard_kills", || {
-        let engine = Engine::new(&config(STYLES[0])).unwrap();
+    let guards = direct_styles().filter(|style| style.1 == BoundsStyle::Guard);
+    let outputs = in_children("host::a_host_access_to_a_guest_memorys_guard_kills", guards, |style| {
+        let engine = Engine::new(&config(style)).unwrap();
         let text = r#"(module
             (import "" "host" (func $host)) (import "" "memory" (memory 1))
             (func (export "load") (drop (i32.load (i32.const 65536))))
@@ -91,7 +106,7 @@ fn a_host_access_to_a_guest_memorys_guard_kills() {
         let result = guest.try_call("run", &[]);
         println!("survived: {result:?}");
     });
-    died_by(&output, libc::SIGSEGV);
+    died_by(&outputs, libc::SIGSEGV);
 }
 
 /// Reads the first inaccessible byte behind the largest readable and writable mapping that a reservation follows.
@@ -114,8 +129,8 @@ fn guard_access() {
 /// A signal that someone sends is no fault, even while wasm code runs.
 #[test]
 fn a_sent_sigsegv_kills() {
-    let output = in_child("host::a_sent_sigsegv_kills", || {
-        let engine = Engine::new(&config(STYLES[0])).unwrap();
+    let outputs = in_children("host::a_sent_sigsegv_kills", direct_styles(), |style| {
+        let engine = Engine::new(&config(style)).unwrap();
         let text = r#"(module
             (import "" "started" (func $started))
             (memory 1)
@@ -141,7 +156,7 @@ fn a_sent_sigsegv_kills() {
         let result = guest.try_call("run", &[]);
         println!("survived: {result:?}");
     });
-    died_by(&output, libc::SIGSEGV);
+    died_by(&outputs, libc::SIGSEGV);
 }
 
 /// An overflow of the host's own stack is a crash as in any Rust program.
@@ -152,12 +167,15 @@ fn an_overflow_of_the_hosts_stack_kills() {
         let array = std::hint::black_box([n; 512]);
         if n == u64::MAX { 0 } else { descend(n + 1) + array[(n % 512) as usize] }
     }
-    let output = in_child("host::an_overflow_of_the_hosts_stack_kills", || {
-        run_with(|| {
+    let outputs = in_children("host::an_overflow_of_the_hosts_stack_kills", direct_styles(), |style| {
+        run_with(style, || {
             std::hint::black_box(descend(0));
         });
     });
-    assert!(output.status.signal().is_some_and(|s| s == libc::SIGABRT || s == libc::SIGSEGV), "{}", output.status);
+    for (style, output) in outputs {
+        let signal = output.status.signal();
+        assert!(signal.is_some_and(|s| s == libc::SIGABRT || s == libc::SIGSEGV), "{style:?}: {}", output.status);
+    }
 }
 
 /// A panic goes through wasm to whoever called, and the store can be used again.

@@ -1,7 +1,7 @@
 //! Hosts with little address space: what relied on guards is checked, and everything else works.
 
-use sconce_engine::{BoundsStyle, CallStyle, Config, Engine, Error, TrapCode, Val};
-use sconce_faults::{Guest, assert_success, config, in_child_under};
+use sconce_engine::{BoundsStyle, Config, Engine, Error, Tier, TrapCode, Val};
+use sconce_faults::{Guest, STYLES, assert_success, config, in_child_under};
 
 const GUEST: &str = r#"(module
     (memory 1 100)
@@ -20,8 +20,8 @@ const GUEST: &str = r#"(module
 #[test]
 fn little_address_space() {
     let output = in_child_under("limits::little_address_space", "ulimit -v 2000000;", || {
-        for calls in [CallStyle::Direct, CallStyle::Slots] {
-            let engine = Engine::new(&Config::new().calls(calls)).unwrap();
+        for (tier, _, calls) in STYLES.into_iter().filter(|style| style.1 == BoundsStyle::Explicit) {
+            let engine = Engine::new(&Config::new().tier(tier).calls(calls)).unwrap();
             assert_eq!(engine.bounds(), BoundsStyle::Explicit);
             let notice = engine.fallback_notice().expect("the fallback is said");
             assert!(!notice.is_empty() && !notice.contains('\n'), "{notice:?}");
@@ -46,8 +46,10 @@ fn little_address_space() {
 #[test]
 fn guards_that_cannot_be_had() {
     let output = in_child_under("limits::guards_that_cannot_be_had", "ulimit -v 2000000;", || {
-        let error = Engine::new(&config((BoundsStyle::Guard, CallStyle::Direct))).err().expect("no engine");
-        assert!(matches!(error, Error::Resources(_)), "{error}");
+        for style in STYLES.into_iter().filter(|style| style.1 == BoundsStyle::Guard) {
+            let error = Engine::new(&config(style)).err().expect("no engine");
+            assert!(matches!(error, Error::Resources(_)), "{style:?}: {error}");
+        }
     });
     assert_success(&output);
 }
@@ -56,19 +58,21 @@ fn guards_that_cannot_be_had() {
 #[test]
 fn more_memory_than_there_is() {
     let output = in_child_under("limits::more_memory_than_there_is", "ulimit -v 2000000;", || {
-        let engine = Engine::new(&Config::new()).unwrap();
-        let mut guest = Guest::new(
-            &engine,
-            r#"(module (memory 1)
-                (func (export "grow") (param i32) (result i32) (memory.grow (local.get 0)))
-                (func (export "size") (result i32) (memory.size)))"#,
-        );
-        assert_eq!(guest.call("grow", &[Val::I32(65535)]), [Val::I32(-1)]);
-        assert_eq!(guest.call("size", &[]), [Val::I32(1)]);
-        let module = sconce_engine::Module::new(&engine, b"(module (memory 65536))").unwrap();
-        let error = sconce_engine::Linker::new(&engine).instantiate(&mut guest.store, &module).unwrap_err();
-        assert!(matches!(error, Error::Resources(_)), "{error}");
-        guest.assert_alive();
+        for tier in [Tier::Cranelift, Tier::Lightbeam] {
+            let engine = Engine::new(&Config::new().tier(tier)).unwrap();
+            let mut guest = Guest::new(
+                &engine,
+                r#"(module (memory 1)
+                    (func (export "grow") (param i32) (result i32) (memory.grow (local.get 0)))
+                    (func (export "size") (result i32) (memory.size)))"#,
+            );
+            assert_eq!(guest.call("grow", &[Val::I32(65535)]), [Val::I32(-1)]);
+            assert_eq!(guest.call("size", &[]), [Val::I32(1)]);
+            let module = sconce_engine::Module::new(&engine, b"(module (memory 65536))").unwrap();
+            let error = sconce_engine::Linker::new(&engine).instantiate(&mut guest.store, &module).unwrap_err();
+            assert!(matches!(error, Error::Resources(_)), "{error}");
+            guest.assert_alive();
+        }
     });
     assert_success(&output);
 }
