@@ -1,9 +1,10 @@
 //! `sconce compile`.
 
 use crate::cli::{CompileArgs, Tier};
-use crate::load::{self, Precompiled};
+use crate::load;
 use crate::report::{Failure, reason};
-use std::io::Write;
+use sconce_engine::Artifact;
+use std::fs::{File, OpenOptions};
 use std::path::Path;
 
 /// Compiles, and writes the result in one step: the output is there whole, or as it was before.
@@ -17,28 +18,26 @@ pub fn compile(args: &CompileArgs) -> Result<(), Failure> {
         None => args.file.with_extension("cwasm"),
     };
     let input = load::open(&args.file)?;
-    let name = input.name.clone();
     let mut config = load::config(&args.compiler);
     if args.compiler.tier == Tier::Auto {
         // No run waits for it.
         config = config.tier(sconce_engine::Tier::Cranelift);
     }
     let engine = load::engine(&config)?;
-    let module = load::compile(&engine, input, Precompiled::Refused)?;
-    let bytes = module.serialize().map_err(|e| load::wrong(&name, &e))?;
-    write(&output, &bytes).map_err(|e| Failure::not_run(format!("cannot write {}: {}", output.display(), reason(&e))))
+    let artifact = load::precompile(&engine, input)?;
+    write(&output, &artifact).map_err(|e| Failure::not_run(format!("cannot write {}: {}", output.display(), reason(&e))))
 }
 
-fn write(output: &Path, bytes: &[u8]) -> std::io::Result<()> {
+fn write(output: &Path, artifact: &Artifact) -> std::io::Result<()> {
     // A device or a pipe is written, not replaced.
     if output.metadata().is_ok_and(|m| !m.is_file()) {
-        return std::fs::write(output, bytes);
+        return OpenOptions::new().write(true).truncate(true).open(output).and_then(|mut file| artifact.write(&mut file));
     }
     let mut name = output.file_name().ok_or_else(|| std::io::Error::other("it has no file name"))?.to_owned();
     name.push(format!(".{}.tmp", std::process::id()));
     let temporary = output.with_file_name(name);
-    let result = std::fs::File::create_new(&temporary)
-        .and_then(|mut file| file.write_all(bytes))
+    let result = File::create_new(&temporary)
+        .and_then(|mut file| artifact.write(&mut file))
         .and_then(|()| std::fs::rename(&temporary, output));
     if result.is_err() {
         // It is ours, or was never made.

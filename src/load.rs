@@ -4,7 +4,7 @@ use crate::cli::{CompilerArgs, Tier};
 use crate::progress::Bar;
 use crate::report::{Failure, reason};
 use sconce_engine::environ::compile::CallStyle;
-use sconce_engine::{Config, Engine, Error, Module};
+use sconce_engine::{Artifact, Config, Engine, Error, Module};
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
@@ -145,9 +145,7 @@ pub fn compile(engine: &Engine, input: Input, precompiled: Precompiled) -> Resul
                 Source::Bytes(bytes) => Module::deserialize(engine, &bytes),
             }
             .map_err(|e| wrong(&name, &e)),
-            Precompiled::Refused => Err(Failure::not_run(format!(
-                "{name}: this is machine code that 'sconce compile' wrote; if you trust it as you would a program, add --allow-precompiled"
-            ))),
+            Precompiled::Refused => Err(refused(&name)),
         };
     }
     let bar = Bar::new(&name);
@@ -159,6 +157,25 @@ pub fn compile(engine: &Engine, input: Input, precompiled: Precompiled) -> Resul
         Error::Io(e) => unreadable(&name, &e),
         other => wrong(&name, &other),
     })
+}
+
+/// Compiles a module to be written to a file.
+///
+/// # Errors
+/// What is wrong with it, with its name.
+pub fn precompile(engine: &Engine, input: Input) -> Result<Artifact, Failure> {
+    let name = input.name.clone();
+    if input.is_artifact() {
+        return Err(refused(&name));
+    }
+    let bar = Bar::new(&name);
+    Artifact::new(engine, input.into_bytes()?, Some(&bar)).map_err(|e| wrong(&name, &e))
+}
+
+fn refused(name: &str) -> Failure {
+    Failure::not_run(format!(
+        "{name}: this is machine code that 'sconce compile' wrote; if you trust it as you would a program, add --allow-precompiled"
+    ))
 }
 
 /// An error of the module's.

@@ -106,8 +106,9 @@ impl Compiler for CraneliftCompiler {
         text
     }
 
-    fn compile(&self, input: &FunctionInput<'_>) -> Result<CompiledFunction, CompileError> {
-        self.compile_with(input, |_, _| {})
+    fn compile_into(&self, input: &FunctionInput<'_>, out: &mut CompiledFunction) -> Result<(), CompileError> {
+        *out = self.compile_with(input, |_, _| {})?;
+        Ok(())
     }
 }
 

@@ -19,14 +19,18 @@ use crate::check;
 use crate::data;
 use crate::engine::CompilerKind;
 use crate::error::{ArtifactError, Error};
-use crate::module::{DebugSections, Module};
+use crate::link::Linked;
+use crate::module::{Compilation, DebugSections, Module, Progress, code_offset, debug_sections};
 use crate::sections::{self, Section};
+use crate::text;
 use crate::used::Used;
 use sconce_environ as environ;
 use sconce_environ::code_tables::{CodeTables, FunctionRecord, Stream};
 use sconce_environ::compile::{BoundsStyle, CallStyle, Settings};
+use sconce_environ::decode::Decoded;
 use sconce_runtime as rt;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
@@ -84,6 +88,75 @@ pub(crate) struct Parts {
     thunks: u32,
     data: Arc<Section>,
     debug: Arc<DebugSections>,
+}
+
+/// What an artifact is written from.
+struct Contents<'a> {
+    identity: &'a Identity,
+    module: &'a environ::module::Module,
+    text: &'a [u8],
+    thunks: u32,
+    functions: &'a [FunctionRecord],
+    /// In the order of [`STREAMS`].
+    streams: [&'a [u8]; STREAMS],
+    data: &'a [u8],
+    offsets: &'a [u8],
+    custom: Vec<(&'a str, &'a [u8])>,
+    code_offset: u32,
+}
+
+/// A compiled module that is written to a file and nothing else: it has never been loaded.
+pub struct Artifact {
+    identity: Identity,
+    binary: Vec<u8>,
+    decoded: Decoded,
+    linked: Linked,
+    data: Vec<u8>,
+}
+
+impl Artifact {
+    /// Compiles a module in binary or text form; the cache is not asked.
+    ///
+    /// # Errors
+    /// As [`Module::new_with_progress`].
+    pub fn new(engine: &Engine, bytes: Vec<u8>, progress: Option<&dyn Progress>) -> Result<Artifact, Error> {
+        let text = match text::to_binary(&bytes)? {
+            Cow::Owned(binary) => Some(binary),
+            Cow::Borrowed(_) => None,
+        };
+        let binary = text.unwrap_or(bytes);
+        let Compilation { compiler, mut decoded, linked } = Compilation::new(engine, &binary, progress)?;
+        let data = data::contents(&mut decoded.module, &decoded.data, &binary);
+        Ok(Artifact { identity: Identity::of(engine, compiler)?, binary, decoded, linked, data })
+    }
+
+    /// Writes what [`Module::deserialize`] reads, in large pieces.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    pub fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        let Linked { text, thunks, tables, offsets } = &self.linked;
+        let CodeTables { functions, traps, stack_maps, uninterruptible, call_sites, handlers, jump_tables } = tables;
+        let contents = Contents {
+            identity: &self.identity,
+            module: &self.decoded.module,
+            text,
+            thunks: *thunks,
+            functions,
+            streams: [traps, stack_maps, uninterruptible, call_sites, handlers, jump_tables].map(Vec::as_slice),
+            data: &self.data,
+            offsets: &offsets.0,
+            custom: debug_sections(&self.decoded, &self.binary).collect(),
+            code_offset: code_offset(&self.decoded),
+        };
+        contents.write(out)
+    }
+}
+
+impl std::fmt::Debug for Artifact {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Artifact").field("text", &self.linked.text.len()).finish_non_exhaustive()
+    }
 }
 
 /// Whether these bytes begin as an artifact does.
@@ -149,33 +222,49 @@ impl Parts {
             self.debug.custom.iter().map(|(name, section)| Some((name.as_str(), section.bytes()?))).collect();
         let custom = custom.ok_or_else(gone)?;
         let data = self.data.bytes().ok_or_else(gone)?;
-        let tables = self.code.tables();
-        let whole = |table: &'_ rt::TableBytes| table.get(0..table.len()).map(<[u8]>::to_vec).ok_or_else(gone);
-        let CodeTables { functions, traps, stack_maps, uninterruptible, call_sites, handlers, jump_tables } = tables;
-        let mut streams: [Vec<u8>; STREAMS] = Default::default();
+        let CodeTables { functions, traps, stack_maps, uninterruptible, call_sites, handlers, jump_tables } = self.code.tables();
+        let mut streams: [&[u8]; STREAMS] = Default::default();
         for (bytes, table) in streams.iter_mut().zip([traps, stack_maps, uninterruptible, call_sites, handlers, jump_tables]) {
-            *bytes = whole(table)?;
+            *bytes = table.get(0..table.len()).ok_or_else(gone)?;
         }
-        let tables_len = streams.each_ref().map(|bytes| bytes.len() as u64);
-        let meta = Meta {
-            module: &*self.module,
+        let contents = Contents {
+            identity: &self.identity,
+            module: &self.module,
+            text,
             thunks: self.thunks,
-            text_len: text.len() as u64,
-            data_len: data.len() as u64,
-            tables_len,
-            offsets_len: offsets.len() as u64,
+            functions,
+            streams,
+            data,
+            offsets,
+            custom,
             code_offset: self.debug.code_offset,
-            custom: custom.iter().map(|(name, bytes)| ((*name).to_owned(), bytes.len() as u64)).collect(),
+        };
+        contents.write(out)
+    }
+}
+
+impl Contents<'_> {
+    /// Writes the artifact.
+    fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        let meta = Meta {
+            module: self.module,
+            thunks: self.thunks,
+            text_len: self.text.len() as u64,
+            data_len: self.data.len() as u64,
+            tables_len: self.streams.map(|bytes| bytes.len() as u64),
+            offsets_len: self.offsets.len() as u64,
+            code_offset: self.code_offset,
+            custom: self.custom.iter().map(|(name, bytes)| ((*name).to_owned(), bytes.len() as u64)).collect(),
         };
         let mut eager = Vec::new();
         let part = |eager: &mut Vec<u8>, bytes: &[u8]| {
             eager.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
             eager.extend_from_slice(bytes);
         };
-        part(&mut eager, &encode(&self.identity)?);
+        part(&mut eager, &encode(self.identity)?);
         part(&mut eager, &encode(&meta)?);
-        part(&mut eager, &records_to_bytes(functions));
-        let parts: Vec<&[u8]> = [text, data].into_iter().chain(streams.iter().map(Vec::as_slice)).collect();
+        part(&mut eager, &records_to_bytes(self.functions));
+        let parts: Vec<&[u8]> = [self.text, self.data].into_iter().chain(self.streams).collect();
         for hashed in &parts {
             let hashes: Vec<u8> = hashed.chunks(CHUNK).flat_map(digest).collect();
             part(&mut eager, &hashes);
@@ -193,8 +282,8 @@ impl Parts {
         let end = (HEAD + eager.len()) as u64;
         out.write_all(&vec![0; (end.next_multiple_of(PAGE) - end) as usize])?;
         parts.iter().try_for_each(|bytes| out.write_all(bytes))?;
-        out.write_all(offsets)?;
-        custom.iter().try_for_each(|(_, bytes)| out.write_all(bytes))
+        out.write_all(self.offsets)?;
+        self.custom.iter().try_for_each(|(_, bytes)| out.write_all(bytes))
     }
 }
 
@@ -478,8 +567,13 @@ fn digest(chunk: &[u8]) -> rt::Digest {
 const RECORD: usize = size_of::<FunctionRecord>();
 
 fn records_to_bytes(records: &[FunctionRecord]) -> Vec<u8> {
-    let fields = |r: &FunctionRecord| [r.start, r.len, r.traps, r.wasm_offsets, r.stack_maps];
-    records.iter().flat_map(fields).flat_map(u32::to_le_bytes).collect()
+    let mut bytes = Vec::with_capacity(RECORD * records.len());
+    for r in records {
+        for field in [r.start, r.len, r.traps, r.wasm_offsets, r.stack_maps] {
+            bytes.extend_from_slice(&field.to_le_bytes());
+        }
+    }
+    bytes
 }
 
 fn records_from_bytes(bytes: &[u8]) -> Result<Vec<FunctionRecord>, Error> {

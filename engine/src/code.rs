@@ -69,7 +69,9 @@ impl<'a> MachineCode<'a> {
     pub fn function(&self, func: DefinedFuncIndex) -> Result<CompiledFunction, Error> {
         match &self.source {
             Source::Compiled { engine, bytes, decoded, layout } => {
-                link::compile_function(engine.compiler(self.compiler)?, bytes, decoded, layout, func)
+                let mut out = CompiledFunction::default();
+                link::compile_function(engine.compiler(self.compiler)?, bytes, decoded, layout, func, &mut out)?;
+                Ok(out)
             }
             Source::Linked { module, text } => {
                 let offsets = module.inner.debug.offsets.bytes().unwrap_or_default();

@@ -61,6 +61,7 @@ mod types;
 mod used;
 mod values;
 
+pub use artifact::Artifact;
 pub use backtrace::{Backtrace, Frame};
 pub use caller::Caller;
 pub use code::MachineCode;

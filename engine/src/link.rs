@@ -2,12 +2,13 @@
 //! ARCHITECTURE.md says, with every relocation fixed.
 //!
 //! What a function's compilation gives is made compact at once, on the thread that compiled it, since all functions are held
-//! until the last one is there: the runs of its tables are encoded then, and linking concatenates them.
+//! until the last one is there: the runs of its tables are encoded then, behind those of the thread's other functions. Linking puts
+//! the functions of all threads in order; where one thread compiled them they are in order.
 
 use crate::error::Error;
 use crate::module::Progress;
 use sconce_environ::EntityRef;
-use sconce_environ::code_tables::{CodeTables, FunctionRecord, WasmOffsets};
+use sconce_environ::code_tables::{CodeTables, Ends, WasmOffsets};
 use sconce_environ::compile::{CompiledFunction, Compiler, FunctionInput, Reloc, RelocTarget};
 use sconce_environ::decode::Decoded;
 use sconce_environ::index::DefinedFuncIndex;
@@ -39,15 +40,71 @@ pub(crate) struct Linked {
     pub(crate) offsets: WasmOffsets,
 }
 
-/// A compiled function with its tables encoded.
+/// Compiled functions, one behind the other, with their tables encoded. What a thread compiles makes one; so nothing is allocated for
+/// a single function, and what one thread compiled in order is the text.
 #[derive(Default)]
-struct Piece {
+struct Unit {
     code: Vec<u8>,
-    align: u32,
-    skew: u32,
+    /// Offsets are of `code`.
     relocs: Vec<Reloc>,
+    /// Functions are those of `pieces`.
     tables: CodeTables,
     offsets: WasmOffsets,
+    pieces: Vec<Piece>,
+}
+
+/// A function of a unit.
+struct Piece {
+    func: DefinedFuncIndex,
+    align: u32,
+    skew: u32,
+    /// Where its relocations begin, and its records.
+    relocs: usize,
+    ends: Ends,
+}
+
+impl Unit {
+    /// Appends a function.
+    fn push(&mut self, func: DefinedFuncIndex, compiled: &CompiledFunction) -> Result<(), Error> {
+        let CompiledFunction { align, skew, .. } = *compiled;
+        let piece = Piece { func, align, skew, relocs: self.relocs.len(), ends: self.tables.ends() };
+        let start = self.begin(&piece, compiled.code.len())?;
+        self.code.extend_from_slice(&compiled.code);
+        self.relocs.extend(compiled.relocs.iter().map(|r| Reloc { offset: start + r.offset, ..*r }));
+        self.tables.push(start, compiled, &mut self.offsets);
+        self.pieces.push(piece);
+        Ok(())
+    }
+
+    /// Appends function number `n` of another unit.
+    fn take(&mut self, from: &Unit, n: usize) -> Result<(), Error> {
+        let (piece, next) = (&from.pieces[n], from.pieces.get(n + 1));
+        let (old, ends) = (from.tables.functions[n], next.map_or_else(|| from.tables.ends(), |next| next.ends));
+        let moved = Piece { relocs: self.relocs.len(), ends: self.tables.ends(), ..*piece };
+        let start = self.begin(&moved, old.len as usize)?;
+        self.code.extend_from_slice(&from.code[old.start as usize..][..old.len as usize]);
+        let relocs = &from.relocs[piece.relocs..next.map_or(from.relocs.len(), |next| next.relocs)];
+        self.relocs.extend(relocs.iter().map(|r| Reloc { offset: r.offset - old.start + start, ..*r }));
+        self.tables.append(start, (&from.tables, &from.offsets), n, (&piece.ends, &ends), &mut self.offsets);
+        self.pieces.push(moved);
+        Ok(())
+    }
+
+    /// Fills up to where the next function begins.
+    fn begin(&mut self, piece: &Piece, len: usize) -> Result<u32, Error> {
+        let (align, skew) = (u64::from(piece.align.max(FUNCTION_ALIGN)), u64::from(piece.skew));
+        let start = (self.code.len() as u64).saturating_sub(skew).next_multiple_of(align) + skew;
+        let end = start + len as u64;
+        if end > i32::MAX as u64 {
+            return Err(too_large(end));
+        }
+        self.code.resize(start as usize, INT3);
+        Ok(start as u32)
+    }
+}
+
+fn too_large(text_len: u64) -> Error {
+    Error::Compile(format!("the module: its code would be {text_len} bytes long or longer, more than 2 GiB"))
 }
 
 /// What one compilation needs of its surroundings.
@@ -68,8 +125,8 @@ pub(crate) fn compile(job: &Job<'_>) -> Result<Linked, Error> {
     if let Some(progress) = job.progress {
         progress.started(total as u64);
     }
-    let pieces = compile_all(job, threads(job.parallel, total))?;
-    link(&job.decoded.module, pieces)
+    let units = compile_all(job, threads(job.parallel, total))?;
+    link(&job.decoded.module, in_order(units)?)
 }
 
 /// Validates all function bodies, on several threads where that pays. `go_on` is asked now and then.
@@ -98,8 +155,7 @@ fn threads(parallel: bool, bytes: usize) -> usize {
     available.min(bytes / WORTH_A_THREAD)
 }
 
-fn compile_all(job: &Job<'_>, threads: usize) -> Result<Vec<Piece>, Error> {
-    let count = job.decoded.bodies.len();
+fn compile_all(job: &Job<'_>, threads: usize) -> Result<Vec<Unit>, Error> {
     let layout = VmLayout::new(&job.decoded.module);
     let mut order: Vec<DefinedFuncIndex> = job.decoded.bodies.keys().collect();
     if threads > 1 {
@@ -117,7 +173,7 @@ fn compile_all(job: &Job<'_>, threads: usize) -> Result<Vec<Piece>, Error> {
         }
     };
     let work = || {
-        let mut done = Vec::new();
+        let (mut unit, mut compiled) = (Unit::default(), CompiledFunction::default());
         while let Some(&func) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
             if job.progress.is_some_and(Progress::cancelled) {
                 fail(func, Error::Cancelled);
@@ -125,39 +181,52 @@ fn compile_all(job: &Job<'_>, threads: usize) -> Result<Vec<Piece>, Error> {
             if stop.load(Ordering::Relaxed) {
                 break;
             }
-            match compile_one(job, &layout, func) {
-                Ok(piece) => done.push((func, piece)),
-                Err(error) => fail(func, error),
+            let result = compile_function(job.compiler, job.bytes, job.decoded, &layout, func, &mut compiled);
+            if let Err(error) = result.and_then(|()| unit.push(func, &compiled)) {
+                fail(func, error);
             }
             if let Some(progress) = job.progress {
                 progress.advanced(job.decoded.bodies[func].len() as u64);
             }
         }
-        done
+        unit
     };
-    let mut pieces: Vec<Piece> = Vec::new();
-    pieces.resize_with(count, Piece::default);
-    let mut place = |done: Vec<(DefinedFuncIndex, Piece)>| {
-        for (func, piece) in done {
-            pieces[func.index()] = piece;
-        }
-    };
+    let mut units = Vec::new();
     std::thread::scope(|scope| {
         let others: Vec<_> = (1..threads)
             .filter_map(|n| std::thread::Builder::new().name(format!("compile-{n}")).spawn_scoped(scope, work).ok())
             .collect();
-        place(work());
+        units.push(work());
         for other in others {
             match other.join() {
-                Ok(done) => place(done),
+                Ok(done) => units.push(done),
                 Err(panic) => std::panic::resume_unwind(panic),
             }
         }
     });
     match failure.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner) {
         Some((_, error)) => Err(error),
-        None => Ok(pieces),
+        None => Ok(units),
     }
+}
+
+/// All functions in one unit, in index order.
+fn in_order(mut units: Vec<Unit>) -> Result<Unit, Error> {
+    if let [unit] = &mut *units
+        && unit.pieces.is_sorted_by_key(|piece| piece.func)
+    {
+        return Ok(std::mem::take(unit));
+    }
+    let mut places: Vec<(DefinedFuncIndex, u32, u32)> = Vec::new();
+    for (n, unit) in units.iter().enumerate() {
+        places.extend(unit.pieces.iter().enumerate().map(|(at, piece)| (piece.func, n as u32, at as u32)));
+    }
+    places.sort_unstable();
+    let mut all = Unit::default();
+    for (_, unit, at) in places {
+        all.take(&units[unit as usize], at as usize)?;
+    }
+    Ok(all)
 }
 
 /// Compiles one function of a validated module.
@@ -167,19 +236,11 @@ pub(crate) fn compile_function(
     decoded: &Decoded,
     layout: &VmLayout,
     func: DefinedFuncIndex,
-) -> Result<CompiledFunction, Error> {
+    out: &mut CompiledFunction,
+) -> Result<(), Error> {
     let (body, body_offset) = (decoded.body(bytes, func), decoded.bodies[func].start);
     let input = FunctionInput { module: &decoded.module, layout, func, body, body_offset };
-    compiler.compile(&input).map_err(|e| Error::Compile(e.to_string()))
-}
-
-fn compile_one(job: &Job<'_>, layout: &VmLayout, func: DefinedFuncIndex) -> Result<Piece, Error> {
-    let compiled = compile_function(job.compiler, job.bytes, job.decoded, layout, func)?;
-    let mut piece = Piece { align: compiled.align, skew: compiled.skew, ..Piece::default() };
-    piece.tables.push(0, &compiled, &mut piece.offsets);
-    piece.code = compiled.code;
-    piece.relocs = compiled.relocs;
-    Ok(piece)
+    compiler.compile_into(&input, out).map_err(|e| Error::Compile(e.to_string()))
 }
 
 /// How far behind the start of a text of this length its slots begin.
@@ -187,59 +248,26 @@ pub(crate) fn slots_at(text_len: u64) -> u64 {
     text_len.next_multiple_of(u64::from(PAGE))
 }
 
-fn link(module: &Module, mut pieces: Vec<Piece>) -> Result<Linked, Error> {
-    let mut starts = Vec::with_capacity(pieces.len());
-    let mut at = 0u64;
-    for piece in &pieces {
-        let (align, skew) = (u64::from(piece.align.max(FUNCTION_ALIGN)), u64::from(piece.skew));
-        at = at.saturating_sub(skew).next_multiple_of(align) + skew;
-        starts.push(at as u32);
-        at += piece.code.len() as u64;
-    }
-    let thunks = at.next_multiple_of(u64::from(FUNCTION_ALIGN));
+fn link(module: &Module, unit: Unit) -> Result<Linked, Error> {
+    let Unit { code: mut text, relocs, tables, offsets, .. } = unit;
+    let thunks = (text.len() as u64).next_multiple_of(u64::from(FUNCTION_ALIGN));
     let escaping = module.escaping.iter().filter_map(|&f| module.defined_func(f));
     let text_len = thunks + escaping.clone().count() as u64 * u64::from(THUNK_SIZE);
     let slots = slots_at(text_len);
-    if slots + pieces.len() as u64 * 8 > i32::MAX as u64 {
-        return Err(Error::Compile(format!("the module: its code would be {text_len} bytes long, more than 2 GiB")));
+    if slots + tables.functions.len() as u64 * 8 > i32::MAX as u64 {
+        return Err(too_large(text_len));
     }
     let (thunks, slots) = (thunks as u32, slots as u32);
     let slot = |func: DefinedFuncIndex| slots + func.as_u32() * 8;
-
-    let mut linked = Linked {
-        text: Vec::with_capacity(text_len as usize),
-        thunks,
-        tables: CodeTables::default(),
-        offsets: WasmOffsets::default(),
-    };
-    let Linked { text, tables, offsets, .. } = &mut linked;
-    tables.functions.reserve_exact(pieces.len());
-    for (piece, &start) in pieces.iter_mut().zip(&starts) {
-        // Freed as they are copied: all of them together are as large as the text.
-        let Piece { mut code, relocs, tables: own, offsets: own_offsets, .. } = std::mem::take(piece);
-        for reloc in &relocs {
-            let target = match reloc.target {
-                RelocTarget::Function(func) => starts[func.index()],
-                RelocTarget::Slot(func) => slot(func),
-            };
-            let value = i64::from(target) + i64::from(reloc.addend) - i64::from(start) - i64::from(reloc.offset);
-            // Everything is within 2 GiB.
-            let at = reloc.offset as usize;
-            code[at..at + 4].copy_from_slice(&(value as i32).to_le_bytes());
-        }
-        text.resize(start as usize, INT3);
-        text.extend_from_slice(&code);
-        tables.functions.push(FunctionRecord {
-            start,
-            len: code.len() as u32,
-            traps: tables.traps.len() as u32,
-            wasm_offsets: offsets.0.len() as u32,
-            stack_maps: tables.stack_maps.len() as u32,
-        });
-        tables.traps.extend_from_slice(&own.traps);
-        tables.stack_maps.extend_from_slice(&own.stack_maps);
-        tables.append_records(start, &own);
-        offsets.0.extend_from_slice(&own_offsets.0);
+    for reloc in &relocs {
+        let target = match reloc.target {
+            RelocTarget::Function(func) => tables.functions[func.index()].start,
+            RelocTarget::Slot(func) => slot(func),
+        };
+        let value = i64::from(target) + i64::from(reloc.addend) - i64::from(reloc.offset);
+        // Everything is within 2 GiB.
+        let at = reloc.offset as usize;
+        text[at..at + 4].copy_from_slice(&(value as i32).to_le_bytes());
     }
     text.resize(thunks as usize, INT3);
     for func in escaping {
@@ -247,7 +275,7 @@ fn link(module: &Module, mut pieces: Vec<Piece>) -> Result<Linked, Error> {
         let displacement = i64::from(slot(func)) - (text.len() as i64 + 6);
         text.extend_from_slice(&sconce_x64::stubs::thunk(displacement as i32));
     }
-    Ok(linked)
+    Ok(Linked { text, thunks, tables, offsets })
 }
 
 #[cfg(test)]
@@ -257,22 +285,43 @@ mod tests {
     use sconce_environ::index::{FuncIndex, TypeIndex};
     use sconce_environ::trap::TrapCode;
 
-    fn piece(code: &[u8], relocs: Vec<Reloc>, trap: u32) -> Piece {
-        let compiled = CompiledFunction {
+    fn piece(code: &[u8], relocs: Vec<Reloc>, trap: u32) -> CompiledFunction {
+        CompiledFunction {
             code: code.to_vec(),
             align: 16,
             skew: 0,
-            relocs: relocs.clone(),
+            relocs,
             traps: vec![(trap, TrapCode::Unreachable)],
             wasm_offsets: vec![(0, 100), (trap, 200)],
             stack_maps: sconce_environ::stack_maps::StackMaps::default(),
             uninterruptible: vec![(trap, trap + 2)],
             call_sites: vec![],
             jump_tables: vec![],
-        };
-        let mut piece = Piece { code: code.to_vec(), align: 16, relocs, ..Piece::default() };
-        piece.tables.push(0, &compiled, &mut piece.offsets);
-        piece
+        }
+    }
+
+    /// Linked as if so many threads had compiled the functions, the last ones first.
+    fn linked_by(threads: usize, module: &Module, pieces: &[CompiledFunction]) -> Linked {
+        let mut units: Vec<Unit> = (0..threads).map(|_| Unit::default()).collect();
+        for (n, piece) in pieces.iter().enumerate().rev() {
+            units[n % threads].push(DefinedFuncIndex::from_u32(n as u32), piece).unwrap();
+        }
+        link(module, in_order(units).unwrap()).unwrap()
+    }
+
+    fn linked(module: &Module, pieces: &[CompiledFunction]) -> Linked {
+        let mut unit = Unit::default();
+        for (n, piece) in pieces.iter().enumerate() {
+            unit.push(DefinedFuncIndex::from_u32(n as u32), piece).unwrap();
+        }
+        let linked = link(module, in_order(vec![unit]).unwrap()).unwrap();
+        for threads in 1..4 {
+            let other = linked_by(threads, module, pieces);
+            assert_eq!(other.text, linked.text);
+            assert_eq!(other.offsets.0, linked.offsets.0);
+            assert_eq!(format!("{:?}", other.tables), format!("{:?}", linked.tables));
+        }
+        linked
     }
 
     fn module(functions: u32, escaping: &[u32]) -> Module {
@@ -293,7 +342,7 @@ mod tests {
         let (f0, f1) = (DefinedFuncIndex::from_u32(0), DefinedFuncIndex::from_u32(1));
         let a = piece(&[0x90; 40], vec![to(1, RelocTarget::Function(f1)), to(10, RelocTarget::Slot(f1))], 7);
         let b = piece(&[0x90; 10], vec![to(3, RelocTarget::Function(f0))], 2);
-        let linked = link(&module(2, &[1]), vec![a, b]).unwrap();
+        let linked = linked(&module(2, &[1]), &[a, b]);
         assert_eq!(linked.tables.functions[1].start, 64);
         assert_eq!(displacement(&linked.text, 1), 64 - 4 - 1);
         assert_eq!(displacement(&linked.text, 10), 4096 + 8 - 4 - 10);
@@ -308,16 +357,16 @@ mod tests {
 
     #[test]
     fn functions_begin_where_they_ask_to() {
-        let at = |len: usize, align, skew| Piece { align, skew, ..piece(&vec![0x90; len], vec![], 0) };
+        let at = |len: usize, align, skew| CompiledFunction { align, skew, ..piece(&vec![0x90; len], vec![], 0) };
         let pieces = vec![at(40, 64, 16), at(1, 64, 48), at(10, 64, 0), at(60, 64, 48), at(4, 32, 0)];
-        let linked = link(&module(5, &[]), pieces).unwrap();
+        let linked = linked(&module(5, &[]), &pieces);
         let starts: Vec<u32> = linked.tables.functions.iter().map(|f| f.start).collect();
         assert_eq!(starts, [16, 112, 128, 176, 256]);
     }
 
     #[test]
     fn tables_are_those_of_each_function() {
-        let linked = link(&module(2, &[]), vec![piece(&[0x90; 40], vec![], 7), piece(&[0x90; 10], vec![], 2)]).unwrap();
+        let linked = linked(&module(2, &[]), &[piece(&[0x90; 40], vec![], 7), piece(&[0x90; 10], vec![], 2)]);
         assert_eq!(linked.tables.trap_at(7), Some(TrapCode::Unreachable));
         assert_eq!(linked.tables.trap_at(66), Some(TrapCode::Unreachable));
         assert_eq!(linked.tables.trap_at(65), None);

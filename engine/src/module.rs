@@ -21,6 +21,7 @@ use sconce_runtime as rt;
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::Read;
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::sync::{Arc, OnceLock};
 
@@ -130,14 +131,14 @@ impl Module {
 
     fn compile(engine: &Engine, bytes: &[u8], progress: Option<&dyn Progress>) -> Result<Module, Error> {
         let binary = text::to_binary(bytes)?;
-        let mut decoded = decode(&binary, engine.inner.config.features)?;
-        let parallel = engine.inner.config.parallel;
-        let compiler = engine.compiler_for(&decoded);
-        let job = Job { compiler: engine.compiler(compiler)?, bytes: &binary, decoded: &decoded, parallel, progress };
-        let Linked { text, thunks, tables, offsets } = link::compile(&job)?;
-        let debug = debug_sections(&decoded, &binary, offsets.0);
+        let Compilation { compiler, mut decoded, linked } = Compilation::new(engine, &binary, progress)?;
+        let Linked { text, thunks, tables, offsets } = linked;
+        let debug = DebugSections {
+            offsets: Section::from(offsets.0),
+            custom: debug_sections(&decoded, &binary).map(|(name, s)| (name.to_owned(), Section::from(s.to_vec()))).collect(),
+            code_offset: code_offset(&decoded),
+        };
         let code = engine.inner.space.load(&text, tables.map(rt::TableBytes::from))?;
-        decoded.module.data_can_be_named = data::is_named(&decoded, &binary);
         let mut module = std::mem::take(&mut decoded.module);
         let data = data::contents(&mut module, &decoded.data, &binary);
         Ok(Module::assemble(engine, compiler, Arc::new(module), code, thunks, (Section::from(data), None), debug))
@@ -300,15 +301,33 @@ fn hash_file(file: &File) -> Option<blake3::Hash> {
     }
 }
 
-fn debug_sections(decoded: &Decoded, binary: &[u8], offsets: Vec<u8>) -> DebugSections {
-    let wanted = |name: &str| name == "name" || name.starts_with(".debug_");
-    let custom = decoded.custom_sections.iter().filter(|s| wanted(&s.name)).map(|s| {
-        let contents = &binary[s.contents.start as usize..s.contents.end as usize];
-        (s.name.clone(), Section::from(contents.to_vec()))
-    });
-    DebugSections {
-        offsets: Section::from(offsets),
-        custom: custom.collect(),
-        code_offset: decoded.code.as_ref().map_or(0, |range| range.start),
+/// What compiling a binary gives, before anything is done with it.
+pub(crate) struct Compilation {
+    pub(crate) compiler: CompilerKind,
+    pub(crate) decoded: Decoded,
+    pub(crate) linked: Linked,
+}
+
+impl Compilation {
+    pub(crate) fn new(engine: &Engine, binary: &[u8], progress: Option<&dyn Progress>) -> Result<Compilation, Error> {
+        let mut decoded = decode(binary, engine.inner.config.features)?;
+        let parallel = engine.inner.config.parallel;
+        let compiler = engine.compiler_for(&decoded);
+        let job = Job { compiler: engine.compiler(compiler)?, bytes: binary, decoded: &decoded, parallel, progress };
+        let linked = link::compile(&job)?;
+        decoded.module.data_can_be_named = data::is_named(&decoded, binary);
+        Ok(Compilation { compiler, decoded, linked })
     }
+}
+
+/// What backtraces need of a binary: names and contents of sections.
+pub(crate) fn debug_sections<'a>(decoded: &'a Decoded, binary: &'a [u8]) -> impl Iterator<Item = (&'a str, &'a [u8])> {
+    let wanted = |name: &str| name == "name" || name.starts_with(".debug_");
+    let contents = |range: &Range<u32>| &binary[range.start as usize..range.end as usize];
+    decoded.custom_sections.iter().filter(move |s| wanted(&s.name)).map(move |s| (s.name.as_str(), contents(&s.contents)))
+}
+
+/// Where the code section's contents begin in a binary.
+pub(crate) fn code_offset(decoded: &Decoded) -> u32 {
+    decoded.code.as_ref().map_or(0, |range| range.start)
 }

@@ -128,20 +128,16 @@ impl CodeTables {
             wasm_offsets: offsets.0.len() as u32,
             stack_maps: self.stack_maps.len() as u32,
         });
-        let mut last = 0;
-        for &(offset, code) in &f.traps {
-            write_u32(&mut self.traps, offset - last);
-            self.traps.push(code as u8);
-            last = offset;
-        }
-        let (mut last, mut last_wasm) = (0, 0i64);
-        for &(offset, wasm) in &f.wasm_offsets {
-            write_u32(&mut offsets.0, offset - last);
+        push_runs(&mut self.traps, f.traps.iter().map(|&(offset, code)| (offset, u64::from(code as u8))), f.traps.len());
+        let mut last_wasm = 0i64;
+        let runs = f.wasm_offsets.iter().map(|&(offset, wasm)| {
             // -1 stands for "no operator"; all others are below 2^32.
             let wasm = if wasm == u32::MAX { -1 } else { i64::from(wasm) };
-            write_i64(&mut offsets.0, wasm - last_wasm);
-            (last, last_wasm) = (offset, wasm);
-        }
+            let difference = wasm - last_wasm;
+            last_wasm = wasm;
+            (offset, zigzag(difference))
+        });
+        push_runs(&mut offsets.0, runs, f.wasm_offsets.len());
         let mut last = 0;
         if !f.stack_maps.is_empty() {
             write_slots(&mut self.stack_maps, f.stack_maps.everywhere());
@@ -181,21 +177,95 @@ impl CodeTables {
         first
     }
 
-    /// Appends the tables of a function that was pushed at 0, and that begins at `start` now: records' offsets are of the text.
-    /// Runs count from the function's start; they and its [`FunctionRecord`] are the caller's to append.
-    pub fn append_records(&mut self, start: u32, one: &CodeTables) {
-        let first = self.handlers.len() as u32 / 8;
-        each(&one.uninterruptible, |[from, to]| write_record(&mut self.uninterruptible, [start + from, start + to]));
-        each(&one.jump_tables, |[from, to]| write_record(&mut self.jump_tables, [start + from, start + to]));
-        each(&one.call_sites, |[at, size, vmctx, handlers]| {
-            write_record(&mut self.call_sites, [start + at, size, vmctx, first + handlers]);
+    /// Where the tables of the function that is pushed next will begin.
+    pub fn ends(&self) -> Ends {
+        Ends {
+            uninterruptible: self.uninterruptible.len(),
+            call_sites: self.call_sites.len(),
+            handlers: self.handlers.len(),
+            jump_tables: self.jump_tables.len(),
+        }
+    }
+
+    /// Appends the tables of a function, the one with number `n` among those that were pushed to `from`; it begins at `start` now.
+    /// `begin` and `end` are what `from` had for [`CodeTables::ends`] before it and behind it.
+    pub fn append(
+        &mut self,
+        start: u32,
+        from: (&CodeTables, &WasmOffsets),
+        n: usize,
+        (begin, end): (&Ends, &Ends),
+        offsets: &mut WasmOffsets,
+    ) {
+        let (from, from_offsets) = from;
+        let Some(&record) = from.functions.get(n) else { return };
+        self.functions.push(FunctionRecord {
+            start,
+            len: record.len,
+            traps: self.traps.len() as u32,
+            wasm_offsets: offsets.0.len() as u32,
+            stack_maps: self.stack_maps.len() as u32,
         });
-        each(&one.handlers, |[tag, at]| write_record(&mut self.handlers, [tag, start + at]));
+        // These count from the function's start.
+        let func = DefinedFuncIndex::from_u32(n as u32);
+        self.traps.extend_from_slice(from.run(&from.traps, func, |f| f.traps).unwrap_or_default());
+        self.stack_maps.extend_from_slice(from.run(&from.stack_maps, func, |f| f.stack_maps).unwrap_or_default());
+        offsets.0.extend_from_slice(from.run(&from_offsets.0, func, |f| f.wasm_offsets).unwrap_or_default());
+        let moved = |at: u32| at - record.start + start;
+        let first = self.handlers.len() as u32 / 8;
+        each(&from.uninterruptible, begin.uninterruptible..end.uninterruptible, |run: [u32; 2]| {
+            write_record(&mut self.uninterruptible, run.map(moved));
+        });
+        each(&from.jump_tables, begin.jump_tables..end.jump_tables, |run: [u32; 2]| {
+            write_record(&mut self.jump_tables, run.map(moved));
+        });
+        each(&from.call_sites, begin.call_sites..end.call_sites, |[at, size, vmctx, handlers]| {
+            let handlers = handlers - begin.handlers as u32 / 8 + first;
+            write_record(&mut self.call_sites, [moved(at), size, vmctx, handlers]);
+        });
+        each(&from.handlers, begin.handlers..end.handlers, |[tag, at]| {
+            write_record(&mut self.handlers, [tag, if tag == NO_HANDLER { at } else { moved(at) }]);
+        });
     }
 }
 
-fn each<const N: usize>(table: &Vec<u8>, f: impl FnMut([u32; N])) {
+// A trap's code is one byte, as any number below 128 is.
+const _: () = {
+    let mut n = 0;
+    while n < TrapCode::ALL.len() {
+        assert!((TrapCode::ALL[n] as u8) < 0x80);
+        n += 1;
+    }
+};
+
+/// How long the tables of records are, in bytes: where one function's records end and the next one's begin.
+#[derive(Copy, Clone, Debug, Default)]
+pub struct Ends {
+    uninterruptible: usize,
+    call_sites: usize,
+    handlers: usize,
+    jump_tables: usize,
+}
+
+fn each<const N: usize>(table: &[u8], range: Range<usize>, f: impl FnMut([u32; N])) {
+    let table = &table[range];
     (0..).map_while(|n| record(table, n)).for_each(f);
+}
+
+/// Appends pairs of a difference of offsets and a number. There are as many as code has instructions, and nearly all are two bytes.
+fn push_runs(out: &mut Vec<u8>, runs: impl Iterator<Item = (u32, u64)>, count: usize) {
+    out.reserve(2 * count);
+    let mut last = 0;
+    for (offset, number) in runs {
+        let difference = offset - last;
+        last = offset;
+        if u64::from(difference) | number < 0x80 {
+            out.extend_from_slice(&[difference as u8, number as u8]);
+        } else {
+            write_u32(out, difference);
+            write_u64(out, number);
+        }
+    }
 }
 
 /// What an exception that passes a call meets there.
@@ -428,14 +498,21 @@ fn write_slots(out: &mut Vec<u8>, slots: &[i32]) {
     }
 }
 
+/// Signed numbers, so that the unsigned form serves.
+fn zigzag(v: i64) -> u64 {
+    ((v << 1) ^ (v >> 63)) as u64
+}
+
 fn write_i64(out: &mut Vec<u8>, v: i64) {
-    // Zigzag, so that the unsigned form serves.
-    let mut z = ((v << 1) ^ (v >> 63)) as u64;
-    while z >= 0x80 {
-        out.push(z as u8 | 0x80);
-        z >>= 7;
+    write_u64(out, zigzag(v));
+}
+
+fn write_u64(out: &mut Vec<u8>, mut v: u64) {
+    while v >= 0x80 {
+        out.push(v as u8 | 0x80);
+        v >>= 7;
     }
-    out.push(z as u8);
+    out.push(v as u8);
 }
 
 #[derive(Debug)]

@@ -68,11 +68,21 @@ pub trait Compiler: Send + Sync {
     /// Version and target features, as text that changes whenever the same input would give other code.
     fn fingerprint(&self) -> String;
 
-    /// Compiles one function.
+    /// Compiles one function into `out`, whatever that was before: its allocations serve again. After an error it is of no use.
     ///
     /// # Errors
     /// When an implementation limit is exceeded (code or frame too large).
-    fn compile(&self, input: &FunctionInput<'_>) -> Result<CompiledFunction, CompileError>;
+    fn compile_into(&self, input: &FunctionInput<'_>, out: &mut CompiledFunction) -> Result<(), CompileError>;
+
+    /// Compiles one function.
+    ///
+    /// # Errors
+    /// As [`Compiler::compile_into`].
+    fn compile(&self, input: &FunctionInput<'_>) -> Result<CompiledFunction, CompileError> {
+        let mut out = CompiledFunction::default();
+        self.compile_into(input, &mut out)?;
+        Ok(out)
+    }
 }
 
 /// A compilation failure: an implementation limit, never a fault of a valid module.

@@ -197,15 +197,20 @@ fn records_are_found_by_binary_search() {
         one.uninterruptible.push((10 * n, 10 * n + 3));
         one.jump_tables.push((10 * n + 4, 10 * n + 8));
     }
-    // Pushed at its place, or pushed at 0 and moved there.
-    let (mut direct, mut moved) = (CodeTables::default(), CodeTables::default());
-    let mut offsets = WasmOffsets::default();
-    for start in [100, 5000] {
-        direct.push(start, &one, &mut offsets);
-        let mut piece = CodeTables::default();
-        piece.push(0, &one, &mut offsets);
-        moved.append_records(start, &piece);
+    // Pushed at its place, or pushed elsewhere, in another order, and moved there.
+    let (mut direct, mut moved, mut elsewhere) = (CodeTables::default(), CodeTables::default(), CodeTables::default());
+    let (mut offsets, mut other, mut moved_offsets) = Default::default();
+    let mut ends = vec![];
+    for start in [32, 2000] {
+        ends.push(elsewhere.ends());
+        elsewhere.push(start, &one, &mut other);
     }
+    ends.push(elsewhere.ends());
+    for (start, n) in [(100, 1), (5000, 0)] {
+        direct.push(start, &one, &mut offsets);
+        moved.append(start, (&elsewhere, &other), n, (&ends[n], &ends[n + 1]), &mut moved_offsets);
+    }
+    assert_eq!(format!("{moved:?} {moved_offsets:?}"), format!("{direct:?} {offsets:?}"));
     for tables in [&direct, &moved] {
         for start in [100, 5000] {
             for offset in 0..1000 {
@@ -220,7 +225,7 @@ fn records_are_found_by_binary_search() {
                 assert_eq!(tables.is_uninterruptible(start + offset), offset % 10 < 3, "{offset}");
             }
         }
-        if !tables.functions.is_empty() {
+        {
             let text = vec![0x90; 6000];
             for n in 0..2 {
                 let whole = tables.function(DefinedFuncIndex::from_u32(n), &text, &offsets.0).expect("the function is there");

@@ -1,7 +1,7 @@
 //! What compiling costs, on one thread: `cargo run --release -p sconce-lightbeam --example compile_cost -- FILE...` prints, for each
 //! module, nanoseconds a byte of code for validation and for Lightbeam, and bytes of machine code a byte of wasm.
 
-use sconce_environ::compile::{BoundsStyle, CallStyle, Compiler, FunctionInput, Settings};
+use sconce_environ::compile::{BoundsStyle, CallStyle, CompiledFunction, Compiler, FunctionInput, Settings};
 use sconce_environ::decode::{Features, decode};
 use sconce_environ::layout::VmLayout;
 use sconce_lightbeam::LightbeamCompiler;
@@ -34,10 +34,12 @@ fn main() {
             validate = validate.min(start.elapsed().as_nanos() as f64);
             let start = Instant::now();
             out = 0;
+            let mut function = CompiledFunction::default();
             for (func, range) in decoded.bodies.iter() {
                 let body = decoded.body(&bytes, func);
                 let input = FunctionInput { module: &decoded.module, layout: &layout, func, body, body_offset: range.start };
-                out += compiler.compile(&input).expect("a function within limits").code.len();
+                compiler.compile_into(&input, &mut function).expect("a function within limits");
+                out += function.code.len();
             }
             compile = compile.min(start.elapsed().as_nanos() as f64);
         }

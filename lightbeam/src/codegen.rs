@@ -168,8 +168,7 @@ pub(crate) struct Buffers {
     pub(crate) stack: Vec<Value>,
     pub(crate) locals: Vec<Local>,
     pub(crate) pool: Vec<u128>,
-    pub(crate) traps: Vec<(u32, TrapCode)>,
-    pub(crate) wasm_offsets: Vec<(u32, u32)>,
+    pub(crate) control: Vec<Frame<'static>>,
     pub(crate) stubs: Vec<Stub>,
     pub(crate) moves: Vec<(u8, u8)>,
 }
@@ -181,8 +180,7 @@ impl Buffers {
             stack: Vec::new(),
             locals: Vec::new(),
             pool: Vec::new(),
-            traps: Vec::new(),
-            wasm_offsets: Vec::new(),
+            control: Vec::new(),
             stubs: Vec::new(),
             moves: Vec::new(),
         }
@@ -193,8 +191,6 @@ impl Buffers {
         self.stack.clear();
         self.locals.clear();
         self.pool.clear();
-        self.traps.clear();
-        self.wasm_offsets.clear();
         self.stubs.clear();
         self.moves.clear();
     }
@@ -202,7 +198,8 @@ impl Buffers {
     /// Bytes that are kept, about.
     pub(crate) fn capacity(&self) -> usize {
         self.encoder.capacity()
-            + 8 * (self.stack.capacity() + self.traps.capacity() + self.wasm_offsets.capacity())
+            + 8 * self.stack.capacity()
+            + size_of::<Frame<'_>>() * self.control.capacity()
             + size_of::<Local>() * self.locals.capacity()
             + size_of::<Stub>() * self.stubs.capacity()
             + 16 * self.pool.capacity()

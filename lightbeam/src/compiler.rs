@@ -66,11 +66,11 @@ impl Compiler for LightbeamCompiler {
         format!("lightbeam {} {:?} {:?}", env!("CARGO_PKG_VERSION"), self.features, self.settings)
     }
 
-    fn compile(&self, input: &FunctionInput<'_>) -> Result<CompiledFunction, CompileError> {
+    fn compile_into(&self, input: &FunctionInput<'_>, out: &mut CompiledFunction) -> Result<(), CompileError> {
         let kept = self.buffers.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut allocations =
             kept.unwrap_or_else(|| Allocations { buffers: Buffers::new(self.features), summary: Summary::default() });
-        let result = translate(input, &self.settings, self.features, &mut allocations);
+        let result = translate(input, &self.settings, self.features, &mut allocations, out);
         if allocations.buffers.capacity() <= MAX_KEPT {
             self.buffers.lock().unwrap_or_else(PoisonError::into_inner).push(allocations);
         }

@@ -35,6 +35,18 @@ pub(crate) struct Summary {
     pub(crate) loops: Vec<LoopSummary>,
     /// The candidates of all loops, one after the other.
     pub(crate) candidates: Vec<Candidate>,
+    scratch: Scratch,
+}
+
+/// What is only needed while a function is being summarized.
+#[derive(Debug, Default)]
+struct Scratch {
+    /// For each open block, the loop's number, or `u32::MAX`.
+    blocks: Vec<u32>,
+    /// What the current loop uses.
+    uses: Vec<Candidate>,
+    /// By local: the last loop that used it as the current one, and its position in `uses` then.
+    positions: Vec<(u32, u32)>,
 }
 
 /// A loop.
@@ -59,17 +71,12 @@ pub(crate) struct Candidate {
 pub(crate) struct Summarizer<'a> {
     module: &'a Module,
     pub(crate) summary: Summary,
-    /// For each open block, the loop's number, or `u32::MAX`.
-    blocks: Vec<u32>,
-    /// How many of them are loops, and what a use there weighs.
+    scratch: Scratch,
+    /// How many of the open blocks are loops, and what a use there weighs.
     depth: u32,
     weight: u32,
     /// The innermost open loop, if nothing disqualifies it.
     current: Option<u32>,
-    /// What it uses.
-    uses: Vec<Candidate>,
-    /// By local: its position in `uses` plus one, if `stamps` names the current loop.
-    positions: Vec<(u32, u32)>,
 }
 
 impl<'a> Summarizer<'a> {
@@ -81,16 +88,16 @@ impl<'a> Summarizer<'a> {
         summary.candidates.clear();
         (summary.memory_weight, summary.calls, summary.context, summary.vectors) = (0, false, false, false);
         summary.handlers = false;
-        Summarizer {
-            module,
-            summary,
-            blocks: Vec::new(),
-            depth: 0,
-            weight: 1,
-            current: None,
-            uses: Vec::new(),
-            positions: Vec::new(),
-        }
+        let mut scratch = std::mem::take(&mut summary.scratch);
+        scratch.blocks.clear();
+        scratch.uses.clear();
+        scratch.positions.clear();
+        Summarizer { module, summary, scratch, depth: 0, weight: 1, current: None }
+    }
+
+    /// What it has seen.
+    pub(crate) fn finish(self) -> Summary {
+        Summary { scratch: self.scratch, ..self.summary }
     }
 
     fn set_depth(&mut self, depth: u32) {
@@ -104,17 +111,17 @@ impl<'a> Summarizer<'a> {
         let slot = &mut self.summary.weights[local as usize];
         *slot = slot.saturating_add(self.weight);
         let Some(current) = self.current else { return };
-        if self.positions.is_empty() {
-            self.positions.resize(self.summary.weights.len(), (u32::MAX, 0));
+        if self.scratch.positions.is_empty() {
+            self.scratch.positions.resize(self.summary.weights.len(), (u32::MAX, 0));
         }
-        let (stamp, position) = self.positions[local as usize];
+        let (stamp, position) = self.scratch.positions[local as usize];
         if stamp == current {
-            let c = &mut self.uses[position as usize];
+            let c = &mut self.scratch.uses[position as usize];
             c.uses += 1;
             c.written |= written;
-        } else if self.uses.len() < MAX_CANDIDATES {
-            self.positions[local as usize] = (current, self.uses.len() as u32);
-            self.uses.push(Candidate { local, uses: 1, written });
+        } else if self.scratch.uses.len() < MAX_CANDIDATES {
+            self.scratch.positions[local as usize] = (current, self.scratch.uses.len() as u32);
+            self.scratch.uses.push(Candidate { local, uses: 1, written });
         } else {
             // So many locals do not fit into registers: which writes were missed does not matter then.
             self.current = None;
@@ -134,15 +141,15 @@ impl<'a> Summarizer<'a> {
 
     fn begin(&mut self, is_loop: bool) {
         if !is_loop {
-            self.blocks.push(u32::MAX);
+            self.scratch.blocks.push(u32::MAX);
             return;
         }
         let number = self.summary.loops.len() as u32;
         self.summary.loops.push(LoopSummary::default());
-        self.blocks.push(number);
+        self.scratch.blocks.push(number);
         self.set_depth(self.depth + 1);
         self.current = Some(number);
-        self.uses.clear();
+        self.scratch.uses.clear();
     }
 
     #[inline(always)]
@@ -185,13 +192,13 @@ impl Operators for Summarizer<'_> {
     #[inline(always)]
     fn end(&mut self) {
         // The function's own end closes none.
-        let Some(number) = self.blocks.pop() else { return };
+        let Some(number) = self.scratch.blocks.pop() else { return };
         if number != u32::MAX {
             self.set_depth(self.depth - 1);
             // A loop that has ended is in none that could be an innermost one.
             if self.current.take() == Some(number) {
-                let (first, count) = (self.summary.candidates.len() as u32, self.uses.len() as u32);
-                self.summary.candidates.append(&mut self.uses);
+                let (first, count) = (self.summary.candidates.len() as u32, self.scratch.uses.len() as u32);
+                self.summary.candidates.append(&mut self.scratch.uses);
                 self.summary.loops[number as usize] = LoopSummary { first, count };
             }
         }

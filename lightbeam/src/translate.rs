@@ -18,7 +18,7 @@ use sconce_environ::walk::Walk;
 use sconce_x64::encode::Encoder;
 use wasmparser::{BinaryReader, FunctionBody};
 
-/// Compiles a body.
+/// Compiles a body into `out`, whose lists serve again.
 ///
 /// # Errors
 /// When an implementation limit is exceeded.
@@ -27,7 +27,8 @@ pub(crate) fn translate(
     settings: &Settings,
     features: Features,
     allocations: &mut Allocations,
-) -> Result<CompiledFunction, String> {
+    out: &mut CompiledFunction,
+) -> Result<(), String> {
     let malformed = |e: wasmparser::Error| format!("malformed body: {e}");
     let ty = input.module.type_of(input.module.func_index(input.func));
     let body = FunctionBody::new(BinaryReader::new(input.body, input.body_offset.into()));
@@ -49,7 +50,7 @@ pub(crate) fn translate(
     let mut summarizer = Summarizer::new(input.module, std::mem::take(&mut allocations.summary), buffers.locals.len());
     let walk = Walk::new(input.body, first, input.body_offset);
     summarize(&mut summarizer, walk.clone()).map_err(malformed)?;
-    let mut summary = summarizer.summary;
+    let mut summary = summarizer.finish();
     // A function that is swept at its beginning is no leaf.
     summary.calls |= settings.gc_stress;
     summary.context |= settings.gc_stress;
@@ -67,7 +68,7 @@ pub(crate) fn translate(
         e: std::mem::replace(&mut buffers.encoder, Encoder::new(features.avx)),
         stack: std::mem::take(&mut buffers.stack),
         settled: 0,
-        control: Vec::new(),
+        control: recycled(std::mem::take(&mut buffers.control)),
         dead_blocks: 0,
         reachable: true,
         free_gprs: 0,
@@ -88,10 +89,10 @@ pub(crate) fn translate(
         memory_base: None,
         buffer_home: None,
         handles: Handles::default(),
-        traps: std::mem::take(&mut buffers.traps),
-        wasm_offsets: std::mem::take(&mut buffers.wasm_offsets),
+        traps: cleared(&mut out.traps),
+        wasm_offsets: cleared(&mut out.wasm_offsets),
         stack_maps: StackMaps::default(),
-        relocs: Vec::new(),
+        relocs: cleared(&mut out.relocs),
         stubs: std::mem::take(&mut buffers.stubs),
         moves: std::mem::take(&mut buffers.moves),
         br_tables: 0,
@@ -105,7 +106,7 @@ pub(crate) fn translate(
         call_sites: Vec::new(),
         slow_paths: Vec::new(),
         saved: Saved::default(),
-        uninterruptible: Vec::new(),
+        uninterruptible: cleared(&mut out.uninterruptible),
         failure: None,
     };
     c.wasm_offsets.push((0, u32::MAX));
@@ -120,30 +121,49 @@ pub(crate) fn translate(
     let finished = c.finish_frame();
     let result = match (finished, c.failure.take()) {
         (Err(e), _) | (Ok(_), Some(e)) => Err(e),
-        (Ok(frame_size), None) => Ok(CompiledFunction {
-            code: c.e.finish(),
-            align: Encoder::ALIGN,
-            skew: 0,
-            relocs: std::mem::take(&mut c.relocs),
-            traps: c.traps.clone(),
-            wasm_offsets: c.wasm_offsets.clone(),
-            stack_maps: std::mem::take(&mut c.stack_maps),
-            uninterruptible: std::mem::take(&mut c.uninterruptible),
-            call_sites: c.finish_call_sites(frame_size),
-            jump_tables: c.e.jump_tables().collect(),
-        }),
+        (Ok(frame_size), None) => {
+            let mut code = cleared(&mut out.code);
+            code.extend_from_slice(c.e.finish());
+            let mut jump_tables = cleared(&mut out.jump_tables);
+            jump_tables.extend(c.e.jump_tables());
+            *out = CompiledFunction {
+                code,
+                align: Encoder::ALIGN,
+                skew: 0,
+                relocs: std::mem::take(&mut c.relocs),
+                traps: std::mem::take(&mut c.traps),
+                wasm_offsets: std::mem::take(&mut c.wasm_offsets),
+                stack_maps: std::mem::take(&mut c.stack_maps),
+                uninterruptible: std::mem::take(&mut c.uninterruptible),
+                call_sites: c.finish_call_sites(frame_size),
+                jump_tables,
+            };
+            Ok(())
+        }
     };
     buffers.encoder = c.e;
     buffers.stack = c.stack;
     buffers.locals = c.locals;
     buffers.pool = c.pool;
-    buffers.traps = c.traps;
-    buffers.wasm_offsets = c.wasm_offsets;
+    buffers.control = recycled(c.control);
     buffers.stubs = c.stubs;
     buffers.moves = c.moves;
     allocations.buffers = buffers;
     allocations.summary = summary;
     result
+}
+
+/// An empty list with a list's allocation.
+fn cleared<T>(list: &mut Vec<T>) -> Vec<T> {
+    let mut list = std::mem::take(list);
+    list.clear();
+    list
+}
+
+/// The same for lists that differ in what they borrow: a collection of as large elements is made in place.
+fn recycled<T, U>(mut list: Vec<T>) -> Vec<U> {
+    list.clear();
+    list.into_iter().filter_map(|_| None).collect()
 }
 
 /// The first walk. (It and the second are functions of their own, so that what they walk with stays in registers.)

@@ -105,7 +105,7 @@ impl Encoder {
     ///
     /// # Panics
     /// If a label that is referred to was never bound.
-    pub fn finish(&mut self) -> Vec<u8> {
+    pub fn finish(&mut self) -> &[u8] {
         if !self.wide.is_empty() {
             self.pad(16);
         } else if !self.narrow.is_empty() {
@@ -138,7 +138,7 @@ impl Encoder {
             }
         }
         assert!(self.labels.iter().all(|l| l.chain == 0), "every label in use is bound");
-        self.bytes[..self.len as usize].to_vec()
+        &self.bytes[..self.len as usize]
     }
 
     /// Where the jump tables of finished code are: start and end of each.

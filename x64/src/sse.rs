@@ -277,7 +277,7 @@ mod tests {
     fn emit(avx: bool, f: impl FnOnce(&mut Encoder)) -> Vec<Instruction> {
         let mut e = Encoder::new(avx);
         f(&mut e);
-        decode(&e.finish())
+        decode(e.finish())
     }
 
     fn xmm(x: Xmm) -> Register {
@@ -459,7 +459,7 @@ mod tests {
         let here = e.here();
         e.jcc(Cond::E, here);
         let code = e.finish();
-        let i = decode(&code);
+        let i = decode(code);
         let at = i[0].ip_rel_memory_address() as usize;
         assert_eq!(code[at..at + 8], 0x0102_0304_0506_0708u64.to_le_bytes());
         let at = i[1].ip_rel_memory_address() as usize;

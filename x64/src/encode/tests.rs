@@ -11,7 +11,7 @@ fn decode(code: &[u8]) -> Vec<Instruction> {
 fn one(f: impl FnOnce(&mut Encoder)) -> Instruction {
     let mut e = Encoder::new(false);
     f(&mut e);
-    let code = decode(&e.finish());
+    let code = decode(e.finish());
     assert_eq!(code.len(), 1, "{:?}", code.iter().map(ToString::to_string).collect::<Vec<_>>());
     code[0]
 }
@@ -223,7 +223,7 @@ fn labels_are_reached_from_both_sides_and_often() {
     e.bind(forward);
     e.jcc(Cond::G, back);
     let at = u64::from(e.position(forward).unwrap());
-    let code = decode(&e.finish());
+    let code = decode(e.finish());
     assert_eq!(code[0].near_branch_target(), at);
     assert_eq!(code[1].near_branch_target(), at);
     assert_eq!(code[2].ip_rel_memory_address(), at);
@@ -239,7 +239,7 @@ fn jump_tables_hold_distances_from_their_start() {
     let table = e.table([first, second, first].into_iter());
     e.lea_label(Gpr::Rax, table);
     e.bind(second);
-    let code = e.finish();
+    let code = e.finish().to_vec();
     let at = decode(&code)[0].ip_rel_memory_address() as usize;
     let entry = |n: usize| i32::from_le_bytes(*code[at + 4 * n..].first_chunk().unwrap());
     assert_eq!(e.jump_tables().collect::<Vec<_>>(), [(at as u32, at as u32 + 12)]);
@@ -251,14 +251,14 @@ fn frames_are_completed_or_diverted() {
     let mut e = Encoder::new(false);
     let at = e.sub_rsp();
     e.set_frame(at, 0x1234);
-    assert_eq!(decode(&e.finish())[0].immediate32(), 0x1234);
+    assert_eq!(decode(e.finish())[0].immediate32(), 0x1234);
     let mut e = Encoder::new(false);
     let at = e.sub_rsp();
     e.ret(0);
     let back = e.divert_frame(at);
     e.jmp(back);
     let code = e.finish();
-    assert_eq!(decode(&code)[0].near_branch_target(), 8);
+    assert_eq!(decode(code)[0].near_branch_target(), 8);
     assert_eq!(decode(&code[8..])[0].near_branch_target().wrapping_add(8), 7);
 }
 
@@ -280,7 +280,7 @@ fn an_encoder_is_used_again_without_traces() {
         let label = e.label();
         e.jmp(label);
         e.bind(label);
-        e.finish()
+        e.finish().to_vec()
     };
     let first = build(&mut e);
     e.clear();
