@@ -294,11 +294,11 @@ pub(crate) fn xbit(x: Xmm) -> u32 {
 impl Codegen<'_> {
     // ---- What comes next.
 
-    /// Whether the next operator consumes flags.
+    /// Whether the next operator consumes flags: it only asks whether its operand is zero.
     #[inline(always)]
     pub(crate) fn flags_wanted(&self) -> bool {
-        // br_if, if, select, i32.eqz
-        matches!(self.body.get(self.next), Some(0x0d | 0x04 | 0x1b | 0x45))
+        // br_if, if, select, i32.eqz, i64.eqz
+        matches!(self.body.get(self.next), Some(0x0d | 0x04 | 0x1b | 0x45 | 0x50))
     }
 
     /// Pushes a condition as an i32.

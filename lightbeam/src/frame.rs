@@ -176,8 +176,9 @@ impl Codegen<'_> {
             self.e.store(Size::S64, Addr::new(Gpr::Rbp, home), r);
         }
         self.place_parameters(&places);
-        self.clear_locals(places.len());
+        let clobbered = self.clear_locals(places.len());
         self.reset_registers();
+        self.cache_parameters(&places, clobbered);
         self.saved = saved;
     }
 
@@ -196,21 +197,21 @@ impl Codegen<'_> {
             }
         }
         let mut moves = std::mem::take(&mut self.moves);
+        // Registers of which only the lower half is an argument.
+        let mut halves = 0;
         for (n, &place) in places.iter().enumerate() {
-            if let (Location::Gpr(r), pin @ 0..16) = (place, self.locals[n].pin) {
+            if let (Location::Gpr(r), Local { pin: pin @ 0..16, ty, .. }) = (place, self.locals[n]) {
                 moves.push((pin, r as u8));
+                halves |= u32::from(ty.size() == Size::S32) << pin;
+                // A move would extend it.
+                if pin == r as u8 && ty.size() == Size::S32 {
+                    self.e.mov(Size::S32, r, r);
+                }
             }
         }
-        self.parallel_gprs(&mut moves);
-        for (n, &place) in places.iter().enumerate() {
-            if let (Location::Gpr(_), Local { pin: pin @ 0..16, ty, .. }) = (place, self.locals[n])
-                && ty.size() == Size::S32
-            {
-                // The upper half of an argument is undefined.
-                let r = Gpr::ALL[pin as usize];
-                self.e.mov(Size::S32, r, r);
-            }
-        }
+        let gpr = |n: u8| Gpr::ALL[n as usize & 15];
+        let size = |to: u8| if halves & 1 << to != 0 { Size::S32 } else { Size::S64 };
+        sequence(&mut moves, |to, from| self.e.mov(size(to), gpr(to), gpr(from)), SCRATCH as u8);
         moves.clear();
         for (n, &place) in places.iter().enumerate() {
             if let (Location::Xmm(x), pin @ 0..16) = (place, self.locals[n].pin) {
@@ -232,8 +233,30 @@ impl Codegen<'_> {
         }
     }
 
-    /// Locals that are not parameters begin as zero.
-    fn clear_locals(&mut self, params: usize) {
+    /// Parameters are still where they arrived, besides their homes, but for those in clobbered registers: until the first label
+    /// or call, they are read there. Functions of a few operators need nothing else.
+    fn cache_parameters(&mut self, places: &[Location], clobbered: u32) {
+        for (n, &place) in places.iter().enumerate() {
+            let Local { ty, pin, .. } = self.locals[n];
+            if pin != UNPINNED || self.summary.weights[n] == 0 {
+                continue;
+            }
+            match place {
+                Location::Gpr(r) if clobbered & bit(r) == 0 && self.is_temporary(r) => {
+                    if ty.size() == Size::S32 {
+                        // The upper half of an argument is undefined.
+                        self.e.mov(Size::S32, r, r);
+                    }
+                    self.cache_gpr(n as u32, r);
+                }
+                Location::Xmm(x) => self.cache_xmm(n as u32, x),
+                Location::Gpr(_) | Location::Stack(_) => {}
+            }
+        }
+    }
+
+    /// Locals that are not parameters begin as zero. Gives the registers that could not keep what they had.
+    fn clear_locals(&mut self, params: usize) -> u32 {
         for n in params..self.locals.len() {
             let Local { ty, pin, .. } = self.locals[n];
             match pin {
@@ -244,7 +267,7 @@ impl Codegen<'_> {
         }
         let homes = self.locals[params..].iter().filter(|l| l.pin == UNPINNED);
         let bytes: i32 = homes.clone().map(|l| if l.ty == Ty::V128 { 16 } else { 8 }).sum();
-        let Some(lowest) = homes.map(|l| l.home).min() else { return };
+        let Some(lowest) = homes.map(|l| l.home).min() else { return 0 };
         // They lie one below the other.
         if bytes as usize <= 8 * MAX_CLEARED_SINGLY {
             let mut at = 0;
@@ -260,13 +283,14 @@ impl Codegen<'_> {
                     at += 8;
                 }
             }
-            return;
+            return 0;
         }
         // Pinned locals may be in none of these.
         self.e.lea(Size::S64, Gpr::Rdi, Addr::new(Gpr::Rbp, lowest));
         self.e.mov_imm(Size::S32, Gpr::Rcx, (bytes / 8).into());
         self.e.zero(Gpr::Rax);
         self.e.rep_stosq();
+        bit(Gpr::Rdi) | bit(Gpr::Rcx) | bit(Gpr::Rax)
     }
 
     /// Loads a memory's base through this VM context.

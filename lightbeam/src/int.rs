@@ -86,6 +86,7 @@ pub(crate) fn int_unary(c: &mut Codegen<'_>, width: IntWidth, op: IntUnary) {
 #[inline]
 pub(crate) fn int_binary(c: &mut Codegen<'_>, width: IntWidth, op: IntBinary) {
     match op {
+        IntBinary::And if c.flags_wanted() => c.test_bits(width),
         IntBinary::Add => c.arithmetic(width, op, Alu::Add),
         IntBinary::Sub => c.arithmetic(width, op, Alu::Sub),
         IntBinary::And => c.arithmetic(width, op, Alu::And),
@@ -225,6 +226,40 @@ impl Codegen<'_> {
             Rm::Reg(r) => self.e.test(size, Gpr::ALL[r as usize & 15], Gpr::ALL[r as usize & 15]),
             rm => self.e.alu_imm(Alu::Cmp, size, rm, 0),
         }
+    }
+
+    /// Flags of `and`, of whose result nobody wants more.
+    fn test_bits(&mut self, width: IntWidth) {
+        let size = size(width);
+        let b = self.pop();
+        let a = self.pop();
+        let (a, b) = match (self.bits(a), self.bits(b)) {
+            (Some(x), Some(y)) => {
+                let bits = meaning::int_binary(width, IntBinary::And, x as u64, y as u64);
+                return self.push_const(ty(width), bits.into());
+            }
+            (Some(_), None) => (b, a),
+            _ => (a, b),
+        };
+        if let Some(imm) = b.imm() {
+            let a = self.rm(a);
+            self.e.test_imm(size, a, imm);
+        } else if self.bits(b).is_some() {
+            self.load_gpr(SCRATCH, b);
+            let a = self.rm(a);
+            self.e.test(size, a, SCRATCH);
+        } else if let Some(r) = self.register_of(b) {
+            let a = self.rm(a);
+            self.e.test(size, a, r);
+        } else {
+            let r = self.gpr(a);
+            let b = self.rm(b);
+            self.e.test(size, b, r);
+            self.free_gpr(r);
+        }
+        self.release(a);
+        self.release(b);
+        self.push(Value::Flags(Flag::Is(Cond::Ne)));
     }
 
     /// A register for the result of an operator of one operand, and the operand. The result may overwrite it.

@@ -9,24 +9,23 @@
   (func (param $p i32) (param $x i32) (i32.store8 (local.get $p) (local.get $x))))
 ;;| --tier lightbeam --bounds guard
 ;;| function 0: (i32) -> (i64)
-;;| 7 bytes of wasm, 40 bytes of code by lightbeam, bounds=guard
+;;| 7 bytes of wasm, 36 bytes of code by lightbeam, bounds=guard
 ;;| (prologue)                |     0  push    rbp
 ;;|                           |     1  mov     rbp, rsp
 ;;|                           |     4  push    r14
 ;;|                           |     6  sub     rsp, 8
 ;;|                           |     d  mov     r14, rdi
 ;;|                           |    10  mov     [rbp-0x10], esi
+;;|                           |    13  mov     esi, esi
 ;;| 0x0024 local.get 0
-;;| 0x0026 i64.load offset=24 |    13  mov     eax, [rbp-0x10]
-;;|                           |    16  mov     r11, [r14+0x30]                  ; base of memory 0
-;;|                           |    1a  mov     rcx, [r11+rax+0x18]              ; trap: out of bounds memory access
-;;| 0x0029 end                |    1f  mov     rax, rcx
-;;| (0x0029)                  |    22  mov     r14, [rbp-8]
-;;|                           |    26  leave
-;;|                           |    27  ret
+;;| 0x0026 i64.load offset=24 |    15  mov     r11, [r14+0x30]                  ; base of memory 0
+;;|                           |    19  mov     rax, [r11+rsi+0x18]              ; trap: out of bounds memory access
+;;| 0x0029 end                |    1e  mov     r14, [rbp-8]
+;;|                           |    22  leave
+;;|                           |    23  ret
 ;;|
 ;;| function 1: (i32, i32) -> ()
-;;| 9 bytes of wasm, 42 bytes of code by lightbeam, bounds=guard
+;;| 9 bytes of wasm, 40 bytes of code by lightbeam, bounds=guard
 ;;| (prologue)         |     0  push    rbp
 ;;|                    |     1  mov     rbp, rsp
 ;;|                    |     4  push    r14
@@ -34,38 +33,39 @@
 ;;|                    |     d  mov     r14, rdi
 ;;|                    |    10  mov     [rbp-0x10], esi
 ;;|                    |    13  mov     [rbp-0x18], edx
+;;|                    |    16  mov     esi, esi
+;;|                    |    18  mov     edx, edx
 ;;| 0x002c local.get 0
 ;;| 0x002e local.get 1
-;;| 0x0030 i32.store8  |    16  mov     eax, [rbp-0x18]
-;;|                    |    19  mov     ecx, [rbp-0x10]
-;;|                    |    1c  mov     r11, [r14+0x30]                  ; base of memory 0
-;;|                    |    20  mov     [r11+rcx], al                    ; trap: out of bounds memory access
-;;| 0x0033 end         |    24  mov     r14, [rbp-8]
-;;|                    |    28  leave
-;;|                    |    29  ret
+;;| 0x0030 i32.store8  |    1a  mov     r11, [r14+0x30]                  ; base of memory 0
+;;|                    |    1e  mov     [r11+rsi], dl                    ; trap: out of bounds memory access
+;;| 0x0033 end         |    22  mov     r14, [rbp-8]
+;;|                    |    26  leave
+;;|                    |    27  ret
 ;;| --tier lightbeam --bounds explicit
 ;;| function 0: (i32) -> (i64)
-;;| 7 bytes of wasm, 65 bytes of code by lightbeam, bounds=explicit
+;;| 7 bytes of wasm, 66 bytes of code by lightbeam, bounds=explicit
 ;;| (prologue)                |     0  push    rbp
 ;;|                           |     1  mov     rbp, rsp
 ;;|                           |     4  push    r14
 ;;|                           |     6  sub     rsp, 8
 ;;|                           |     d  mov     r14, rdi
 ;;|                           |    10  mov     [rbp-0x10], esi
+;;|                           |    13  mov     esi, esi
 ;;| 0x0024 local.get 0
-;;| 0x0026 i64.load offset=24 |    13  mov     eax, [rbp-0x10]
-;;|                           |    16  lea     r11, [rax+0x20]
-;;|                           |    1a  cmp     r11, [r14+0x38]                  ; length of memory 0
-;;|                           |    1e  ja      0x3f
-;;|                           |    24  lea     rax, [rax+0x18]
-;;|                           |    28  mov     ecx, 0
-;;|                           |    2d  cmova   rax, rcx
-;;|                           |    31  mov     r11, [r14+0x30]                  ; base of memory 0
-;;|                           |    35  mov     rax, [r11+rax]                   ; trap: out of bounds memory access
-;;| 0x0029 end                |    39  mov     r14, [rbp-8]
-;;|                           |    3d  leave
-;;|                           |    3e  ret
-;;| (0x0026)                  |>   3f  ud2                                      ; trap: out of bounds memory access
+;;| 0x0026 i64.load offset=24 |    15  mov     eax, esi
+;;|                           |    17  lea     r11, [rax+0x20]
+;;|                           |    1b  cmp     r11, [r14+0x38]                  ; length of memory 0
+;;|                           |    1f  ja      0x40
+;;|                           |    25  lea     rax, [rax+0x18]
+;;|                           |    29  mov     ecx, 0
+;;|                           |    2e  cmova   rax, rcx
+;;|                           |    32  mov     r11, [r14+0x30]                  ; base of memory 0
+;;|                           |    36  mov     rax, [r11+rax]                   ; trap: out of bounds memory access
+;;| 0x0029 end                |    3a  mov     r14, [rbp-8]
+;;|                           |    3e  leave
+;;|                           |    3f  ret
+;;| (0x0026)                  |>   40  ud2                                      ; trap: out of bounds memory access
 ;;|
 ;;| function 1: (i32, i32) -> ()
 ;;| 9 bytes of wasm, 67 bytes of code by lightbeam, bounds=explicit
@@ -76,17 +76,18 @@
 ;;|                    |     d  mov     r14, rdi
 ;;|                    |    10  mov     [rbp-0x10], esi
 ;;|                    |    13  mov     [rbp-0x18], edx
+;;|                    |    16  mov     esi, esi
+;;|                    |    18  mov     edx, edx
 ;;| 0x002c local.get 0
 ;;| 0x002e local.get 1
-;;| 0x0030 i32.store8  |    16  mov     eax, [rbp-0x18]
-;;|                    |    19  mov     ecx, [rbp-0x10]
-;;|                    |    1c  lea     r11, [rcx+1]
+;;| 0x0030 i32.store8  |    1a  mov     eax, esi
+;;|                    |    1c  lea     r11, [rax+1]
 ;;|                    |    20  cmp     r11, [r14+0x38]                  ; length of memory 0
 ;;|                    |    24  ja      0x41
-;;|                    |    2a  mov     edx, 0
-;;|                    |    2f  cmova   rcx, rdx
+;;|                    |    2a  mov     ecx, 0
+;;|                    |    2f  cmova   rax, rcx
 ;;|                    |    33  mov     r11, [r14+0x30]                  ; base of memory 0
-;;|                    |    37  mov     [r11+rcx], al                    ; trap: out of bounds memory access
+;;|                    |    37  mov     [r11+rax], dl                    ; trap: out of bounds memory access
 ;;| 0x0033 end         |    3b  mov     r14, [rbp-8]
 ;;|                    |    3f  leave
 ;;|                    |    40  ret

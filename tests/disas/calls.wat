@@ -11,15 +11,55 @@
     (memory.grow (call $own (local.get $x)))))
 ;;| --tier lightbeam --calls direct
 ;;| function 1 $own: (i32) -> (i32)
-;;| 4 bytes of wasm, 19 bytes of code by lightbeam, bounds=guard
+;;| 4 bytes of wasm, 20 bytes of code by lightbeam, bounds=guard
 ;;| (prologue)         |     0  push    rbp
 ;;|                    |     1  mov     rbp, rsp
 ;;|                    |     4  sub     rsp, 0x10
 ;;|                    |     b  mov     [rbp-8], esi
+;;|                    |     e  mov     esi, esi
 ;;| 0x0031 local.get 0
-;;| 0x0033 end         |     e  mov     eax, [rbp-8]
-;;| (0x0033)           |    11  leave
-;;|                    |    12  ret
+;;| 0x0033 end         |    10  mov     eax, esi
+;;| (0x0033)           |    12  leave
+;;|                    |    13  ret
+;;|
+;;| function 2: (i32) -> (i32)
+;;| 12 bytes of wasm, 68 bytes of code by lightbeam, bounds=guard
+;;| (prologue)            |     0  push    rbp
+;;|                       |     1  mov     rbp, rsp
+;;|                       |     4  push    r14
+;;|                       |     6  sub     rsp, 8
+;;|                       |     d  mov     r14, rdi
+;;|                       |    10  mov     [rbp-0x10], esi
+;;|                       |    13  mov     esi, esi
+;;| 0x0036 local.get 0
+;;| 0x0038 call 0 $import |    15  mov     rdi, [r14+0x48]                  ; context of import 0
+;;|                       |    19  call    qword ptr [r14+0x40]             ; 0 $import
+;;| 0x003a local.get 0
+;;| 0x003c call 1 $own    |    1d  mov     rdi, r14
+;;|                       |    20  mov     esi, [rbp-0x10]
+;;|                       |    23  call    0x28                             ; 1 $own
+;;|                       |    28  mov     eax, eax
+;;| 0x003e memory.grow    |    2a  mov     rdi, r14
+;;|                       |    2d  mov     rdx, rax
+;;|                       |    30  mov     esi, 0
+;;|                       |    35  mov     r11, [r14+0x10]                  ; builtins
+;;|                       |    39  call    qword ptr [r11]                  ; builtin memory_grow
+;;|                       |    3c  mov     eax, eax
+;;| 0x0040 end            |    3e  mov     r14, [rbp-8]
+;;|                       |    42  leave
+;;|                       |    43  ret
+;;| --tier lightbeam --calls slots
+;;| function 1 $own: (i32) -> (i32)
+;;| 4 bytes of wasm, 20 bytes of code by lightbeam, bounds=guard
+;;| (prologue)         |     0  push    rbp
+;;|                    |     1  mov     rbp, rsp
+;;|                    |     4  sub     rsp, 0x10
+;;|                    |     b  mov     [rbp-8], esi
+;;|                    |     e  mov     esi, esi
+;;| 0x0031 local.get 0
+;;| 0x0033 end         |    10  mov     eax, esi
+;;| (0x0033)           |    12  leave
+;;|                    |    13  ret
 ;;|
 ;;| function 2: (i32) -> (i32)
 ;;| 12 bytes of wasm, 69 bytes of code by lightbeam, bounds=guard
@@ -29,60 +69,22 @@
 ;;|                       |     6  sub     rsp, 8
 ;;|                       |     d  mov     r14, rdi
 ;;|                       |    10  mov     [rbp-0x10], esi
+;;|                       |    13  mov     esi, esi
 ;;| 0x0036 local.get 0
-;;| 0x0038 call 0 $import |    13  mov     esi, [rbp-0x10]
-;;|                       |    16  mov     rdi, [r14+0x48]                  ; context of import 0
-;;|                       |    1a  call    qword ptr [r14+0x40]             ; 0 $import
+;;| 0x0038 call 0 $import |    15  mov     rdi, [r14+0x48]                  ; context of import 0
+;;|                       |    19  call    qword ptr [r14+0x40]             ; 0 $import
 ;;| 0x003a local.get 0
-;;| 0x003c call 1 $own    |    1e  mov     rdi, r14
-;;|                       |    21  mov     esi, [rbp-0x10]
-;;|                       |    24  call    0x29                             ; 1 $own
-;;|                       |    29  mov     eax, eax
-;;| 0x003e memory.grow    |    2b  mov     rdi, r14
-;;|                       |    2e  mov     rdx, rax
-;;|                       |    31  mov     esi, 0
+;;| 0x003c call 1 $own    |    1d  mov     rdi, r14
+;;|                       |    20  mov     esi, [rbp-0x10]
+;;|                       |    23  call    qword ptr [0x29]                 ; slot of 1 $own
+;;|                       |    29  data: 8b c0 49 8b fe 48 8b d0
+;;| 0x003e memory.grow    |    31  mov     esi, 0
 ;;|                       |    36  mov     r11, [r14+0x10]                  ; builtins
 ;;|                       |    3a  call    qword ptr [r11]                  ; builtin memory_grow
 ;;|                       |    3d  mov     eax, eax
 ;;| 0x0040 end            |    3f  mov     r14, [rbp-8]
 ;;|                       |    43  leave
 ;;|                       |    44  ret
-;;| --tier lightbeam --calls slots
-;;| function 1 $own: (i32) -> (i32)
-;;| 4 bytes of wasm, 19 bytes of code by lightbeam, bounds=guard
-;;| (prologue)         |     0  push    rbp
-;;|                    |     1  mov     rbp, rsp
-;;|                    |     4  sub     rsp, 0x10
-;;|                    |     b  mov     [rbp-8], esi
-;;| 0x0031 local.get 0
-;;| 0x0033 end         |     e  mov     eax, [rbp-8]
-;;| (0x0033)           |    11  leave
-;;|                    |    12  ret
-;;|
-;;| function 2: (i32) -> (i32)
-;;| 12 bytes of wasm, 70 bytes of code by lightbeam, bounds=guard
-;;| (prologue)            |     0  push    rbp
-;;|                       |     1  mov     rbp, rsp
-;;|                       |     4  push    r14
-;;|                       |     6  sub     rsp, 8
-;;|                       |     d  mov     r14, rdi
-;;|                       |    10  mov     [rbp-0x10], esi
-;;| 0x0036 local.get 0
-;;| 0x0038 call 0 $import |    13  mov     esi, [rbp-0x10]
-;;|                       |    16  mov     rdi, [r14+0x48]                  ; context of import 0
-;;|                       |    1a  call    qword ptr [r14+0x40]             ; 0 $import
-;;| 0x003a local.get 0
-;;| 0x003c call 1 $own    |    1e  mov     rdi, r14
-;;|                       |    21  mov     esi, [rbp-0x10]
-;;|                       |    24  call    qword ptr [0x2a]                 ; slot of 1 $own
-;;|                       |    2a  data: 8b c0 49 8b fe 48 8b d0
-;;| 0x003e memory.grow    |    32  mov     esi, 0
-;;|                       |    37  mov     r11, [r14+0x10]                  ; builtins
-;;|                       |    3b  call    qword ptr [r11]                  ; builtin memory_grow
-;;|                       |    3e  mov     eax, eax
-;;| 0x0040 end            |    40  mov     r14, [rbp-8]
-;;|                       |    44  leave
-;;|                       |    45  ret
 ;;| --tier cranelift --calls slots
 ;;| function 1 $own: (i32) -> (i32)
 ;;| 4 bytes of wasm, 12 bytes of code by cranelift, bounds=guard

@@ -7,26 +7,24 @@
     (select (local.get $x) (local.get $y) (i64.eqz (local.get $a)))))
 ;;| --tier lightbeam
 ;;| function 0: (i32, i32) -> (i32)
-;;| 12 bytes of wasm, 35 bytes of code by lightbeam, bounds=guard
+;;| 12 bytes of wasm, 29 bytes of code by lightbeam, bounds=guard
 ;;| (prologue)         |     0  push    rbp
 ;;|                    |     1  mov     rbp, rsp
 ;;|                    |     4  sub     rsp, 0
-;;|                    |     b  mov     r8, rsi
-;;|                    |     e  mov     r9, rdx
-;;|                    |    11  mov     r8d, r8d
-;;|                    |    14  mov     r9d, r9d
+;;|                    |     b  mov     r8d, esi
+;;|                    |     e  mov     r9d, edx
 ;;| 0x0022 local.get 0
 ;;| 0x0024 local.get 1
 ;;| 0x0026 local.get 0
 ;;| 0x0028 local.get 1
-;;| 0x002a i32.lt_u    |    17  cmp     r8d, r9d
-;;| 0x002b select      |    1a  mov     eax, r9d
-;;|                    |    1d  cmovb   eax, r8d
-;;| 0x002c end         |    21  leave
-;;|                    |    22  ret
+;;| 0x002a i32.lt_u    |    11  cmp     r8d, r9d
+;;| 0x002b select      |    14  mov     eax, r9d
+;;|                    |    17  cmovb   eax, r8d
+;;| 0x002c end         |    1b  leave
+;;|                    |    1c  ret
 ;;|
 ;;| function 1: (i64, f64, f64) -> (f64)
-;;| 10 bytes of wasm, 48 bytes of code by lightbeam, bounds=guard
+;;| 10 bytes of wasm, 45 bytes of code by lightbeam, bounds=guard
 ;;| (prologue)         |     0  push    rbp
 ;;|                    |     1  mov     rbp, rsp
 ;;|                    |     4  sub     rsp, 0x20
@@ -36,9 +34,10 @@
 ;;| 0x002f local.get 1
 ;;| 0x0031 local.get 2
 ;;| 0x0033 local.get 0
-;;| 0x0035 i64.eqz     |    19  cmp     qword ptr [rbp-8], 0
-;;| 0x0036 select      |    1e  movsd   xmm0, [rbp-0x18]
-;;|                    |    23  jne     0x2e
-;;|                    |    29  movsd   xmm0, [rbp-0x10]
-;;| 0x0037 end         |>   2e  leave
-;;|                    |    2f  ret
+;;| 0x0035 i64.eqz     |    19  test    rsi, rsi
+;;| 0x0036 select      |    1c  movaps  xmm2, xmm1
+;;|                    |    1f  jne     0x28
+;;|                    |    25  movaps  xmm2, xmm0
+;;| 0x0037 end         |>   28  movaps  xmm0, xmm2
+;;| (0x0037)           |    2b  leave
+;;|                    |    2c  ret

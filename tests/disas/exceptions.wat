@@ -21,7 +21,7 @@
 ;;|            |     c  ret
 ;;|
 ;;| function 1: (i32) -> (i32)
-;;| 30 bytes of wasm, 147 bytes of code by lightbeam, bounds=guard
+;;| 30 bytes of wasm, 149 bytes of code by lightbeam, bounds=guard
 ;;| (prologue)                                     |     0  push    rbp
 ;;|                                                |     1  mov     rbp, rsp
 ;;|                                                |     4  push    r14
@@ -33,43 +33,44 @@
 ;;|                                                |    14  mov     r14, rdi
 ;;|                                                |    17  mov     [rbp-0x38], rdi
 ;;|                                                |    1b  mov     [rbp-0x30], esi
+;;|                                                |    1e  mov     esi, esi
 ;;| 0x002f block
 ;;| 0x0031   block (type 3)
 ;;| 0x0033     try_table (catch 0 0) (catch_all 1)
-;;| 0x003b       call 0 $f                         |    1e  mov     rdi, r14
-;;|                                                |    21  call    0x26                             ; 0 $f; catches tag 0 at 0x78, all at 0x8d
+;;| 0x003b       call 0 $f                         |    20  mov     rdi, r14
+;;|                                                |    23  call    0x28                             ; 0 $f; catches tag 0 at 0x7a, all at 0x8f
 ;;| 0x003d     end
 ;;| 0x003e     local.get 0
-;;| 0x0040     return                              |    26  mov     eax, [rbp-0x30]
-;;|                                                |    29  jmp     0x62
+;;| 0x0040     return                              |    28  mov     eax, [rbp-0x30]
+;;|                                                |    2b  jmp     0x64
 ;;| 0x0041   end
 ;;| 0x0042   drop
-;;| 0x0043   return                                |>   2e  mov     eax, [rbp-0x40]
-;;|                                                |    31  jmp     0x62
+;;| 0x0043   return                                |>   30  mov     eax, [rbp-0x40]
+;;|                                                |    33  jmp     0x64
 ;;| 0x0044 end
 ;;| 0x0045 i32.const 1
 ;;| 0x0047 i64.const 2
-;;| 0x0049 throw 0                                 |>   36  sub     rsp, 0x20
-;;|                                                |    3a  mov     dword ptr [rsp], 1
-;;|                                                |    41  mov     qword ptr [rsp+0x10], 2
-;;|                                                |    4a  mov     rdi, r14
-;;|                                                |    4d  mov     esi, 0
-;;|                                                |    52  mov     rdx, rsp
-;;|                                                |    55  mov     r11, [r14+0x10]                  ; builtins
-;;|                                                |    59  call    qword ptr [r11+0x80]             ; builtin throw
-;;|                                                |    60  ud2                                      ; trap: unreachable
-;;| 0x004b end                                     |>   62  mov     r14, [rbp-8]
-;;|                                                |    66  mov     rbx, [rbp-0x10]
-;;|                                                |    6a  mov     r12, [rbp-0x18]
-;;|                                                |    6e  mov     r13, [rbp-0x20]
-;;|                                                |    72  mov     r15, [rbp-0x28]
-;;|                                                |    76  leave
-;;|                                                |    77  ret
-;;| (0x0033)                                       |>   78  mov     r14, [rbp-0x38]
-;;|                                                |    7c  mov     r11d, [rax]
-;;|                                                |    7f  mov     [rbp-0x40], r11d
-;;|                                                |    83  mov     r11, [rax+0x10]
-;;|                                                |    87  mov     [rbp-0x48], r11
-;;|                                                |    8b  jmp     0x2e
-;;| (0x0033)                                       |>   8d  mov     r14, [rbp-0x38]
-;;|                                                |    91  jmp     0x36
+;;| 0x0049 throw 0                                 |>   38  sub     rsp, 0x20
+;;|                                                |    3c  mov     dword ptr [rsp], 1
+;;|                                                |    43  mov     qword ptr [rsp+0x10], 2
+;;|                                                |    4c  mov     rdi, r14
+;;|                                                |    4f  mov     esi, 0
+;;|                                                |    54  mov     rdx, rsp
+;;|                                                |    57  mov     r11, [r14+0x10]                  ; builtins
+;;|                                                |    5b  call    qword ptr [r11+0x80]             ; builtin throw
+;;|                                                |    62  ud2                                      ; trap: unreachable
+;;| 0x004b end                                     |>   64  mov     r14, [rbp-8]
+;;|                                                |    68  mov     rbx, [rbp-0x10]
+;;|                                                |    6c  mov     r12, [rbp-0x18]
+;;|                                                |    70  mov     r13, [rbp-0x20]
+;;|                                                |    74  mov     r15, [rbp-0x28]
+;;|                                                |    78  leave
+;;|                                                |    79  ret
+;;| (0x0033)                                       |>   7a  mov     r14, [rbp-0x38]
+;;|                                                |    7e  mov     r11d, [rax]
+;;|                                                |    81  mov     [rbp-0x40], r11d
+;;|                                                |    85  mov     r11, [rax+0x10]
+;;|                                                |    89  mov     [rbp-0x48], r11
+;;|                                                |    8d  jmp     0x30
+;;| (0x0033)                                       |>   8f  mov     r14, [rbp-0x38]
+;;|                                                |    93  jmp     0x38

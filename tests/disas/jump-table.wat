@@ -17,32 +17,33 @@
 ;;|                               |     1  mov     rbp, rsp
 ;;|                               |     4  sub     rsp, 0x10
 ;;|                               |     b  mov     [rbp-8], esi
+;;|                               |     e  mov     esi, esi
 ;;| 0x0019 block
 ;;| 0x001b   block
 ;;| 0x001d     block
 ;;| 0x001f       local.get 0
-;;| 0x0021       br_table 0 1 0 2 |     e  mov     eax, [rbp-8]
-;;|                               |    11  cmp     eax, 3
-;;|                               |    14  jae     0x3e
-;;|                               |    1a  lea     r11, [0x48]
-;;|                               |    21  movsxd  rax, [r11+rax*4]
-;;|                               |    25  add     rax, r11
-;;|                               |    28  jmp     rax
+;;| 0x0021       br_table 0 1 0 2 |    10  mov     eax, esi
+;;|                               |    12  cmp     eax, 3
+;;|                               |    15  jae     0x3f
+;;|                               |    1b  lea     r11, [0x48]
+;;|                               |    22  movsxd  rax, [r11+rax*4]
+;;|                               |    26  add     rax, r11
+;;|                               |    29  jmp     rax
 ;;| 0x0027     end
 ;;| 0x0028     i32.const 10
-;;| 0x002a     return             |>   2a  mov     eax, 0xa
-;;|                               |    2f  jmp     0x43
+;;| 0x002a     return             |>   2b  mov     eax, 0xa
+;;|                               |    30  jmp     0x44
 ;;| 0x002b   end
 ;;| 0x002c   i32.const 20
-;;| 0x002e   return               |>   34  mov     eax, 0x14
-;;|                               |    39  jmp     0x43
+;;| 0x002e   return               |>   35  mov     eax, 0x14
+;;|                               |    3a  jmp     0x44
 ;;| 0x002f end
 ;;| 0x0030 i32.const 30
-;;| 0x0032 end                    |>   3e  mov     eax, 0x1e
-;;| (0x0032)                      |>   43  leave
-;;|                               |    44  ret
-;;|                               |    45  data: cc cc cc
-;;|                               |    48  jump table: 0x2a 0x34 0x2a
+;;| 0x0032 end                    |>   3f  mov     eax, 0x1e
+;;| (0x0032)                      |>   44  leave
+;;|                               |    45  ret
+;;|                               |    46  data: cc cc
+;;|                               |    48  jump table: 0x2b 0x35 0x2b
 ;;| --tier cranelift
 ;;| function 0: (i32) -> (i32)
 ;;| 27 bytes of wasm, 86 bytes of code by cranelift, bounds=guard

@@ -8,29 +8,29 @@
     (drop (call $f (local.get $r)))))
 ;;| --tier lightbeam
 ;;| function 1: (externref) -> (externref)
-;;| 11 bytes of wasm, 57 bytes of code by lightbeam, bounds=guard
+;;| 11 bytes of wasm, 56 bytes of code by lightbeam, bounds=guard
 ;;| (prologue)         |     0  push    rbp
 ;;|                    |     1  mov     rbp, rsp
 ;;|                    |     4  push    r14
 ;;|                    |     6  sub     rsp, 0x18
 ;;|                    |     d  mov     r14, rdi
 ;;|                    |    10  mov     [rbp-0x10], esi
+;;|                    |    13  mov     esi, esi
 ;;| 0x0021 local.get 0
-;;| 0x0023 call 0 $f   |    13  mov     esi, [rbp-0x10]
-;;|                    |    16  mov     rdi, [r14+0x38]                  ; context of import 0
-;;|                    |    1a  call    qword ptr [r14+0x30]             ; 0 $f; references in [rbp-0x10]
-;;|                    |    1e  mov     eax, eax
+;;| 0x0023 call 0 $f   |    15  mov     rdi, [r14+0x38]                  ; context of import 0
+;;|                    |    19  call    qword ptr [r14+0x30]             ; 0 $f; references in [rbp-0x10]
+;;|                    |    1d  mov     eax, eax
 ;;| 0x0025 local.get 0
-;;| 0x0027 call 0 $f   |    20  mov     [rbp-0x18], eax
-;;|                    |    23  mov     esi, [rbp-0x10]
-;;|                    |    26  mov     rdi, [r14+0x38]                  ; context of import 0
-;;|                    |    2a  call    qword ptr [r14+0x30]             ; 0 $f; references in [rbp-0x10] [rbp-0x18]
-;;|                    |    2e  mov     eax, eax
+;;| 0x0027 call 0 $f   |    1f  mov     [rbp-0x18], eax
+;;|                    |    22  mov     esi, [rbp-0x10]
+;;|                    |    25  mov     rdi, [r14+0x38]                  ; context of import 0
+;;|                    |    29  call    qword ptr [r14+0x30]             ; 0 $f; references in [rbp-0x10] [rbp-0x18]
+;;|                    |    2d  mov     eax, eax
 ;;| 0x0029 drop
-;;| 0x002a end         |    30  mov     eax, [rbp-0x18]
-;;| (0x002a)           |    33  mov     r14, [rbp-8]
-;;|                    |    37  leave
-;;|                    |    38  ret
+;;| 0x002a end         |    2f  mov     eax, [rbp-0x18]
+;;| (0x002a)           |    32  mov     r14, [rbp-8]
+;;|                    |    36  leave
+;;|                    |    37  ret
 ;;| --tier cranelift
 ;;| function 1: (externref) -> (externref)
 ;;| 11 bytes of wasm, 71 bytes of code by cranelift, bounds=guard

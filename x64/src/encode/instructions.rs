@@ -172,7 +172,7 @@ impl Encoder {
     }
 
     /// `test a, b`
-    pub fn test(&mut self, size: Size, a: Gpr, b: Gpr) {
+    pub fn test(&mut self, size: Size, a: impl Into<Rm>, b: Gpr) {
         self.inst(one(0x85).size(size), b as u8, a.into());
     }
 

@@ -143,6 +143,7 @@ fn memory_forms() {
                 (one(|e| e.lea(size, r, a)), 1),
                 (one(|e| e.alu(Alu::Add, size, r, a.into())), 1),
                 (one(|e| e.alu_mem(Alu::Cmp, size, a, r)), 0),
+                (one(|e| e.test(size, a, r)), 0),
             ] {
                 is_memory(&i, operand, a);
                 assert_eq!(i.op_register(1 - operand), reg(size, r), "{i}");
@@ -153,6 +154,7 @@ fn memory_forms() {
                 is_memory(&i, 0, a);
                 assert_eq!(i.immediate(1) as i32, imm);
                 is_memory(&one(|e| e.alu_imm(Alu::Cmp, size, a.into(), imm)), 0, a);
+                is_memory(&one(|e| e.test_imm(size, a.into(), imm)), 0, a);
             }
         }
         for r in Gpr::ALL {
