@@ -145,6 +145,24 @@ pub struct RunArgs {
     /// `warn,sconce_wasi=debug`.
     #[arg(long, value_name = "FILTER", help_heading = "Diagnosis")]
     pub log: Option<String>,
+
+    /// Tell a profiler where the program's functions are: `perfmap` writes /tmp/perf-PID.map, for
+    /// `perf record --call-graph fp sconce run --profile perfmap APP.wasm`.
+    #[arg(long, value_enum, value_name = "perfmap", help_heading = "Diagnosis")]
+    pub profile: Option<Profile>,
+
+    /// Tell a debugger of the program's functions: their names, and how to walk frames. In GDB, say first
+    /// `handle SIGSEGV nostop noprint pass`.
+    #[arg(long, help_heading = "Diagnosis")]
+    pub debugger: bool,
+}
+
+/// How profilers are told of functions.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Profile {
+    /// A file of addresses and names.
+    #[value(name = "perfmap")]
+    PerfMap,
 }
 
 /// How modules are compiled: shared by all subcommands that compile.

@@ -1,6 +1,6 @@
 //! `sconce run`: everything that can be found wrong is found before the guest's first instruction.
 
-use crate::cli::RunArgs;
+use crate::cli::{Profile, RunArgs};
 use crate::imports::{self, Provided};
 use crate::load::{self, Precompiled};
 use crate::report::{self, End, Failure, TRAPPED};
@@ -54,6 +54,7 @@ fn config(args: &RunArgs) -> Result<Config, Failure> {
         Some(dir) => CacheMode::Dir(dir.clone()),
     };
     let config = load::config(&args.compiler).cache(cache).max_memory(args.max_memory);
+    let config = config.debugger(args.debugger).perf_map(args.profile == Some(Profile::PerfMap));
     Ok(match args.stack_size {
         None => config,
         Some(size) if !(MIN_STACK..=MAX_STACK).contains(&size) => {

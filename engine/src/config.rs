@@ -44,6 +44,8 @@ pub struct Config {
     pub(crate) tier: Tier,
     pub(crate) parallel: bool,
     pub(crate) features: Features,
+    pub(crate) debugger: bool,
+    pub(crate) perf_map: bool,
 }
 
 impl Default for Config {
@@ -61,6 +63,8 @@ impl Default for Config {
             tier: Tier::Auto,
             parallel: true,
             features: Features::default(),
+            debugger: false,
+            perf_map: false,
         }
     }
 }
@@ -138,6 +142,20 @@ impl Config {
     /// Which proposals modules may use: a module that uses another is not valid. The default is all that are supported.
     pub fn features(mut self, features: Features) -> Config {
         self.features = features;
+        self
+    }
+
+    /// Whether debuggers are told of compiled code, through the interface that GDB has for compilers at run time: functions' names, and
+    /// how to walk frames, at every instruction and through to the host's. Making that takes longer than compiling.
+    pub fn debugger(mut self, on: bool) -> Config {
+        self.debugger = on;
+        self
+    }
+
+    /// Whether `/tmp/perf-PID.map` is written, from which `perf` has names of functions in memory. It stays when the process ends.
+    /// Frame pointers are everywhere: `perf record --call-graph fp` has the callers.
+    pub fn perf_map(mut self, on: bool) -> Config {
+        self.perf_map = on;
         self
     }
 

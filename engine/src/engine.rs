@@ -1,6 +1,7 @@
 //! The engine: what all modules and stores of a process (or of one embedding) share.
 
 use crate::cache::Cache;
+use crate::debug::Listeners;
 use crate::{BoundsStyle, Config, Error, FuncType, Tier, ValType};
 use sconce_cranelift::CraneliftCompiler;
 use sconce_environ::compile::{Compiler, Settings};
@@ -25,6 +26,8 @@ pub(crate) struct EngineInner {
     pub(crate) config: Config,
     pub(crate) settings: Settings,
     pub(crate) space: Arc<rt::CodeSpace>,
+    /// Who is told of code in memory.
+    pub(crate) listeners: Option<Arc<Listeners>>,
     notice: Option<String>,
     lightbeam: OnceLock<Result<Box<dyn Compiler>, String>>,
     cranelift: OnceLock<Result<Box<dyn Compiler>, String>>,
@@ -56,7 +59,7 @@ impl Engine {
     /// An engine.
     ///
     /// # Errors
-    /// [`Error::Resources`] if the code reservation or what a forced bounds style needs cannot be had.
+    /// [`Error::Resources`] if the code reservation or what a forced bounds style needs cannot be had, or a file for `perf`.
     pub fn new(config: &Config) -> Result<Engine, Error> {
         let (bounds, notice) = match config.bounds {
             Some(BoundsStyle::Explicit) => (BoundsStyle::Explicit, None),
@@ -78,11 +81,18 @@ impl Engine {
             gc_stress: config.gc_stress,
             baseline: config.baseline,
         };
+        let listeners = Listeners::new(config.debugger, config.perf_map)?;
+        let stub_listener = listeners.clone().map(|l| -> Arc<dyn rt::StubListener> { l });
         Ok(Engine {
             inner: Arc::new(EngineInner {
                 config: config.clone(),
                 settings,
-                space: rt::CodeSpace::new(None)?,
+                space: rt::CodeSpace::with(rt::CodeSpaceOptions {
+                    private: listeners.is_some(),
+                    listener: stub_listener,
+                    ..rt::CodeSpaceOptions::default()
+                })?,
+                listeners,
                 notice,
                 lightbeam: OnceLock::new(),
                 cranelift: OnceLock::new(),

@@ -36,6 +36,7 @@ mod check;
 mod code;
 mod config;
 mod data;
+mod debug;
 mod engine;
 mod error;
 mod exception;

@@ -174,7 +174,11 @@ impl Module {
             exports: OnceLock::new(),
             used: OnceLock::new(),
         };
-        Module { inner: Arc::new(inner) }
+        let module = Module { inner: Arc::new(inner) };
+        if let Some(listeners) = &engine.inner.listeners {
+            listeners.module(&module);
+        }
+        module
     }
 
     /// Decodes and validates without compiling.

@@ -94,21 +94,22 @@ impl<'a> Symbols<'a> {
         SymbolizedFrame {
             module: self.module.name().map(printable),
             func: frame.func.as_u32(),
-            name: self.name(frame.func),
+            name: function_name(self.module, &self.names, frame.func),
             wasm_offset: frame.wasm_offset,
             locations,
         }
     }
+}
 
-    fn name(&self, func: FuncIndex) -> String {
-        if let Some(name) = self.names.get(func).filter(|n| !n.is_empty()) {
-            return demangle(name);
-        }
-        let export = self.module.environ().exports.iter().find(|e| e.entity == EntityIndex::Func(func));
-        match export {
-            Some(export) => printable(&export.name),
-            None => format!("func[{}]", func.as_u32()),
-        }
+/// A function's name for people: from the name section, demangled, or its export's, or its number.
+pub(crate) fn function_name(module: &Module, names: &FunctionNames<'_>, func: FuncIndex) -> String {
+    if let Some(name) = names.get(func).filter(|n| !n.is_empty()) {
+        return demangle(name);
+    }
+    let export = module.environ().exports.iter().find(|e| e.entity == EntityIndex::Func(func));
+    match export {
+        Some(export) => printable(&export.name),
+        None => format!("func[{}]", func.as_u32()),
     }
 }
 
@@ -144,7 +145,7 @@ impl Write for Limited {
 }
 
 /// The text, cut and without control characters.
-fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     let cut = &text[..text.floor_char_boundary(MAX_NAME)];
     let mut out = String::with_capacity(cut.len());
     for c in cut.chars() {

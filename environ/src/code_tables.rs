@@ -453,15 +453,16 @@ impl<S: Stream> CodeTables<S> {
         (wasm != u32::MAX).then_some(wasm)
     }
 
+    /// Where a function's code is data, as offsets from its start, increasing.
+    pub fn jump_tables_of(&self, func: DefinedFuncIndex) -> Vec<(u32, u32)> {
+        let record = self.functions.get(func.as_u32() as usize);
+        record.map(|f| runs_of(&self.jump_tables, f.start, f.start.saturating_add(f.len))).unwrap_or_default()
+    }
+
     /// A function as it was compiled, but that relocations are fixed: for who reads code. `text` and `offsets` are those of the unit.
     pub fn function(&self, func: DefinedFuncIndex, text: &[u8], offsets: &[u8]) -> Option<CompiledFunction> {
         let FunctionRecord { start, len, .. } = *self.functions.get(func.as_u32() as usize)?;
         let end = start.checked_add(len)?;
-        let runs = |table: &S| -> Vec<(u32, u32)> {
-            let first = partition(table, |[from, _]: [u32; 2]| from < start).unwrap_or_default();
-            let records = (first..).map_while(|n| record::<2>(table, n)).take_while(|&[from, to]| from < end && from < to);
-            records.map(|[from, to]| (from - start, to.min(end) - start)).collect()
-        };
         let first = partition(&self.call_sites, |[at, ..]: [u32; 4]| at <= start).unwrap_or_default();
         let sites = (first..).map_while(|n| record::<4>(&self.call_sites, n)).take_while(|&[at, ..]| at <= end);
         let call_sites = sites.filter_map(|[at, ..]| {
@@ -475,12 +476,19 @@ impl<S: Stream> CodeTables<S> {
             traps: self.traps_of(func).collect(),
             wasm_offsets: self.wasm_offsets_of(offsets, func).collect(),
             stack_maps: self.stack_maps_of(func).maps(),
-            uninterruptible: runs(&self.uninterruptible),
+            uninterruptible: runs_of(&self.uninterruptible, start, end),
             call_sites: call_sites.collect(),
-            jump_tables: runs(&self.jump_tables),
+            jump_tables: runs_of(&self.jump_tables, start, end),
             ..CompiledFunction::default()
         })
     }
+}
+
+/// The runs of a table that begin in a function, as offsets from its start.
+fn runs_of<S: Stream>(table: &S, start: u32, end: u32) -> Vec<(u32, u32)> {
+    let first = partition(table, |[from, _]: [u32; 2]| from < start).unwrap_or_default();
+    let records = (first..).map_while(|n| record::<2>(table, n)).take_while(|&[from, to]| from < end && from < to);
+    records.map(|[from, to]| (from - start, to.min(end) - start)).collect()
 }
 
 fn write_u32(out: &mut Vec<u8>, mut v: u32) {

@@ -1,6 +1,6 @@
 //! Walks of a wasm stack by frame pointers, across nested entries.
 //!
-//! A walk follows saved frame pointers to the frame of the entry trampoline, which saved 0; from there it goes on where wasm was
+//! A walk follows saved frame pointers to the frame of the entry trampoline, which is on the host's stack; from there it goes on where wasm was
 //! left for the host function that made the entry. It reads nothing outside the wasm stack and only ever goes up, so it ends
 //! whatever the frames hold.
 

@@ -12,7 +12,7 @@
 
 use crate::error::ResourceError;
 use crate::lazy_pages::{LazyPages, LazySource, TableBytes, Use, marks};
-use crate::stubs::Stubs;
+use crate::stubs::{StubListener, Stubs};
 use crate::sys::memfile::MemFile;
 use crate::sys::mmap::{Access, Mapping};
 use crate::sys::{PAGE, page_ceil, space};
@@ -44,6 +44,20 @@ pub struct CodeSpace {
     /// Free ranges of units: first to count. No two touch.
     free: Mutex<BTreeMap<usize, usize>>,
     stubs: Stubs,
+    /// Who wants to know of trampolines.
+    listener: Option<Arc<dyn StubListener>>,
+}
+
+/// What a [`CodeSpace`] is made with.
+#[derive(Clone, Debug, Default)]
+pub struct CodeSpaceOptions {
+    /// Bytes to reserve; `None` takes 2 GiB, or less where address space is short.
+    pub size: Option<usize>,
+    /// Whether code is in private memory, as where no file can be had: debuggers cannot set breakpoints in pages that are shared with a
+    /// file, and profilers look for that file's symbols.
+    pub private: bool,
+    /// Who is told of each trampoline that is made.
+    pub listener: Option<Arc<dyn StubListener>>,
 }
 
 impl CodeSpace {
@@ -52,14 +66,23 @@ impl CodeSpace {
     /// # Errors
     /// If not even 1 MiB can be had.
     pub fn new(size: Option<usize>) -> Result<Arc<CodeSpace>, ResourceError> {
+        CodeSpace::with(CodeSpaceOptions { size, ..CodeSpaceOptions::default() })
+    }
+
+    /// The same with more to say.
+    ///
+    /// # Errors
+    /// As for [`CodeSpace::new`].
+    pub fn with(options: CodeSpaceOptions) -> Result<Arc<CodeSpace>, ResourceError> {
+        let CodeSpaceOptions { size, private, listener } = options;
         let os = ResourceError::os("cannot reserve address space for code");
         let wanted = size.unwrap_or(DEFAULT_SIZE).clamp(MINIMUM_SIZE, DEFAULT_SIZE).next_multiple_of(UNIT);
         // Finds out what is possible; given back at once, so that the file can be mapped.
         let len = space::reserve_up_to(wanted, MINIMUM_SIZE, 8).map_err(os)?.len() & !(UNIT - 1);
-        let (mapping, file) = reserve(len)?;
+        let (mapping, file) = if private { (reserve_private(len)?, None) } else { reserve(len)? };
         let units = no_regions(len / UNIT);
         let free = Mutex::new(BTreeMap::from([(0, units.len())]));
-        let mut space = CodeSpace { mapping, file, units, free, stubs: Stubs::default() };
+        let mut space = CodeSpace { mapping, file, units, free, stubs: Stubs::default(), listener };
         space.stubs = Stubs::new(&space)?;
         Ok(Arc::new(space))
     }
@@ -67,6 +90,10 @@ impl CodeSpace {
     /// Bytes reserved.
     pub fn size(&self) -> usize {
         self.mapping.len()
+    }
+
+    pub(crate) fn listener(&self) -> Option<&dyn StubListener> {
+        self.listener.as_deref()
     }
 
     pub(crate) fn stubs(&self) -> &Stubs {
@@ -292,11 +319,13 @@ fn reserve(len: usize) -> Result<(Mapping, Option<Arc<MemFile>>), ResourceError>
         Ok((mapping, file)) if unsafe { mapping.protect(0, PAGE, Access::ReadExecute) }.is_ok() => {
             Ok((mapping, Some(Arc::new(file))))
         }
-        _ => {
-            let mapping = Mapping::reserve(len).map_err(ResourceError::os("cannot reserve address space for code"))?;
-            Ok((mapping, None))
-        }
+        _ => Ok((reserve_private(len)?, None)),
     }
+}
+
+/// Address space for code without a file.
+fn reserve_private(len: usize) -> Result<Mapping, ResourceError> {
+    Mapping::reserve(len).map_err(ResourceError::os("cannot reserve address space for code"))
 }
 
 /// A module's code in memory.
@@ -575,7 +604,7 @@ mod tests {
         let (mapping, file) = (Mapping::reserve(1 << 20).unwrap(), None);
         let units = no_regions(16);
         let free = Mutex::new(BTreeMap::from([(0, 16)]));
-        let mut space = CodeSpace { mapping, file, units, free, stubs: Stubs::default() };
+        let mut space = CodeSpace { mapping, file, units, free, stubs: Stubs::default(), listener: None };
         space.stubs = Stubs::new(&space).unwrap();
         let space = Arc::new(space);
         let region = space.load(&returns(5), tables(&[0], 6)).unwrap();

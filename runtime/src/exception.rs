@@ -121,7 +121,7 @@ fn search(shared: &Shared, exit_fp: usize, tag: *const VmTag) -> Option<Handler>
         let fp = backtrace::word(shared, at)?;
         let return_address = backtrace::word(shared, at.checked_add(8)?)?;
         if fp <= at {
-            // The entry trampoline saved 0.
+            // The entry trampoline's frame is on the host's stack.
             return None;
         }
         if let Some(handler) = handler(shared, return_address, fp, tag) {

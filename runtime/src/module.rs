@@ -1,6 +1,7 @@
 //! A loaded module: what all its instances share, in every store.
 
 use crate::code::CodeRegion;
+use crate::debugger::DebugObject;
 use crate::image::{LazyData, MemoryImages};
 use crate::lazy_pages::{LazySource, Presence, marks};
 use crate::staged::Staged;
@@ -53,6 +54,8 @@ pub struct LoadedModule {
     data_presence: OnceLock<Vec<Presence>>,
     instantiated: AtomicBool,
     images: OnceLock<MemoryImages>,
+    /// By which debuggers know its code.
+    debug_object: OnceLock<DebugObject>,
 }
 
 impl std::fmt::Debug for LoadedModule {
@@ -79,12 +82,18 @@ impl LoadedModule {
             data_presence: OnceLock::new(),
             instantiated: AtomicBool::new(false),
             images: OnceLock::new(),
+            debug_object: OnceLock::new(),
         })
     }
 
     /// The decoded module.
     pub fn module(&self) -> &Arc<Module> {
         &self.parts.module
+    }
+
+    /// Debuggers know this object as long as the module, and so its code, is there. Counts once.
+    pub fn keep_debug_object(&self, object: DebugObject) {
+        let _ = self.debug_object.set(object);
     }
 
     /// Its code.

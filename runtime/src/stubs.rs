@@ -68,6 +68,25 @@ pub struct HostTrampoline {
     pub(crate) space: Arc<CodeSpace>,
 }
 
+/// A trampoline, for who wants to know what is in memory.
+#[derive(Copy, Clone, Debug)]
+pub struct Stub<'a> {
+    /// For people.
+    pub name: &'a str,
+    /// Where it runs.
+    pub address: usize,
+    /// Its bytes.
+    pub code: &'a [u8],
+    /// Whether it is called, and has a return address; else it is jumped to from anywhere.
+    pub called: bool,
+}
+
+/// Is told of each trampoline when it is made.
+pub trait StubListener: Send + Sync + std::fmt::Debug {
+    /// One has been made. It stays as long as the code space.
+    fn stub(&self, stub: &Stub<'_>);
+}
+
 /// An engine's trampolines.
 #[derive(Debug, Default)]
 pub(crate) struct Stubs {
@@ -103,7 +122,16 @@ impl Stubs {
             all.extend_from_slice(bytes);
         }
         let base = made.add(space, &all)?;
-        let builtins = offsets.into_iter().map(|o| base + o).collect();
+        let builtins: Box<[usize]> = offsets.into_iter().map(|o| base + o).collect();
+        if let Some(listener) = space.listener() {
+            let pad = stubs::landing_pad(&OFFSETS);
+            listener.stub(&Stub { name: "landing pad", address: landing_pad, code: &pad, called: false });
+            let code_of_leave = stubs::leave(&OFFSETS, landing_pad as u64);
+            listener.stub(&Stub { name: "leave wasm", address: leave, code: &code_of_leave, called: false });
+            for ((builtin, &address), code) in Builtin::ALL.iter().zip(&builtins).zip(&code) {
+                listener.stub(&Stub { name: &format!("builtin {}", builtin.name()), address, code, called: true });
+            }
+        }
         Ok(Stubs { landing_pad, leave, builtins, made: Mutex::new(made) })
     }
 
@@ -130,6 +158,13 @@ impl Stubs {
             Kind::Host(HostCallKind::Array) => stubs::host_call_array(sig, &OFFSETS, leave),
         };
         let code = made.add(space, &bytes)?;
+        if let Some(listener) = space.listener() {
+            let name = match kind {
+                Kind::Entry => "into wasm",
+                Kind::Host(_) => "host call",
+            };
+            listener.stub(&Stub { name, address: code, code: &bytes, called: true });
+        }
         made.by_signature.insert(key, code);
         Ok(code)
     }

@@ -4,6 +4,7 @@ mod arguments;
 mod artifacts;
 mod invoke;
 mod messages;
+mod profilers;
 mod signals;
 mod support;
 mod threads;

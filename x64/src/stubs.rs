@@ -7,7 +7,7 @@
 //! The frame of an entry trampoline, from `host_sp` upwards: the store context's address (which a host call finds there when it
 //! comes back, without having used the wasm stack for it), the `exit_fp` and the `host_sp` from before
 //! ([`FRAME_OLD_EXIT_FP`], [`FRAME_OLD_HOST_SP`]), r15, r14, r13, r12, rbx, rbp, the return address. `host_sp` is a
-//! multiple of 16.
+//! multiple of 16. While wasm runs rbp's value from there is the address of rbp in this frame.
 //!
 //! The frame of a host call, from its rbp (which becomes `exit_fp`) upwards: the wasm caller's rbp, the return address into
 //! wasm, stack arguments. Below: [`EXIT_FRAME_BYTES`] that are in use; wasm that is entered again continues under them.
@@ -117,6 +117,8 @@ fn leave_entry(a: &mut Assembler, store: Gpr, o: &Offsets) {
 pub fn entry(sig: &Signature, o: &Offsets) -> Vec<u8> {
     let mut a = Assembler::new();
     a.push(Rbp);
+    // Walks of wasm's frames end where this leaves its stack; debuggers and profilers go on from here to the host's.
+    a.mov(Rbp, Rsp);
     for r in CALLEE_SAVED {
         a.push(r);
     }
@@ -130,8 +132,6 @@ pub fn entry(sig: &Signature, o: &Offsets) -> Vec<u8> {
     a.mov(Rax, Rsi);
     a.mov(Rdi, Rdx);
     a.mov(Rsp, R8);
-    // The saved frame pointer of the first wasm frame: the end of a walk.
-    a.zero(Rbp);
 
     let mut arguments = Arguments::new();
     arguments.next(Class::I64);

@@ -105,8 +105,8 @@ pub(crate) fn walk(shared: &Shared, maps: &mut MapCache, mut f: impl FnMut(u32))
         let mut fp = exit_fp;
         // The first is the trampoline's own frame: it returns into the innermost wasm function, whose frame pointer it saved.
         while let (Some(caller_fp), Some(return_address)) = (word(shared, fp), word(shared, fp.wrapping_add(8))) {
-            // Frames only ever go up, to that of the entry trampoline, which saved 0.
-            if caller_fp <= fp {
+            // Frames only ever go up, to that of the entry trampoline, which is on the host's stack.
+            if caller_fp <= fp || caller_fp >= shared.stack.usable().end {
                 break;
             }
             frames += 1;

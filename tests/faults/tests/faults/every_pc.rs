@@ -16,7 +16,7 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// The processor's trap flag: a debug exception after the next instruction.
-const TRAP_FLAG: i64 = 0x100;
+pub(crate) const TRAP_FLAG: i64 = 0x100;
 
 /// What the handler shares with the rest. Plain atomics: the handler may come anywhere.
 struct Stepper {
@@ -96,13 +96,17 @@ extern "C" fn on_step(_: libc::c_int, _: *mut libc::siginfo_t, context: *mut lib
     *flags = if STEPPER.step(pc) { *flags | TRAP_FLAG } else { *flags & !TRAP_FLAG };
 }
 
-fn install() {
+/// A handler with SA_SIGINFO.
+pub(crate) type Handler = extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void);
+
+/// Makes it that of SIGTRAP.
+pub(crate) fn install(handler: Handler) {
     let mut action = UnsafeCell::new(MaybeUninit::<libc::sigaction>::zeroed());
     // SAFETY: an all-zero sigaction is one; the handler is async-signal-safe. On the alternate stack, as the thread may be on a wasm stack, and
     // with all signals blocked, so that what becomes pending meanwhile is delivered at the stepped instruction.
     unsafe {
         let action = action.get_mut().assume_init_mut();
-        action.sa_sigaction = on_step as *const () as usize;
+        action.sa_sigaction = handler as *const () as usize;
         action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK;
         libc::sigfillset(&mut action.sa_mask);
         assert_eq!(libc::sigaction(libc::SIGTRAP, action, std::ptr::null_mut()), 0);
@@ -121,7 +125,7 @@ fn find_code() {
 }
 
 /// The range of a line of `/proc/self/maps`, if it is executable and of no file: anonymous, or of a memfd.
-fn code_mapping(line: &str) -> Option<Range<usize>> {
+pub(crate) fn code_mapping(line: &str) -> Option<Range<usize>> {
     let words: Vec<&str> = line.split_whitespace().collect();
     let named = words.get(5).is_some_and(|name| !name.starts_with("/memfd:"));
     if !words[1].contains('x') || named {
@@ -144,7 +148,7 @@ pub(crate) fn disarm() {
 
 /// Calls within wasm, through a table and of the host, loads and stores, a builtin, a loop, many arguments and results, vectors; tail
 /// calls with more stack arguments than the caller has and with fewer, and exceptions.
-const PROGRAM: &str = r#"(module
+pub(crate) const PROGRAM: &str = r#"(module
     (import "" "arm" (func $arm))
     (import "" "host" (func $host (param i32 f64) (result i64)))
     (type $t (func (param i32) (result i32)))
@@ -200,7 +204,7 @@ pub(crate) fn prepare(handle: &InterruptHandle) {
             std::thread::yield_now();
         }
     });
-    install();
+    install(on_step);
     find_code();
 }
 

@@ -12,3 +12,4 @@ mod numeric;
 mod stack;
 mod start;
 mod tail_calls;
+mod unwind;

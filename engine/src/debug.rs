@@ -1,0 +1,150 @@
+//! What debuggers and profilers are told of code in memory: names, and how to walk frames.
+//!
+//! An engine that is asked to ([`crate::Config::debugger`], [`crate::Config::perf_map`]) tells of each module when it is made, and
+//! of each trampoline. Otherwise nothing of this is ever run.
+
+mod object;
+mod unwind;
+
+use crate::error::Error;
+use crate::module::Module;
+use crate::symbolize;
+use sconce_environ::index::DefinedFuncIndex;
+use sconce_environ::names::FunctionNames;
+use sconce_runtime as rt;
+use std::fmt::Write as _;
+use std::fs::File;
+use std::io::Write as _;
+use std::sync::{Arc, Mutex, PoisonError};
+use unwind::Piece;
+
+/// A function's code in memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct CodeSymbol {
+    /// Of its first byte.
+    address: usize,
+    /// Its bytes.
+    len: usize,
+    /// For people.
+    name: String,
+}
+
+/// Who is told.
+#[derive(Debug)]
+pub(crate) struct Listeners {
+    debugger: bool,
+    perf: bool,
+    /// Trampolines, as long as the engine lives.
+    stubs: Mutex<Vec<rt::DebugObject>>,
+}
+
+/// The process's file for `perf`.
+static PERF_MAP: Mutex<Option<File>> = Mutex::new(None);
+
+/// Debuggers take a stack that jumps for a broken one, but in the function that does this in programs with split stacks.
+const STACK_CHANGES: &str = "__morestack";
+
+impl Listeners {
+    /// None, if nobody wants to know.
+    ///
+    /// # Errors
+    /// If the file for `perf` cannot be written.
+    pub(crate) fn new(debugger: bool, perf: bool) -> Result<Option<Arc<Listeners>>, Error> {
+        if perf {
+            let mut file = PERF_MAP.lock().unwrap_or_else(PoisonError::into_inner);
+            if file.is_none() {
+                // Where `perf` looks for it.
+                let path = format!("/tmp/perf-{}.map", std::process::id());
+                // One that an earlier process of this number left; and nothing is written through what others put there.
+                let _ = std::fs::remove_file(&path);
+                let made = File::create_new(&path).map_err(|e| Error::Resources(format!("cannot write {path}: {e}")))?;
+                *file = Some(made);
+            }
+        }
+        Ok((debugger || perf).then(|| Arc::new(Listeners { debugger, perf, stubs: Mutex::default() })))
+    }
+
+    fn tell_perf(&self, symbols: &[CodeSymbol]) {
+        let mut text = String::new();
+        for symbol in symbols {
+            let _ = writeln!(text, "{:x} {:x} {}", symbol.address, symbol.len, symbol.name);
+        }
+        let file = PERF_MAP.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(mut file) = file.as_ref()
+            && let Err(e) = file.write_all(text.as_bytes())
+        {
+            log::warn!("perf will not know {} functions: {e}", symbols.len());
+        }
+    }
+
+    /// Tells of a module.
+    pub(crate) fn module(&self, module: &Module) {
+        let symbols = symbols(module);
+        if self.perf {
+            self.tell_perf(&symbols);
+        }
+        if self.debugger {
+            let code = module.inner.loaded.code();
+            let frames = unwind::eh_frame(pieces(module));
+            let object = object::object(code.text_base() as u64, code.text_len() as u64, &symbols, &frames);
+            module.inner.loaded.keep_debug_object(rt::DebugObject::register(object.into()));
+        }
+    }
+}
+
+impl rt::StubListener for Listeners {
+    fn stub(&self, stub: &rt::Stub<'_>) {
+        let symbol = |name: &str| CodeSymbol { address: stub.address, len: stub.code.len(), name: name.to_owned() };
+        if self.perf {
+            self.tell_perf(&[symbol(&format!("sconce: {}", stub.name))]);
+        }
+        if self.debugger {
+            let address = stub.address as u64;
+            let piece = Piece { address, code: stub.code, data: Vec::new(), called: stub.called };
+            let frames = unwind::eh_frame([piece]);
+            let object = object::object(address, stub.code.len() as u64, &[symbol(STACK_CHANGES)], &frames);
+            let object = rt::DebugObject::register(object.into());
+            self.stubs.lock().unwrap_or_else(PoisonError::into_inner).push(object);
+        }
+    }
+}
+
+/// A module's functions, in order, and the thunks behind them.
+fn symbols(module: &Module) -> Vec<CodeSymbol> {
+    let code = module.inner.loaded.code();
+    let names = module.custom_section("name").map(FunctionNames::read).unwrap_or_default();
+    let prefix = module.name().map(|name| format!("{}!", symbolize::printable(name))).unwrap_or_default();
+    let mut symbols: Vec<_> = code
+        .tables()
+        .functions
+        .iter()
+        .enumerate()
+        .map(|(n, f)| {
+            let func = module.environ().func_index(DefinedFuncIndex::from_u32(n as u32));
+            let name = format!("{prefix}{}", symbolize::function_name(module, &names, func));
+            CodeSymbol { address: code.text_base() + f.start as usize, len: f.len as usize, name }
+        })
+        .collect();
+    let thunks = module.inner.thunks as usize;
+    if thunks < code.text_len() {
+        let name = format!("{prefix}thunks");
+        symbols.push(CodeSymbol { address: code.text_base() + thunks, len: code.text_len() - thunks, name });
+    }
+    symbols
+}
+
+/// The same functions for who walks frames.
+fn pieces(module: &Module) -> impl Iterator<Item = Piece<'_>> {
+    let code = module.inner.loaded.code();
+    let (text, tables) = (code.text(), code.tables());
+    let piece = move |start: usize, len: usize, data: Vec<(u32, u32)>| {
+        let code = text.get(start..start + len).filter(|code| !code.is_empty())?;
+        let data = data.into_iter().map(|(from, to)| from as usize..to as usize).collect();
+        Some(Piece { address: (code.as_ptr() as usize) as u64, code, data, called: true })
+    };
+    let thunks = module.inner.thunks as usize;
+    let functions = tables.functions.iter().enumerate().filter_map(move |(n, f)| {
+        piece(f.start as usize, f.len as usize, tables.jump_tables_of(DefinedFuncIndex::from_u32(n as u32)))
+    });
+    functions.chain(piece(thunks, text.len().saturating_sub(thunks), Vec::new()))
+}
