@@ -52,6 +52,8 @@ pub fn pieces(function: &CompiledFunction) -> Pieces {
     let tables: BTreeMap<u32, u32> = function.jump_tables.iter().copied().collect();
     let mut targets: BTreeSet<u32> = tables.iter().flat_map(|(&from, &to)| entries(code, from..to)).collect();
     targets.extend(function.call_sites.iter().flat_map(|site| site.handlers.iter().map(|h| h.code_offset)));
+    // What linking fills in leads out of the function.
+    let linked: BTreeSet<u32> = function.relocs.iter().map(|reloc| reloc.offset).collect();
     // Constants stand behind the instructions that use them, so that one walk finds both.
     let mut data: BTreeMap<u32, u32> = BTreeMap::new();
     let mut found = Vec::new();
@@ -84,10 +86,13 @@ pub fn pieces(function: &CompiledFunction) -> Pieces {
         if let Some(target) = branch_target(&instruction) {
             targets.insert(target);
         }
-        if let Some((start, size)) = constant(&instruction, len) {
+        let next = at + (instruction.len() as u32).max(1);
+        if let Some((start, size)) = constant(&instruction, len)
+            && linked.range(at..next).next().is_none()
+        {
             data.insert(start, start + size);
         }
-        at += (instruction.len() as u32).max(1);
+        at = next;
         found.push(Piece::Instruction(instruction));
     }
     Pieces { pieces: found, targets }

@@ -77,8 +77,10 @@
 ;;| 0x003c call 1 $own    |    1d  mov     rdi, r14
 ;;|                       |    20  mov     esi, [rbp-0x10]
 ;;|                       |    23  call    qword ptr [0x29]                 ; slot of 1 $own
-;;|                       |    29  data: 8b c0 49 8b fe 48 8b d0
-;;| 0x003e memory.grow    |    31  mov     esi, 0
+;;|                       |    29  mov     eax, eax
+;;| 0x003e memory.grow    |    2b  mov     rdi, r14
+;;|                       |    2e  mov     rdx, rax
+;;|                       |    31  mov     esi, 0
 ;;|                       |    36  mov     r11, [r14+0x10]                  ; builtins
 ;;|                       |    3a  call    qword ptr [r11]                  ; builtin memory_grow
 ;;|                       |    3d  mov     eax, eax
@@ -111,14 +113,17 @@
 ;;| 0x0038 call 0 $import |    1f  call    rax                              ; 0 $import
 ;;| 0x003a local.get 0
 ;;| 0x003c call 1 $own    |    21  mov     rax, [0x28]                      ; slot of 1 $own
-;;|                       |    28  data: 48 89 de 4c 89 f3 48 89
-;;|                       |    30  (bad)
-;;|                       |    32  ror     byte ptr [rax-0x75], 1
-;;|                       |    35  adc     [r8-0x75], cl
-;;|                       |    39  or      [rbx], esi
-;;| 0x003e memory.grow    |    3b  test    byte ptr [rbx-0x2076b730], 0xff
-;;|                       |    42  ror     dword ptr [rax-0x75], 1
-;;| 0x0040 end            |    45  sbb     al, 0x24
+;;|                       |    28  mov     rsi, rbx
+;;|                       |    2b  mov     rbx, r14
+;;|                       |    2e  mov     rdi, rbx
+;;|                       |    31  call    rax
+;;|                       |    33  mov     rcx, [rbx+0x10]                  ; builtins
+;;|                       |    37  mov     rcx, [rcx]                       ; builtin memory_grow
+;;| 0x003e memory.grow    |    3a  xor     esi, esi
+;;|                       |    3c  mov     edx, eax
+;;|                       |    3e  mov     rdi, rbx
+;;|                       |    41  call    rcx                              ; builtin memory_grow
+;;| 0x0040 end            |    43  mov     rbx, [rsp]
 ;;|                       |    47  mov     r14, [rsp+8]
 ;;|                       |    4c  add     rsp, 0x10
 ;;|                       |    50  mov     rsp, rbp
