@@ -125,7 +125,7 @@ impl Subject<'_> {
     }
 
     fn function(&self, engine: &Engine, func: DefinedFuncIndex, fields: &BTreeMap<u32, fields::Field>) -> Result<String, Error> {
-        let function = self.code.function(func)?;
+        let (function, compiler) = self.code.function(func)?;
         let index = self.module.func_index(func);
         let operators = match self.body {
             Some((binary, decoded)) => {
@@ -142,12 +142,12 @@ impl Subject<'_> {
         let ty = self.module.func_type(self.module.functions[index]);
         let mut text = format!("function {}: {ty}\n", self.any(index));
         let wasm = self.body.map(|(_, decoded)| format!("{} bytes of wasm, ", decoded.bodies[func].len())).unwrap_or_default();
-        let _ = writeln!(text, "{wasm}{} bytes of code by {}, bounds={bounds}", function.code.len(), self.code.compiler());
+        let _ = writeln!(text, "{wasm}{} bytes of code by {}, bounds={bounds}", function.code.len(), compiler);
         text += &Listing {
             function: &function,
             operators: operators.as_deref(),
             fields,
-            context: (self.code.compiler() == "lightbeam").then_some(Register::R14),
+            context: (compiler == "lightbeam").then_some(Register::R14),
             defined: &|func| self.any(self.module.func_index(func)),
             any: &|func| self.any(func),
             target: &|distance| self.code.target(func, distance),

@@ -51,32 +51,25 @@ impl<'a> MachineCode<'a> {
         }
     }
 
-    /// Whose code it is: `cranelift`, `lightbeam`.
-    pub fn compiler(&self) -> &'static str {
-        match self.compiler {
-            CompilerKind::Lightbeam => "lightbeam",
-            CompilerKind::Cranelift => "cranelift",
-        }
-    }
-
-    /// A function's code and tables. What is linked has no relocations left: [`MachineCode::target`] takes their place.
+    /// A function's code and tables, and whose it is: `cranelift`, `lightbeam`. What is linked has no relocations left: [`MachineCode::target`] takes their place.
     ///
     /// # Errors
     /// [`Error::Compile`]; [`Error::Artifact`] if the module came from a file that has been damaged since.
     ///
     /// # Panics
     /// If there is no such function.
-    pub fn function(&self, func: DefinedFuncIndex) -> Result<CompiledFunction, Error> {
+    pub fn function(&self, func: DefinedFuncIndex) -> Result<(CompiledFunction, &'static str), Error> {
         match &self.source {
             Source::Compiled { engine, bytes, decoded, layout } => {
                 let mut out = CompiledFunction::default();
-                link::compile_function(engine.compiler(self.compiler)?, bytes, decoded, layout, func, &mut out)?;
-                Ok(out)
+                let compiler = link::compile_function(engine, self.compiler, bytes, decoded, layout, func, &mut out)?;
+                Ok((out, compiler.name()))
             }
             Source::Linked { module, text } => {
                 let offsets = module.inner.debug.offsets.bytes().unwrap_or_default();
                 let found = module.inner.loaded.code().tables().function(func, text, offsets);
-                found.ok_or_else(|| crate::ArtifactError::Corrupt("a table of its code does not fit").into())
+                let found = found.ok_or(crate::ArtifactError::Corrupt("a table of its code does not fit"))?;
+                Ok((found, self.compiler.name()))
             }
         }
     }

@@ -217,6 +217,15 @@ pub(crate) enum CompilerKind {
     Cranelift,
 }
 
+impl CompilerKind {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            CompilerKind::Lightbeam => "lightbeam",
+            CompilerKind::Cranelift => "cranelift",
+        }
+    }
+}
+
 /// Bytes of code section for whose compilation by Cranelift a run waits, where the tier is left to the engine.
 const MAX_WAITED_FOR: usize = 1 << 20;
 

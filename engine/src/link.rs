@@ -5,11 +5,12 @@
 //! until the last one is there: the runs of its tables are encoded then, behind those of the thread's other functions. Linking puts
 //! the functions of all threads in order; where one thread compiled them they are in order.
 
+use crate::engine::{CompilerKind, Engine};
 use crate::error::Error;
 use crate::module::Progress;
 use sconce_environ::EntityRef;
 use sconce_environ::code_tables::{CodeTables, Ends, WasmOffsets};
-use sconce_environ::compile::{CompiledFunction, Compiler, FunctionInput, Reloc, RelocTarget};
+use sconce_environ::compile::{CompiledFunction, FunctionInput, Reloc, RelocTarget};
 use sconce_environ::decode::Decoded;
 use sconce_environ::index::DefinedFuncIndex;
 use sconce_environ::layout::VmLayout;
@@ -109,7 +110,8 @@ fn too_large(text_len: u64) -> Error {
 
 /// What one compilation needs of its surroundings.
 pub(crate) struct Job<'a> {
-    pub(crate) compiler: &'a dyn Compiler,
+    pub(crate) engine: &'a Engine,
+    pub(crate) compiler: CompilerKind,
     pub(crate) bytes: &'a [u8],
     pub(crate) decoded: &'a Decoded,
     pub(crate) parallel: bool,
@@ -181,8 +183,8 @@ fn compile_all(job: &Job<'_>, threads: usize) -> Result<Vec<Unit>, Error> {
             if stop.load(Ordering::Relaxed) {
                 break;
             }
-            let result = compile_function(job.compiler, job.bytes, job.decoded, &layout, func, &mut compiled);
-            if let Err(error) = result.and_then(|()| unit.push(func, &compiled)) {
+            let result = compile_function(job.engine, job.compiler, job.bytes, job.decoded, &layout, func, &mut compiled);
+            if let Err(error) = result.and_then(|_| unit.push(func, &compiled)) {
                 fail(func, error);
             }
             if let Some(progress) = job.progress {
@@ -229,18 +231,27 @@ fn in_order(mut units: Vec<Unit>) -> Result<Unit, Error> {
     Ok(all)
 }
 
-/// Compiles one function of a validated module.
+/// Compiles one function of a validated module. One that exceeds Cranelift's limits is Lightbeam's: functions of both call each
+/// other freely, and a valid module must run. Gives whose it is.
 pub(crate) fn compile_function(
-    compiler: &dyn Compiler,
+    engine: &Engine,
+    compiler: CompilerKind,
     bytes: &[u8],
     decoded: &Decoded,
     layout: &VmLayout,
     func: DefinedFuncIndex,
     out: &mut CompiledFunction,
-) -> Result<(), Error> {
+) -> Result<CompilerKind, Error> {
     let (body, body_offset) = (decoded.body(bytes, func), decoded.bodies[func].start);
     let input = FunctionInput { module: &decoded.module, layout, func, body, body_offset };
-    compiler.compile_into(&input, out).map_err(|e| Error::Compile(e.to_string()))
+    let Err(error) = engine.compiler(compiler)?.compile_into(&input, out) else { return Ok(compiler) };
+    if compiler == CompilerKind::Cranelift {
+        log::info!("{error}; Lightbeam compiles it instead");
+        if engine.compiler(CompilerKind::Lightbeam)?.compile_into(&input, out).is_ok() {
+            return Ok(CompilerKind::Lightbeam);
+        }
+    }
+    Err(Error::Compile(error.to_string()))
 }
 
 /// How far behind the start of a text of this length its slots begin.

@@ -317,7 +317,7 @@ impl Compilation {
         let mut decoded = decode(binary, engine.inner.config.features)?;
         let parallel = engine.inner.config.parallel;
         let compiler = engine.compiler_for(&decoded);
-        let job = Job { compiler: engine.compiler(compiler)?, bytes: binary, decoded: &decoded, parallel, progress };
+        let job = Job { engine, compiler, bytes: binary, decoded: &decoded, parallel, progress };
         let linked = link::compile(&job)?;
         decoded.module.data_can_be_named = data::is_named(&decoded, binary);
         Ok(Compilation { compiler, decoded, linked })

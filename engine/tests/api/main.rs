@@ -5,6 +5,7 @@ mod cache;
 mod calls;
 mod host;
 mod items;
+mod limits;
 mod linking;
 mod memories;
 mod misuse;

@@ -1,0 +1,63 @@
+//! Modules that one compiler cannot compile all of.
+
+use sconce_engine::{
+    AsContextMut, BoundsStyle, CallStyle, Caller, Config, Engine, Error, ExternRef, Func, Linker, Module, Store, Tier, TrapCode,
+    Val,
+};
+
+/// More targets than Cranelift takes, in a function that others call and that calls others, with references in its frame.
+fn many_targets() -> String {
+    let targets: String = (0..100_000).map(|n| format!("{} ", n % 3)).collect();
+    format!(
+        r#"(module
+            (import "" "gc" (func $gc))
+            (table $t 2 externref)
+            (func $third (param $n i32) (param $kept externref) (result i32)
+                (if (i32.eq (local.get $n) (i32.const 5)) (then (call $gc)))
+                (i32.div_u (local.get $n) (i32.sub (local.get $n) (i32.const 8))))
+            (func $wide (param $n i32) (param $kept externref) (result i32)
+                (block $c (block $b (block $a
+                    (br_table {targets} 2 (local.get $n)))
+                    (return (i32.const 100)))
+                    (return (i32.const 200)))
+                (table.set $t (i32.const 0) (local.get $kept))
+                (call $third (local.get $n) (local.get $kept)))
+            (func (export "f") (param $n i32) (param $kept externref) (result i32)
+                (i32.add (call $wide (local.get $n) (local.get $kept)) (i32.const 1))))"#
+    )
+}
+
+#[test]
+fn what_cranelift_cannot_compile_is_lightbeams() {
+    let wat = many_targets();
+    for tier in [Tier::Auto, Tier::Cranelift, Tier::Lightbeam] {
+        for (bounds, calls) in [(BoundsStyle::Guard, CallStyle::Direct), (BoundsStyle::Explicit, CallStyle::Slots)] {
+            let engine = Engine::new(&Config::new().tier(tier).bounds(Some(bounds)).calls(calls)).unwrap();
+            let module = Module::new(&engine, wat.as_bytes()).unwrap();
+            // The same from an artifact.
+            let loaded = Module::deserialize(&engine, &module.serialize().unwrap()).unwrap();
+            for module in [module, loaded] {
+                let mut store = Store::new(&engine, ()).unwrap();
+                let mut linker = Linker::new(&engine);
+                linker.func_wrap("", "gc", |mut caller: Caller<'_, ()>| caller.as_context_mut().gc()).unwrap();
+                let instance = linker.instantiate(&mut store, &module).unwrap();
+                let f: Func = instance.get_func(&mut store, "f").unwrap();
+                let mut run = |n: u32| {
+                    let kept = ExternRef::new(&mut store, n).unwrap();
+                    let mut results = [Val::I32(0)];
+                    f.call(&mut store, &[Val::I32(n.cast_signed()), Val::ExternRef(Some(kept))], &mut results)?;
+                    Ok::<_, Error>(results[0].clone())
+                };
+                assert_eq!(run(0).unwrap(), Val::I32(101));
+                assert_eq!(run(1).unwrap(), Val::I32(201));
+                assert_eq!(run(99_999).unwrap(), Val::I32(101));
+                assert_eq!(run(100_000).unwrap(), Val::I32(2));
+                assert_eq!(run(5).unwrap(), Val::I32(1));
+                assert_eq!(run(u32::MAX).unwrap(), Val::I32(2));
+                let Err(Error::Trap(trap)) = run(8) else { panic!("no trap") };
+                assert_eq!(trap.code, TrapCode::IntegerDivideByZero);
+                assert_eq!(trap.backtrace.frames.iter().map(|f| f.func.as_u32()).collect::<Vec<_>>(), [1, 2, 3]);
+            }
+        }
+    }
+}
