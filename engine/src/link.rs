@@ -65,6 +65,16 @@ struct Piece {
 }
 
 impl Unit {
+    /// With room for what so many bytes of bodies become: about as much as Lightbeam makes of them. What is not written takes address
+    /// space alone. It is no matter if there is none: then lists grow.
+    fn with_room(bytes: usize) -> Unit {
+        let mut unit = Unit::default();
+        let _ = unit.code.try_reserve_exact(bytes * 7 / 4);
+        let _ = unit.tables.traps.try_reserve_exact(bytes / 3);
+        let _ = unit.offsets.0.try_reserve_exact(bytes);
+        unit
+    }
+
     /// Appends a function.
     fn push(&mut self, func: DefinedFuncIndex, compiled: &CompiledFunction) -> Result<(), Error> {
         let CompiledFunction { align, skew, .. } = *compiled;
@@ -127,7 +137,7 @@ pub(crate) fn compile(job: &Job<'_>) -> Result<Linked, Error> {
     if let Some(progress) = job.progress {
         progress.started(total as u64);
     }
-    let units = compile_all(job, threads(job.parallel, total))?;
+    let units = compile_all(job, threads(job.parallel, total), total)?;
     link(&job.decoded.module, in_order(units)?)
 }
 
@@ -157,7 +167,7 @@ fn threads(parallel: bool, bytes: usize) -> usize {
     available.min(bytes / WORTH_A_THREAD)
 }
 
-fn compile_all(job: &Job<'_>, threads: usize) -> Result<Vec<Unit>, Error> {
+fn compile_all(job: &Job<'_>, threads: usize, total: usize) -> Result<Vec<Unit>, Error> {
     let layout = VmLayout::new(&job.decoded.module);
     let mut order: Vec<DefinedFuncIndex> = job.decoded.bodies.keys().collect();
     if threads > 1 {
@@ -175,7 +185,7 @@ fn compile_all(job: &Job<'_>, threads: usize) -> Result<Vec<Unit>, Error> {
         }
     };
     let work = || {
-        let (mut unit, mut compiled) = (Unit::default(), CompiledFunction::default());
+        let (mut unit, mut compiled) = (Unit::with_room(total / threads), CompiledFunction::default());
         while let Some(&func) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
             if job.progress.is_some_and(Progress::cancelled) {
                 fail(func, Error::Cancelled);

@@ -47,24 +47,25 @@ impl<'a> Walk<'a> {
             }
             Err(visitor) => {
                 let next = plain_end(self.body, self.at).unwrap_or(usize::MAX);
-                let mut reader = self.reader();
-                let output = any(&mut reader, visitor(next))?;
-                self.at += reader.current_position();
+                let (output, bytes) = any(self.body, self.at, self.offset, visitor(next))?;
+                self.at += bytes;
                 Ok(output)
             }
         }
     }
-
-    /// A reader of what is left.
-    fn reader(&self) -> BinaryReader<'a> {
-        // The offset is one of a module, and those are smaller than 4 GiB.
-        BinaryReader::new(&self.body[self.at..], u64::from(self.offset) + self.at as u64)
-    }
 }
 
+/// An operator in any form: what the visitor says, and how many bytes it has. (The walk itself is not borrowed, so that it stays in
+/// registers.)
 #[inline(never)]
-fn any<'a, V: VisitOperator<'a> + FrameStack>(reader: &mut BinaryReader<'a>, mut visitor: V) -> Result<V::Output, Error> {
-    reader.visit_operator(&mut visitor)
+fn any<'a, V>(body: &'a [u8], at: usize, offset: u32, mut visitor: V) -> Result<(V::Output, usize), Error>
+where
+    V: VisitOperator<'a> + FrameStack,
+{
+    // The offset is one of a module, and those are smaller than 4 GiB.
+    let mut reader = BinaryReader::new(&body[at..], u64::from(offset) + at as u64);
+    let output = reader.visit_operator(&mut visitor)?;
+    Ok((output, reader.current_position()))
 }
 
 /// Where an operator with a prefix and without immediates ends.

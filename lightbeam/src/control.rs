@@ -87,7 +87,6 @@ pub(crate) fn else_(c: &mut Codegen<'_>) {
         c.push(Value::Slot(Ty::of(ty), at));
     }
     c.settled = c.stack.len();
-    c.mark();
 }
 
 /// Also called when the code before it is unreachable.
@@ -135,7 +134,6 @@ pub(crate) fn end(c: &mut Codegen<'_>) {
     c.e.bind(label);
     c.reachable = true;
     c.push_results(results);
-    c.mark();
 }
 
 pub(crate) fn br(c: &mut Codegen<'_>, depth: u32) {

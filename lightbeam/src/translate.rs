@@ -49,7 +49,7 @@ pub(crate) fn translate(
 
     let mut summarizer = Summarizer::new(input.module, std::mem::take(&mut allocations.summary), buffers.locals.len());
     let walk = Walk::new(input.body, first, input.body_offset);
-    summarize(&mut summarizer, walk.clone()).map_err(malformed)?;
+    summarize(&mut summarizer, &walk).map_err(malformed)?;
     let mut summary = summarizer.finish();
     // A function that is swept at its beginning is no leaf.
     summary.calls |= settings.gc_stress;
@@ -115,7 +115,7 @@ pub(crate) fn translate(
     if settings.gc_stress {
         c.builtin(Builtin::Sweep, &[], 0, None);
     }
-    emit(&mut c, walk).map_err(malformed)?;
+    emit(&mut c, &walk).map_err(malformed)?;
     c.mark();
     c.epilogue(ty);
     let finished = c.finish_frame();
@@ -168,7 +168,8 @@ fn recycled<T, U>(mut list: Vec<T>) -> Vec<U> {
 
 /// The first walk. (It and the second are functions of their own, so that what they walk with stays in registers.)
 #[inline(never)]
-fn summarize(summarizer: &mut Summarizer<'_>, mut walk: Walk<'_>) -> Result<(), wasmparser::Error> {
+fn summarize(summarizer: &mut Summarizer<'_>, walk: &Walk<'_>) -> Result<(), wasmparser::Error> {
+    let mut walk = walk.clone();
     while !walk.is_done() {
         walk.step(|_| Visitor(summarizer))?;
     }
@@ -177,34 +178,37 @@ fn summarize(summarizer: &mut Summarizer<'_>, mut walk: Walk<'_>) -> Result<(), 
 
 /// The second walk.
 #[inline(never)]
-fn emit(c: &mut Codegen<'_>, mut walk: Walk<'_>) -> Result<(), wasmparser::Error> {
+fn emit(c: &mut Codegen<'_>, walk: &Walk<'_>) -> Result<(), wasmparser::Error> {
+    let mut walk = walk.clone();
     while !walk.is_done() {
         c.position = walk.position();
         if c.reachable {
-            c.mark();
+            let (at, wasm) = (c.e.offset(), c.wasm_offset());
             walk.step(|next| {
                 c.next = next;
                 Visitor(c)
             })?;
+            // Most operators make no code of their own.
+            if c.e.offset() != at {
+                c.wasm_offsets.push((at, wasm));
+            }
             #[cfg(debug_assertions)]
             c.check();
         } else {
+            let at = c.e.offset();
             let mut dead = Unreachable(c);
             walk.step(|_| Visitor(&mut dead))?;
+            debug_assert_eq!(c.e.offset(), at, "what cannot be reached has no code");
         }
     }
     Ok(())
 }
 
 impl Codegen<'_> {
-    /// The operator at `position` begins here.
-    #[inline(always)]
-    pub(crate) fn mark(&mut self) {
-        let (at, wasm) = (self.e.offset(), self.wasm_offset());
-        match self.wasm_offsets.last_mut() {
-            Some(last) if last.0 == at => last.1 = wasm,
-            _ => self.wasm_offsets.push((at, wasm)),
-        }
+    /// What follows belongs to the operator at `position`.
+    fn mark(&mut self) {
+        let mark = (self.e.offset(), self.wasm_offset());
+        self.wasm_offsets.push(mark);
     }
 
     /// Whether the abstract state is one: see the invariants of `codegen`.
