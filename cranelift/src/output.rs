@@ -10,6 +10,7 @@ use cranelift_codegen::{
     CompiledCode, ExceptionContextLoc, Final, FinalizedMachExceptionHandler, FinalizedRelocTarget, MachBufferFinalized,
 };
 use sconce_environ::compile::{CallSite, CompiledFunction, Handler, Reloc, RelocTarget};
+use sconce_environ::handlers::{HandlerListBuilder, HandlerLists};
 use sconce_environ::index::{DefinedFuncIndex, FuncIndex};
 use sconce_environ::module::Module;
 use sconce_environ::stack_maps::StackMaps;
@@ -21,6 +22,7 @@ use sconce_environ::trap::TrapCode;
 /// If Cranelift left something that an artifact cannot hold: a library call, a relocation of another kind.
 pub(crate) fn convert(code: &CompiledCode, params: &FunctionParameters, module: &Module) -> Result<CompiledFunction, String> {
     let buffer = &code.buffer;
+    let (call_sites, handlers) = call_sites(buffer)?;
     Ok(CompiledFunction {
         code: buffer.data().to_vec(),
         align: buffer.alignment.max(LINE),
@@ -30,7 +32,8 @@ pub(crate) fn convert(code: &CompiledCode, params: &FunctionParameters, module: 
         wasm_offsets: wasm_offsets(buffer),
         stack_maps: stack_maps(buffer),
         uninterruptible: uninterruptible(buffer),
-        call_sites: call_sites(buffer)?,
+        call_sites,
+        handlers,
         jump_tables: jump_tables(buffer.data(), &code.bb_starts),
     })
 }
@@ -169,7 +172,8 @@ fn jump_tables(code: &[u8], starts: &[u32]) -> Vec<(u32, u32)> {
 }
 
 /// Calls with handlers. Each frame that has one keeps its VM context at one place for all of a call's handlers.
-fn call_sites(buffer: &MachBufferFinalized<Final>) -> Result<Vec<CallSite>, String> {
+fn call_sites(buffer: &MachBufferFinalized<Final>) -> Result<(Vec<CallSite>, HandlerLists), String> {
+    let mut lists = HandlerListBuilder::default();
     let mut sites = Vec::new();
     for site in buffer.call_sites().filter(|site| !site.exception_handlers.is_empty()) {
         let frame_size = site.frame_offset.ok_or("a call with handlers, in a frame of unknown size")?;
@@ -188,9 +192,11 @@ fn call_sites(buffer: &MachBufferFinalized<Final>) -> Result<Vec<CallSite>, Stri
             }
         }
         let vmctx = vmctx.ok_or("a call with handlers, and no VM context")?;
-        sites.push(CallSite { return_offset: site.ret_addr, frame_size, vmctx, handlers });
+        if let Some(handlers) = lists.add(&handlers) {
+            sites.push(CallSite { return_offset: site.ret_addr, frame_size, vmctx, handlers });
+        }
     }
-    Ok(sites)
+    Ok((sites, lists.finish()))
 }
 
 /// Cranelift's maps are relative to the stack pointer, and come with its distance from the frame pointer.

@@ -317,6 +317,7 @@ mod tests {
             stack_maps: sconce_environ::stack_maps::StackMaps::default(),
             uninterruptible: vec![(trap, trap + 2)],
             call_sites: vec![],
+            handlers: sconce_environ::handlers::HandlerLists::default(),
             jump_tables: vec![],
         }
     }

@@ -8,6 +8,7 @@
 //! The decoders accept any bytes: an entry that does not parse is "not found".
 
 use crate::compile::{CallSite, CompiledFunction, Handler};
+use crate::handlers::HandlerListBuilder;
 use crate::index::DefinedFuncIndex;
 use crate::stack_maps::{StackMap, StackMaps};
 use crate::trap::TrapCode;
@@ -45,8 +46,8 @@ pub struct CodeTables<S = Vec<u8>> {
     pub uninterruptible: S,
     /// Records (return offset, frame size, place of the VM context, number of its first handler) of calls in try regions.
     pub call_sites: S,
-    /// Records (tag, code offset): the handlers of a call up to one for all exceptions, or to an end mark. The lowest bit of a tag
-    /// says whether the handler wants the exception.
+    /// Records (tag, code offset, number of the next handler, which is lower): lists share their ends, as [`crate::handlers`] says. The
+    /// lowest bit of a tag says whether the handler wants the exception.
     pub handlers: S,
     /// Records (start, end) of jump tables, which are data amid the code: for who reads it.
     pub jump_tables: S,
@@ -54,8 +55,10 @@ pub struct CodeTables<S = Vec<u8>> {
 
 /// The tag of a handler for all exceptions; those of others are multiples of 8.
 const ANY_TAG: u32 = u32::MAX - 7;
-/// The tag of a record that ends a list of handlers.
-const NO_HANDLER: u32 = u32::MAX - 3;
+/// The number of the next handler where there is none.
+const NO_HANDLER: u32 = u32::MAX;
+/// Bytes of a handler's record.
+const HANDLER_BYTES: usize = 12;
 
 /// Record number `n` of a table whose records have `N` numbers.
 fn record<const N: usize>(table: &(impl Stream + ?Sized), n: usize) -> Option<[u32; N]> {
@@ -151,30 +154,15 @@ impl CodeTables {
         for (runs, table) in [(&f.uninterruptible, &mut self.uninterruptible), (&f.jump_tables, &mut self.jump_tables)] {
             runs.iter().for_each(|&(from, to)| write_record(table, [start + from, start + to]));
         }
-        let mut last: Option<(&[Handler], u32)> = None;
-        for site in &f.call_sites {
-            // Calls of one try region mostly have the same handlers.
-            let first = match last {
-                Some((handlers, first)) if handlers == site.handlers => first,
-                _ => self.push_handlers(start, &site.handlers),
-            };
-            last = Some((&site.handlers, first));
-            write_record(&mut self.call_sites, [start + site.return_offset, site.frame_size, site.vmctx.cast_unsigned(), first]);
-        }
-    }
-
-    /// Gives the first one's number.
-    fn push_handlers(&mut self, start: u32, handlers: &[Handler]) -> u32 {
-        let first = self.handlers.len() as u32 / 8;
-        for handler in handlers {
+        let first = (self.handlers.len() / HANDLER_BYTES) as u32;
+        for (handler, next) in f.handlers.nodes() {
             let tag = handler.tag.unwrap_or(ANY_TAG) | u32::from(handler.wants_exception);
-            write_record(&mut self.handlers, [tag, start + handler.code_offset]);
-            if handler.tag.is_none() {
-                return first;
-            }
+            let next = next.map_or(NO_HANDLER, |next| first + next);
+            write_record(&mut self.handlers, [tag, start + handler.code_offset, next]);
         }
-        write_record(&mut self.handlers, [NO_HANDLER, 0]);
-        first
+        for &CallSite { return_offset, frame_size, vmctx, handlers } in &f.call_sites {
+            write_record(&mut self.call_sites, [start + return_offset, frame_size, vmctx.cast_unsigned(), first + handlers]);
+        }
     }
 
     /// Where the tables of the function that is pushed next will begin.
@@ -212,7 +200,8 @@ impl CodeTables {
         self.stack_maps.extend_from_slice(from.run(&from.stack_maps, func, |f| f.stack_maps).unwrap_or_default());
         offsets.0.extend_from_slice(from.run(&from_offsets.0, func, |f| f.wasm_offsets).unwrap_or_default());
         let moved = |at: u32| at - record.start + start;
-        let first = self.handlers.len() as u32 / 8;
+        let first = (self.handlers.len() / HANDLER_BYTES) as u32;
+        let renumbered = |n: u32| n - (begin.handlers / HANDLER_BYTES) as u32 + first;
         each(&from.uninterruptible, begin.uninterruptible..end.uninterruptible, |run: [u32; 2]| {
             write_record(&mut self.uninterruptible, run.map(moved));
         });
@@ -220,11 +209,11 @@ impl CodeTables {
             write_record(&mut self.jump_tables, run.map(moved));
         });
         each(&from.call_sites, begin.call_sites..end.call_sites, |[at, size, vmctx, handlers]| {
-            let handlers = handlers - begin.handlers as u32 / 8 + first;
-            write_record(&mut self.call_sites, [moved(at), size, vmctx, handlers]);
+            write_record(&mut self.call_sites, [moved(at), size, vmctx, renumbered(handlers)]);
         });
-        each(&from.handlers, begin.handlers..end.handlers, |[tag, at]| {
-            write_record(&mut self.handlers, [tag, if tag == NO_HANDLER { at } else { moved(at) }]);
+        each(&from.handlers, begin.handlers..end.handlers, |[tag, at, next]| {
+            let next = if next == NO_HANDLER { next } else { renumbered(next) };
+            write_record(&mut self.handlers, [tag, moved(at), next]);
         });
     }
 }
@@ -272,7 +261,7 @@ fn push_runs(out: &mut Vec<u8>, runs: impl Iterator<Item = (u32, u64)>, count: u
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Handlers<'a, S> {
     table: &'a S,
-    next: usize,
+    next: u32,
     /// Bytes from the stack pointer up to the frame pointer, when the handler begins.
     pub frame_size: u32,
     /// Where the frame keeps its VM context, relative to the frame pointer.
@@ -283,11 +272,9 @@ impl<S: Stream> Iterator for Handlers<'_, S> {
     type Item = Handler;
 
     fn next(&mut self) -> Option<Handler> {
-        let [tag, code_offset] = record(self.table, self.next)?;
-        self.next = if tag & !1 == ANY_TAG { usize::MAX } else { self.next + 1 };
-        if tag == NO_HANDLER {
-            return None;
-        }
+        let [tag, code_offset, next] = record(self.table, self.next as usize)?;
+        // Only ever downwards, whatever stands there: lists end.
+        self.next = if next < self.next { next } else { NO_HANDLER };
         let (wants_exception, tag) = (tag & 1 != 0, tag & !1);
         Some(Handler { tag: (tag != ANY_TAG).then_some(tag), wants_exception, code_offset })
     }
@@ -396,7 +383,7 @@ impl<S: Stream> CodeTables<S> {
     pub fn handlers_at(&self, return_offset: u32) -> Option<Handlers<'_, S>> {
         let n = partition(&self.call_sites, |[at, ..]: [u32; 4]| at < return_offset)?;
         let [at, frame_size, vmctx, first] = record(&self.call_sites, n)?;
-        let (next, vmctx) = (first as usize, vmctx.cast_signed());
+        let (next, vmctx) = (first, vmctx.cast_signed());
         (at == return_offset).then_some(Handlers { table: &self.handlers, next, frame_size, vmctx })
     }
 
@@ -465,19 +452,23 @@ impl<S: Stream> CodeTables<S> {
         let end = start.checked_add(len)?;
         let first = partition(&self.call_sites, |[at, ..]: [u32; 4]| at <= start).unwrap_or_default();
         let sites = (first..).map_while(|n| record::<4>(&self.call_sites, n)).take_while(|&[at, ..]| at <= end);
+        let mut lists = HandlerListBuilder::default();
         let call_sites = sites.filter_map(|[at, ..]| {
             let handlers = self.handlers_at(at)?;
             let (frame_size, vmctx) = (handlers.frame_size, handlers.vmctx);
-            let handlers = handlers.map(|h| Handler { code_offset: h.code_offset.wrapping_sub(start), ..h }).collect();
+            let own = |h: Handler| Handler { code_offset: h.code_offset.wrapping_sub(start), ..h };
+            let handlers = lists.add(&handlers.map(own).collect::<Vec<_>>())?;
             Some(CallSite { return_offset: at - start, frame_size, vmctx, handlers })
         });
+        let call_sites = call_sites.collect();
         Some(CompiledFunction {
             code: text.get(start as usize..end as usize)?.to_vec(),
             traps: self.traps_of(func).collect(),
             wasm_offsets: self.wasm_offsets_of(offsets, func).collect(),
             stack_maps: self.stack_maps_of(func).maps(),
             uninterruptible: runs_of(&self.uninterruptible, start, end),
-            call_sites: call_sites.collect(),
+            call_sites,
+            handlers: lists.finish(),
             jump_tables: runs_of(&self.jump_tables, start, end),
             ..CompiledFunction::default()
         })

@@ -1,5 +1,6 @@
 //! The contract between compilers and everything else: settings, what a compiler is given, what it gives back.
 
+use crate::handlers::HandlerLists;
 use crate::index::*;
 use crate::module::Module;
 use crate::stack_maps::StackMaps;
@@ -118,6 +119,8 @@ pub struct CompiledFunction {
     pub uninterruptible: Vec<(u32, u32)>,
     /// Calls inside try regions, by return address, increasing.
     pub call_sites: Vec<CallSite>,
+    /// Their handlers.
+    pub handlers: HandlerLists,
     /// Jump tables in the code: start and end, increasing, none empty. Entries are 4 bytes, signed: a target's distance from the
     /// table's start.
     pub jump_tables: Vec<(u32, u32)>,
@@ -129,7 +132,7 @@ pub struct CompiledFunction {
 /// stack pointer restored, and restores them when it returns. A handler finds the address of the payload in rax (16 bytes a value,
 /// as in [`crate::vm::VmGlobal`]; valid until anything is called) and the exception as a handle in the low half of rdx: 0 unless
 /// it asks for that, since an exception that nobody holds needs no object.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub struct CallSite {
     /// The call's return address.
     pub return_offset: u32,
@@ -137,12 +140,12 @@ pub struct CallSite {
     pub frame_size: u32,
     /// Where the frame keeps its VM context, relative to the frame pointer.
     pub vmctx: i32,
-    /// In the order in which they are asked: inner try regions first. None after one for all exceptions.
-    pub handlers: Vec<Handler>,
+    /// The list in [`CompiledFunction::handlers`], in the order in which they are asked: inner try regions first.
+    pub handlers: u32,
 }
 
 /// A handler.
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Handler {
     /// Offset in the VM context of the pointer to the tag; `None` catches every exception.
     pub tag: Option<u32>,

@@ -2,6 +2,7 @@
 
 use sconce_environ::code_tables::{CodeTables, WasmOffsets};
 use sconce_environ::compile::{CallSite, CompiledFunction, Handler};
+use sconce_environ::handlers::HandlerListBuilder;
 use sconce_environ::index::DefinedFuncIndex;
 use sconce_environ::stack_maps::StackMaps;
 use sconce_environ::trap::TrapCode;
@@ -187,16 +188,24 @@ fn records_are_found_by_binary_search() {
     let lists = [
         vec![handler(Some(64), false, 10), handler(Some(72), true, 11)],
         vec![handler(Some(64), true, 12), handler(None, true, 13)],
-        vec![handler(None, false, 14)],
+        vec![handler(None, false, 14), handler(Some(8), false, 15)],
         vec![],
+        // The one for all exceptions and what is before it share their ends with another list.
+        vec![handler(Some(80), false, 16), handler(Some(64), true, 12), handler(None, true, 13)],
     ];
     let mut one = CompiledFunction { code: vec![0x90; 1000], align: 16, ..Default::default() };
+    let mut builder = HandlerListBuilder::default();
     for n in 0..100 {
-        let handlers = lists[n as usize / 3 % lists.len()].clone();
-        one.call_sites.push(CallSite { return_offset: 5 + 7 * n, frame_size: 16 + n, vmctx: -8 - n as i32, handlers });
+        // A list without handlers is none.
+        if let Some(handlers) = builder.add(&lists[n as usize / 3 % lists.len()]) {
+            one.call_sites.push(CallSite { return_offset: 5 + 7 * n, frame_size: 16 + n, vmctx: -8 - n as i32, handlers });
+        }
         one.uninterruptible.push((10 * n, 10 * n + 3));
         one.jump_tables.push((10 * n + 4, 10 * n + 8));
     }
+    one.handlers = builder.finish();
+    // What two lists have in common is there once.
+    assert_eq!(one.handlers.nodes().len(), 6);
     // Pushed at its place, or pushed elsewhere, in another order, and moved there.
     let (mut direct, mut moved, mut elsewhere) = (CodeTables::default(), CodeTables::default(), CodeTables::default());
     let (mut offsets, mut other, mut moved_offsets) = Default::default();
@@ -219,7 +228,7 @@ fn records_are_found_by_binary_search() {
                 assert_eq!(found.is_some(), expected.is_some(), "{offset}");
                 if let (Some(found), Some(site)) = (found, expected) {
                     assert_eq!((found.frame_size, found.vmctx), (site.frame_size, site.vmctx));
-                    let moved = site.handlers.iter().map(|h| Handler { code_offset: h.code_offset + start, ..*h });
+                    let moved = one.handlers.list(site.handlers).map(|h| Handler { code_offset: h.code_offset + start, ..h });
                     assert!(found.eq(moved), "{offset}");
                 }
                 assert_eq!(tables.is_uninterruptible(start + offset), offset % 10 < 3, "{offset}");
@@ -230,11 +239,11 @@ fn records_are_found_by_binary_search() {
             for n in 0..2 {
                 let whole = tables.function(DefinedFuncIndex::from_u32(n), &text, &offsets.0).expect("the function is there");
                 assert_eq!((&whole.uninterruptible, &whole.jump_tables), (&one.uninterruptible, &one.jump_tables));
-                let until_catch_all = |site: &CallSite| {
-                    let end = site.handlers.iter().position(|h| h.tag.is_none()).map_or(site.handlers.len(), |n| n + 1);
-                    CallSite { handlers: site.handlers[..end].to_vec(), ..site.clone() }
+                let sites = |f: &CompiledFunction| -> Vec<(CallSite, Vec<Handler>)> {
+                    let with_list = |s: &CallSite| (CallSite { handlers: 0, ..*s }, f.handlers.list(s.handlers).collect());
+                    f.call_sites.iter().map(with_list).collect()
                 };
-                assert!(whole.call_sites.iter().cloned().eq(one.call_sites.iter().map(until_catch_all)));
+                assert_eq!(sites(&whole), sites(&one));
             }
         }
         assert!(tables.handlers_at(0).is_none() && tables.handlers_at(u32::MAX).is_none());

@@ -85,8 +85,8 @@ pub(crate) struct Frame<'a> {
     pub(crate) height: u32,
     pub(crate) params: Types<'a>,
     pub(crate) results: Types<'a>,
-    /// How many handlers were active outside.
-    pub(crate) handlers: usize,
+    /// The handlers outside, as in [`Codegen::handlers`].
+    pub(crate) handlers: Option<u32>,
     /// For a `br_table`: the last one that named this frame, and its label there.
     pub(crate) stub: (u32, Label),
 }
@@ -158,7 +158,8 @@ pub(crate) struct ActiveHandler {
 #[derive(Debug)]
 pub(crate) struct PendingCallSite {
     pub(crate) return_offset: u32,
-    pub(crate) handlers: Vec<ActiveHandler>,
+    /// The first of those around it.
+    pub(crate) handlers: u32,
 }
 
 /// What a function leaves behind for the next one: allocations.
@@ -269,8 +270,10 @@ pub(crate) struct Codegen<'a> {
     pub(crate) pinned_loop: Option<PinnedLoop>,
     /// Frame offset of the VM context, if there are handlers.
     pub(crate) vmctx_home: Option<i32>,
-    /// Handlers of the try regions around the operator, innermost last.
-    pub(crate) handlers: Vec<ActiveHandler>,
+    /// All handlers, each with the number of the one that is asked next.
+    pub(crate) handler_list: Vec<(ActiveHandler, Option<u32>)>,
+    /// The first that an exception of the operator asks.
+    pub(crate) handlers: Option<u32>,
     pub(crate) handler_codes: Vec<HandlerCode>,
     pub(crate) call_sites: Vec<PendingCallSite>,
     pub(crate) slow_paths: Vec<crate::barrier::SlowPath>,

@@ -16,6 +16,8 @@ use wasmparser::BrTable;
 /// Registers that a loop's locals may be pinned in: no operator needs all of those that are left.
 const LOOP_GPRS: u32 = 1 << 8 | 1 << 9 | 1 << 10;
 const LOOP_XMMS: u32 = 0x7fc0;
+/// A jump table's branches move more values than this by a loop: each branch moves its own.
+const MOVED_SINGLY: usize = 8;
 /// Uses in a loop from which on a register for it is worth the load and the store outside.
 const LOOP_PIN_USES: u32 = 2;
 
@@ -114,7 +116,7 @@ pub(crate) fn end(c: &mut Codegen<'_>) {
         }
     }
     let Frame { kind, label, branched, height, results, handlers, .. } = *c.frame(0);
-    c.handlers.truncate(handlers);
+    c.handlers = handlers;
     if c.pinned_loop.is_some_and(|l| l.frame + 1 == c.control.len()) {
         c.unpin_loop();
     }
@@ -210,6 +212,10 @@ pub(crate) fn br_table(c: &mut Codegen<'_>, targets: &BrTable<'_>) {
         labels.push(label);
     }
     let default = labels.pop().expect("there is a default");
+    let by_loop = arity > MOVED_SINGLY && between.len() > 1;
+    if by_loop {
+        c.settle_results(arity);
+    }
     // A body has at most 7,654,321 bytes, and a target at least one.
     c.e.alu_imm(Alu::Cmp, Size::S32, r.into(), labels.len() as i32);
     c.e.jcc(Cond::Ae, default);
@@ -224,7 +230,9 @@ pub(crate) fn br_table(c: &mut Codegen<'_>, targets: &BrTable<'_>) {
     }
     for (depth, label) in between {
         c.e.bind(label);
-        if !in_register {
+        if by_loop {
+            c.move_results_by_loop(depth, arity, r);
+        } else if !in_register {
             c.move_results(depth);
         }
         c.jump_out(depth);
@@ -293,7 +301,7 @@ impl<'a> Codegen<'a> {
             height,
             params,
             results,
-            handlers: self.handlers.len(),
+            handlers: self.handlers,
             stub: (0, label),
         });
     }
@@ -365,6 +373,43 @@ impl<'a> Codegen<'a> {
                 self.store_value(to, value);
             }
         }
+    }
+
+    /// Puts the topmost values into their own slots.
+    fn settle_results(&mut self, count: usize) {
+        // Upwards: a value is in its own slot or in that of a value above it.
+        for at in self.stack.len() - count..self.stack.len() {
+            match self.stack[at] {
+                Value::Slot(_, own) if own as usize == at => {}
+                value @ Value::Slot(ty, _) => {
+                    let to = self.slot(at as u32);
+                    self.store_value(to, value);
+                    self.stack[at] = Value::Slot(ty, at as u32);
+                }
+                _ => self.spill(at),
+            }
+        }
+    }
+
+    /// As [`Self::move_results`], for values that are in their own slots: a few instructions, however many values there are.
+    fn move_results_by_loop(&mut self, depth: u32, arity: usize, counter: Gpr) {
+        const WORD: i32 = 8;
+        let (start, height) = ((self.stack.len() - arity) as u32, self.frame(depth).height);
+        if start == height {
+            return;
+        }
+        // Slots go downwards: the first value is moved first.
+        self.e.mov_imm(Size::S32, counter, (arity as i32 * self.stride).cast_unsigned().into());
+        let again = self.e.here();
+        let words = |c: &mut Self, position: u32| {
+            let last = c.slot(position + arity as u32 - 1);
+            Addr::scaled(Gpr::Rbp, counter, 0, last.disp() - WORD)
+        };
+        let (from, to) = (words(self, start), words(self, height));
+        self.e.load(Size::S64, SCRATCH, from);
+        self.e.store(Size::S64, to, SCRATCH);
+        self.e.alu_imm(Alu::Sub, Size::S32, counter.into(), WORD);
+        self.e.jcc(Cond::Ne, again);
     }
 
     /// Makes the topmost value be where a branch with one value takes it, here as well. Flags stay.

@@ -10,6 +10,7 @@ use crate::value::Ty;
 use sconce_environ::abi::VALUE_SIZE;
 use sconce_environ::builtin::Builtin;
 use sconce_environ::compile::{CallSite, Handler};
+use sconce_environ::handlers::HandlerLists;
 use sconce_environ::index::{MemoryIndex, TagIndex};
 use sconce_environ::layout::VmLayout;
 use sconce_environ::ops::{BlockType, Catch};
@@ -30,11 +31,13 @@ pub(crate) struct HandlerCode {
 
 pub(crate) fn try_table(c: &mut Codegen<'_>, ty: BlockType, catches: &[Catch]) {
     let handlers: Vec<ActiveHandler> = catches.iter().map(|catch| c.handler(catch)).collect();
-    let height = c.handlers.len();
+    // The block remembers the handlers outside.
     crate::control::block(c, ty);
-    c.frame(0).handlers = height;
-    // A region's first clause is asked first, and the list is read from its end.
-    c.handlers.extend(handlers.into_iter().rev());
+    // A region's first clause is asked first.
+    for handler in handlers.into_iter().rev() {
+        c.handler_list.push((handler, c.handlers));
+        c.handlers = Some(c.handler_list.len() as u32 - 1);
+    }
 }
 
 pub(crate) fn throw(c: &mut Codegen<'_>, tag: TagIndex) {
@@ -119,35 +122,23 @@ impl Codegen<'_> {
 
     /// The call whose return address is here may continue in a handler.
     pub(crate) fn call_site(&mut self) {
-        if self.handlers.is_empty() {
-            return;
+        if let Some(handlers) = self.handlers {
+            self.call_sites.push(PendingCallSite { return_offset: self.e.offset(), handlers });
         }
-        let mut handlers = Vec::new();
-        for &handler in self.handlers.iter().rev() {
-            handlers.push(handler);
-            if handler.tag.is_none() {
-                break;
-            }
-        }
-        self.call_sites.push(PendingCallSite { return_offset: self.e.offset(), handlers });
     }
 
     /// The call sites, now that everything has its place. `frame_size` is what is below rbp.
-    pub(crate) fn finish_call_sites(&mut self, frame_size: u32) -> Vec<CallSite> {
-        let sites = std::mem::take(&mut self.call_sites);
-        let finish = |site: PendingCallSite| {
-            let handler = |h: ActiveHandler| Handler {
-                tag: h.tag,
-                wants_exception: h.wants_exception,
-                code_offset: self.e.position(h.label).expect("stubs were emitted"),
-            };
-            CallSite {
-                return_offset: site.return_offset,
-                frame_size,
-                vmctx: self.vmctx_home.expect("the prologue put it there"),
-                handlers: site.handlers.into_iter().map(handler).collect(),
-            }
+    pub(crate) fn finish_call_sites(&mut self, frame_size: u32) -> (Vec<CallSite>, HandlerLists) {
+        let mut lists = HandlerLists::default();
+        for (handler, next) in std::mem::take(&mut self.handler_list) {
+            let ActiveHandler { tag, wants_exception, label } = handler;
+            let code_offset = self.e.position(label).expect("stubs were emitted");
+            lists.push(Handler { tag, wants_exception, code_offset }, next);
+        }
+        let finish = |PendingCallSite { return_offset, handlers }| {
+            let vmctx = self.vmctx_home.expect("the prologue put it there");
+            CallSite { return_offset, frame_size, vmctx, handlers }
         };
-        sites.into_iter().map(finish).collect()
+        (std::mem::take(&mut self.call_sites).into_iter().map(finish).collect(), lists)
     }
 }

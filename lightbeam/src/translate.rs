@@ -101,7 +101,8 @@ pub(crate) fn translate(
         loop_pins: Vec::new(),
         pinned_loop: None,
         vmctx_home: None,
-        handlers: Vec::new(),
+        handler_list: Vec::new(),
+        handlers: None,
         handler_codes: Vec::new(),
         call_sites: Vec::new(),
         slow_paths: Vec::new(),
@@ -126,6 +127,7 @@ pub(crate) fn translate(
             code.extend_from_slice(c.e.finish());
             let mut jump_tables = cleared(&mut out.jump_tables);
             jump_tables.extend(c.e.jump_tables());
+            let (call_sites, handlers) = c.finish_call_sites(frame_size);
             *out = CompiledFunction {
                 code,
                 align: Encoder::ALIGN,
@@ -135,7 +137,8 @@ pub(crate) fn translate(
                 wasm_offsets: std::mem::take(&mut c.wasm_offsets),
                 stack_maps: std::mem::take(&mut c.stack_maps),
                 uninterruptible: std::mem::take(&mut c.uninterruptible),
-                call_sites: c.finish_call_sites(frame_size),
+                call_sites,
+                handlers,
                 jump_tables,
             };
             Ok(())

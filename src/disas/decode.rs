@@ -51,7 +51,7 @@ pub fn pieces(function: &CompiledFunction) -> Pieces {
     let len = code.len() as u32;
     let tables: BTreeMap<u32, u32> = function.jump_tables.iter().copied().collect();
     let mut targets: BTreeSet<u32> = tables.iter().flat_map(|(&from, &to)| entries(code, from..to)).collect();
-    targets.extend(function.call_sites.iter().flat_map(|site| site.handlers.iter().map(|h| h.code_offset)));
+    targets.extend(function.handlers.nodes().iter().map(|node| node.0.code_offset));
     // What linking fills in leads out of the function.
     let linked: BTreeSet<u32> = function.relocs.iter().map(|reloc| reloc.offset).collect();
     // Constants stand behind the instructions that use them, so that one walk finds both.

@@ -112,7 +112,7 @@ impl Listing<'_> {
         if let Ok(n) = f.call_sites.binary_search_by_key(&end, |site| site.return_offset)
             && instruction.mnemonic() == Mnemonic::Call
         {
-            let handlers = f.call_sites[n].handlers.iter().map(|h| match h.tag {
+            let handlers = f.handlers.list(f.call_sites[n].handlers).map(|h| match h.tag {
                 Some(tag) => {
                     format!("{} at {:#x}", self.fields.get(&tag).map_or("a tag".into(), Field::to_string), h.code_offset)
                 }

@@ -163,7 +163,7 @@ impl State {
             // What is below the stack pointer has been read back.
             let slot = self.slots.iter().find(|slot| slot.1 == wanted && slot.0 >= top).map(|slot| Place::Slot(slot.0 - cfa));
             *place = slot.unwrap_or_else(|| match holder(wanted) {
-                Some(register) if register != machine.number() => Place::In(DWARF[register]),
+                Some(register) if self.registers[machine.number()] != Value::Callers(wanted) => Place::In(DWARF[register]),
                 _ => Place::Same,
             });
         }
@@ -234,8 +234,16 @@ impl State {
                 self.registers[RSP] = Value::Unknown;
             }
             (Mnemonic::Cmp | Mnemonic::Test, ..) => {}
-            // Where the result goes, if the frame is concerned. Other registers do not matter: a caller's value is looked for in slots first.
-            (_, Some(to), _) => self.registers[to] = Value::Unknown,
+            (Mnemonic::Xchg | Mnemonic::Xadd, _, Some(other)) => {
+                self.registers[other] = Value::Unknown;
+                if let Some(to) = gpr(0) {
+                    self.registers[to] = Value::Unknown;
+                }
+            }
+            // Narrow results too. What is written without being named are never registers that callers find unchanged.
+            _ if i.op_count() > 0 && i.op0_kind() == OpKind::Register && i.op0_register().is_gpr() => {
+                self.registers[i.op0_register().full_register().number()] = Value::Unknown;
+            }
             (_, None, _) if i.op_count() > 0 && i.op0_kind() == OpKind::Memory => {
                 self.overwrite(self.memory(i), i.memory_size().size() as i64);
             }

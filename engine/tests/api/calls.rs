@@ -1,7 +1,7 @@
 //! Calls from the host, typed and untyped.
 
 use crate::{engine, instance};
-use sconce_engine::{BoundsStyle, CallStyle, Config, Engine, Error, Linker, Module, Store, Val};
+use sconce_engine::{BoundsStyle, CallStyle, Config, Engine, Error, Linker, Module, Store, Tier, Val};
 
 const ADD: &str = r#"(module (func (export "add") (param i32 i32) (result i32) (i32.add (local.get 0) (local.get 1))))"#;
 
@@ -190,4 +190,46 @@ fn imports_and_exports_have_types() {
     let exports: Vec<String> = module.exports().map(|e| format!("{} {}", e.name, e.ty)).collect();
     assert_eq!(exports, ["t table 10 funcref", "g global mut i64"]);
     assert_eq!(module.name(), Some("m"));
+}
+
+/// Each target finds the values where its block has them, whether they are few or many.
+#[test]
+fn jump_tables_take_values_along() {
+    const TARGETS: usize = 5;
+    let value = |n: usize| match n % 4 {
+        0 => ("i32", format!("i32.const {n}"), Val::I32(n as i32)),
+        1 => ("i64", format!("(i64.mul (local.get 1) (i64.const {n}))"), Val::I64(7 * n as i64)),
+        2 => {
+            ("f64", format!("(f64.convert_i64_s (i64.add (local.get 1) (i64.const {n})))"), Val::F64((7.0 + n as f64).to_bits()))
+        }
+        _ => ("v128", format!("(i64x2.splat (i64.const {n}))"), Val::V128(n as u128 | (n as u128) << 64)),
+    };
+    for (count, step) in [(1, 1), (8, 1), (9, 1), (9, 4), (40, 1), (40, 4)] {
+        let values: Vec<_> = (0..count).map(|n| value(n * step)).collect();
+        let types = values.iter().map(|v| v.0).collect::<Vec<_>>().join(" ");
+        let pushed = values.iter().map(|v| v.1.as_str()).collect::<Vec<_>>().join(" ");
+        let depths = (0..TARGETS).map(|n| n.to_string()).collect::<Vec<_>>().join(" ");
+        let begin = "f32.const 1.5 block (type $t) ".repeat(TARGETS);
+        let end: String = (0..TARGETS).map(|n| format!("end (global.set $which (i32.const {n})) return ")).collect();
+        let text = format!(
+            r#"(module (type $t (func (result {types}))) (global $which (export "which") (mut i32) (i32.const -1))
+                (func (export "run") (param i32 i64) (result {types})
+                    {begin} {pushed} local.get 0 br_table {depths} 2 {end}))"#
+        );
+        for tier in [Tier::Cranelift, Tier::Lightbeam] {
+            let engine = Engine::new(&Config::new().tier(tier)).unwrap();
+            let module = Module::new(&engine, text.as_bytes()).unwrap();
+            let mut store = Store::new(&engine, ()).unwrap();
+            let instance = Linker::new(&engine).instantiate(&mut store, &module).unwrap();
+            let run = instance.get_func(&mut store, "run").unwrap();
+            for index in 0..=TARGETS {
+                let mut results = vec![Val::I32(0); count];
+                run.call(&mut store, &[Val::I32(index as i32), Val::I64(7)], &mut results).unwrap();
+                let expected: Vec<Val> = values.iter().map(|v| v.2.clone()).collect();
+                assert_eq!(results, expected, "{tier:?}, target {index}");
+                let which = instance.get_global(&mut store, "which").unwrap().get(&mut store);
+                assert_eq!(which, Val::I32(if index < TARGETS { index as i32 } else { 2 }));
+            }
+        }
+    }
 }

@@ -15,6 +15,8 @@ pub const SHAPES: &[Shape] = &[
     ("operands across calls", operands_across_calls),
     ("targets of a br_table", targets),
     ("br_tables of all blocks", tables),
+    ("br_table with values", targets_with_values),
+    ("calls in try regions", calls_in_regions),
     ("parameters", parameters),
     ("handles in locals across calls", handles),
     ("handles as operands across calls", handle_operands),
@@ -68,6 +70,21 @@ fn tables(n: usize) -> String {
     let (begin, end) = ("block ".repeat(50), "end ".repeat(50));
     let arms = format!("(block (br_if 0 (local.get 0)) local.get 0 br_table {table})").repeat(n);
     format!("(module (func (param i32) {begin} {arms} {end}))")
+}
+
+fn targets_with_values(n: usize) -> String {
+    // As many values as targets, up to the most that there may be; each target has one operand more below it.
+    let (depths, types) = (repeat(n, |i| format!("{i} ")), "i32 ".repeat((n / 2).min(1000)));
+    let (begin, end) = ("i32.const 1 block (type 0) ".repeat(n), "end unreachable ".repeat(n));
+    let values = "local.get 0 ".repeat((n / 2).min(1000));
+    format!(
+        "(module (type (func (result {types}))) (type (func (param i32))) (func (type 1) {begin} {values} local.get 0 br_table {depths} {end}))"
+    )
+}
+
+fn calls_in_regions(n: usize) -> String {
+    let (begin, end) = ("block (result i32) try_table (catch 0 0) call 1 ".repeat(n), "end i32.const 0 end drop ".repeat(n));
+    format!("(module (tag (param i32)) (func {begin} {end}) (func))")
 }
 
 fn parameters(n: usize) -> String {

@@ -1,0 +1,66 @@
+//! Lists of exception handlers that share their ends.
+//!
+//! A call meets the handlers of all try regions around it, the inner ones first. Listed for each call that would be the product of calls and
+//! regions; but what a region adds stands before what the regions around it have. So a list is the number of its first handler, and each
+//! handler has the number of the next: all lists together are of the order of the clauses.
+
+use crate::compile::Handler;
+use std::collections::HashMap;
+
+/// The lists of a function's calls.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HandlerLists {
+    /// Each handler with the number of the next one, which is lower than its own.
+    nodes: Vec<(Handler, Option<u32>)>,
+}
+
+impl HandlerLists {
+    /// A list that begins with this handler, and goes on as another one that is there already. Behind a handler for all exceptions
+    /// nothing is asked.
+    ///
+    /// # Panics
+    /// If there is no such list.
+    pub fn push(&mut self, handler: Handler, next: Option<u32>) -> u32 {
+        assert!(next.is_none_or(|next| (next as usize) < self.nodes.len()), "lists end");
+        self.nodes.push((handler, next.filter(|_| handler.tag.is_some())));
+        self.nodes.len() as u32 - 1
+    }
+
+    /// A list's handlers, in the order in which they are asked.
+    pub fn list(&self, first: u32) -> impl Iterator<Item = Handler> {
+        let mut next = Some(first);
+        std::iter::from_fn(move || {
+            let &(handler, after) = self.nodes.get(next? as usize)?;
+            next = after;
+            Some(handler)
+        })
+    }
+
+    /// All handlers, each with the number of the next one.
+    pub fn nodes(&self) -> &[(Handler, Option<u32>)] {
+        &self.nodes
+    }
+}
+
+/// Finds out what lists have in common.
+#[derive(Debug, Default)]
+pub struct HandlerListBuilder {
+    lists: HandlerLists,
+    known: HashMap<(Handler, Option<u32>), u32>,
+}
+
+impl HandlerListBuilder {
+    /// A list with these handlers; `None` if there are none.
+    pub fn add(&mut self, handlers: &[Handler]) -> Option<u32> {
+        let asked = handlers.iter().position(|h| h.tag.is_none()).map_or(handlers, |n| &handlers[..=n]);
+        asked.iter().rev().fold(None, |next, &handler| {
+            let lists = &mut self.lists;
+            Some(*self.known.entry((handler, next)).or_insert_with(|| lists.push(handler, next)))
+        })
+    }
+
+    /// The lists.
+    pub fn finish(self) -> HandlerLists {
+        self.lists
+    }
+}
