@@ -156,7 +156,7 @@ def compile_cost(tools, options):
     if not tools.sconce:
         return []
     say("compile cost: building")
-    example = tools.compile_cost()
+    example = tools.lightbeam_example("compile_cost")
     process = Table(
         "Compile cost of single-pass compilers", "ns/byte of code", ["Lightbeam", "Lightbeam, process", "Winch, process"],
         note="On one thread, validation included. The first column is validation and compilation alone; the others are the processor time of"
@@ -187,6 +187,28 @@ def compile_cost(tools, options):
 
 WASI_KINDS = {"clock_gettime": 4_000_000, "pread 16": 1_000_000, "write 16": 1_000_000, "fstat": 1_000_000, "stat": 400_000,
               "open+close": 200_000, "getentropy 16": 1_000_000}
+
+
+def growth(tools, options):
+    """What the single-pass compiler costs by byte of a function that grows in one respect."""
+    if not tools.sconce:
+        return []
+    say("growth: building")
+    example = tools.lightbeam_example("growth")
+    say("growth: measuring")
+    note = "A row that grows shows work that is not linear. A jump table's branches take up to 1,000 values each along, by the limit on types."
+    cost, size = None, None
+    for line in subprocess.run([example], check=True, capture_output=True, text=True).stdout.splitlines()[1:]:
+        # The name is right-aligned, in a column of its own.
+        name, figures = line[:34].strip(), [float(figure) for figure in line[34:].split()]
+        if not name:
+            sizes = [f"{int(figure):,}" for figure in figures]
+            cost = Table("Lightbeam, functions that grow", "ns/byte of body", sizes, note=note)
+            size = Table("Lightbeam, code of functions that grow", "bytes/byte of body", sizes)
+            continue
+        cost.add(name, dict(zip(sizes, figures[0::2], strict=True)))
+        size.add(name, dict(zip(sizes, figures[1::2], strict=True)))
+    return [cost, size]
 
 
 def wasi(tools, options):
@@ -350,5 +372,5 @@ def references(tools, options):
     return [table]
 
 
-GROUPS = {"startup": startup, "cpu": cpu, "tiers": tiers, "compile-cost": compile_cost, "wasi": wasi, "host-call": host_call, "throw": throw, "references": references,
+GROUPS = {"startup": startup, "cpu": cpu, "tiers": tiers, "compile-cost": compile_cost, "growth": growth, "wasi": wasi, "host-call": host_call, "throw": throw, "references": references,
           "compile": compile_time}

@@ -40,6 +40,7 @@ class Tools:
     def __init__(self, target, sconce, only_peers):
         self.work = Path(target).resolve()
         self.work.mkdir(parents=True, exist_ok=True)
+        self.examples = {}
         shell = "source ci/lib/tools.sh; pip_tools {0} bench/peers/requirements.txt; npm_tools {0}/npm bench/peers"
         sh(["bash", "-euo", "pipefail", "-c", shell.format(self.work)], cwd=ROOT)
         python = self.work / "venv/bin/python"
@@ -114,13 +115,13 @@ class Tools:
         files = sorted(file for part in ["common", "compress", "decompress"] for file in (source / part).glob("*.c"))
         return [*files, BENCH / "guests/zstd_main.c"], ["-DZSTD_DISABLE_ASM", "-DZSTD_LEGACY_SUPPORT=0", "-I", source]
 
-    def compile_cost(self):
-        """The example of Lightbeam that measures it on one thread."""
-        if not hasattr(self, "compile_cost_path"):
-            sh(["cargo", "build", "--release", "--locked", "-p", "sconce-lightbeam", "--example", "compile_cost"], cwd=ROOT)
+    def lightbeam_example(self, name):
+        """An example of Lightbeam, which measures something on one thread."""
+        if name not in self.examples:
+            sh(["cargo", "build", "--release", "--locked", "-p", "sconce-lightbeam", "--example", name], cwd=ROOT)
             target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
-            self.compile_cost_path = target / "release/examples/compile_cost"
-        return self.compile_cost_path
+            self.examples[name] = target / "release/examples" / name
+        return self.examples[name]
 
     def precompiled_by_tiers(self, wasm):
         """As `precompiled`, by Sconce's and Wasmtime's compilers one by one; what one cannot compile is left out."""
