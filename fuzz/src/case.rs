@@ -33,6 +33,11 @@ macro_rules! proposals {
                 Proposals { $($name: self.$name && other.$name,)* }
             }
 
+            /// All of them.
+            pub const fn all() -> Proposals {
+                Proposals { $($name: true,)* }
+            }
+
             /// Only those with these names. `None` if one is not ours.
             pub fn named<'a>(names: impl IntoIterator<Item = &'a str>) -> Option<Proposals> {
                 let mut all = Proposals::default();
@@ -64,14 +69,26 @@ pub struct Case {
 impl Case {
     /// The case with this number, with these proposals at most. `None` if the generator makes nothing of it.
     pub fn new(seed: u64, allowed: Proposals) -> Option<Case> {
+        Case::generate(seed, None, allowed)
+    }
+
+    /// The case that these bytes make, for who changes bytes and looks what that leads to: the first eight are a number, from which what is no
+    /// part of the module follows, and the others the generator's.
+    pub fn from_bytes(bytes: &[u8], allowed: Proposals) -> Option<Case> {
+        let (seed, bytes) = bytes.split_first_chunk()?;
+        Case::generate(u64::from_le_bytes(*seed), Some(bytes), allowed)
+    }
+
+    /// Without bytes they follow from the seed too.
+    fn generate(seed: u64, bytes: Option<&[u8]>, allowed: Proposals) -> Option<Case> {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let proposals = Proposals::random(&mut rng).and(allowed);
         let config = config(&proposals, &mut rng);
         // Modules of all sizes, small ones more often: they are run faster.
         let size = 1 << rng.random_range(8..14);
-        let mut bytes = vec![0; size];
-        rng.fill_bytes(&mut bytes);
-        let mut module = Module::new(config, &mut Unstructured::new(&bytes)).ok()?;
+        let mut random = vec![0; if bytes.is_none() { size } else { 0 }];
+        rng.fill_bytes(&mut random);
+        let mut module = Module::new(config, &mut Unstructured::new(bytes.unwrap_or(&random))).ok()?;
         module.ensure_termination(FUEL).ok()?;
         let wasm = module.to_bytes();
         let rewritten = if proposals.function_references { typed::rewrite(&wasm, &mut rng) } else { None };

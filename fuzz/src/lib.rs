@@ -15,6 +15,7 @@
 pub mod case;
 pub mod counts;
 pub mod engines;
+pub mod harness;
 pub mod host;
 pub mod outcome;
 pub mod typed;

@@ -2,11 +2,10 @@
 
 use clap::{Parser, Subcommand};
 use rayon::prelude::*;
-use sconce_engine::{BoundsStyle, CallStyle, Tier};
 use sconce_fuzz::case::{Case, Proposals};
 use sconce_fuzz::counts::Counts;
-use sconce_fuzz::engines::{Engine, Sconce, Wasmi, Wasmtime};
-use sconce_fuzz::outcome::{Verdict, compare};
+use sconce_fuzz::engines::Engine;
+use sconce_fuzz::harness::Engines;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -59,87 +58,12 @@ enum Command {
     },
 }
 
-/// Every engine that cases are run on.
-struct Engines {
-    /// Each case runs on some of these in turn, so that all are used alike.
-    sconce: Vec<Sconce>,
-    wasmi: Wasmi,
-    wasmtime: Wasmtime,
-}
-
-impl Engines {
-    fn new() -> Fallible<Engines> {
-        let mut sconce = Vec::new();
-        for gc_stress in [false, true] {
-            for tier in [Tier::Cranelift, Tier::Lightbeam] {
-                for bounds in [BoundsStyle::Guard, BoundsStyle::Explicit] {
-                    for calls in [CallStyle::Direct, CallStyle::Slots] {
-                        sconce.push(Sconce::new(tier, bounds, calls, gc_stress)?);
-                    }
-                }
-            }
-        }
-        Ok(Engines { sconce, wasmi: Wasmi::default(), wasmtime: Wasmtime::new()? })
-    }
-
-    fn peer(&self, case: &Case) -> &dyn Engine {
-        if self.wasmi.knows(case) { &self.wasmi } else { &self.wasmtime }
-    }
-
-    /// The configurations that a case is run in: one of each compiler, so that every pair meets; some sweep all the time.
-    fn configurations(&self, case: &Case) -> [&Sconce; 2] {
-        let (first, second) = (case.seed % 4, case.seed / 4 % 4);
-        let stress = if case.seed / 16 % 6 == 0 { 8 } else { 0 };
-        [stress + first, stress + 4 + second].map(|i| &self.sconce[i as usize])
-    }
-}
-
 /// What came of one seed.
 fn run(engines: &Engines, seed: u64, allowed: Proposals) -> (Counts, Option<String>) {
-    let mut counts = Counts::default();
     let Some(case) = Case::new(seed, allowed) else {
-        counts.empty = 1;
-        return (counts, None);
+        return (Counts { empty: 1, ..Counts::default() }, None);
     };
-    let peer = engines.peer(&case);
-    let mut difference = against(engines, peer, &case, &mut counts);
-    // wasmi is wrong or panics at times: where it stands alone, three against one decide.
-    if difference.is_some() && peer.name() == engines.wasmi.name() {
-        let outvoted = std::mem::take(&mut counts);
-        let second = against(engines, &engines.wasmtime, &case, &mut counts);
-        if second.is_none() {
-            (difference, counts.outvoted) = (None, vec![seed]);
-        } else {
-            counts = outvoted;
-        }
-    }
-    (counts, difference)
-}
-
-/// Runs a case on this peer and on Sconce, and says how they differ.
-fn against(engines: &Engines, peer: &dyn Engine, case: &Case, counts: &mut Counts) -> Option<String> {
-    let expected = match peer.run(case) {
-        Ok(expected) => expected,
-        Err(e) => return Some(e.to_string()),
-    };
-    for engine in engines.configurations(case) {
-        let seen = match engine.run(case) {
-            Ok(seen) => seen,
-            Err(e) => return Some(e.to_string()),
-        };
-        if let Verdict::Different(d) = compare(&expected, &seen) {
-            return Some(format!("{} (above) and {} differ at {d}", peer.name(), engine.name()));
-        }
-    }
-    counts.executed = 1;
-    counts.with_wasmi = u64::from(peer.name() == engines.wasmi.name());
-    counts.with_wasmtime = 1 - counts.with_wasmi;
-    counts.note(&expected);
-    None
-}
-
-fn all() -> Proposals {
-    Proposals::named(Proposals::NAMES.iter().copied()).expect("these are the names")
+    engines.judge(&case)
 }
 
 /// Parses `simd,tail_call`.
@@ -154,7 +78,7 @@ const CHUNK: u64 = 500;
 fn main() -> Fallible<ExitCode> {
     match Cli::parse().command {
         Command::Run { modules, seconds, jobs, seed, counts: file, found, proposals } => {
-            let allowed = proposals.unwrap_or_else(all);
+            let allowed = proposals.unwrap_or(Proposals::all());
             rayon::ThreadPoolBuilder::new().num_threads(jobs).build_global()?;
             let mut counts = file.as_deref().map(Counts::read).transpose()?.unwrap_or_default();
             counts.next_seed = seed.unwrap_or(counts.next_seed);
@@ -187,7 +111,7 @@ fn main() -> Fallible<ExitCode> {
             Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
         Command::One { seed, proposals, write } => {
-            let allowed = proposals.unwrap_or_else(all);
+            let allowed = proposals.unwrap_or(Proposals::all());
             let case = Case::new(seed, allowed).ok_or("the generator makes nothing of this seed")?;
             if let Some(path) = write {
                 std::fs::write(path, &case.wasm)?;
