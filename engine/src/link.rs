@@ -10,8 +10,8 @@ use crate::error::Error;
 use crate::module::Progress;
 use sconce_environ::EntityRef;
 use sconce_environ::code_tables::{CodeTables, Ends, WasmOffsets};
-use sconce_environ::compile::{CompiledFunction, FunctionInput, Reloc, RelocTarget};
-use sconce_environ::decode::Decoded;
+use sconce_environ::compile::{CompiledFunction, FunctionError, FunctionInput, Reloc, RelocTarget};
+use sconce_environ::decode::{BodyValidator, Decoded};
 use sconce_environ::index::DefinedFuncIndex;
 use sconce_environ::layout::VmLayout;
 use sconce_environ::module::Module;
@@ -131,13 +131,22 @@ pub(crate) struct Job<'a> {
 /// Validates, compiles and links all functions.
 pub(crate) fn compile(job: &Job<'_>) -> Result<Linked, Error> {
     let go_on = || !job.progress.is_some_and(Progress::cancelled);
-    // An invalid module must not cost a compilation, so this comes first.
-    validate(job.decoded, job.bytes, job.parallel, &go_on)?;
+    let validate = || validate(job.decoded, job.bytes, job.parallel, &go_on);
+    let together = job.engine.compiler(job.compiler)?.validates();
+    if !together {
+        // An invalid module must not cost a compilation, so this comes first.
+        validate()?;
+    }
     let total: usize = job.decoded.bodies.values().map(|b| b.len()).sum();
     if let Some(progress) = job.progress {
         progress.started(total as u64);
     }
-    let units = compile_all(job, threads(job.parallel, total), total)?;
+    let units = compile_all(job, threads(job.parallel, total), total, together);
+    if together && units.as_ref().is_err_and(|e| !matches!(e, Error::Cancelled)) {
+        // The first invalid function is to blame, whichever was met first, and it comes before limits.
+        validate()?;
+    }
+    let units = units?;
     link(&job.decoded.module, in_order(units)?)
 }
 
@@ -167,7 +176,7 @@ fn threads(parallel: bool, bytes: usize) -> usize {
     available.min(bytes / WORTH_A_THREAD)
 }
 
-fn compile_all(job: &Job<'_>, threads: usize, total: usize) -> Result<Vec<Unit>, Error> {
+fn compile_all(job: &Job<'_>, threads: usize, total: usize, together: bool) -> Result<Vec<Unit>, Error> {
     let layout = VmLayout::new(&job.decoded.module);
     let mut order: Vec<DefinedFuncIndex> = job.decoded.bodies.keys().collect();
     if threads > 1 {
@@ -186,6 +195,7 @@ fn compile_all(job: &Job<'_>, threads: usize, total: usize) -> Result<Vec<Unit>,
     };
     let work = || {
         let (mut unit, mut compiled) = (Unit::with_room(total / threads), CompiledFunction::default());
+        let mut validator = together.then(|| job.decoded.body_validator(job.bytes));
         while let Some(&func) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
             if job.progress.is_some_and(Progress::cancelled) {
                 fail(func, Error::Cancelled);
@@ -193,8 +203,13 @@ fn compile_all(job: &Job<'_>, threads: usize, total: usize) -> Result<Vec<Unit>,
             if stop.load(Ordering::Relaxed) {
                 break;
             }
-            let result = compile_function(job.engine, job.compiler, job.bytes, job.decoded, &layout, func, &mut compiled);
-            if let Err(error) = result.and_then(|_| unit.push(func, &compiled)) {
+            let result = match &mut validator {
+                Some(validator) => validate_and_compile(job, validator, &layout, func, &mut compiled),
+                None => {
+                    compile_function(job.engine, job.compiler, job.bytes, job.decoded, &layout, func, &mut compiled).map(drop)
+                }
+            };
+            if let Err(error) = result.and_then(|()| unit.push(func, &compiled)) {
                 fail(func, error);
             }
             if let Some(progress) = job.progress {
@@ -239,6 +254,22 @@ fn in_order(mut units: Vec<Unit>) -> Result<Unit, Error> {
         all.take(&units[unit as usize], at as usize)?;
     }
     Ok(all)
+}
+
+/// Validates and compiles one function.
+fn validate_and_compile(
+    job: &Job<'_>,
+    validator: &mut BodyValidator<'_>,
+    layout: &VmLayout,
+    func: DefinedFuncIndex,
+    out: &mut CompiledFunction,
+) -> Result<(), Error> {
+    let (body, body_offset) = (job.decoded.body(job.bytes, func), job.decoded.bodies[func].start);
+    let input = FunctionInput { module: &job.decoded.module, layout, func, body, body_offset };
+    job.engine.compiler(job.compiler)?.validate_and_compile_into(validator, &input, out).map_err(|e| match e {
+        FunctionError::Invalid(error) => error.into(),
+        FunctionError::Compile(error) => Error::Compile(error.to_string()),
+    })
 }
 
 /// Compiles one function of a validated module. One that exceeds Cranelift's limits is Lightbeam's: functions of both call each

@@ -1,5 +1,6 @@
 //! The contract between compilers and everything else: settings, what a compiler is given, what it gives back.
 
+use crate::decode::{BodyValidator, DecodeError};
 use crate::handlers::HandlerLists;
 use crate::index::*;
 use crate::module::Module;
@@ -75,6 +76,26 @@ pub trait Compiler: Send + Sync {
     /// When an implementation limit is exceeded (code or frame too large).
     fn compile_into(&self, input: &FunctionInput<'_>, out: &mut CompiledFunction) -> Result<(), CompileError>;
 
+    /// Whether [`Compiler::validate_and_compile_into`] costs less than the two one after the other, and compiling so little that an invalid
+    /// module may have cost it.
+    fn validates(&self) -> bool {
+        false
+    }
+
+    /// Validates a function whose body has not been validated, and compiles it into `out`.
+    ///
+    /// # Errors
+    /// [`FunctionError::Invalid`]; as [`Compiler::compile_into`].
+    fn validate_and_compile_into(
+        &self,
+        validator: &mut BodyValidator<'_>,
+        input: &FunctionInput<'_>,
+        out: &mut CompiledFunction,
+    ) -> Result<(), FunctionError> {
+        validator.validate(input.func)?;
+        Ok(self.compile_into(input, out)?)
+    }
+
     /// Compiles one function.
     ///
     /// # Errors
@@ -94,6 +115,17 @@ pub struct CompileError {
     pub func: FuncIndex,
     /// Why.
     pub reason: String,
+}
+
+/// Why there is no code for a function that had not been validated.
+#[derive(Debug, thiserror::Error)]
+pub enum FunctionError {
+    /// It is not valid.
+    #[error(transparent)]
+    Invalid(#[from] DecodeError),
+    /// It is not known to be invalid, but cannot be compiled.
+    #[error(transparent)]
+    Compile(#[from] CompileError),
 }
 
 /// A compiled function: flat, position-independent data. Offsets are bytes from the code's start.

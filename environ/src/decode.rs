@@ -5,6 +5,7 @@
 //! in parallel. Nothing is copied from the input but names of imports and exports: data, bodies and custom sections are
 //! ranges of it, so the caller keeps the bytes, in memory that nobody else can write.
 
+mod beside;
 mod blame;
 mod bodies;
 mod error;

@@ -658,6 +658,16 @@ fn every_operator_arrives_as_what_it_is() {
     for (n, (line, expected)) in printer.lines.iter().zip(&expected).enumerate() {
         assert_eq!(line, expected, "operator {n}");
     }
+
+    // The same to who walks beside a validator.
+    let (mut alone, mut beside) = (Names::default(), Names::default());
+    let mut walk = Walk::new(body, (first - start) as usize, start);
+    while !walk.is_done() {
+        walk.step(|_| Visitor(&mut alone)).expect("validated");
+    }
+    assert_eq!(decoded.body_validator(&bytes).validate_beside(func, &mut beside), Ok(true));
+    assert_eq!(alone.0.len(), expected.len());
+    assert_eq!(alone.0, beside.0);
     assert_eq!(printer.lines.len(), expected.len());
     // One offset each, of its opcode.
     assert_eq!(printer.offsets.len(), printer.lines.len());
@@ -667,5 +677,48 @@ fn every_operator_arrives_as_what_it_is() {
         if line == "unreachable" {
             assert_eq!(bytes[offset as usize], 0);
         }
+    }
+}
+
+/// Notes which methods are called.
+#[derive(Default)]
+struct Names(Vec<&'static str>);
+
+macro_rules! names {
+    ($($group:ident { $($family:ident { $($name:ident($($arg:ident: $ty:ty),*);)* })* })*) => {
+        impl Operators for Names {
+            type Output = ();
+            $($($(fn $name(&mut self, $(_: $ty),*) { self.0.push(stringify!($name)); })*)*)*
+        }
+    };
+}
+
+sconce_environ::operator_families!(names);
+
+#[test]
+fn who_walks_beside_a_validator_gets_what_is_valid() {
+    let bytes = wat::parse_str(
+        "(module
+            (func (result i32) i32.const 1 i32.popcnt nop)
+            (func (result nullfuncref) nop nop ref.null nofunc))",
+    )
+    .expect("the test's own text");
+    let decoded = decode(&bytes, Features::default()).expect("decodes");
+    let mut validator = decoded.body_validator(&bytes);
+    let mut names = Names::default();
+    assert_eq!(validator.validate_beside(DefinedFuncIndex::from_u32(0), &mut names), Ok(true));
+    assert_eq!(names.0, ["i32_const", "int_unary", "nop", "end"]);
+    // Valid only by a proposal of which a part is supported: another walk is needed.
+    let mut names = Names::default();
+    assert_eq!(validator.validate_beside(DefinedFuncIndex::from_u32(1), &mut names), Ok(false));
+    assert!(names.0.len() < 4);
+    for body in ["i32.const 1 i64.eqz nop", "nop nop", "nop i32.add", "local.get 7", "v128.const i64x2 0 0 i32.add"] {
+        let bytes = wat::parse_str(format!("(module (func (result i32) {body}))")).expect("the test's own text");
+        let decoded = decode(&bytes, Features::default()).expect("decodes");
+        let (func, mut names) = (DefinedFuncIndex::from_u32(0), Names::default());
+        let error = decoded.body_validator(&bytes).validate(func);
+        assert!(error.is_err());
+        assert_eq!(decoded.body_validator(&bytes).validate_beside(func, &mut names).map(drop), error);
+        assert!(!names.0.iter().any(|name| ["int_eqz", "int_binary", "local_get", "end"].contains(name)), "{:?}", names.0);
     }
 }

@@ -2,8 +2,9 @@
 
 use crate::codegen::{Buffers, Features};
 use crate::summary::Summary;
-use crate::translate::translate;
-use sconce_environ::compile::{CompileError, CompiledFunction, Compiler, FunctionInput, Settings};
+use crate::translate::{Failure, translate};
+use sconce_environ::compile::{CompileError, CompiledFunction, Compiler, FunctionError, FunctionInput, Settings};
+use sconce_environ::decode::BodyValidator;
 use std::sync::{Mutex, PoisonError};
 
 /// Compiles functions in one pass, on any number of threads at once.
@@ -67,14 +68,45 @@ impl Compiler for LightbeamCompiler {
     }
 
     fn compile_into(&self, input: &FunctionInput<'_>, out: &mut CompiledFunction) -> Result<(), CompileError> {
+        match self.run(None, input, out) {
+            Ok(()) => Ok(()),
+            Err(FunctionError::Compile(error)) => Err(error),
+            Err(FunctionError::Invalid(error)) => unreachable!("nothing was validated: {error}"),
+        }
+    }
+
+    fn validates(&self) -> bool {
+        true
+    }
+
+    fn validate_and_compile_into(
+        &self,
+        validator: &mut BodyValidator<'_>,
+        input: &FunctionInput<'_>,
+        out: &mut CompiledFunction,
+    ) -> Result<(), FunctionError> {
+        self.run(Some(validator), input, out)
+    }
+}
+
+impl LightbeamCompiler {
+    fn run(
+        &self,
+        validator: Option<&mut BodyValidator<'_>>,
+        input: &FunctionInput<'_>,
+        out: &mut CompiledFunction,
+    ) -> Result<(), FunctionError> {
         let kept = self.buffers.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut allocations =
             kept.unwrap_or_else(|| Allocations { buffers: Buffers::new(self.features), summary: Summary::default() });
-        let result = translate(input, &self.settings, self.features, &mut allocations, out);
+        let result = translate(input, validator, &self.settings, self.features, &mut allocations, out);
         if allocations.buffers.capacity() <= MAX_KEPT {
             self.buffers.lock().unwrap_or_else(PoisonError::into_inner).push(allocations);
         }
-        result.map_err(|reason| CompileError { func: input.module.func_index(input.func), reason })
+        result.map_err(|failure| match failure {
+            Failure::Invalid(error) => error.into(),
+            Failure::Limit(reason) => CompileError { func: input.module.func_index(input.func), reason }.into(),
+        })
     }
 }
 

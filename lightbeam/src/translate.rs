@@ -10,6 +10,7 @@ use crate::value::Ty;
 use sconce_environ::block::Types;
 use sconce_environ::builtin::Builtin;
 use sconce_environ::compile::{CompiledFunction, FunctionInput, Settings};
+use sconce_environ::decode::{BodyValidator, DecodeError};
 use sconce_environ::stack_maps::StackMaps;
 use sconce_environ::translate::val_type;
 use sconce_environ::unreachable::Unreachable;
@@ -18,18 +19,30 @@ use sconce_environ::walk::Walk;
 use sconce_x64::encode::Encoder;
 use wasmparser::{BinaryReader, FunctionBody};
 
-/// Compiles a body into `out`, whose lists serve again.
+/// Why there is no code.
+pub(crate) enum Failure {
+    /// The body is not valid.
+    Invalid(DecodeError),
+    /// It exceeds an implementation limit.
+    Limit(String),
+}
+
+/// Locals of a function, parameters included, that a body which has not been validated may declare: as many as a valid one.
+const MAX_LOCALS: usize = 50_000;
+
+/// Compiles a body into `out`, whose lists serve again. With a validator the body has not been validated.
 ///
 /// # Errors
-/// When an implementation limit is exceeded.
+/// When it is not valid, or an implementation limit is exceeded.
 pub(crate) fn translate(
     input: &FunctionInput<'_>,
+    mut validator: Option<&mut BodyValidator<'_>>,
     settings: &Settings,
     features: Features,
     allocations: &mut Allocations,
     out: &mut CompiledFunction,
-) -> Result<(), String> {
-    let malformed = |e: wasmparser::Error| format!("malformed body: {e}");
+) -> Result<(), Failure> {
+    let malformed = |e: wasmparser::Error| Failure::Limit(format!("malformed body: {e}"));
     let ty = input.module.type_of(input.module.func_index(input.func));
     let body = FunctionBody::new(BinaryReader::new(input.body, input.body_offset.into()));
 
@@ -37,19 +50,38 @@ pub(crate) fn translate(
     buffers.clear();
     let declare = |ty| Local { ty: Ty::of(ty), home: 0, pin: UNPINNED, cache: UNPINNED };
     buffers.locals.extend(ty.params.iter().map(|&ty| declare(ty)));
-    let mut locals = body.get_locals_reader().map_err(malformed)?;
-    for _ in 0..locals.get_count() {
-        let (count, ty) = locals.read().map_err(malformed)?;
-        let local = declare(val_type(ty).map_err(|e| e.to_string())?);
-        // Validation allows 50,000 of them.
-        buffers.locals.resize(buffers.locals.len() + count as usize, local);
+    let mut declare_all = || -> Result<usize, Failure> {
+        let mut locals = body.get_locals_reader().map_err(malformed)?;
+        for _ in 0..locals.get_count() {
+            let (count, ty) = locals.read().map_err(malformed)?;
+            let local = declare(val_type(ty).map_err(|e| Failure::Limit(e.to_string()))?);
+            let all = buffers.locals.len() + count as usize;
+            if all > MAX_LOCALS {
+                return Err(Failure::Limit(format!("{all} locals")));
+            }
+            buffers.locals.resize(all, local);
+        }
+        Ok((locals.original_position() - u64::from(input.body_offset)) as usize)
+    };
+    let declared = declare_all();
+    if let (Err(_), Some(validator)) = (&declared, &mut validator) {
+        // It knows better what is wrong.
+        validator.validate(input.func).map_err(Failure::Invalid)?;
     }
+    let first = declared?;
 
-    let first = (locals.original_position() - u64::from(input.body_offset)) as usize;
-
-    let mut summarizer = Summarizer::new(input.module, std::mem::take(&mut allocations.summary), buffers.locals.len());
     let walk = Walk::new(input.body, first, input.body_offset);
-    summarize(&mut summarizer, &walk).map_err(malformed)?;
+    let mut summarizer = Summarizer::new(input.module, std::mem::take(&mut allocations.summary), buffers.locals.len());
+    let seen = match validator {
+        Some(validator) => validator.validate_beside(input.func, &mut summarizer).map_err(Failure::Invalid)?,
+        None => false,
+    };
+    if !seen {
+        // What a validator has shown of it does not count.
+        let summary = summarizer.finish();
+        summarizer = Summarizer::new(input.module, summary, buffers.locals.len());
+        summarize(&mut summarizer, &walk).map_err(malformed)?;
+    }
     let mut summary = summarizer.finish();
     // A function that is swept at its beginning is no leaf.
     summary.calls |= settings.gc_stress;
@@ -121,7 +153,7 @@ pub(crate) fn translate(
     c.epilogue(ty);
     let finished = c.finish_frame();
     let result = match (finished, c.failure.take()) {
-        (Err(e), _) | (Ok(_), Some(e)) => Err(e),
+        (Err(e), _) | (Ok(_), Some(e)) => Err(Failure::Limit(e)),
         (Ok(frame_size), None) => {
             let mut code = cleared(&mut out.code);
             code.extend_from_slice(c.e.finish());

@@ -61,3 +61,42 @@ fn what_cranelift_cannot_compile_is_lightbeams() {
         }
     }
 }
+
+#[test]
+fn the_first_invalid_function_is_to_blame_in_every_tier() {
+    // The last one is the largest, and so met first where there are threads.
+    let nops = "nop ".repeat(20_000);
+    let good = "(func (result i32) (i32.const 1) (i32.popcnt))".repeat(700);
+    let wat = format!("(module {good} (func (result i32)) {good} (func (result i64) {nops} (i32.const 1)))");
+    let bytes = wat::parse_str(&wat).unwrap();
+    let mut messages = Vec::new();
+    for tier in [Tier::Cranelift, Tier::Lightbeam] {
+        for parallel in [true, false] {
+            let engine = Engine::new(&Config::new().tier(tier).parallel(parallel)).unwrap();
+            let Err(Error::Decode(error)) = Module::new(&engine, &bytes) else { panic!("it is invalid") };
+            assert_eq!(error.function().map(|f| f.index.as_u32()), Some(700));
+            messages.push(error.to_string());
+        }
+    }
+    assert!(messages.iter().all(|m| *m == messages[0]), "{messages:?}");
+}
+
+#[test]
+fn locals_are_counted_before_there_is_room_for_them() {
+    // 4,294,967,295 of them in five bytes, and twice that.
+    for groups in [1, 2] {
+        let mut body = vec![groups];
+        for _ in 0..groups {
+            body.extend([0xff, 0xff, 0xff, 0xff, 0x0f, 0x7f]);
+        }
+        body.push(0x0b);
+        let mut bytes = b"\0asm\x01\0\0\0\x01\x04\x01\x60\0\0\x03\x02\x01\0\x0a".to_vec();
+        bytes.extend([body.len() as u8 + 2, 1, body.len() as u8]);
+        bytes.extend(body);
+        for tier in [Tier::Cranelift, Tier::Lightbeam] {
+            let engine = Engine::new(&Config::new().tier(tier)).unwrap();
+            let Err(Error::Decode(error)) = Module::new(&engine, &bytes) else { panic!("it is invalid") };
+            assert!(error.to_string().contains("too many locals"), "{error}");
+        }
+    }
+}

@@ -1,9 +1,11 @@
 //! Validation of function bodies: in parallel, with one set of allocations a thread.
 
+use super::beside::{Alone, Beside, Company};
 use super::blame::blame;
 use super::objects;
 use super::{DecodeError, Decoded};
 use crate::index::DefinedFuncIndex;
+use crate::ops::Operators;
 use crate::walk::short;
 use rayon::prelude::*;
 use wasmparser::{
@@ -26,7 +28,7 @@ impl std::fmt::Debug for BodyValidator<'_> {
     }
 }
 
-impl BodyValidator<'_> {
+impl<'a> BodyValidator<'a> {
     /// Validates a function's body.
     ///
     /// # Errors
@@ -35,35 +37,71 @@ impl BodyValidator<'_> {
         self.check(func).map_err(|error| blame(self.bytes, self.decoded.features, error))
     }
 
+    /// Validates a function's body, and passes its operators on as far as they are valid: all of them if the answer is true. Else who
+    /// got them must walk through the body, which is valid, from its beginning.
+    ///
+    /// # Errors
+    /// As [`BodyValidator::validate`].
+    pub fn validate_beside(
+        &mut self,
+        func: DefinedFuncIndex,
+        beside: &mut impl Operators<Output = ()>,
+    ) -> Result<bool, DecodeError> {
+        if self.decoded.resources.is_none() {
+            return Ok(false);
+        }
+        match self.run(func, self.base_features(), &mut Beside(beside)) {
+            Ok(_) => Ok(true),
+            Err(_) => self.validate(func).map(|()| false),
+        }
+    }
+
     fn check(&mut self, func: DefinedFuncIndex) -> Result<(), DecodeError> {
-        let Decoded { module, bodies, features, resources: Some(resources), .. } = self.decoded else { return Ok(()) };
-        let index = module.func_index(func);
-        let offset = u64::from(bodies[func].start);
-        let bytes = self.decoded.body(self.bytes, func);
-        let mut validate = |features: WasmFeatures| {
-            let body = FunctionBody::new(BinaryReader::new_features(bytes, offset, features));
-            let ty = module.functions[index].as_u32();
-            let to_validate = FuncToValidate { resources: resources.clone(), index: index.as_u32(), ty, features };
-            let mut validator = to_validate.into_validator(std::mem::take(&mut self.allocations));
-            let result = validate_body(&mut validator, &body, bytes);
-            self.allocations = validator.into_allocations();
-            result.map(|()| body)
-        };
-        let features = features.wasmparser();
-        // Without the proposal of which only a part is supported, so that almost no body must be looked at again.
-        let result = match validate(features - WasmFeatures::GC) {
+        if self.decoded.resources.is_none() {
+            return Ok(());
+        }
+        let result = match self.run(func, self.base_features(), &mut Alone) {
             Ok(_) => Ok(()),
-            Err(_) => validate(features).map_err(DecodeError::from).and_then(|body| objects::check(&body)),
+            Err(_) => {
+                let all = self.run(func, self.decoded.features.wasmparser(), &mut Alone);
+                all.map_err(DecodeError::from).and_then(|body| objects::check(&body))
+            }
         };
+        let index = self.decoded.module.func_index(func);
         result.map_err(|e| e.in_function(self.decoded.function_name(self.bytes, index)))
+    }
+
+    /// Without the proposal of which only a part is supported, so that almost no body must be looked at again.
+    fn base_features(&self) -> WasmFeatures {
+        self.decoded.features.wasmparser() - WasmFeatures::GC
+    }
+
+    fn run(
+        &mut self,
+        func: DefinedFuncIndex,
+        features: WasmFeatures,
+        company: &mut impl Company<'a>,
+    ) -> Result<FunctionBody<'a>, wasmparser::Error> {
+        let Decoded { module, bodies, resources, .. } = self.decoded;
+        let index = module.func_index(func);
+        let bytes = self.decoded.body(self.bytes, func);
+        let body = FunctionBody::new(BinaryReader::new_features(bytes, bodies[func].start.into(), features));
+        let ty = module.functions[index].as_u32();
+        let resources = resources.clone().expect("there is a body");
+        let to_validate = FuncToValidate { resources, index: index.as_u32(), ty, features };
+        let mut validator = to_validate.into_validator(std::mem::take(&mut self.allocations));
+        let result = validate_body(&mut validator, &body, bytes, company);
+        self.allocations = validator.into_allocations();
+        result.map(|()| body)
     }
 }
 
 /// What [`FuncValidator::validate`] does, with most operators decoded by `walk`.
-fn validate_body(
+fn validate_body<'a>(
     validator: &mut FuncValidator<ValidatorResources>,
-    body: &FunctionBody<'_>,
-    bytes: &[u8],
+    body: &FunctionBody<'a>,
+    bytes: &'a [u8],
+    company: &mut impl Company<'a>,
 ) -> Result<(), wasmparser::Error> {
     let mut reader = body.get_binary_reader();
     let start = reader.original_position();
@@ -73,7 +111,7 @@ fn validate_body(
     // Behind the function's last `end` there is nothing that may be decoded.
     while at < bytes.len() && validator.control_stack_height() != 0 {
         let offset = start + at as u64;
-        match short::<false, _, _>(bytes, at, |_| validator.visitor(offset)) {
+        match short::<false, _, _>(bytes, at, |_| company.with(validator.visitor(offset))) {
             Ok((result, next)) => {
                 result?;
                 at = next;
