@@ -172,3 +172,23 @@ fn config(p: &Proposals, rng: &mut impl Rng) -> Config {
         ..Config::default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Bytes that a fuzzer would try make modules, and what they are follows from the bytes.
+    #[test]
+    fn bytes_make_cases() {
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let mut made = 0;
+        for _ in 0..50 {
+            let mut bytes = vec![0; 2000];
+            rng.fill_bytes(&mut bytes);
+            let case = Case::from_bytes(&bytes, Proposals::all());
+            assert_eq!(case.as_ref().map(|c| &c.wasm), Case::from_bytes(&bytes, Proposals::all()).as_ref().map(|c| &c.wasm));
+            made += usize::from(case.is_some_and(|case| case.wasm.len() > 100));
+        }
+        assert!(made > 25, "{made}");
+    }
+}
