@@ -290,6 +290,7 @@ impl Codegen<'_> {
         let mut arguments = first.clone();
         let mut moves = std::mem::take(&mut self.moves);
         moves.clear();
+        let mut floats = false;
         for at in start..self.stack.len() {
             let value = self.stack[at];
             match arguments.next(value.ty().class()) {
@@ -299,7 +300,7 @@ impl Codegen<'_> {
                         moves.push((to as u8, from as u8));
                     }
                 }
-                Location::Xmm(_) => {}
+                Location::Xmm(_) => floats = true,
             }
         }
         match callee {
@@ -310,17 +311,19 @@ impl Codegen<'_> {
         }
         self.parallel_gprs(&mut moves);
         moves.clear();
-        let mut arguments = first.clone();
-        for at in start..self.stack.len() {
-            let value = self.stack[at];
-            if let Location::Xmm(to) = arguments.next(value.ty().class())
-                && let Some(from) = self.xmm_of(value)
-            {
-                moves.push((to.0, from.0));
+        if floats {
+            let mut arguments = first.clone();
+            for at in start..self.stack.len() {
+                let value = self.stack[at];
+                if let Location::Xmm(to) = arguments.next(value.ty().class())
+                    && let Some(from) = self.xmm_of(value)
+                {
+                    moves.push((to.0, from.0));
+                }
             }
+            self.parallel_xmms(&mut moves);
+            moves.clear();
         }
-        self.parallel_xmms(&mut moves);
-        moves.clear();
         self.moves = moves;
         let mut arguments = first;
         for at in start..self.stack.len() {

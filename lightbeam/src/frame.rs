@@ -440,7 +440,8 @@ impl Codegen<'_> {
 fn sequence(moves: &mut Vec<(u8, u8)>, mut emit: impl FnMut(u8, u8), scratch: u8) {
     moves.retain(|&(to, from)| to != from);
     while !moves.is_empty() {
-        let ready = moves.iter().position(|&(to, _)| moves.iter().all(|&(_, from)| from != to));
+        let read = moves.iter().fold(0u32, |read, &(_, from)| read | 1 << from);
+        let ready = moves.iter().position(|&(to, _)| read & 1 << to == 0);
         if let Some(n) = ready {
             let (to, from) = moves.swap_remove(n);
             emit(to, from);
