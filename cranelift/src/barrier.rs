@@ -65,16 +65,14 @@ pub(crate) fn read(t: &mut Translator<'_>, first: MemFlags, place: Value, offset
     t.end_uninterruptible(outside);
     t.builder.ins().jump(done, &keep);
 
-    // The builtin gives the handle back, so that this frame need not keep it meanwhile. It goes through memory, since as an argument
-    // it would be in a certain register, and on the fast path be moved away from there. (What is loaded is wider than what was
-    // stored, so nobody finds out that both are the same.)
+    // The argument goes through memory: the handle itself would have to be in a certain register, and on the fast path be moved
+    // there or away from there. (What is loaded is wider than what was stored, so nobody finds out that both are the same.)
     t.enter(full);
     t.store_trusted(Region::Activations, handle, store, VmLayout::INCOMING);
     let flags = alias::trusted(t.builder.func, Region::Activations);
     let argument = t.load_with(Opcode::Uload32, I64, flags, store, displacement(VmLayout::INCOMING));
     let argument = t.builder.ins().ireduce(I32, argument);
-    let same = t.rare_builtin(Builtin::ActivationsInsert, &[argument]).expect("it has a result");
-    t.builder.ins().jump(done, &[BlockArg::Value(same)]);
+    t.rare_call(Builtin::ActivationsInsert, argument, done, &keep);
 
     t.enter(done);
     inserted
@@ -92,26 +90,28 @@ pub(crate) fn write(t: &mut Translator<'_>, region: Region, first: MemFlags, new
     t.builder.ins().brif(same, done, &[], differ, &[]);
 
     t.enter(differ);
-    let outside = t.begin_uninterruptible();
-    if !t.is_zero(new) {
+    // Addresses may be computed elsewhere, in front of a loop: as a part of what must not be cut they would join the loop's head to it.
+    let counted = (!t.is_zero(new)).then(|| {
         let wide = t.builder.ins().uextend(I64, new);
-        let object = t.object(wide);
+        t.object(wide)
+    });
+    let released = t.object(wide_old);
+    let outside = t.begin_uninterruptible();
+    if let Some(object) = counted {
         let before = t.load_trusted(I64, Region::Objects, object, STATE);
         let after = t.builder.ins().iadd_imm_u(before, state::ONE as i64);
         t.store_trusted(Region::Objects, after, object, STATE);
     }
     t.store_trusted(region, new, place, offset);
-    let object = t.object(wide_old);
-    let before = t.load_trusted(I64, Region::Objects, object, STATE);
+    let before = t.load_trusted(I64, Region::Objects, released, STATE);
     let after = t.builder.ins().iadd_imm_s(before, -(state::ONE as i64));
-    t.store_trusted(Region::Objects, after, object, STATE);
+    t.store_trusted(Region::Objects, after, released, STATE);
     let dead = t.builder.ins().icmp_imm_u(IntCC::UnsignedLessThan, after, state::ONE as i64);
     t.builder.ins().brif(dead, last, &[], done, &[]);
 
     t.enter(last);
-    t.rare_builtin(Builtin::ReleaseLast, &[old]);
+    t.rare_call(Builtin::ReleaseLast, old, done, &[]);
     t.end_uninterruptible(outside);
-    t.builder.ins().jump(done, &[]);
 
     t.enter(done);
 }

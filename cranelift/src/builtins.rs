@@ -1,6 +1,5 @@
 //! Calls of the runtime's builtins.
 
-use crate::alias::Region;
 use crate::translate::Translator;
 use cranelift_codegen::ir::types::{I32, I64};
 use cranelift_codegen::ir::{InstBuilder, SigRef, Value};
@@ -12,15 +11,6 @@ impl Translator<'_> {
     /// Calls a builtin with what it takes beyond the VM context.
     pub(crate) fn builtin(&mut self, builtin: Builtin, args: &[Value]) -> Option<Value> {
         let (signature, code, all) = self.builtin_call(builtin, args);
-        let inst = self.builder.ins().call_indirect(signature, code, &all);
-        self.builder.inst_results(inst).first().copied()
-    }
-
-    /// The same in code that rarely runs: nothing about the call is prepared elsewhere.
-    pub(crate) fn rare_builtin(&mut self, builtin: Builtin, args: &[Value]) -> Option<Value> {
-        let table = self.load_trusted(I64, Region::Runtime, self.env.vmctx, VmLayout::BUILTINS);
-        let code = self.load_trusted(I64, Region::Runtime, table, builtin as u32 * size_of::<usize>() as u32);
-        let (signature, all) = (self.builtin_signature(builtin), self.builtin_arguments(args));
         let inst = self.builder.ins().call_indirect(signature, code, &all);
         self.builder.inst_results(inst).first().copied()
     }

@@ -263,7 +263,7 @@ impl<'a> Translator<'a> {
         for &ty in types.as_slice() {
             let param = self.builder.append_block_param(block, clif_type(ty));
             if is_handle(ty) {
-                self.builder.declare_value_needs_stack_map(param);
+                self.declare_handle(param);
             }
         }
         block

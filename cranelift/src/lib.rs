@@ -34,6 +34,7 @@ mod memory;
 mod operators;
 mod output;
 mod placement;
+mod rare;
 mod reference;
 mod state;
 mod translate;

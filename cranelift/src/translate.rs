@@ -3,6 +3,7 @@
 use crate::alias::{self, Region};
 use crate::control;
 use crate::env::{Caches, Env};
+use crate::rare::RareCalls;
 use crate::state::State;
 use crate::types::{clif_type, is_handle, signature};
 
@@ -47,6 +48,8 @@ pub(crate) struct Translator<'a> {
     hints: &'a [(u32, bool)],
     /// Where in the body the operator under translation is: hints count from there.
     position: u32,
+    /// Calls that are inserted in the end.
+    pub(crate) rare: RareCalls,
     /// An implementation limit that was exceeded.
     pub(crate) failure: Option<String>,
 }
@@ -95,14 +98,17 @@ pub(crate) fn translate(
     let env = Env::new(input, settings, &mut allocations.caches, entry, vmctx, buffer, constant_flags);
     let state = State { values, reachable: true, ..State::default() };
     let hints = input.module.branch_hints.of(input.module.func_index(input.func));
-    let mut t = Translator { builder, state, env, last_address: None, hints, position: 0, failure: None };
+    let mut t =
+        Translator { builder, state, env, last_address: None, hints, position: 0, rare: RareCalls::default(), failure: None };
     for (&param, &ty) in params.iter().zip(&ty.params) {
         t.declare_local(ty, Some(param));
     }
     t.body(input, Types::Many(&ty.results))?;
-    let Translator { builder, state, failure, .. } = t;
+    let frames = t.prepare_rare_calls();
+    let Translator { builder, state: State { values, .. }, failure, .. } = t;
     builder.finalize(config);
-    allocations.values = state.values;
+    frames.finish(func);
+    allocations.values = values;
     failure.map_or(Ok(()), Err)
 }
 
@@ -147,6 +153,9 @@ impl<'a> Translator<'a> {
             self.builder.declare_var_needs_stack_map(var);
         }
         if let Some(value) = value {
+            if is_handle(ty) {
+                self.declare_handle(value);
+            }
             self.builder.def_var(var, value);
         }
         var
@@ -201,7 +210,7 @@ impl<'a> Translator<'a> {
     /// Pushes a value that may be a handle.
     pub(crate) fn push_typed(&mut self, ty: ValType, value: Value) {
         if is_handle(ty) {
-            self.builder.declare_value_needs_stack_map(value);
+            self.declare_handle(value);
         }
         self.push(value);
     }

@@ -43,10 +43,10 @@ pub(crate) fn signature(ty: &FuncType) -> Signature {
 /// The signature of a builtin's trampoline.
 pub(crate) fn builtin_signature(builtin: Builtin) -> Signature {
     let abi = |t: AbiType| match t {
-        AbiType::I32 | AbiType::Ref | AbiType::Dead => AbiParam::new(I32),
+        AbiType::I32 | AbiType::Ref | AbiType::Entering | AbiType::Dead => AbiParam::new(I32),
         AbiType::I64 | AbiType::Ptr => AbiParam::new(I64),
     };
-    let mut sig = Signature::new(CallConv::Tail);
+    let mut sig = Signature::new(if builtin.keeps_registers() { CallConv::PreserveAll } else { CallConv::Tail });
     sig.params.push(AbiParam::special(I64, ArgumentPurpose::VMContext));
     sig.params.extend(builtin.params().iter().map(|&t| abi(t)));
     sig.returns.extend(builtin.result().map(abi));

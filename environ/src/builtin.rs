@@ -20,6 +20,8 @@ pub enum AbiType {
     Ptr,
     /// A handle, 32 bits. The runtime holds a count on one that is passed until the builtin returns.
     Ref,
+    /// The same, of a reference on its way into the caller's frame: it is in the activations table afterwards.
+    Entering,
     /// The handle of an object without any count left, 32 bits.
     Dead,
 }
@@ -45,6 +47,12 @@ macro_rules! builtins {
             /// Parameters after the VM context.
             pub const fn params(self) -> &'static [AbiType] {
                 match self { $(Builtin::$variant => &[$(AbiType::$ty,)*],)* }
+            }
+
+            /// Whether the trampoline saves all registers, since calls are in the way of code that hardly ever makes them. There is
+            /// no result then.
+            pub const fn keeps_registers(self) -> bool {
+                matches!(self, Builtin::ActivationsInsert | Builtin::ReleaseLast)
             }
 
             /// The result, if there is one.
@@ -102,9 +110,8 @@ builtins! {
     /// Whether one canonical type is another or one of its subtypes (1 or 0); neither is `NO_TYPE`. For indirect calls of
     /// types that can have subtypes, where the callee's type is not the one that was named.
     IsSubtype is_subtype(sub: I32, sup: I32) -> I32;
-    /// A handle has come into a frame, and there was no room for it in the activations table: sweeps, inserts it and gives it
-    /// back, so that compiled code need not keep it across the call.
-    ActivationsInsert activations_insert(handle: Ref) -> Ref;
+    /// A handle has come into a frame, and there was no room for it in the activations table: sweeps, and inserts it.
+    ActivationsInsert activations_insert(handle: Entering);
     /// Compiled code has taken away the last count of an object.
     ReleaseLast release_last(handle: Dead);
     /// A safe point of code that was compiled to be swept at every safe point ([`crate::compile::Settings::gc_stress`]).

@@ -8,18 +8,18 @@
 //!
 //! Null has a head like everything else, so nobody asks for it.
 //!
-//! What rarely happens stands behind the function, and leaves all registers as they were: it stores what is in use to where
-//! the stack has its slots, so that the stack map of its call is that of any call, and loads it again.
+//! What rarely happens stands behind the function, and leaves all registers as they were: its builtins keep them, but for those of
+//! their arguments. Handles it stores to where the stack has its slots, so that the stack map of its call is that of any call.
 //!
 //! The order of stores is such that an interrupt between any two leaves a count too many at worst; and none is taken there.
 
-use crate::codegen::{Codegen, NONE, SCRATCH, StubKind, VMCTX, bit, xbit};
+use crate::codegen::{Codegen, NONE, SCRATCH, StubKind, VMCTX, bit};
 use crate::value::{Ty, Value};
 use sconce_environ::builtin::Builtin;
 use sconce_environ::compile::BoundsStyle;
 use sconce_environ::heap::{VmObject, state};
 use sconce_environ::layout::VmLayout;
-use sconce_x64::asm::{Gpr, Xmm};
+use sconce_x64::asm::Gpr;
 use sconce_x64::encode::{Addr, Alu, Cond, Label, Size};
 use std::mem::offset_of;
 
@@ -35,11 +35,10 @@ pub(crate) struct SlowPath {
     kind: SlowKind,
     /// Where the function goes on.
     back: Label,
-    /// Registers in use and their slots; free ones that have a local's value, and its home.
+    /// Registers in use and their slots: those of handles, and of arguments.
     gprs: Vec<(Gpr, Size, i32)>,
-    xmms: Vec<(Xmm, Ty, i32)>,
+    /// Registers of arguments that are free and have a local's value, and its home.
     caches: Vec<(Gpr, Size, i32)>,
-    xmm_caches: Vec<(Xmm, Ty, i32)>,
     /// Handles in slots, as a chain of `handles`, and frame offsets of those that go to their slots here.
     mapped: u32,
     handles: Vec<i32>,
@@ -123,16 +122,8 @@ impl Codegen<'_> {
     /// A label behind the function, for which all that is in use now is noted, and one to be bound where it goes on.
     fn slow_path(&mut self, kind: SlowKind) -> (Label, Label) {
         let back = self.e.label();
-        let mut slow = SlowPath {
-            kind,
-            back,
-            gprs: Vec::new(),
-            xmms: Vec::new(),
-            caches: Vec::new(),
-            xmm_caches: Vec::new(),
-            mapped: self.map_handles(),
-            handles: Vec::new(),
-        };
+        let mut slow =
+            SlowPath { kind, back, gprs: Vec::new(), caches: Vec::new(), mapped: self.map_handles(), handles: Vec::new() };
         for r in Gpr::ALL {
             if self.gprs & bit(r) == 0 {
                 continue;
@@ -140,27 +131,18 @@ impl Codegen<'_> {
             let owner = self.gpr_owners[r as usize];
             if self.free_gprs & bit(r) == 0 && owner != NONE {
                 let (ty, at) = (self.stack[owner as usize].ty(), self.slot(owner).disp());
-                slow.gprs.push((r, ty.size(), at));
+                if ty == Ty::Handle || ARGUMENTS.contains(&r) {
+                    slow.gprs.push((r, ty.size(), at));
+                }
                 if ty == Ty::Handle {
                     slow.handles.push(at);
                 }
-            } else if self.cached_gprs & bit(r) != 0 && self.cached_gpr(self.gpr_caches[r as usize]) == Some(r) {
+            } else if ARGUMENTS.contains(&r)
+                && self.cached_gprs & bit(r) != 0
+                && self.cached_gpr(self.gpr_caches[r as usize]) == Some(r)
+            {
                 let local = self.locals[self.gpr_caches[r as usize] as usize];
                 slow.caches.push((r, local.ty.size(), local.home));
-            }
-        }
-        for n in 0..15u8 {
-            let x = Xmm(n);
-            if self.xmms & xbit(x) == 0 {
-                continue;
-            }
-            let owner = self.xmm_owners[usize::from(n)];
-            if self.free_xmms & xbit(x) == 0 && owner != NONE {
-                let ty = self.stack[owner as usize].ty();
-                slow.xmms.push((x, ty, self.slot(owner).disp()));
-            } else if self.cached_xmms & xbit(x) != 0 && self.cached_xmm(self.xmm_caches[usize::from(n)]) == Some(x) {
-                let local = self.locals[self.xmm_caches[usize::from(n)] as usize];
-                slow.xmm_caches.push((x, local.ty, local.home));
             }
         }
         self.slow_paths.push(slow);
@@ -175,7 +157,8 @@ impl Codegen<'_> {
             SlowKind::Insert(handle) => {
                 self.emit_insertion(handle, back);
                 self.emit_slow_call(number, Builtin::ActivationsInsert, handle);
-                self.e.mov(Size::S32, handle, Gpr::Rax);
+                // Where it was an argument.
+                self.e.mov(Size::S32, handle, Gpr::Rsi);
                 self.emit_reload(number, handle);
             }
             SlowKind::Release(old) => {
@@ -220,16 +203,12 @@ impl Codegen<'_> {
         self.e.pop(store);
     }
 
-    /// Stores what is in use, and calls a builtin with a handle.
+    /// Stores handles and what is where arguments go, and calls a builtin with a handle.
     fn emit_slow_call(&mut self, number: u32, builtin: Builtin, handle: Gpr) {
         let handles = std::mem::take(&mut self.slow_paths[number as usize].handles);
         for n in 0..self.slow_paths[number as usize].gprs.len() {
             let (r, size, at) = self.slow_paths[number as usize].gprs[n];
             self.e.store(size, Addr::new(Gpr::Rbp, at), r);
-        }
-        for n in 0..self.slow_paths[number as usize].xmms.len() {
-            let (x, ty, at) = self.slow_paths[number as usize].xmms[n];
-            self.store_xmm_mem(ty, Addr::new(Gpr::Rbp, at), x);
         }
         self.e.mov(Size::S32, Gpr::Rsi, handle);
         self.e.mov(Size::S64, Gpr::Rdi, VMCTX);
@@ -238,20 +217,18 @@ impl Codegen<'_> {
         self.map_slow_call(self.slow_paths[number as usize].mapped, &handles);
     }
 
-    /// Loads what was in use again, but for one register.
+    /// Loads what was where arguments went, but for one register.
     fn emit_reload(&mut self, number: u32, but: Gpr) {
         let slow = std::mem::take(&mut self.slow_paths[number as usize].gprs);
         let caches = std::mem::take(&mut self.slow_paths[number as usize].caches);
-        for (r, size, at) in slow.into_iter().chain(caches).filter(|s| s.0 != but) {
+        for (r, size, at) in slow.into_iter().chain(caches).filter(|s| ARGUMENTS.contains(&s.0) && s.0 != but) {
             self.e.load(size, r, Addr::new(Gpr::Rbp, at));
-        }
-        let slow = std::mem::take(&mut self.slow_paths[number as usize].xmms);
-        let caches = std::mem::take(&mut self.slow_paths[number as usize].xmm_caches);
-        for (x, ty, at) in slow.into_iter().chain(caches) {
-            self.load_xmm_mem(ty, x, Addr::new(Gpr::Rbp, at));
         }
     }
 }
+
+/// What the builtins do not keep: they are called with a context and a handle.
+const ARGUMENTS: [Gpr; 2] = [Gpr::Rdi, Gpr::Rsi];
 
 /// No register that operators use.
 const NONE_GPR: Gpr = Gpr::Rsp;

@@ -27,6 +27,7 @@ macro_rules! abi {
     (I64) => { u64 };
     (Ptr) => { *const VmFuncRef };
     (Ref) => { u32 };
+    (Entering) => { u32 };
     (Dead) => {
         u32
     };
@@ -35,6 +36,9 @@ macro_rules! abi {
 /// The reference among a row's arguments that an argument is.
 macro_rules! reference {
     (Ref $arg:ident) => {
+        Some($arg)
+    };
+    (Entering $arg:ident) => {
         Some($arg)
     };
     ($ty:ident $arg:ident) => {
@@ -55,12 +59,12 @@ macro_rules! is_loose {
     };
 }
 
-/// The reference that a row gives back: it is in no frame yet.
-macro_rules! returned {
-    ($result:ident Ref) => {
-        Some($result)
+/// The reference among a row's arguments that enters the caller's frame: no stack map has it yet.
+macro_rules! entering {
+    (Entering $arg:ident) => {
+        Some($arg)
     };
-    ($result:ident $($ty:ident)?) => {
+    ($ty:ident $arg:ident) => {
         None
     };
 }
@@ -77,7 +81,8 @@ macro_rules! table {
                 unsafe {
                     let held = before(vmctx, references, !(false $(|| is_loose!($ty))*));
                     let result = guarded((*vmctx).store, Default::default(), || super::$name(&mut Caller::new(vmctx), $($arg),*));
-                    after(vmctx, held, returned!(result $($ret)?));
+                    let entering: &[Option<u32>] = &[$(entering!($ty $arg)),*];
+                    after(vmctx, held, entering.iter().flatten().copied().next());
                     result
                 }
             })*
@@ -117,13 +122,13 @@ unsafe fn before(vmctx: *mut VmContext, references: &[Option<u32>], safe_point: 
 }
 
 /// What follows every builtin: its references are given up, and host values that died are dropped, now that the operation is
-/// complete. No frame has a reference that it gives back (`returned`), and a drop may enter the store and sweep: so a count is
+/// complete. No stack map has a reference that is `entering` the frame, and a drop may enter the store and sweep: so a count is
 /// held on it as long as values are dropped, and it is announced again afterwards.
 ///
 /// # Safety
 /// As for [`Caller::new`].
 #[inline]
-unsafe fn after(vmctx: *mut VmContext, held: usize, returned: Option<u32>) {
+unsafe fn after(vmctx: *mut VmContext, held: usize, entering: Option<u32>) {
     // SAFETY: the caller's promise. Not used once values are dropped.
     let store = unsafe { Store::from_vm((*vmctx).store) };
     if held > 0 {
@@ -132,7 +137,7 @@ unsafe fn after(vmctx: *mut VmContext, held: usize, returned: Option<u32>) {
     store.heap.bury();
     // Not between a throw and its handler, which is still to load the exception's values.
     if store.heap.has_garbage() && store.shared.pending().load(Ordering::Relaxed) & pending::HANDLER == 0 {
-        if let Some(handle) = returned {
+        if let Some(handle) = entering {
             store.heap.hold_argument(handle);
         }
         // A drop may panic, or enter the store again.
@@ -143,7 +148,7 @@ unsafe fn after(vmctx: *mut VmContext, held: usize, returned: Option<u32>) {
                 Ok(())
             });
         };
-        if let Some(handle) = returned {
+        if let Some(handle) = entering {
             // SAFETY: the caller's promise.
             let store = unsafe { Store::from_vm((*vmctx).store) };
             store.heap.enter_frame(handle);
@@ -358,10 +363,10 @@ fn is_subtype(c: &mut Caller<'_>, sub: u32, sup: u32) -> Result<u32, Stop> {
     Ok(types.is_subtype(TypeId::from_u32(sub), TypeId::from_u32(sup)).into())
 }
 
-fn activations_insert(c: &mut Caller<'_>, handle: u32) -> Result<u32, Stop> {
+fn activations_insert(c: &mut Caller<'_>, handle: u32) -> Result<(), Stop> {
     c.store.sweep(Occasion::Full);
     c.store.heap.enter_frame(handle);
-    Ok(handle)
+    Ok(())
 }
 
 fn release_last(c: &mut Caller<'_>, handle: u32) -> Result<(), Stop> {

@@ -112,7 +112,11 @@ impl Stubs {
         let landing_pad = made.add(space, &stubs::landing_pad(&OFFSETS))?;
         let leave = made.add(space, &stubs::leave(&OFFSETS, landing_pad as u64))?;
         let targets = builtins::targets();
-        let code: Vec<_> = targets.iter().map(|&t| stubs::builtin(&OFFSETS, t as u64, leave as u64)).collect();
+        let make = |(&builtin, target): (&Builtin, &usize)| {
+            let make = if builtin.keeps_registers() { stubs::builtin_keeping_registers } else { stubs::builtin };
+            make(&OFFSETS, *target as u64, leave as u64)
+        };
+        let code: Vec<_> = Builtin::ALL.iter().zip(&targets).map(make).collect();
         // One write for all.
         let mut all = Vec::new();
         let mut offsets = Vec::with_capacity(Builtin::COUNT);

@@ -11,7 +11,7 @@
     (i32.add (i32.mul (local.get 0) (i32.const 3)) (ref.is_null (global.get $g)))))
 ;;| --tier lightbeam --bounds guard
 ;;| function 0: (i32, i32) -> (i32)
-;;| 23 bytes of wasm, 480 bytes of code by lightbeam, bounds=guard
+;;| 23 bytes of wasm, 462 bytes of code by lightbeam, bounds=guard
 ;;| (prologue)             |     0  push    rbp
 ;;|                        |     1  mov     rbp, rsp
 ;;|                        |     4  push    r14
@@ -37,7 +37,7 @@
 ;;|                        |    49  je      0x10a
 ;;| 0x002f table.set 0     |>   4f  mov     ecx, esi
 ;;|                        |    51  cmp     rcx, 0xa
-;;|                        |    55  jae     0x156
+;;|                        |    55  jae     0x153
 ;;|                        |    5b  mov     edi, 0
 ;;|                        |    60  cmovae  rcx, rdi
 ;;|                        |    64  shl     rcx, 2
@@ -53,7 +53,7 @@
 ;;|                        |    8c  mov     r11, [r11+0x68]                  ; base of the cage; uninterruptible
 ;;|                        |    90  sub     qword ptr [r11+rdi], 0x100       ; uninterruptible
 ;;|                        |    98  cmp     qword ptr [r11+rdi], 0x100       ; uninterruptible
-;;|                        |    a0  jb      0x158                            ; uninterruptible
+;;|                        |    a0  jb      0x155                            ; uninterruptible
 ;;| 0x0031 ref.null extern
 ;;| 0x0033 global.set 0    |>   a6  mov     rax, [r14+0x40]                  ; pointer to global 0
 ;;|                        |    aa  mov     ecx, [rax]
@@ -64,7 +64,7 @@
 ;;|                        |    be  mov     r11, [r11+0x68]                  ; base of the cage; uninterruptible
 ;;|                        |    c2  sub     qword ptr [r11+rcx], 0x100       ; uninterruptible
 ;;|                        |    ca  cmp     qword ptr [r11+rcx], 0x100       ; uninterruptible
-;;|                        |    d2  jb      0x173                            ; uninterruptible
+;;|                        |    d2  jb      0x16d                            ; uninterruptible
 ;;| 0x0035 local.get 0
 ;;| 0x0037 i32.const 3
 ;;| 0x0039 i32.mul         |>   d8  imul    eax, esi, 3
@@ -73,7 +73,7 @@
 ;;|                        |    e2  mov     r11, [r14+8]                     ; store
 ;;|                        |    e6  mov     r11, [r11+0x68]                  ; base of the cage
 ;;|                        |    ea  test    dword ptr [r11+rcx], 1
-;;|                        |    f2  je      0x18e
+;;|                        |    f2  je      0x185
 ;;| 0x003c ref.is_null     |>   f8  test    ecx, ecx
 ;;|                        |    fa  sete    cl
 ;;|                        |    fd  movzx   ecx, cl
@@ -102,54 +102,48 @@
 ;;|                        |   13b  mov     rdi, r14
 ;;|                        |   13e  mov     r11, [r14+0x10]                  ; builtins
 ;;|                        |   142  call    qword ptr [r11+0x98]             ; builtin activations_insert
-;;|                        |   149  mov     eax, eax
-;;|                        |   14b  mov     edx, [rbp-0x18]
-;;|                        |   14e  mov     esi, [rbp-0x10]
-;;|                        |   151  jmp     0x4f
-;;| (0x002f)               |>  156  ud2                                      ; trap: out of bounds table access
-;;| (0x002f)               |>  158  mov     esi, edi                         ; uninterruptible
-;;|                        |   15a  mov     rdi, r14                         ; uninterruptible
-;;|                        |   15d  mov     r11, [r14+0x10]                  ; builtins; uninterruptible
-;;|                        |   161  call    qword ptr [r11+0xa0]             ; builtin release_last; uninterruptible
-;;|                        |   168  mov     edx, [rbp-0x18]
-;;|                        |   16b  mov     esi, [rbp-0x10]
-;;|                        |   16e  jmp     0xa6
-;;| (0x0033)               |>  173  mov     esi, ecx                         ; uninterruptible
-;;|                        |   175  mov     rdi, r14                         ; uninterruptible
-;;|                        |   178  mov     r11, [r14+0x10]                  ; builtins; uninterruptible
-;;|                        |   17c  call    qword ptr [r11+0xa0]             ; builtin release_last; uninterruptible
-;;|                        |   183  mov     edx, [rbp-0x18]
-;;|                        |   186  mov     esi, [rbp-0x10]
-;;|                        |   189  jmp     0xd8
-;;| (0x003a)               |>  18e  push    rax
-;;|                        |   18f  push    rdx
-;;|                        |   190  mov     rax, [r14+8]                     ; store
-;;|                        |   194  mov     r11, [rax+0x50]                  ; activations: next
-;;|                        |   198  cmp     r11, [rax+0x58]                  ; activations: end
-;;|                        |   19c  je      0x1bb
-;;|                        |   19e  mov     rdx, rcx                         ; uninterruptible
-;;|                        |   1a1  add     rdx, [rax+0x68]                  ; base of the cage; uninterruptible
-;;|                        |   1a5  add     qword ptr [rdx], 0x101           ; uninterruptible
-;;|                        |   1ac  mov     [r11], ecx                       ; uninterruptible
-;;|                        |   1af  add     qword ptr [rax+0x50], 4          ; activations: next; uninterruptible
-;;|                        |   1b4  pop     rdx
-;;|                        |   1b5  pop     rax
-;;|                        |   1b6  jmp     0xf8
-;;|                        |>  1bb  pop     rdx
-;;|                        |   1bc  pop     rax
-;;|                        |   1bd  mov     [rbp-0x20], eax
-;;|                        |   1c0  mov     esi, ecx
-;;|                        |   1c2  mov     rdi, r14
-;;|                        |   1c5  mov     r11, [r14+0x10]                  ; builtins
-;;|                        |   1c9  call    qword ptr [r11+0x98]             ; builtin activations_insert
-;;|                        |   1d0  mov     ecx, eax
-;;|                        |   1d2  mov     eax, [rbp-0x20]
-;;|                        |   1d5  mov     edx, [rbp-0x18]
-;;|                        |   1d8  mov     esi, [rbp-0x10]
-;;|                        |   1db  jmp     0xf8
+;;|                        |   149  mov     eax, esi
+;;|                        |   14b  mov     esi, [rbp-0x10]
+;;|                        |   14e  jmp     0x4f
+;;| (0x002f)               |>  153  ud2                                      ; trap: out of bounds table access
+;;| (0x002f)               |>  155  mov     esi, edi                         ; uninterruptible
+;;|                        |   157  mov     rdi, r14                         ; uninterruptible
+;;|                        |   15a  mov     r11, [r14+0x10]                  ; builtins; uninterruptible
+;;|                        |   15e  call    qword ptr [r11+0xa0]             ; builtin release_last; uninterruptible
+;;|                        |   165  mov     esi, [rbp-0x10]
+;;|                        |   168  jmp     0xa6
+;;| (0x0033)               |>  16d  mov     esi, ecx                         ; uninterruptible
+;;|                        |   16f  mov     rdi, r14                         ; uninterruptible
+;;|                        |   172  mov     r11, [r14+0x10]                  ; builtins; uninterruptible
+;;|                        |   176  call    qword ptr [r11+0xa0]             ; builtin release_last; uninterruptible
+;;|                        |   17d  mov     esi, [rbp-0x10]
+;;|                        |   180  jmp     0xd8
+;;| (0x003a)               |>  185  push    rax
+;;|                        |   186  push    rdx
+;;|                        |   187  mov     rax, [r14+8]                     ; store
+;;|                        |   18b  mov     r11, [rax+0x50]                  ; activations: next
+;;|                        |   18f  cmp     r11, [rax+0x58]                  ; activations: end
+;;|                        |   193  je      0x1b2
+;;|                        |   195  mov     rdx, rcx                         ; uninterruptible
+;;|                        |   198  add     rdx, [rax+0x68]                  ; base of the cage; uninterruptible
+;;|                        |   19c  add     qword ptr [rdx], 0x101           ; uninterruptible
+;;|                        |   1a3  mov     [r11], ecx                       ; uninterruptible
+;;|                        |   1a6  add     qword ptr [rax+0x50], 4          ; activations: next; uninterruptible
+;;|                        |   1ab  pop     rdx
+;;|                        |   1ac  pop     rax
+;;|                        |   1ad  jmp     0xf8
+;;|                        |>  1b2  pop     rdx
+;;|                        |   1b3  pop     rax
+;;|                        |   1b4  mov     esi, ecx
+;;|                        |   1b6  mov     rdi, r14
+;;|                        |   1b9  mov     r11, [r14+0x10]                  ; builtins
+;;|                        |   1bd  call    qword ptr [r11+0x98]             ; builtin activations_insert
+;;|                        |   1c4  mov     ecx, esi
+;;|                        |   1c6  mov     esi, [rbp-0x10]
+;;|                        |   1c9  jmp     0xf8
 ;;| --tier lightbeam --bounds explicit
 ;;| function 0: (i32, i32) -> (i32)
-;;| 23 bytes of wasm, 575 bytes of code by lightbeam, bounds=explicit
+;;| 23 bytes of wasm, 557 bytes of code by lightbeam, bounds=explicit
 ;;| (prologue)             |     0  push    rbp
 ;;|                        |     1  mov     rbp, rsp
 ;;|                        |     4  push    r14
@@ -179,7 +173,7 @@
 ;;|                        |    58  je      0x155
 ;;| 0x002f table.set 0     |>   5e  mov     ecx, esi
 ;;|                        |    60  cmp     rcx, 0xa
-;;|                        |    64  jae     0x1ab
+;;|                        |    64  jae     0x1a8
 ;;|                        |    6a  mov     edi, 0
 ;;|                        |    6f  cmovae  rcx, rdi
 ;;|                        |    73  shl     rcx, 2
@@ -203,7 +197,7 @@
 ;;|                        |    bd  add     r11, r8                          ; uninterruptible
 ;;|                        |    c0  sub     qword ptr [r11], 0x100           ; uninterruptible
 ;;|                        |    c7  cmp     qword ptr [r11], 0x100           ; uninterruptible
-;;|                        |    ce  jb      0x1ad                            ; uninterruptible
+;;|                        |    ce  jb      0x1aa                            ; uninterruptible
 ;;| 0x0031 ref.null extern
 ;;| 0x0033 global.set 0    |>   d4  mov     rax, [r14+0x40]                  ; pointer to global 0
 ;;|                        |    d8  mov     ecx, [rax]
@@ -218,7 +212,7 @@
 ;;|                        |    fd  add     r11, rdi                         ; uninterruptible
 ;;|                        |   100  sub     qword ptr [r11], 0x100           ; uninterruptible
 ;;|                        |   107  cmp     qword ptr [r11], 0x100           ; uninterruptible
-;;|                        |   10e  jb      0x1c8                            ; uninterruptible
+;;|                        |   10e  jb      0x1c2                            ; uninterruptible
 ;;| 0x0035 local.get 0
 ;;| 0x0037 i32.const 3
 ;;| 0x0039 i32.mul         |>  114  imul    eax, esi, 3
@@ -231,7 +225,7 @@
 ;;|                        |   12f  mov     r11, [r11+0x68]                  ; base of the cage
 ;;|                        |   133  add     r11, rdi
 ;;|                        |   136  test    dword ptr [r11], 1
-;;|                        |   13d  je      0x1e3
+;;|                        |   13d  je      0x1da
 ;;| 0x003c ref.is_null     |>  143  test    ecx, ecx
 ;;|                        |   145  sete    cl
 ;;|                        |   148  movzx   ecx, cl
@@ -262,50 +256,44 @@
 ;;|                        |   190  mov     rdi, r14
 ;;|                        |   193  mov     r11, [r14+0x10]                  ; builtins
 ;;|                        |   197  call    qword ptr [r11+0x98]             ; builtin activations_insert
-;;|                        |   19e  mov     eax, eax
-;;|                        |   1a0  mov     edx, [rbp-0x18]
-;;|                        |   1a3  mov     esi, [rbp-0x10]
-;;|                        |   1a6  jmp     0x5e
-;;| (0x002f)               |>  1ab  ud2                                      ; trap: out of bounds table access
-;;| (0x002f)               |>  1ad  mov     esi, edi                         ; uninterruptible
-;;|                        |   1af  mov     rdi, r14                         ; uninterruptible
-;;|                        |   1b2  mov     r11, [r14+0x10]                  ; builtins; uninterruptible
-;;|                        |   1b6  call    qword ptr [r11+0xa0]             ; builtin release_last; uninterruptible
-;;|                        |   1bd  mov     edx, [rbp-0x18]
-;;|                        |   1c0  mov     esi, [rbp-0x10]
-;;|                        |   1c3  jmp     0xd4
-;;| (0x0033)               |>  1c8  mov     esi, ecx                         ; uninterruptible
-;;|                        |   1ca  mov     rdi, r14                         ; uninterruptible
-;;|                        |   1cd  mov     r11, [r14+0x10]                  ; builtins; uninterruptible
-;;|                        |   1d1  call    qword ptr [r11+0xa0]             ; builtin release_last; uninterruptible
-;;|                        |   1d8  mov     edx, [rbp-0x18]
-;;|                        |   1db  mov     esi, [rbp-0x10]
-;;|                        |   1de  jmp     0x114
-;;| (0x003a)               |>  1e3  push    rax
-;;|                        |   1e4  push    rdx
-;;|                        |   1e5  mov     rax, [r14+8]                     ; store
-;;|                        |   1e9  mov     r11, [rax+0x50]                  ; activations: next
-;;|                        |   1ed  cmp     r11, [rax+0x58]                  ; activations: end
-;;|                        |   1f1  je      0x21a
-;;|                        |   1f3  mov     edx, 0                           ; uninterruptible
-;;|                        |   1f8  cmp     rcx, [rax+0x70]                  ; length of the cage; uninterruptible
-;;|                        |   1fc  cmovb   rdx, rcx                         ; uninterruptible
-;;|                        |   200  add     rdx, [rax+0x68]                  ; base of the cage; uninterruptible
-;;|                        |   204  add     qword ptr [rdx], 0x101           ; uninterruptible
-;;|                        |   20b  mov     [r11], ecx                       ; uninterruptible
-;;|                        |   20e  add     qword ptr [rax+0x50], 4          ; activations: next; uninterruptible
-;;|                        |   213  pop     rdx
-;;|                        |   214  pop     rax
-;;|                        |   215  jmp     0x143
-;;|                        |>  21a  pop     rdx
-;;|                        |   21b  pop     rax
-;;|                        |   21c  mov     [rbp-0x20], eax
-;;|                        |   21f  mov     esi, ecx
-;;|                        |   221  mov     rdi, r14
-;;|                        |   224  mov     r11, [r14+0x10]                  ; builtins
-;;|                        |   228  call    qword ptr [r11+0x98]             ; builtin activations_insert
-;;|                        |   22f  mov     ecx, eax
-;;|                        |   231  mov     eax, [rbp-0x20]
-;;|                        |   234  mov     edx, [rbp-0x18]
-;;|                        |   237  mov     esi, [rbp-0x10]
-;;|                        |   23a  jmp     0x143
+;;|                        |   19e  mov     eax, esi
+;;|                        |   1a0  mov     esi, [rbp-0x10]
+;;|                        |   1a3  jmp     0x5e
+;;| (0x002f)               |>  1a8  ud2                                      ; trap: out of bounds table access
+;;| (0x002f)               |>  1aa  mov     esi, edi                         ; uninterruptible
+;;|                        |   1ac  mov     rdi, r14                         ; uninterruptible
+;;|                        |   1af  mov     r11, [r14+0x10]                  ; builtins; uninterruptible
+;;|                        |   1b3  call    qword ptr [r11+0xa0]             ; builtin release_last; uninterruptible
+;;|                        |   1ba  mov     esi, [rbp-0x10]
+;;|                        |   1bd  jmp     0xd4
+;;| (0x0033)               |>  1c2  mov     esi, ecx                         ; uninterruptible
+;;|                        |   1c4  mov     rdi, r14                         ; uninterruptible
+;;|                        |   1c7  mov     r11, [r14+0x10]                  ; builtins; uninterruptible
+;;|                        |   1cb  call    qword ptr [r11+0xa0]             ; builtin release_last; uninterruptible
+;;|                        |   1d2  mov     esi, [rbp-0x10]
+;;|                        |   1d5  jmp     0x114
+;;| (0x003a)               |>  1da  push    rax
+;;|                        |   1db  push    rdx
+;;|                        |   1dc  mov     rax, [r14+8]                     ; store
+;;|                        |   1e0  mov     r11, [rax+0x50]                  ; activations: next
+;;|                        |   1e4  cmp     r11, [rax+0x58]                  ; activations: end
+;;|                        |   1e8  je      0x211
+;;|                        |   1ea  mov     edx, 0                           ; uninterruptible
+;;|                        |   1ef  cmp     rcx, [rax+0x70]                  ; length of the cage; uninterruptible
+;;|                        |   1f3  cmovb   rdx, rcx                         ; uninterruptible
+;;|                        |   1f7  add     rdx, [rax+0x68]                  ; base of the cage; uninterruptible
+;;|                        |   1fb  add     qword ptr [rdx], 0x101           ; uninterruptible
+;;|                        |   202  mov     [r11], ecx                       ; uninterruptible
+;;|                        |   205  add     qword ptr [rax+0x50], 4          ; activations: next; uninterruptible
+;;|                        |   20a  pop     rdx
+;;|                        |   20b  pop     rax
+;;|                        |   20c  jmp     0x143
+;;|                        |>  211  pop     rdx
+;;|                        |   212  pop     rax
+;;|                        |   213  mov     esi, ecx
+;;|                        |   215  mov     rdi, r14
+;;|                        |   218  mov     r11, [r14+0x10]                  ; builtins
+;;|                        |   21c  call    qword ptr [r11+0x98]             ; builtin activations_insert
+;;|                        |   223  mov     ecx, esi
+;;|                        |   225  mov     esi, [rbp-0x10]
+;;|                        |   228  jmp     0x143

@@ -16,6 +16,12 @@ use crate::abi::{ARG_GPRS, Arguments, CALLEE_SAVED, Class, Location, Signature, 
 use crate::asm::{Assembler, Condition, Gpr, Xmm, mem};
 use Gpr::*;
 
+/// How many vector registers there are.
+const XMMS: i32 = 16;
+
+/// General-purpose registers that a System V function may change, but for rax.
+const CALLER_SAVED: [Gpr; 8] = [Rcx, Rdx, Rsi, Rdi, R8, R9, R10, R11];
+
 /// Where the fields are that stubs use: offsets in bytes.
 #[derive(Copy, Clone, Debug)]
 pub struct Offsets {
@@ -323,6 +329,33 @@ pub fn builtin(o: &Offsets, target: u64, landing_pad: u64) -> Vec<u8> {
     a.finish()
 }
 
+/// The same for a function that returns nothing, and all registers keep their values (of vectors, the lower 128 bits). Those that System V
+/// does not preserve are saved on the host's stack.
+pub fn builtin_keeping_registers(o: &Offsets, target: u64, landing_pad: u64) -> Vec<u8> {
+    let mut a = Assembler::new();
+    a.push(Rbp);
+    a.mov(Rbp, Rsp);
+    // In the bytes below the frame that are in use by agreement.
+    a.push(Rax);
+    a.load(Rax, mem(Rdi, o.store));
+    a.store(mem(Rax, o.exit_fp), Rbp);
+    a.load(Rsp, mem(Rax, o.host_sp));
+    let xmm = |n: u8| mem(Rsp, 16 * i32::from(n));
+    let gpr = |n: usize| mem(Rsp, 16 * XMMS + 8 * n as i32);
+    let used = 16 * XMMS + (8 * CALLER_SAVED.len()).next_multiple_of(16) as i32;
+    a.sub_imm(Rsp, used);
+    (0..XMMS as u8).for_each(|n| a.store_xmm(xmm(n), Xmm(n)));
+    CALLER_SAVED.iter().enumerate().for_each(|(n, &r)| a.store(gpr(n), r));
+    a.mov_imm64(Rax, target);
+    a.call(Rax);
+    let unwind = check_pending(&mut a, o, used);
+    (0..XMMS as u8).for_each(|n| a.load_xmm(Xmm(n), xmm(n)));
+    CALLER_SAVED.iter().enumerate().for_each(|(n, &r)| a.load(r, gpr(n)));
+    a.load(Rax, mem(Rbp, -8));
+    return_to_wasm(&mut a, 0, unwind, landing_pad);
+    a.finish()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -419,5 +452,37 @@ mod tests {
         let immediates: Vec<_> =
             code.iter().filter(|i| i.op1_kind() == iced_x86::OpKind::Immediate64).map(|i| i.immediate(1)).collect();
         assert_eq!(immediates, [0x1111_2222_3333_4444, 0x5555_6666_7777_8888]);
+    }
+
+    #[test]
+    fn a_builtin_can_keep_all_registers() {
+        let code = decode(&builtin_keeping_registers(&OFFSETS, 0, 0));
+        let call = code.iter().position(|i| i.mnemonic() == Mnemonic::Call).unwrap();
+        let ret = code.iter().position(|i| i.mnemonic() == Mnemonic::Ret).unwrap();
+        let is_stack = |r| matches!(r, Register::RSP | Register::RBP);
+        let saved: Vec<_> = code[..call]
+            .iter()
+            .filter(|i| i.op0_kind() == iced_x86::OpKind::Memory && i.memory_base() == Register::RSP)
+            .map(|i| (i.op1_register(), i.memory_displacement64()))
+            .collect();
+        let loaded: Vec<_> = code[call..ret]
+            .iter()
+            .filter(|i| i.op1_kind() == iced_x86::OpKind::Memory && i.memory_base() == Register::RSP)
+            .map(|i| (i.op0_register(), i.memory_displacement64()))
+            .collect();
+        // The first one is the store context's address, for a look at what is pending.
+        assert_eq!(saved, loaded[1..]);
+        // Places are apart from each other and below the address on top.
+        let used = depth_until(&code, |i| i.mnemonic() == Mnemonic::Call) - 16;
+        assert_eq!(used % 16, 0);
+        let mut bytes: Vec<u64> = saved.iter().flat_map(|&(r, at)| at..at + r.size() as u64).collect();
+        bytes.sort_unstable();
+        assert!(bytes.windows(2).all(|w| w[0] < w[1]) && *bytes.last().unwrap() < used as u64);
+        // With what System V preserves, and rax, which is below the frame pointer, that is all.
+        let kept = CALLEE_SAVED.len() + 1;
+        assert_eq!(saved.len() + kept + 2, 32);
+        assert!(!saved.iter().any(|&(r, _)| is_stack(r)));
+        let rax = code[..ret].iter().rfind(|i| i.op0_register() == Register::RAX).unwrap();
+        assert_eq!((rax.memory_base(), rax.memory_displacement64() as i64), (Register::RBP, -8));
     }
 }

@@ -658,6 +658,66 @@ fn frames_keep_what_they_hold_across_slow_barriers() {
 }
 
 #[test]
+fn slow_barriers_leave_everything_as_it_was() {
+    // `count` handles are live, a few by way of joins, and about as many numbers of each class, while barriers find no room and
+    // while a release is the last one: few handles as well as too many to be written to the frame there.
+    for count in [1, 2, 15, 16, 17, 18, 40] {
+        let lines = |line: &dyn Fn(usize) -> String| (0..count).map(line).collect::<Vec<_>>().join(" ");
+        let body = format!(
+            r#"(func (export "run") (param $n i32) (result i32)
+                {locals}
+                {handles}
+                (table.set $t (i32.const 1) (call $make))
+                (table.set $u (i32.const 1) (call $make))
+                (call $gc)
+                (call $ask)
+                {numbers}
+                (drop (table.get $t (i32.const 1)))
+                ;; What was there has no other count, and is not in the table of what frames hold.
+                (table.set $u (i32.const 1) (ref.null extern))
+                {check_numbers}
+                (loop $again
+                    (drop (call $make))
+                    (br_if $again (i32.lt_u (local.tee $n (i32.add (local.get $n) (i32.const 1))) (i32.const 50))))
+                {check_handles}
+                (i32.const 0))"#,
+            locals = lines(&|i| format!("(local $r{i} externref) (local $i{i} i64) (local $f{i} f64) (local $v{i} v128)")),
+            handles = lines(&|i| format!(
+                "(if (i32.and (local.get $n) (i32.const {}))
+                     (then (local.set $r{i} (ref.null extern)))
+                     (else (local.set $r{i} (call $make))))",
+                1 << (i % 8)
+            )),
+            numbers = lines(&|i| format!(
+                "(local.set $i{i} (i64.add (i64.extend_i32_u (local.get $n)) (i64.const {i})))
+                 (local.set $f{i} (f64.convert_i64_u (local.get $i{i})))
+                 (local.set $v{i} (i64x2.splat (local.get $i{i})))"
+            )),
+            check_numbers = lines(&|i| format!(
+                "(if (i64.ne (local.get $i{i}) (i64.const {i})) (then (return (i32.const {}))))
+                 (if (f64.ne (local.get $f{i}) (f64.const {i})) (then (return (i32.const {}))))
+                 (if (i64.ne (i64x2.extract_lane 1 (local.get $v{i})) (i64.const {i})) (then (return (i32.const {}))))",
+                100 + i,
+                200 + i,
+                300 + i
+            )),
+            check_handles = lines(&|i| format!(
+                "(if (i32.ne (call $number (local.get $r{i})) (i32.const {i})) (then (return (i32.const {}))))",
+                400 + i
+            )),
+        );
+        for engine in engines() {
+            let mut world = World::new(&engine, &body);
+            assert_eq!(world.run("run", 0).unwrap(), 0, "{count} handles");
+            world.store.gc();
+            world.store.verify_references();
+            assert_eq!(world.ledger.alive(), 1);
+            world.end();
+        }
+    }
+}
+
+#[test]
 fn null_is_never_inserted() {
     const BODY: &str = r#"
         (func (export "run") (param $n i32) (result i32)
