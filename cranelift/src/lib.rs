@@ -33,7 +33,6 @@ mod isa;
 mod memory;
 mod operators;
 mod output;
-mod placement;
 mod rare;
 mod reference;
 mod state;

@@ -1,7 +1,6 @@
 //! Cranelift's output as [`CompiledFunction`].
 
 use crate::exception::ANY_TAG;
-use crate::placement::{LINE, skew};
 use crate::translate::RESERVED_SOURCE_LOCATION_BIT;
 use cranelift_codegen::binemit::Reloc as RelocKind;
 use cranelift_codegen::ir::function::FunctionParameters;
@@ -13,6 +12,7 @@ use sconce_environ::compile::{CallSite, CompiledFunction, Handler, Reloc, RelocT
 use sconce_environ::handlers::{HandlerListBuilder, HandlerLists};
 use sconce_environ::index::{DefinedFuncIndex, FuncIndex};
 use sconce_environ::module::Module;
+use sconce_environ::placement::{LINE, skew};
 use sconce_environ::stack_maps::StackMaps;
 use sconce_environ::trap::TrapCode;
 

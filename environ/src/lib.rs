@@ -21,6 +21,7 @@ pub mod meaning;
 pub mod module;
 pub mod names;
 pub mod ops;
+pub mod placement;
 pub mod proposals;
 pub mod registry;
 pub mod stack_maps;

@@ -266,6 +266,8 @@ pub(crate) struct Codegen<'a> {
     pub(crate) loop_number: usize,
     /// Locals that are, or were, pinned for a loop.
     pub(crate) loop_pins: Vec<LoopPin>,
+    /// Where the code of small loops is.
+    pub(crate) small_loops: Vec<std::ops::Range<u32>>,
     /// The loop for which locals are pinned now.
     pub(crate) pinned_loop: Option<PinnedLoop>,
     /// Frame offset of the VM context, if there are handlers.

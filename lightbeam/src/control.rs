@@ -7,6 +7,7 @@ use crate::codegen::{Codegen, Frame, GPRS, Kind, Local, LoopPin, PinnedLoop, SCR
 use crate::value::{Flag, Ty, Value};
 use sconce_environ::block::{Types, block_types};
 use sconce_environ::ops::*;
+use sconce_environ::placement::MAX_LOOP;
 use sconce_environ::trap::TrapCode;
 use sconce_environ::types::ValType;
 use sconce_x64::asm::{Gpr, Xmm};
@@ -119,6 +120,12 @@ pub(crate) fn end(c: &mut Codegen<'_>) {
     c.handlers = handlers;
     if c.pinned_loop.is_some_and(|l| l.frame + 1 == c.control.len()) {
         c.unpin_loop();
+    }
+    if kind == Kind::Loop {
+        let (begin, end) = (c.e.position(label).unwrap_or(0), c.e.offset());
+        if (1..=MAX_LOOP).contains(&(end - begin)) {
+            c.small_loops.push(begin..end);
+        }
     }
     if kind == Kind::Loop || !branched {
         c.control.pop();

@@ -11,6 +11,7 @@ use sconce_environ::block::Types;
 use sconce_environ::builtin::Builtin;
 use sconce_environ::compile::{CompiledFunction, FunctionInput, Settings};
 use sconce_environ::decode::{BodyValidator, DecodeError};
+use sconce_environ::placement::{LINE, skew_for};
 use sconce_environ::stack_maps::StackMaps;
 use sconce_environ::translate::val_type;
 use sconce_environ::unreachable::Unreachable;
@@ -131,6 +132,7 @@ pub(crate) fn translate(
         summary: &summary,
         loop_number: 0,
         loop_pins: Vec::new(),
+        small_loops: Vec::new(),
         pinned_loop: None,
         vmctx_home: None,
         handler_list: Vec::new(),
@@ -162,8 +164,8 @@ pub(crate) fn translate(
             let (call_sites, handlers) = c.finish_call_sites(frame_size);
             *out = CompiledFunction {
                 code,
-                align: Encoder::ALIGN,
-                skew: 0,
+                align: if c.small_loops.is_empty() { Encoder::ALIGN } else { LINE },
+                skew: skew_for(&c.small_loops, Encoder::ALIGN),
                 relocs: std::mem::take(&mut c.relocs),
                 traps: std::mem::take(&mut c.traps),
                 wasm_offsets: std::mem::take(&mut c.wasm_offsets),

@@ -1,26 +1,30 @@
 //! Where a function's code begins, relative to cache lines.
 //!
 //! A processor fetches and decodes by lines of 64 bytes: a small loop that lies across two of them runs at up to 1.4 times
-//! the time of the same loop within one. Cranelift does not align loops, but the place of the whole function is free: the
+//! the time of the same loop within one, or twice if that is its last jump. Compilers do not align loops, but the place of the whole function is free: the
 //! one is chosen at which the small loops touch the fewest lines that they need not touch. Without loops, a function
 //! begins with a line, where calls of it are fastest.
 
 use std::ops::Range;
 
 /// Bytes of a line. Code begins at a fixed distance from a multiple of it.
-pub(crate) const LINE: u32 = 64;
+pub const LINE: u32 = 64;
 
 /// Distances that are tried are multiples of these, the first one that serves best being taken: rounder ones are better places
 /// to jump to.
 const STEPS: [u32; 3] = [16, 8, 4];
 
 /// Longer loops have room for one line more.
-const MAX_LOOP: u32 = 2 * LINE;
+pub const MAX_LOOP: u32 = 2 * LINE;
 
 /// The distance past a multiple of [`LINE`] at which code should begin, a multiple of `align`. `starts` are the offsets of
 /// its basic blocks, increasing, `edges` goes from start to start, and `len` is the code's length.
-pub(crate) fn skew(starts: &[u32], edges: &[(u32, u32)], len: u32, align: u32) -> u32 {
-    let loops = small_loops(starts, edges, len);
+pub fn skew(starts: &[u32], edges: &[(u32, u32)], len: u32, align: u32) -> u32 {
+    skew_for(&small_loops(starts, edges, len), align)
+}
+
+/// The same for loops that are known: each one's code, at most [`MAX_LOOP`] bytes of it.
+pub fn skew_for(loops: &[Range<u32>], align: u32) -> u32 {
     if loops.is_empty() {
         return 0;
     }
