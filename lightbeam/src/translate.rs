@@ -219,23 +219,22 @@ fn emit(c: &mut Codegen<'_>, walk: &Walk<'_>) -> Result<(), wasmparser::Error> {
     let mut walk = walk.clone();
     while !walk.is_done() {
         c.position = walk.position();
+        let (at, wasm) = (c.e.offset(), c.wasm_offset());
         if c.reachable {
-            let (at, wasm) = (c.e.offset(), c.wasm_offset());
             walk.step(|next| {
                 c.next = next;
                 Visitor(c)
             })?;
-            // Most operators make no code of their own.
-            if c.e.offset() != at {
-                c.wasm_offsets.push((at, wasm));
-            }
             #[cfg(debug_assertions)]
             c.check();
         } else {
-            let at = c.e.offset();
             let mut dead = Unreachable(c);
             walk.step(|_| Visitor(&mut dead))?;
-            debug_assert_eq!(c.e.offset(), at, "what cannot be reached has no code");
+        }
+        // Most operators make no code of their own. The end of what cannot be reached may: an `if` without an `else` passes its
+        // parameters on there.
+        if c.e.offset() != at {
+            c.wasm_offsets.push((at, wasm));
         }
     }
     Ok(())
