@@ -37,7 +37,7 @@ fn write(output: &Path, artifact: &Artifact) -> std::io::Result<()> {
     name.push(format!(".{}.tmp", std::process::id()));
     let temporary = output.with_file_name(name);
     let result = File::create_new(&temporary)
-        .and_then(|mut file| artifact.write(&mut file))
+        .and_then(|mut file| artifact.write_new(&mut file))
         .and_then(|()| std::fs::rename(&temporary, output));
     if result.is_err() {
         // It is ours, or was never made.

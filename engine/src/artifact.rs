@@ -24,6 +24,8 @@ use crate::module::{Compilation, DebugSections, Module, Progress, code_offset, d
 use crate::sections::{self, Section};
 use crate::text;
 use crate::used::Used;
+use rustix::fs::FallocateFlags;
+use rustix::io::Errno;
 use sconce_environ as environ;
 use sconce_environ::code_tables::{CodeTables, FunctionRecord, Stream};
 use sconce_environ::compile::{BoundsStyle, CallStyle, Settings};
@@ -135,6 +137,27 @@ impl Artifact {
     /// # Errors
     /// Those of `out`.
     pub fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        self.with_contents(|contents| contents.layout()?.write(out))
+    }
+
+    /// The same to a new file, whose room is reserved beforehand where the file system can: so a full one is known of before anything is
+    /// written, and no file system has to look for room when the file replaces another.
+    ///
+    /// # Errors
+    /// Those of the file.
+    pub fn write_new(&self, file: &mut File) -> io::Result<()> {
+        self.with_contents(|contents| {
+            let layout = contents.layout()?;
+            match rustix::fs::fallocate(&*file, FallocateFlags::empty(), 0, layout.len()) {
+                Err(e @ (Errno::NOSPC | Errno::DQUOT | Errno::FBIG)) => return Err(e.into()),
+                // Where this is not to be had, writing will say what is wrong, if anything is.
+                Ok(()) | Err(_) => {}
+            }
+            layout.write(file)
+        })
+    }
+
+    fn with_contents<R>(&self, f: impl FnOnce(&Contents<'_>) -> R) -> R {
         let Linked { text, thunks, tables, offsets } = &self.linked;
         let CodeTables { functions, traps, stack_maps, uninterruptible, call_sites, handlers, jump_tables } = tables;
         let contents = Contents {
@@ -149,7 +172,7 @@ impl Artifact {
             custom: debug_sections(&self.decoded, &self.binary).collect(),
             code_offset: code_offset(&self.decoded),
         };
-        contents.write(out)
+        f(&contents)
     }
 }
 
@@ -239,13 +262,32 @@ impl Parts {
             custom,
             code_offset: self.debug.code_offset,
         };
-        contents.write(out)
+        contents.layout()?.write(out)
     }
 }
 
-impl Contents<'_> {
-    /// Writes the artifact.
-    fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+/// An artifact's bytes, one part behind the other.
+struct Layout<'a> {
+    /// The head and the eager part, up to a page's end.
+    start: Vec<u8>,
+    rest: Vec<&'a [u8]>,
+}
+
+impl Layout<'_> {
+    /// Bytes of all of it.
+    fn len(&self) -> u64 {
+        self.rest.iter().map(|part| part.len() as u64).sum::<u64>() + self.start.len() as u64
+    }
+
+    fn write(&self, out: &mut (impl Write + ?Sized)) -> io::Result<()> {
+        out.write_all(&self.start)?;
+        self.rest.iter().try_for_each(|part| out.write_all(part))
+    }
+}
+
+impl<'a> Contents<'a> {
+    /// What is to be written.
+    fn layout(&self) -> io::Result<Layout<'a>> {
         let meta = Meta {
             module: self.module,
             thunks: self.thunks,
@@ -256,34 +298,31 @@ impl Contents<'_> {
             code_offset: self.code_offset,
             custom: self.custom.iter().map(|(name, bytes)| ((*name).to_owned(), bytes.len() as u64)).collect(),
         };
-        let mut eager = Vec::new();
-        let part = |eager: &mut Vec<u8>, bytes: &[u8]| {
-            eager.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
-            eager.extend_from_slice(bytes);
+        let mut start = vec![0; HEAD];
+        let part = |start: &mut Vec<u8>, bytes: &[u8]| {
+            start.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
+            start.extend_from_slice(bytes);
         };
-        part(&mut eager, &encode(self.identity)?);
-        part(&mut eager, &encode(&meta)?);
-        part(&mut eager, &records_to_bytes(self.functions));
-        let parts: Vec<&[u8]> = [self.text, self.data].into_iter().chain(self.streams).collect();
-        for hashed in &parts {
+        part(&mut start, &encode(self.identity)?);
+        part(&mut start, &encode(&meta)?);
+        part(&mut start, &records_to_bytes(self.functions));
+        let mut rest: Vec<&[u8]> = [self.text, self.data].into_iter().chain(self.streams).collect();
+        for hashed in &rest {
             let hashes: Vec<u8> = hashed.chunks(CHUNK).flat_map(digest).collect();
-            part(&mut eager, &hashes);
+            part(&mut start, &hashes);
         }
+        rest.push(self.offsets);
+        rest.extend(self.custom.iter().map(|(_, bytes)| bytes));
 
-        let mut head = [0; HEAD];
+        let (head, eager) = start.split_at_mut(HEAD);
         head[..8].copy_from_slice(&MAGIC);
         head[8..12].copy_from_slice(&FORMAT.to_le_bytes());
         let version = VERSION.as_bytes();
         head[VERSION_AT.start..][..version.len()].copy_from_slice(version);
         head[EAGER_LEN_AT].copy_from_slice(&(eager.len() as u64).to_le_bytes());
-        head[HASH_AT].copy_from_slice(blake3::hash(&eager).as_bytes());
-        out.write_all(&head)?;
-        out.write_all(&eager)?;
-        let end = (HEAD + eager.len()) as u64;
-        out.write_all(&vec![0; (end.next_multiple_of(PAGE) - end) as usize])?;
-        parts.iter().try_for_each(|bytes| out.write_all(bytes))?;
-        out.write_all(self.offsets)?;
-        self.custom.iter().try_for_each(|(_, bytes)| out.write_all(bytes))
+        head[HASH_AT].copy_from_slice(blake3::hash(eager).as_bytes());
+        start.resize(start.len().next_multiple_of(PAGE as usize), 0);
+        Ok(Layout { start, rest })
     }
 }
 
