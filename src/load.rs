@@ -74,6 +74,8 @@ impl Input {
             Source::Bytes(bytes) => Ok(bytes),
             Source::File(file) => {
                 let mut bytes = Vec::new();
+                // At once, and not in ever larger pieces; should there be less memory than that, reading will say so.
+                let _ = bytes.try_reserve_exact(file.metadata().map_or(0, |m| m.len().min(MOST) as usize + 1));
                 match file.take(MOST).read_to_end(&mut bytes) {
                     Ok(_) => Ok(bytes),
                     Err(e) => Err(unreadable(&self.name, &e)),

@@ -131,16 +131,20 @@ impl CodeTables {
             wasm_offsets: offsets.0.len() as u32,
             stack_maps: self.stack_maps.len() as u32,
         });
-        push_runs(&mut self.traps, f.traps.iter().map(|&(offset, code)| (offset, u64::from(code as u8))), f.traps.len());
-        let mut last_wasm = 0i64;
-        let runs = f.wasm_offsets.iter().map(|&(offset, wasm)| {
-            // -1 stands for "no operator"; all others are below 2^32.
-            let wasm = if wasm == u32::MAX { -1 } else { i64::from(wasm) };
-            let difference = wasm - last_wasm;
-            last_wasm = wasm;
-            (offset, zigzag(difference))
-        });
-        push_runs(&mut offsets.0, runs, f.wasm_offsets.len());
+        push_runs(&mut self.traps, &f.traps, TrapCode::Unreachable, |_, code| code as u32, |_, code| u64::from(code as u8));
+        // `u32::MAX` is no operator, and stands as -1; all others are below 2^32.
+        let number = |wasm: u32| if wasm == u32::MAX { -1 } else { i64::from(wasm) };
+        push_runs(
+            &mut offsets.0,
+            &f.wasm_offsets,
+            0,
+            |last, wasm| {
+                let difference = wasm.wrapping_sub(last).cast_signed();
+                // The highest bit of either makes it long.
+                ((difference << 1) ^ (difference >> 31)).cast_unsigned() | (last | wasm) >> 31 << 7
+            },
+            |last, wasm| zigzag(number(wasm) - number(last)),
+        );
         let mut last = 0;
         if !f.stack_maps.is_empty() {
             write_slots(&mut self.stack_maps, f.stack_maps.everywhere());
@@ -241,19 +245,37 @@ fn each<const N: usize>(table: &[u8], range: Range<usize>, f: impl FnMut([u32; N
     (0..).map_while(|n| record(table, n)).for_each(f);
 }
 
-/// Appends pairs of a difference of offsets and a number. There are as many as code has instructions, and nearly all are two bytes.
-fn push_runs(out: &mut Vec<u8>, runs: impl Iterator<Item = (u32, u64)>, count: usize) {
-    out.reserve(2 * count);
-    let mut last = 0;
-    for (offset, number) in runs {
-        let difference = offset - last;
-        last = offset;
-        if u64::from(difference) | number < 0x80 {
-            out.extend_from_slice(&[difference as u8, number as u8]);
-        } else {
-            write_u32(out, difference);
-            write_u64(out, number);
+/// Appends pairs of a difference of offsets and a number, which `number` makes of a value and the one before it. There are as many as
+/// code has instructions, and nearly all are two bytes: blocks where all are, as `short` says by a number below 128, are written at
+/// once. `first` is before the first value.
+fn push_runs<T: Copy>(out: &mut Vec<u8>, runs: &[(u32, T)], first: T, short: impl Fn(T, T) -> u32, number: impl Fn(T, T) -> u64) {
+    const BLOCK: usize = 16;
+    let mut last = (0, first);
+    let (blocks, rest) = runs.as_chunks::<BLOCK>();
+    for block in blocks {
+        let (mut pairs, mut all, mut before) = ([[0; 2]; BLOCK], 0, last);
+        for (pair, &entry) in pairs.iter_mut().zip(block) {
+            let (difference, number) = (entry.0 - before.0, short(before.1, entry.1));
+            all |= difference | number;
+            *pair = [difference as u8, number as u8];
+            before = entry;
         }
+        if all < 0x80 {
+            out.extend_from_slice(pairs.as_flattened());
+        } else {
+            push_long(out, block, last, &number);
+        }
+        last = before;
+    }
+    push_long(out, rest, last, &number);
+}
+
+/// The same for few, whatever they are.
+fn push_long<T: Copy>(out: &mut Vec<u8>, runs: &[(u32, T)], mut last: (u32, T), number: &impl Fn(T, T) -> u64) {
+    for &entry in runs {
+        write_u32(out, entry.0 - last.0);
+        write_u64(out, number(last.1, entry.1));
+        last = entry;
     }
 }
 

@@ -5,6 +5,7 @@
 //! to five bytes a number, are in those. All others are left to the reader, and nothing that it would refuse is accepted here, so that
 //! validation walks in the same way.
 
+use std::borrow::BorrowMut;
 use wasmparser::{BinaryReader, BlockType, Error, FrameStack, MemArg, MemArgTarget, ValType, VisitOperator};
 
 /// A walk over a body's operators.
@@ -40,7 +41,7 @@ impl<'a> Walk<'a> {
     /// When there is no operator, which a validated body never does.
     #[inline(always)]
     pub fn step<V: VisitOperator<'a> + FrameStack>(&mut self, visitor: impl FnOnce(usize) -> V) -> Result<V::Output, Error> {
-        match short::<true, V, _>(self.body, self.at, visitor) {
+        match short::<true, V, V, _>(self.body, self.at, visitor) {
             Ok((output, next)) => {
                 self.at = next;
                 Ok(output)
@@ -165,9 +166,9 @@ macro_rules! rows {
         accesses { $(align $max_align:literal { $($access:literal $visit_access:ident;)* })* }
     ) => {
         /// Passes the operator at `at` to the visitor, if it is one of the rows with short immediates: its output, and where the
-        /// next operator begins. Otherwise gives back what makes the visitor. `VALID`: the body is known to be.
+        /// next operator begins. Otherwise gives back what makes or lends the visitor. `VALID`: the body is known to be.
         #[inline(always)]
-        pub(crate) fn short<'a, const VALID: bool, V: VisitOperator<'a>, F: FnOnce(usize) -> V>(
+        pub(crate) fn short<'a, const VALID: bool, V: VisitOperator<'a>, R: BorrowMut<V>, F: FnOnce(usize) -> R>(
             body: &[u8],
             at: usize,
             visitor: F,
@@ -179,35 +180,35 @@ macro_rules! rows {
             let end = |bytes: usize| Some(behind + bytes).filter(|&end| VALID || end <= body.len());
             match word as u8 {
                 $($plain => match end(0) {
-                    Some(end) => Ok((visitor(end).$visit_plain(), end)),
+                    Some(end) => Ok((visitor(end).borrow_mut().$visit_plain(), end)),
                     None => Err(visitor),
                 },)*
                 $($block => match (block(immediates), end(1)) {
-                    (Some(ty), Some(end)) => Ok((visitor(end).$visit_block(ty), end)),
+                    (Some(ty), Some(end)) => Ok((visitor(end).borrow_mut().$visit_block(ty), end)),
                     _ => Err(visitor),
                 },)*
                 $($index => match unsigned(immediates).and_then(|(index, bytes)| Some((index, end(bytes)?))) {
-                    Some((index, end)) => Ok((visitor(end).$visit_index(index), end)),
+                    Some((index, end)) => Ok((visitor(end).borrow_mut().$visit_index(index), end)),
                     None => Err(visitor),
                 },)*
                 $($($access => match access(immediates, $max_align).and_then(|(arg, bytes)| Some((arg, end(bytes)?))) {
-                    Some((arg, end)) => Ok((visitor(end).$visit_access(arg), end)),
+                    Some((arg, end)) => Ok((visitor(end).borrow_mut().$visit_access(arg), end)),
                     None => Err(visitor),
                 },)*)*
                 0x11 => match unsigned(immediates) {
                     // Of table 0.
                     Some((ty, bytes)) if immediates >> (8 * bytes) & 0xff == 0 && end(bytes + 1).is_some() => {
                         let end = behind + bytes + 1;
-                        Ok((visitor(end).visit_call_indirect(ty, 0), end))
+                        Ok((visitor(end).borrow_mut().visit_call_indirect(ty, 0), end))
                     }
                     _ => Err(visitor),
                 },
                 0x41 => match signed(immediates).and_then(|(value, bytes)| Some((i32::try_from(value).ok()?, end(bytes)?))) {
-                    Some((value, end)) => Ok((visitor(end).visit_i32_const(value), end)),
+                    Some((value, end)) => Ok((visitor(end).borrow_mut().visit_i32_const(value), end)),
                     None => Err(visitor),
                 },
                 0x42 => match signed(immediates).and_then(|(value, bytes)| Some((value, end(bytes)?))) {
-                    Some((value, end)) => Ok((visitor(end).visit_i64_const(value), end)),
+                    Some((value, end)) => Ok((visitor(end).borrow_mut().visit_i64_const(value), end)),
                     None => Err(visitor),
                 },
                 _ => Err(visitor),

@@ -40,6 +40,14 @@ fn function(random: &mut Random, len: u32) -> CompiledFunction {
         .into_iter()
         .map(|at| (at, if random.below(5) == 0 { u32::MAX } else { random.below(u32::MAX.into()) as u32 }))
         .collect();
+    if random.below(3) != 0 {
+        // As code has them: near each other for the most part. Also where numbers change their highest bit, or begin anew.
+        let mut wasm = [0, 5000, i32::MAX as u32 - 300, u32::MAX - 300][random.below(4) as usize];
+        for (_, offset) in &mut f.wasm_offsets {
+            wasm = wasm.wrapping_add(random.below(63) as u32).wrapping_sub(20 * u32::from(random.below(8) == 0));
+            *offset = if random.below(100) == 0 { *offset } else { wasm };
+        }
+    }
     // Return addresses are behind the call: up to the function's end, which is where one that never returns would return to.
     let slots =
         |random: &mut Random| -> Vec<i32> { (0..random.below(4)).map(|_| random.below(1 << 20) as i32 - (1 << 19)).collect() };

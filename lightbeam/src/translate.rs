@@ -219,7 +219,7 @@ fn emit(c: &mut Codegen<'_>, walk: &Walk<'_>) -> Result<(), wasmparser::Error> {
     let mut walk = walk.clone();
     while !walk.is_done() {
         c.position = walk.position();
-        let (at, wasm) = (c.e.offset(), c.wasm_offset());
+        let at = c.e.offset();
         if c.reachable {
             walk.step(|next| {
                 c.next = next;
@@ -234,6 +234,7 @@ fn emit(c: &mut Codegen<'_>, walk: &Walk<'_>) -> Result<(), wasmparser::Error> {
         // Most operators make no code of their own. The end of what cannot be reached may: an `if` without an `else` passes its
         // parameters on there.
         if c.e.offset() != at {
+            let wasm = c.wasm_offset();
             c.wasm_offsets.push((at, wasm));
         }
     }

@@ -1,10 +1,13 @@
 //! Serialized modules.
 
 use crate::engine;
+use rustix::fs::{Mode, OFlags};
 use sconce_engine::{
-    ArtifactError, AsContextMut, BoundsStyle, CallStyle, Caller, Config, Engine, Error, ExternRef, Linker, Module, Store, Tier,
-    TrapCode,
+    Artifact, ArtifactError, AsContextMut, BoundsStyle, CallStyle, Caller, Config, Engine, Error, ExternRef, Linker, Module,
+    Store, Tier, TrapCode,
 };
+use std::fs::File;
+use std::io::{Read, Seek};
 
 /// A bit of everything that metadata describes.
 const WAT: &str = r#"(module $everything
@@ -61,6 +64,25 @@ fn a_serialized_module_is_the_same_module() {
     assert_eq!(again.serialize().unwrap(), bytes);
     let other = Engine::new(&Config::new()).unwrap();
     run(&other, &Module::deserialize(&other, &bytes).unwrap());
+}
+
+#[test]
+fn a_file_is_what_any_writer_gets() {
+    let engine = Engine::new(&Config::new()).unwrap();
+    let artifact = Artifact::new(&engine, WAT.into(), None).unwrap();
+    let mut bytes = Vec::new();
+    artifact.write(&mut bytes).unwrap();
+    assert_eq!(bytes, Module::new(&engine, WAT.as_bytes()).unwrap().serialize().unwrap());
+    // An unnamed file, and a device for which no room can be reserved.
+    let unnamed = rustix::fs::open(&std::env::temp_dir(), OFlags::TMPFILE | OFlags::RDWR, Mode::RUSR | Mode::WUSR).unwrap();
+    let mut file = File::from(unnamed);
+    artifact.write_new(&mut file).unwrap();
+    let mut written = Vec::new();
+    file.rewind().unwrap();
+    file.read_to_end(&mut written).unwrap();
+    assert!(written == bytes, "{} bytes, and {} in the file", bytes.len(), written.len());
+    artifact.write_new(&mut File::options().write(true).open("/dev/null").unwrap()).unwrap();
+    artifact.write_new(&mut File::options().write(true).open("/dev/full").unwrap()).unwrap_err();
 }
 
 fn artifact_error(result: Result<Module, Error>) -> ArtifactError {

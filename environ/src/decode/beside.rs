@@ -10,30 +10,18 @@ type Validity = Result<(), Error>;
 /// Who is told of operators besides the validator.
 pub(super) trait Company<'a> {
     /// A validator's visitor with company.
-    type With<'s, V>: VisitOperator<'a, Output = Validity> + FrameStack
+    fn with<V>(self, validator: V) -> impl VisitOperator<'a, Output = Validity> + FrameStack
     where
-        Self: 's,
-        V: VisitOperator<'a, Output = Validity> + FrameStack + 's;
-
-    /// The visitor for the next operator.
-    fn with<'s, V>(&'s mut self, validator: V) -> Self::With<'s, V>
-    where
-        V: VisitOperator<'a, Output = Validity> + FrameStack + 's;
+        V: VisitOperator<'a, Output = Validity> + FrameStack;
 }
 
 /// Nobody.
 pub(super) struct Alone;
 
 impl<'a> Company<'a> for Alone {
-    type With<'s, V>
-        = V
+    fn with<V>(self, validator: V) -> impl VisitOperator<'a, Output = Validity> + FrameStack
     where
-        V: VisitOperator<'a, Output = Validity> + FrameStack + 's;
-
-    #[inline(always)]
-    fn with<'s, V>(&'s mut self, validator: V) -> V
-    where
-        V: VisitOperator<'a, Output = Validity> + FrameStack + 's,
+        V: VisitOperator<'a, Output = Validity> + FrameStack,
     {
         validator
     }
@@ -43,16 +31,9 @@ impl<'a> Company<'a> for Alone {
 pub(super) struct Beside<'o, O>(pub(super) &'o mut O);
 
 impl<'a, O: Operators<Output = ()>> Company<'a> for Beside<'_, O> {
-    type With<'s, V>
-        = Both<'s, V, O>
+    fn with<V>(self, validator: V) -> impl VisitOperator<'a, Output = Validity> + FrameStack
     where
-        Self: 's,
-        V: VisitOperator<'a, Output = Validity> + FrameStack + 's;
-
-    #[inline(always)]
-    fn with<'s, V>(&'s mut self, validator: V) -> Both<'s, V, O>
-    where
-        V: VisitOperator<'a, Output = Validity> + FrameStack + 's,
+        V: VisitOperator<'a, Output = Validity> + FrameStack,
     {
         Both(validator, Visitor(self.0))
     }

@@ -9,11 +9,15 @@ use crate::ops::Operators;
 use crate::walk::short;
 use rayon::prelude::*;
 use wasmparser::{
-    BinaryReader, FuncToValidate, FuncValidator, FuncValidatorAllocations, FunctionBody, ValidatorResources, WasmFeatures,
+    BinaryReader, FrameStack, FuncToValidate, FuncValidator, FuncValidatorAllocations, FunctionBody, ValidatorResources,
+    VisitOperator, WasmFeatures,
 };
 
 /// Fewer functions than this are not worth another thread's attention.
 const CHUNK: usize = 16;
+
+/// The opcode of `end`.
+const END: u8 = 0x0b;
 
 /// Validates bodies of one module, one after the other. Make one for each thread.
 pub struct BodyValidator<'a> {
@@ -50,38 +54,36 @@ impl<'a> BodyValidator<'a> {
         if self.decoded.resources.is_none() {
             return Ok(false);
         }
-        match self.run(func, self.base_features(), &mut Beside(beside)) {
-            Ok(_) => Ok(true),
-            Err(_) => self.validate(func).map(|()| false),
-        }
+        if self.is_valid(func, Beside(beside)) { Ok(true) } else { self.validate(func).map(|()| false) }
     }
 
     fn check(&mut self, func: DefinedFuncIndex) -> Result<(), DecodeError> {
         if self.decoded.resources.is_none() {
             return Ok(());
         }
-        let result = match self.run(func, self.base_features(), &mut Alone) {
-            Ok(_) => Ok(()),
-            Err(_) => {
-                let all = self.run(func, self.decoded.features.wasmparser(), &mut Alone);
-                all.map_err(DecodeError::from).and_then(|body| objects::check(&body))
-            }
-        };
+        if self.is_valid(func, Alone) {
+            return Ok(());
+        }
+        let all = self.run(func, self.decoded.features.wasmparser(), |validator, body, _| validator.validate(body));
+        let result = all.map_err(DecodeError::from).and_then(|body| objects::check(&body));
         let index = self.decoded.module.func_index(func);
         result.map_err(|e| e.in_function(self.decoded.function_name(self.bytes, index)))
     }
 
-    /// Without the proposal of which only a part is supported, so that almost no body must be looked at again.
-    fn base_features(&self) -> WasmFeatures {
-        self.decoded.features.wasmparser() - WasmFeatures::GC
+    /// Whether a body is valid without the proposal of which only a part is supported, as almost every one is. Of others all of that
+    /// proposal is to be allowed, and what is used of it looked at.
+    fn is_valid<'s>(&'s mut self, func: DefinedFuncIndex, company: impl Company<'a>) -> bool {
+        let features = self.decoded.features.wasmparser() - WasmFeatures::GC;
+        self.run(func, features, |validator, body, bytes| walk(validator, body, bytes, company)).is_ok()
     }
 
-    fn run(
+    /// Has a body validated, and gives it if it is valid.
+    fn run<E>(
         &mut self,
         func: DefinedFuncIndex,
         features: WasmFeatures,
-        company: &mut impl Company<'a>,
-    ) -> Result<FunctionBody<'a>, wasmparser::Error> {
+        validate: impl FnOnce(&mut FuncValidator<ValidatorResources>, &FunctionBody<'a>, &'a [u8]) -> Result<(), E>,
+    ) -> Result<FunctionBody<'a>, E> {
         let Decoded { module, bodies, resources, .. } = self.decoded;
         let index = module.func_index(func);
         let bytes = self.decoded.body(self.bytes, func);
@@ -90,46 +92,59 @@ impl<'a> BodyValidator<'a> {
         let resources = resources.clone().expect("there is a body");
         let to_validate = FuncToValidate { resources, index: index.as_u32(), ty, features };
         let mut validator = to_validate.into_validator(std::mem::take(&mut self.allocations));
-        let result = validate_body(&mut validator, &body, bytes, company);
+        let result = validate(&mut validator, &body, bytes);
         self.allocations = validator.into_allocations();
         result.map(|()| body)
     }
 }
 
-/// What [`FuncValidator::validate`] does, with most operators decoded by `walk`.
-fn validate_body<'a>(
+/// Why a body is not valid is not said.
+struct Invalid;
+
+impl From<wasmparser::Error> for Invalid {
+    fn from(_: wasmparser::Error) -> Invalid {
+        Invalid
+    }
+}
+
+/// What [`FuncValidator::validate`] does, with most operators decoded by [`crate::walk`], and one visitor for all of them: it wants an
+/// operator's place for errors alone, which nobody hears of here.
+fn walk<'a>(
     validator: &mut FuncValidator<ValidatorResources>,
     body: &FunctionBody<'a>,
     bytes: &'a [u8],
-    company: &mut impl Company<'a>,
-) -> Result<(), wasmparser::Error> {
+    company: impl Company<'a>,
+) -> Result<(), Invalid> {
     let mut reader = body.get_binary_reader();
-    let start = reader.original_position();
     validator.read_locals(&mut reader)?;
-    let features = reader.features();
+    let start = reader.original_position();
+    walk_operators(&reader, bytes, &mut company.with(validator.visitor(start)))
+}
+
+/// Passes the operators of a body to a visitor, from where its reader is to its end.
+fn walk_operators<'a, V>(reader: &BinaryReader<'a>, bytes: &'a [u8], visitor: &mut V) -> Result<(), Invalid>
+where
+    V: VisitOperator<'a, Output = Result<(), wasmparser::Error>> + FrameStack,
+{
     let mut at = reader.current_position();
-    // Behind the function's last `end` there is nothing that may be decoded.
-    while at < bytes.len() && validator.control_stack_height() != 0 {
-        let offset = start + at as u64;
-        match short::<false, _, _>(bytes, at, |_| company.with(validator.visitor(offset))) {
+    while at < bytes.len() {
+        at = match short::<false, V, &mut V, _>(bytes, at, |_| &mut *visitor) {
             Ok((result, next)) => {
                 result?;
-                at = next;
+                next
             }
-            Err(visitor) => {
-                let mut reader = BinaryReader::new_features(&bytes[at..], offset, features);
-                reader.visit_operator(&mut visitor(at))??;
-                at += reader.current_position();
+            Err(_) => {
+                let mut reader = BinaryReader::new_features(&bytes[at..], reader.original_position(), reader.features());
+                reader.visit_operator(visitor)??;
+                at + reader.current_position()
             }
+        };
+        // Behind the function's last `end` there must be nothing. Other operators may have such a byte last; it is no matter.
+        if bytes[at - 1] == END && visitor.current_frame().is_none() {
+            break;
         }
     }
-    let offset = start + at as u64;
-    let mut reader = BinaryReader::new_features(&bytes[at..], offset, features);
-    if !reader.eof() {
-        // Says that there are operators behind the end.
-        reader.visit_operator(&mut validator.visitor(offset))??;
-    }
-    reader.finish_expression(&validator.visitor(offset))
+    if at == bytes.len() && visitor.current_frame().is_none() { Ok(()) } else { Err(Invalid) }
 }
 
 impl Decoded {
