@@ -148,10 +148,10 @@ impl Artifact {
     pub fn write_new(&self, file: &mut File) -> io::Result<()> {
         self.with_contents(|contents| {
             let layout = contents.layout()?;
-            match rustix::fs::fallocate(&*file, FallocateFlags::empty(), 0, layout.len()) {
-                Err(e @ (Errno::NOSPC | Errno::DQUOT | Errno::FBIG)) => return Err(e.into()),
-                // Where this is not to be had, writing will say what is wrong, if anything is.
-                Ok(()) | Err(_) => {}
+            let reserved = rustix::fs::fallocate(&*file, FallocateFlags::empty(), 0, layout.len());
+            // Of others writing will tell, if they matter: not every file system can do this.
+            if let Err(e @ (Errno::NOSPC | Errno::DQUOT | Errno::FBIG)) = reserved {
+                return Err(e.into());
             }
             layout.write(file)
         })

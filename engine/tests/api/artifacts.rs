@@ -74,7 +74,7 @@ fn a_file_is_what_any_writer_gets() {
     artifact.write(&mut bytes).unwrap();
     assert_eq!(bytes, Module::new(&engine, WAT.as_bytes()).unwrap().serialize().unwrap());
     // An unnamed file, and a device for which no room can be reserved.
-    let unnamed = rustix::fs::open(&std::env::temp_dir(), OFlags::TMPFILE | OFlags::RDWR, Mode::RUSR | Mode::WUSR).unwrap();
+    let unnamed = rustix::fs::open(std::env::temp_dir(), OFlags::TMPFILE | OFlags::RDWR, Mode::RUSR | Mode::WUSR).unwrap();
     let mut file = File::from(unnamed);
     artifact.write_new(&mut file).unwrap();
     let mut written = Vec::new();
@@ -222,7 +222,7 @@ fn large_modules_come_from_their_file_piece_by_piece() {
         assert_eq!(&bytes, b"3939", "round {round}");
         memory.write(&mut store, 39 * 100_000, b"changed!").unwrap();
     }
-    let from_file = Module::deserialize_file(&engine, std::fs::File::open(&entry).unwrap()).unwrap();
+    let from_file = Module::deserialize_file(&engine, File::open(&entry).unwrap()).unwrap();
     let instance = Linker::new(&engine).instantiate(&mut store, &from_file).unwrap();
     let f = instance.get_typed_func::<(), u32>(&mut store, "f1007").unwrap();
     assert_eq!(f.call(&mut store, ()).unwrap(), 3021);
@@ -374,7 +374,7 @@ fn threads_that_meet_missing_text_at_once_all_run_it() {
     std::fs::write(&path, Module::new(&engine, large().as_bytes()).unwrap().serialize().unwrap()).unwrap();
     for round in 0..8 {
         // Each round begins without text.
-        let module = Module::deserialize_file(&engine, std::fs::File::open(&path).unwrap()).unwrap();
+        let module = Module::deserialize_file(&engine, File::open(&path).unwrap()).unwrap();
         let barrier = Barrier::new(THREADS);
         std::thread::scope(|scope| {
             for _ in 0..THREADS {
