@@ -55,7 +55,8 @@ impl Codegen<'_> {
     /// Chooses registers for locals and for the memory's base; gives the callee-saved ones in use.
     fn choose_pins(&mut self) -> Vec<Gpr> {
         let leaf = !self.summary.calls;
-        let mut saved = Vec::new();
+        // As many as there are to be saved, and one for the context.
+        let mut saved = Vec::with_capacity(6);
         let has_base = !self.module.memories.is_empty() && self.summary.memory_weight >= BASE_WEIGHT;
         if self.summary.handlers {
             // Handlers begin with nothing but the frame, and the callers' registers are needed then.
@@ -64,7 +65,8 @@ impl Codegen<'_> {
             }
             return vec![Gpr::Rbx, Gpr::R12, Gpr::R13, Gpr::R15];
         }
-        let mut pins = Pins { gprs: vec![Gpr::R13, Gpr::R12, Gpr::Rbx], xmms: Vec::new() };
+        let mut pins = Pins { gprs: Vec::with_capacity(8), xmms: Vec::new() };
+        pins.gprs.extend([Gpr::R13, Gpr::R12, Gpr::Rbx]);
         if leaf {
             // Those that nobody expects to be preserved come first.
             pins.gprs.extend([Gpr::R10, Gpr::R9, Gpr::R8]);
@@ -76,7 +78,8 @@ impl Codegen<'_> {
         } else {
             pins.gprs.insert(0, Gpr::R15);
         }
-        let mut order: Vec<u32> = (0..self.locals.len() as u32).filter(|&n| self.summary.weights[n as usize] >= 2).collect();
+        let mut order: Vec<u32> = Vec::with_capacity(self.locals.len());
+        order.extend((0..self.locals.len() as u32).filter(|&n| self.summary.weights[n as usize] >= 2));
         // Only the best few matter; stable for equals.
         let few = pins.gprs.len() + pins.xmms.len() + 8;
         let weights = &self.summary.weights;
