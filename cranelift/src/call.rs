@@ -10,15 +10,16 @@ use crate::alias::{self, Region};
 use crate::env::displacement;
 use crate::reference::Bounds;
 use crate::translate::{RESERVED_SOURCE_LOCATION_BIT, Translator};
+use crate::types::clif_type;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::{I32, I64};
-use cranelift_codegen::ir::{FuncRef, InstBuilder, MemFlags, Opcode, SourceLoc, Value};
-use sconce_environ::abi::{VALUE_SIZE, results_in_buffer};
+use cranelift_codegen::ir::{BlockArg, FuncRef, InstBuilder, MemFlags, Opcode, SourceLoc, Value};
+use sconce_environ::abi::{VALUE_SIZE, in_registers, results_in_buffer};
 use sconce_environ::builtin::Builtin;
 use sconce_environ::index::*;
 use sconce_environ::trap::TrapCode;
 use sconce_environ::types::HeapType;
-use sconce_environ::vm::{NO_TYPE, VmFuncImport, VmFuncRef, VmTableEntry};
+use sconce_environ::vm::{NO_TYPE, VmFuncImport, VmFuncRef, VmHostContext, VmTableEntry};
 use smallvec::SmallVec;
 use std::mem::offset_of;
 
@@ -36,11 +37,18 @@ pub(crate) enum Code {
 struct Callee {
     code: Code,
     vmctx: Value,
+    /// What stands for the way to the callee if that is a host function which takes its arguments in registers.
+    in_place: Option<FuncRef>,
 }
 
 pub(crate) fn call(t: &mut Translator<'_>, func: FuncIndex) {
-    let callee = t.direct(func);
-    t.emit_call(t.env.module.functions[func], callee);
+    let mut callee = t.direct(func);
+    let (module, ty) = (t.env.module, t.env.module.functions[func]);
+    // Inside a try region a call ends its block as it is.
+    if module.defined_func(func).is_none() && in_registers(module.func_type(ty)) && t.state.handlers.is_empty() {
+        callee.in_place = Some(t.callee(func));
+    }
+    t.emit_call(ty, callee);
 }
 
 pub(crate) fn call_indirect(t: &mut Translator<'_>, ty: TypeIndex, table: TableIndex) {
@@ -71,12 +79,12 @@ pub(crate) fn return_call_ref(t: &mut Translator<'_>, ty: TypeIndex) {
 impl Translator<'_> {
     fn direct(&mut self, func: FuncIndex) -> Callee {
         if self.env.module.defined_func(func).is_some() {
-            return Callee { code: Code::Defined(self.callee(func)), vmctx: self.env.vmctx };
+            return Callee { code: Code::Defined(self.callee(func)), vmctx: self.env.vmctx, in_place: None };
         }
         let import = self.env.layout.func_import(func);
         let code = self.vmctx_constant(I64, import + offset_of!(VmFuncImport, code) as u32);
         let vmctx = self.vmctx_constant(I64, import + offset_of!(VmFuncImport, vmctx) as u32);
-        Callee { code: Code::Address(code), vmctx }
+        Callee { code: Code::Address(code), vmctx, in_place: None }
     }
 
     /// Pops an index; gives the table's function there, which has the type.
@@ -99,7 +107,7 @@ impl Translator<'_> {
         }
         let code = self.load_with(Opcode::Load, I64, flags, entry, offset_of!(VmTableEntry, code) as i32);
         let vmctx = self.load_trusted(I64, Region::Tables, entry, offset_of!(VmTableEntry, vmctx) as u32);
-        Callee { code: Code::Address(code), vmctx }
+        Callee { code: Code::Address(code), vmctx, in_place: None }
     }
 
     fn entry_type(&mut self, entry: Value, flags: MemFlags) -> Value {
@@ -143,7 +151,7 @@ impl Translator<'_> {
         let code = self.load_with(Opcode::Load, I64, flags, reference, displacement(offset_of!(VmFuncRef, code) as u32));
         // Not before the one that traps.
         let vmctx = self.load_with(Opcode::Load, I64, flags, reference, displacement(offset_of!(VmFuncRef, vmctx) as u32));
-        Callee { code: Code::Address(code), vmctx }
+        Callee { code: Code::Address(code), vmctx, in_place: None }
     }
 
     /// Pops the arguments, which follow the context and the buffer.
@@ -170,11 +178,16 @@ impl Translator<'_> {
             self.builder.ins().stack_addr(I64, slot, 0)
         });
         let args = self.arguments(ty, callee.vmctx, buffer);
-        let returned = self.emit_call_inst(ty, callee.code, &args);
+        let returned = match callee {
+            Callee { in_place: Some(way), code: Code::Address(code), vmctx } => {
+                self.emit_import_call(ty, way, code, vmctx, &args)
+            }
+            Callee { code, .. } => self.emit_call_inst(ty, code, &args),
+        };
         for (i, &ty) in results.iter().enumerate() {
             let value = match buffer {
                 None => returned[i],
-                Some(buffer) => self.load_trusted(crate::types::clif_type(ty), Region::Results, buffer, (i * VALUE_SIZE) as u32),
+                Some(buffer) => self.load_trusted(clif_type(ty), Region::Results, buffer, (i * VALUE_SIZE) as u32),
             };
             self.push_typed(ty, value);
         }
@@ -190,6 +203,33 @@ impl Translator<'_> {
             Code::Address(code) => self.builder.ins().call_indirect(signature, code, args),
         };
         self.builder.inst_results(inst).into()
+    }
+
+    /// A call of an import, which is likely to be a host function: then it is called in place.
+    fn emit_import_call(
+        &mut self,
+        ty: TypeIndex,
+        way: FuncRef,
+        code: Value,
+        vmctx: Value,
+        args: &[Value],
+    ) -> SmallVec<[Value; 8]> {
+        let in_registers = self.constant(I32, vmctx, offset_of!(VmHostContext, in_registers) as u32);
+        let (host, other, done) = (self.builder.create_block(), self.builder.create_block(), self.builder.create_block());
+        let results = &self.env.module.func_type(ty).results;
+        let results = results.iter().map(|&ty| self.builder.append_block_param(done, clif_type(ty))).collect();
+        self.builder.ins().brif(in_registers, host, &[], other, &[]);
+        self.builder.set_cold_block(other);
+        for (block, code) in [(host, Code::Defined(way)), (other, Code::Address(code))] {
+            self.builder.seal_block(block);
+            self.builder.switch_to_block(block);
+            let returned = self.emit_call_inst(ty, code, args);
+            let returned: SmallVec<[BlockArg; 8]> = returned.into_iter().map(BlockArg::Value).collect();
+            self.builder.ins().jump(done, &returned);
+        }
+        self.builder.seal_block(done);
+        self.builder.switch_to_block(done);
+        results
     }
 
     /// Pops the arguments, calls in place of the function itself.

@@ -187,7 +187,7 @@ impl Translator<'_> {
         *env.caches.builtins.entry(builtin).or_insert_with(|| self.builder.import_signature(builtin_signature(builtin)))
     }
 
-    /// A function that the module defines, to be called.
+    /// A function that the module defines, to be called; or one that it imports, to be called as [`sconce_environ::compile::RelocTarget::HostCall`] says.
     pub(crate) fn callee(&mut self, func: FuncIndex) -> FuncRef {
         if let Some(&callee) = self.env.caches.callees.get(&func) {
             return callee;
@@ -196,7 +196,7 @@ impl Translator<'_> {
         let name = UserExternalName { namespace: 0, index: func.as_u32() };
         let name = ExternalName::user(self.builder.func.declare_imported_user_function(name));
         // A name that is not colocated is reached through its GOT entry, and the slots are that GOT.
-        let colocated = self.env.settings.calls == CallStyle::Direct;
+        let colocated = self.env.settings.calls == CallStyle::Direct || self.env.module.defined_func(func).is_none();
         let callee = self.builder.import_function(ExtFuncData { name, signature, colocated, patchable: false });
         self.env.caches.callees.insert(func, callee);
         callee

@@ -10,7 +10,7 @@ use cranelift_codegen::{
 };
 use sconce_environ::compile::{CallSite, CompiledFunction, Handler, Reloc, RelocTarget};
 use sconce_environ::handlers::{HandlerListBuilder, HandlerLists};
-use sconce_environ::index::{DefinedFuncIndex, FuncIndex};
+use sconce_environ::index::FuncIndex;
 use sconce_environ::module::Module;
 use sconce_environ::placement::{LINE, skew};
 use sconce_environ::stack_maps::StackMaps;
@@ -26,6 +26,7 @@ pub(crate) fn convert(code: &CompiledCode, params: &FunctionParameters, module: 
     Ok(CompiledFunction {
         code: buffer.data().to_vec(),
         align: buffer.alignment.max(LINE),
+        frame_size: buffer.frame_layout().ok_or("a frame of unknown size")?.frame_to_fp_offset,
         skew: skew(&code.bb_starts, &code.bb_edges, buffer.total_size(), buffer.alignment),
         relocs: relocations(buffer, params, module)?,
         traps: traps(buffer)?,
@@ -43,10 +44,10 @@ fn relocations(buffer: &MachBufferFinalized<Final>, params: &FunctionParameters,
         let unexpected = || format!("unexpected relocation {:?} of {}", r.kind, r.target.display(Some(params)));
         let FinalizedRelocTarget::ExternalName(ExternalName::User(name)) = r.target else { return Err(unexpected()) };
         let func = FuncIndex::from_u32(params.user_named_funcs()[name].index);
-        let func: DefinedFuncIndex = module.defined_func(func).ok_or_else(unexpected)?;
-        let target = match r.kind {
-            RelocKind::X86CallPCRel4 => RelocTarget::Function(func),
-            RelocKind::X86GOTPCRel4 => RelocTarget::Slot(func),
+        let target = match (r.kind, module.defined_func(func)) {
+            (RelocKind::X86CallPCRel4, Some(func)) => RelocTarget::Function(func),
+            (RelocKind::X86GOTPCRel4, Some(func)) => RelocTarget::Slot(func),
+            (RelocKind::X86CallPCRel4, None) => RelocTarget::HostCall(0),
             _ => return Err(unexpected()),
         };
         Ok(Reloc { offset: r.offset, target, addend: i32::try_from(r.addend).map_err(|_| unexpected())? })

@@ -46,6 +46,7 @@ mod file_state;
 mod func;
 mod global;
 mod host;
+mod host_sites;
 mod instance;
 mod link;
 mod linker;

@@ -7,6 +7,7 @@
 
 use crate::engine::{CompilerKind, Engine};
 use crate::error::Error;
+use crate::host_sites;
 use crate::module::Progress;
 use sconce_environ::EntityRef;
 use sconce_environ::code_tables::{CodeTables, Ends, WasmOffsets};
@@ -269,7 +270,9 @@ fn validate_and_compile(
     job.engine.compiler(job.compiler)?.validate_and_compile_into(validator, &input, out).map_err(|e| match e {
         FunctionError::Invalid(error) => error.into(),
         FunctionError::Compile(error) => Error::Compile(error.to_string()),
-    })
+    })?;
+    host_sites::append(out);
+    Ok(())
 }
 
 /// Compiles one function of a validated module. One that exceeds Cranelift's limits is Lightbeam's: functions of both call each
@@ -285,10 +288,14 @@ pub(crate) fn compile_function(
 ) -> Result<CompilerKind, Error> {
     let (body, body_offset) = (decoded.body(bytes, func), decoded.bodies[func].start);
     let input = FunctionInput { module: &decoded.module, layout, func, body, body_offset };
-    let Err(error) = engine.compiler(compiler)?.compile_into(&input, out) else { return Ok(compiler) };
+    let Err(error) = engine.compiler(compiler)?.compile_into(&input, out) else {
+        host_sites::append(out);
+        return Ok(compiler);
+    };
     if compiler == CompilerKind::Cranelift {
         log::info!("{error}; Lightbeam compiles it instead");
         if engine.compiler(CompilerKind::Lightbeam)?.compile_into(&input, out).is_ok() {
+            host_sites::append(out);
             return Ok(CompilerKind::Lightbeam);
         }
     }
@@ -315,6 +322,7 @@ fn link(module: &Module, unit: Unit) -> Result<Linked, Error> {
         let target = match reloc.target {
             RelocTarget::Function(func) => tables.functions[func.index()].start,
             RelocTarget::Slot(func) => slot(func),
+            RelocTarget::HostCall(_) => unreachable!("fixed where the function was compiled"),
         };
         let value = i64::from(target) + i64::from(reloc.addend) - i64::from(reloc.offset);
         // Everything is within 2 GiB.
@@ -341,6 +349,7 @@ mod tests {
         CompiledFunction {
             code: code.to_vec(),
             align: 16,
+            frame_size: 0,
             skew: 0,
             relocs,
             traps: vec![(trap, TrapCode::Unreachable)],

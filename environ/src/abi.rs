@@ -25,3 +25,15 @@ pub const fn need_buffer<R>(results: &[ValType<R>]) -> bool {
     }
     floats > RESULT_REGISTERS || results.len() - floats > RESULT_REGISTERS
 }
+
+/// Argument registers for integers and references, without the one of the callee's context.
+const INTEGER_ARGUMENTS: usize = 5;
+/// Argument registers for floats and vectors.
+const FLOAT_ARGUMENTS: usize = 8;
+
+/// Whether all arguments and the result, if there is one at all, are passed in registers, alike under both conventions: then a host
+/// function that takes them so may be called without a trampoline that knows the type.
+pub fn in_registers<R>(ty: &FuncType<R>) -> bool {
+    let floats = ty.params.iter().filter(|ty| matches!(ty, ValType::F32 | ValType::F64 | ValType::V128)).count();
+    ty.results.len() <= 1 && floats <= FLOAT_ARGUMENTS && ty.params.len() - floats <= INTEGER_ARGUMENTS
+}

@@ -135,6 +135,8 @@ pub struct CompiledFunction {
     pub code: Vec<u8>,
     /// Required alignment, a power of two.
     pub align: u32,
+    /// Bytes from the stack pointer up to the frame pointer, once the frame is made and but for stack arguments of calls.
+    pub frame_size: u32,
     /// The code begins this many bytes past a multiple of `align`, and less than it: for speed, so that loops lie well.
     pub skew: u32,
     /// Places to fix when its address is known.
@@ -205,4 +207,8 @@ pub enum RelocTarget {
     Function(DefinedFuncIndex),
     /// The function's entry slot: 8 bytes that hold the address of its code.
     Slot(DefinedFuncIndex),
+    /// The way to a host function, whose context is in rdi and says [`crate::vm::VmHostContext::in_registers`], and back to the code so
+    /// many bytes behind the field, as if a call had returned there. The field is that of a `jmp rel32` or a `call rel32`, which becomes
+    /// one: linking makes a way for each place.
+    HostCall(u32),
 }

@@ -18,14 +18,15 @@ pub const VM_HOST_CONTEXT_MAGIC: u32 = u32::from_le_bytes(*b"host");
 
 /// The head of an instance's VM context. The variable tail follows; [`crate::layout::VmLayout`] has its offsets.
 ///
-/// `magic`, `store` stand at the same offsets in [`VmHostContext`], so that trampolines need not know which one a callee has.
+/// `magic`, `in_registers` and `store` stand at the same offsets in [`VmHostContext`], so that who calls need not know which one a
+/// callee has.
 #[repr(C, align(16))]
 #[derive(Debug)]
 pub struct VmContext {
     /// [`VM_CONTEXT_MAGIC`].
     pub magic: u32,
-    /// Padding.
-    pub reserved: u32,
+    /// 0, as in the context of a host function that is called through its trampoline.
+    pub in_registers: u32,
     /// The store's context; never changes.
     pub store: *mut VmStoreContext,
     /// Table of builtin trampolines, indexed by [`crate::builtin::Builtin`]; never changes.
@@ -43,8 +44,9 @@ pub struct VmContext {
 pub struct VmHostContext {
     /// [`VM_HOST_CONTEXT_MAGIC`].
     pub magic: u32,
-    /// Padding.
-    pub reserved: u32,
+    /// Whether `host_code` takes its arguments as wasm passes them: 1 or 0. Where [`crate::abi::in_registers`] holds of the type too, compiled
+    /// code may change stacks and call `host_code` by itself. Never changes.
+    pub in_registers: u32,
     /// The store's context.
     pub store: *mut VmStoreContext,
     /// The `extern "C"` function that the trampoline calls on the host's stack, with this context as first argument.
@@ -83,6 +85,8 @@ pub struct VmStoreContext {
     pub handler_payload: *const u128,
     /// The exception as a handle, or 0.
     pub handler_exception: u64,
+    /// Where host calls go that must not return to wasm. Never changes.
+    pub leave: *const c_void,
     /// Where the next handle of the activations table goes. Compiled code stores there and moves it on by four bytes; when it
     /// equals `activations_end`, it calls [`crate::builtin::Builtin::ActivationsInsert`] instead.
     pub activations_next: *mut u32,

@@ -11,13 +11,13 @@
 use crate::codegen::{Codegen, SCRATCH, StubKind, VMCTX, XSCRATCH};
 use crate::frame::PROBE_BYTES;
 use crate::value::{Ty, Value};
-use sconce_environ::abi::{VALUE_SIZE, results_in_buffer};
+use sconce_environ::abi::{VALUE_SIZE, in_registers, results_in_buffer};
 use sconce_environ::builtin::Builtin;
 use sconce_environ::compile::{CallStyle, Reloc, RelocTarget};
 use sconce_environ::index::*;
 use sconce_environ::trap::TrapCode;
-use sconce_environ::types::HeapType;
-use sconce_environ::vm::{NO_TYPE, VmFuncImport, VmFuncRef, VmTableEntry};
+use sconce_environ::types::{FuncType, HeapType};
+use sconce_environ::vm::{NO_TYPE, VmFuncImport, VmFuncRef, VmHostContext, VmTableEntry};
 use sconce_x64::abi::{Arguments, Class, Location, RESULT_GPRS};
 use sconce_x64::asm::{Gpr, Xmm};
 use sconce_x64::encode::{Addr, Alu, Cond, Size};
@@ -228,7 +228,7 @@ impl Codegen<'_> {
         if has_buffer {
             self.e.lea(Size::S64, Gpr::Rsi, Addr::new(Gpr::Rsp, argument_bytes));
         }
-        self.call_callee(callee);
+        self.call_callee(ty, callee);
         self.call_site();
         self.after_call(start);
 
@@ -348,7 +348,7 @@ impl Codegen<'_> {
     }
 
     /// The call itself, and the callee's context where it is not the caller's.
-    fn call_callee(&mut self, callee: Callee) {
+    fn call_callee(&mut self, ty: &FuncType, callee: Callee) {
         match callee {
             Callee::Defined(func) => {
                 let (offset, target) = match self.settings.calls {
@@ -359,14 +359,33 @@ impl Codegen<'_> {
                 self.relocs.push(Reloc { offset, target, addend: -4 });
             }
             Callee::Record { base, code, vmctx, trap } => {
-                let base = if base == VMCTX { VMCTX } else { Gpr::Rax };
+                let import = base == VMCTX;
+                let base = if import { VMCTX } else { Gpr::Rax };
                 if let Some(trap) = trap {
                     self.may_trap(trap);
                 }
                 self.e.load(Size::S64, Gpr::Rdi, Addr::new(base, vmctx));
-                self.e.call(Addr::new(base, code).into());
+                if import && in_registers(ty) {
+                    self.call_import_in_registers(Addr::new(base, code));
+                } else {
+                    self.e.call(Addr::new(base, code).into());
+                }
             }
         }
+    }
+
+    /// The call of an import, which is likely to be a host function: then it is called in place. Both ways come back to one return
+    /// address.
+    fn call_import_in_registers(&mut self, code: Addr) {
+        let other = self.e.label();
+        let in_registers = Addr::new(Gpr::Rdi, offset_of!(VmHostContext, in_registers) as i32);
+        self.e.alu_imm(Alu::Cmp, Size::S32, in_registers.into(), 0);
+        self.e.jcc(Cond::E, other);
+        let field = self.e.jmp_relative();
+        self.e.bind(other);
+        self.e.call(code.into());
+        let behind = self.e.offset() - (field + 4);
+        self.relocs.push(Reloc { offset: field, target: RelocTarget::HostCall(behind), addend: -4 });
     }
 
     /// Entries below `start` that are in registers go to their slots: the callee does not preserve those.

@@ -164,6 +164,7 @@ pub(crate) fn translate(
             let (call_sites, handlers) = c.finish_call_sites(frame_size);
             *out = CompiledFunction {
                 code,
+                frame_size,
                 align: if c.small_loops.is_empty() { Encoder::ALIGN } else { LINE },
                 skew: skew_for(&c.small_loops, Encoder::ALIGN),
                 relocs: std::mem::take(&mut c.relocs),

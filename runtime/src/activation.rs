@@ -11,6 +11,7 @@ use crate::stack::WasmStack;
 use sconce_environ::trap::TrapCode;
 use sconce_environ::vm::{VmStoreContext, pending};
 use std::cell::{Cell, UnsafeCell};
+use std::ffi::c_void;
 use std::ops::Range;
 use std::ptr::{null, null_mut};
 use std::sync::Arc;
@@ -63,6 +64,7 @@ impl Shared {
             handler_fp: null_mut(),
             handler_payload: null(),
             handler_exception: 0,
+            leave: code.stubs().leave() as *const c_void,
             activations_next: null_mut(),
             activations_end: null_mut(),
             activations_threshold: null_mut(),

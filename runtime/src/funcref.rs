@@ -1,7 +1,7 @@
 //! Function records. Whatever names a function at run time (imports, table entries, funcref values) names a record or a copy of
 //! its fields. Records of wasm functions stand in their instance's context; those of host functions here.
 
-use crate::stubs::HostTrampoline;
+use crate::stubs::{HostCallKind, HostTrampoline};
 use sconce_environ::index::TypeId;
 use sconce_environ::vm::{NO_TYPE, VM_HOST_CONTEXT_MAGIC, VmContext, VmFuncRef, VmHostContext};
 use std::any::Any;
@@ -34,7 +34,7 @@ impl Default for HostRecord {
     fn default() -> HostRecord {
         let context = VmHostContext {
             magic: VM_HOST_CONTEXT_MAGIC,
-            reserved: 0,
+            in_registers: 0,
             store: null_mut(),
             host_code: null(),
             data: null_mut(),
@@ -48,6 +48,7 @@ impl HostRecord {
     /// A function that no instance imports yet.
     pub(crate) fn new(f: &HostFunc, store: *mut sconce_environ::vm::VmStoreContext) -> Box<HostRecord> {
         let mut this = Box::<HostRecord>::default();
+        this.context.in_registers = u32::from(f.trampoline.kind == HostCallKind::Registers);
         this.context.store = store;
         this.context.host_code = f.code;
         this.context.data = f.data;
@@ -64,6 +65,7 @@ impl HostRecord {
     pub(crate) unsafe fn fill(&mut self, record: &VmFuncRef, caller: *mut VmContext) -> *const VmFuncRef {
         // SAFETY: a host function's context is a `VmHostContext`.
         let from = unsafe { &*record.vmctx.cast::<VmHostContext>() };
+        self.context.in_registers = from.in_registers;
         self.context.store = from.store;
         self.context.host_code = from.host_code;
         self.context.data = from.data;

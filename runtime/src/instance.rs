@@ -174,7 +174,7 @@ unsafe fn fill_head(store: &Store, instance: &Instance, this: *mut Instance) {
     unsafe {
         instance.vmctx().write(VmContext {
             magic: VM_CONTEXT_MAGIC,
-            reserved: 0,
+            in_registers: 0,
             store: store.vm(),
             builtins: store.space().stubs().builtins(),
             instance: this.cast::<c_void>(),

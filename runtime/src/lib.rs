@@ -99,5 +99,5 @@ pub use module::{LoadedModule, ModuleParts};
 pub use sconce_x64::{Class, Signature};
 pub use shared::SharedMemory;
 pub use store::{Store, StoreOptions, caller_memory};
-pub use stubs::{EntryTrampoline, HostCallKind, HostTrampoline, Stub, StubListener};
+pub use stubs::{EntryTrampoline, HostCallKind, HostTrampoline, STUB_OFFSETS, Stub, StubListener};
 pub use sys::space::guards_unavailable;

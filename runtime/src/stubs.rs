@@ -16,7 +16,8 @@ use std::ffi::c_void;
 use std::mem::offset_of;
 use std::sync::{Arc, Mutex, PoisonError};
 
-pub(crate) const OFFSETS: Offsets = Offsets {
+/// Of the structures in `environ`, for the stubs.
+pub const STUB_OFFSETS: Offsets = Offsets {
     store: offset_of!(VmContext, store) as i32,
     host_code: offset_of!(VmHostContext, host_code) as i32,
     host_sp: offset_of!(VmStoreContext, host_sp) as i32,
@@ -24,6 +25,7 @@ pub(crate) const OFFSETS: Offsets = Offsets {
     pending: offset_of!(VmStoreContext, pending) as i32,
     handler_bit: pending::HANDLER as i8,
     handler: offset_of!(VmStoreContext, handler) as i32,
+    leave: offset_of!(VmStoreContext, leave) as i32,
 };
 
 // The stub takes them as one after the other.
@@ -34,8 +36,11 @@ const _: () = {
     assert!(offset_of!(VmStoreContext, handler_exception) == offset_of!(VmStoreContext, handler) + 32);
 };
 
-// Trampolines do not know which kind of context a callee has.
-const _: () = assert!(offset_of!(VmContext, store) == offset_of!(VmHostContext, store));
+// Who calls does not know which kind of context a callee has.
+const _: () = {
+    assert!(offset_of!(VmContext, store) == offset_of!(VmHostContext, store));
+    assert!(offset_of!(VmContext, in_registers) == offset_of!(VmHostContext, in_registers));
+};
 
 /// How a host function takes its arguments; see the crate's documentation.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
@@ -65,6 +70,7 @@ pub struct EntryTrampoline {
 #[derive(Clone, Debug)]
 pub struct HostTrampoline {
     pub(crate) code: usize,
+    pub(crate) kind: HostCallKind,
     pub(crate) space: Arc<CodeSpace>,
 }
 
@@ -109,12 +115,12 @@ impl Stubs {
     /// Makes the landing pad and the builtins' trampolines.
     pub(crate) fn new(space: &CodeSpace) -> Result<Stubs, ResourceError> {
         let mut made = Made::default();
-        let landing_pad = made.add(space, &stubs::landing_pad(&OFFSETS))?;
-        let leave = made.add(space, &stubs::leave(&OFFSETS, landing_pad as u64))?;
+        let landing_pad = made.add(space, &stubs::landing_pad(&STUB_OFFSETS))?;
+        let leave = made.add(space, &stubs::leave(&STUB_OFFSETS, landing_pad as u64))?;
         let targets = builtins::targets();
         let make = |(&builtin, target): (&Builtin, &usize)| {
             let make = if builtin.keeps_registers() { stubs::builtin_keeping_registers } else { stubs::builtin };
-            make(&OFFSETS, *target as u64, leave as u64)
+            make(&STUB_OFFSETS, *target as u64, leave as u64)
         };
         let code: Vec<_> = Builtin::ALL.iter().zip(&targets).map(make).collect();
         // One write for all.
@@ -128,9 +134,9 @@ impl Stubs {
         let base = made.add(space, &all)?;
         let builtins: Box<[usize]> = offsets.into_iter().map(|o| base + o).collect();
         if let Some(listener) = space.listener() {
-            let pad = stubs::landing_pad(&OFFSETS);
+            let pad = stubs::landing_pad(&STUB_OFFSETS);
             listener.stub(&Stub { name: "landing pad", address: landing_pad, code: &pad, called: false });
-            let code_of_leave = stubs::leave(&OFFSETS, landing_pad as u64);
+            let code_of_leave = stubs::leave(&STUB_OFFSETS, landing_pad as u64);
             listener.stub(&Stub { name: "leave wasm", address: leave, code: &code_of_leave, called: false });
             for ((builtin, &address), code) in Builtin::ALL.iter().zip(&builtins).zip(&code) {
                 listener.stub(&Stub { name: &format!("builtin {}", builtin.name()), address, code, called: true });
@@ -142,6 +148,11 @@ impl Stubs {
     /// Where traps continue.
     pub(crate) fn landing_pad(&self) -> usize {
         self.landing_pad
+    }
+
+    /// Where host calls go that do not return.
+    pub(crate) fn leave(&self) -> usize {
+        self.leave
     }
 
     /// What `VmContext::builtins` points to.
@@ -157,9 +168,9 @@ impl Stubs {
         }
         let leave = self.leave as u64;
         let bytes = match kind {
-            Kind::Entry => stubs::entry(sig, &OFFSETS),
-            Kind::Host(HostCallKind::Registers) => stubs::host_call_registers(sig, &OFFSETS, leave),
-            Kind::Host(HostCallKind::Array) => stubs::host_call_array(sig, &OFFSETS, leave),
+            Kind::Entry => stubs::entry(sig, &STUB_OFFSETS),
+            Kind::Host(HostCallKind::Registers) => stubs::host_call_registers(sig, &STUB_OFFSETS, leave),
+            Kind::Host(HostCallKind::Array) => stubs::host_call_array(sig, &STUB_OFFSETS, leave),
         };
         let code = made.add(space, &bytes)?;
         if let Some(listener) = space.listener() {
@@ -211,7 +222,7 @@ impl CodeSpace {
     /// If `Registers` is asked for where results need a buffer.
     pub fn host_trampoline(self: &Arc<Self>, sig: &Signature, kind: HostCallKind) -> Result<HostTrampoline, ResourceError> {
         let code = self.stubs().get(self, Kind::Host(kind), sig)?;
-        Ok(HostTrampoline { code, space: self.clone() })
+        Ok(HostTrampoline { code, kind, space: self.clone() })
     }
 }
 

@@ -91,7 +91,8 @@ impl Listing<'_> {
         match relocated.or_else(|| self.elsewhere(instruction)) {
             Some(RelocTarget::Function(func)) => remarks.push((self.defined)(func)),
             Some(RelocTarget::Slot(func)) => remarks.push(format!("slot of {}", (self.defined)(func))),
-            None => {}
+            // Fixed by now.
+            Some(RelocTarget::HostCall(_)) | None => {}
         }
         match meaning {
             Some(Meaning::Field(field)) => remarks.push(field.to_string()),

@@ -23,7 +23,7 @@
 ;;|                    |    13  ret
 ;;|
 ;;| function 2: (i32) -> (i32)
-;;| 12 bytes of wasm, 68 bytes of code by lightbeam, bounds=guard
+;;| 12 bytes of wasm, 163 bytes of code by lightbeam, bounds=guard
 ;;| (prologue)            |     0  push    rbp
 ;;|                       |     1  mov     rbp, rsp
 ;;|                       |     4  push    r14
@@ -33,21 +33,52 @@
 ;;|                       |    13  mov     esi, esi
 ;;| 0x0036 local.get 0
 ;;| 0x0038 call 0 $import |    15  mov     rdi, [r14+0x48]                  ; context of import 0
-;;|                       |    19  call    qword ptr [r14+0x40]             ; 0 $import
+;;|                       |    19  cmp     dword ptr [rdi+4], 0
+;;|                       |    1d  je      0x28
+;;|                       |    23  jmp     0x60
+;;|                       |>   28  call    qword ptr [r14+0x40]             ; 0 $import
 ;;| 0x003a local.get 0
-;;| 0x003c call 1 $own    |    1d  mov     rdi, r14
-;;|                       |    20  mov     esi, [rbp-0x10]
-;;|                       |    23  call    0x28                             ; 1 $own
-;;|                       |    28  mov     eax, eax
-;;| 0x003e memory.grow    |    2a  mov     rdi, r14
-;;|                       |    2d  mov     rdx, rax
-;;|                       |    30  mov     esi, 0
-;;|                       |    35  mov     r11, [r14+0x10]                  ; builtins
-;;|                       |    39  call    qword ptr [r11]                  ; builtin memory_grow
-;;|                       |    3c  mov     eax, eax
-;;| 0x0040 end            |    3e  mov     r14, [rbp-8]
-;;|                       |    42  leave
-;;|                       |    43  ret
+;;| 0x003c call 1 $own    |>   2c  mov     rdi, r14
+;;|                       |    2f  mov     esi, [rbp-0x10]
+;;|                       |    32  call    0x37                             ; 1 $own
+;;|                       |    37  mov     eax, eax
+;;| 0x003e memory.grow    |    39  mov     rdi, r14
+;;|                       |    3c  mov     rdx, rax
+;;|                       |    3f  mov     esi, 0
+;;|                       |    44  mov     r11, [r14+0x10]                  ; builtins
+;;|                       |    48  call    qword ptr [r11]                  ; builtin memory_grow
+;;|                       |    4b  mov     eax, eax
+;;| 0x0040 end            |    4d  mov     r14, [rbp-8]
+;;|                       |    51  leave
+;;|                       |    52  ret
+;;|                       |    53  int3
+;;|                       |    54  int3
+;;|                       |    55  int3
+;;|                       |    56  int3
+;;|                       |    57  int3
+;;|                       |    58  int3
+;;|                       |    59  int3
+;;|                       |    5a  int3
+;;|                       |    5b  int3
+;;|                       |    5c  int3
+;;|                       |    5d  int3
+;;|                       |    5e  int3
+;;|                       |    5f  int3
+;;| (0x0038)              |>   60  lea     r11, [0x2c]                      ; uninterruptible
+;;|                       |    67  mov     rax, [rdi+8]                     ; uninterruptible
+;;|                       |    6b  lea     r10, [rsp-0x10]                  ; uninterruptible
+;;|                       |    70  mov     [rsp-8], r11                     ; uninterruptible
+;;|                       |    75  mov     [rsp-0x10], rbp                  ; uninterruptible
+;;|                       |    7a  mov     [rax+8], r10                     ; uninterruptible
+;;|                       |    7e  mov     rsp, [rax]                       ; uninterruptible
+;;|                       |    81  call    qword ptr [rdi+0x10]             ; uninterruptible
+;;|                       |    84  mov     r11, [rsp]                       ; uninterruptible
+;;|                       |    88  cmp     dword ptr [r11+0x10], 0          ; uninterruptible
+;;|                       |    8d  jne     0x9c                             ; uninterruptible
+;;|                       |    93  lea     rsp, [rbp-0x10]                  ; uninterruptible
+;;|                       |    97  jmp     0x2c                             ; uninterruptible
+;;|                       |>   9c  mov     rdi, r11                         ; uninterruptible
+;;|                       |    9f  jmp     qword ptr [r11+0x50]             ; uninterruptible
 ;;| --tier lightbeam --calls slots
 ;;| function 1 $own: (i32) -> (i32)
 ;;| 4 bytes of wasm, 20 bytes of code by lightbeam, bounds=guard
@@ -62,7 +93,7 @@
 ;;|                    |    13  ret
 ;;|
 ;;| function 2: (i32) -> (i32)
-;;| 12 bytes of wasm, 69 bytes of code by lightbeam, bounds=guard
+;;| 12 bytes of wasm, 163 bytes of code by lightbeam, bounds=guard
 ;;| (prologue)            |     0  push    rbp
 ;;|                       |     1  mov     rbp, rsp
 ;;|                       |     4  push    r14
@@ -72,21 +103,51 @@
 ;;|                       |    13  mov     esi, esi
 ;;| 0x0036 local.get 0
 ;;| 0x0038 call 0 $import |    15  mov     rdi, [r14+0x48]                  ; context of import 0
-;;|                       |    19  call    qword ptr [r14+0x40]             ; 0 $import
+;;|                       |    19  cmp     dword ptr [rdi+4], 0
+;;|                       |    1d  je      0x28
+;;|                       |    23  jmp     0x60
+;;|                       |>   28  call    qword ptr [r14+0x40]             ; 0 $import
 ;;| 0x003a local.get 0
-;;| 0x003c call 1 $own    |    1d  mov     rdi, r14
-;;|                       |    20  mov     esi, [rbp-0x10]
-;;|                       |    23  call    qword ptr [0x29]                 ; slot of 1 $own
-;;|                       |    29  mov     eax, eax
-;;| 0x003e memory.grow    |    2b  mov     rdi, r14
-;;|                       |    2e  mov     rdx, rax
-;;|                       |    31  mov     esi, 0
-;;|                       |    36  mov     r11, [r14+0x10]                  ; builtins
-;;|                       |    3a  call    qword ptr [r11]                  ; builtin memory_grow
-;;|                       |    3d  mov     eax, eax
-;;| 0x0040 end            |    3f  mov     r14, [rbp-8]
-;;|                       |    43  leave
-;;|                       |    44  ret
+;;| 0x003c call 1 $own    |>   2c  mov     rdi, r14
+;;|                       |    2f  mov     esi, [rbp-0x10]
+;;|                       |    32  call    qword ptr [0x38]                 ; slot of 1 $own
+;;|                       |    38  mov     eax, eax
+;;| 0x003e memory.grow    |    3a  mov     rdi, r14
+;;|                       |    3d  mov     rdx, rax
+;;|                       |    40  mov     esi, 0
+;;|                       |    45  mov     r11, [r14+0x10]                  ; builtins
+;;|                       |    49  call    qword ptr [r11]                  ; builtin memory_grow
+;;|                       |    4c  mov     eax, eax
+;;| 0x0040 end            |    4e  mov     r14, [rbp-8]
+;;|                       |    52  leave
+;;|                       |    53  ret
+;;|                       |    54  int3
+;;|                       |    55  int3
+;;|                       |    56  int3
+;;|                       |    57  int3
+;;|                       |    58  int3
+;;|                       |    59  int3
+;;|                       |    5a  int3
+;;|                       |    5b  int3
+;;|                       |    5c  int3
+;;|                       |    5d  int3
+;;|                       |    5e  int3
+;;|                       |    5f  int3
+;;| (0x0038)              |>   60  lea     r11, [0x2c]                      ; uninterruptible
+;;|                       |    67  mov     rax, [rdi+8]                     ; uninterruptible
+;;|                       |    6b  lea     r10, [rsp-0x10]                  ; uninterruptible
+;;|                       |    70  mov     [rsp-8], r11                     ; uninterruptible
+;;|                       |    75  mov     [rsp-0x10], rbp                  ; uninterruptible
+;;|                       |    7a  mov     [rax+8], r10                     ; uninterruptible
+;;|                       |    7e  mov     rsp, [rax]                       ; uninterruptible
+;;|                       |    81  call    qword ptr [rdi+0x10]             ; uninterruptible
+;;|                       |    84  mov     r11, [rsp]                       ; uninterruptible
+;;|                       |    88  cmp     dword ptr [r11+0x10], 0          ; uninterruptible
+;;|                       |    8d  jne     0x9c                             ; uninterruptible
+;;|                       |    93  lea     rsp, [rbp-0x10]                  ; uninterruptible
+;;|                       |    97  jmp     0x2c                             ; uninterruptible
+;;|                       |>   9c  mov     rdi, r11                         ; uninterruptible
+;;|                       |    9f  jmp     qword ptr [r11+0x50]             ; uninterruptible
 ;;| --tier cranelift --calls slots
 ;;| function 1 $own: (i32) -> (i32)
 ;;| 4 bytes of wasm, 12 bytes of code by cranelift, bounds=guard
@@ -99,33 +160,69 @@
 ;;|                    |     b  ret
 ;;|
 ;;| function 2: (i32) -> (i32)
-;;| 12 bytes of wasm, 85 bytes of code by cranelift, bounds=guard
+;;| 12 bytes of wasm, 195 bytes of code by cranelift, bounds=guard
 ;;| (prologue)            |     0  push    rbp
 ;;|                       |     1  mov     rbp, rsp
 ;;|                       |     4  sub     rsp, 0x10
 ;;|                       |     8  mov     [rsp], rbx
-;;|                       |     c  mov     [rsp+8], r14
+;;|                       |     c  mov     [rsp+8], r15
 ;;|                       |    11  mov     rbx, rsi
-;;|                       |    14  mov     r14, rdi
-;;|                       |    17  mov     rax, [rdi+0x40]                  ; import 0
-;;|                       |    1b  mov     rdi, [rdi+0x48]                  ; context of import 0
+;;|                       |    14  mov     r15, rdi
+;;|                       |    17  mov     rdi, [rdi+0x48]                  ; context of import 0
+;;|                       |    1b  mov     eax, [rdi+4]
 ;;| 0x0036 local.get 0
-;;| 0x0038 call 0 $import |    1f  call    rax                              ; 0 $import
+;;| 0x0038 call 0 $import |    1e  test    eax, eax
+;;|                       |    20  je      0x62
+;;|                       |    26  mov     rsi, rbx
+;;|                       |    29  jmp     0x80
 ;;| 0x003a local.get 0
-;;| 0x003c call 1 $own    |    21  mov     rax, [0x28]                      ; slot of 1 $own
-;;|                       |    28  mov     rsi, rbx
-;;|                       |    2b  mov     rbx, r14
-;;|                       |    2e  mov     rdi, rbx
-;;|                       |    31  call    rax
-;;|                       |    33  mov     rcx, [rbx+0x10]                  ; builtins
-;;|                       |    37  mov     rcx, [rcx]                       ; builtin memory_grow
-;;| 0x003e memory.grow    |    3a  xor     esi, esi
-;;|                       |    3c  mov     edx, eax
-;;|                       |    3e  mov     rdi, rbx
-;;|                       |    41  call    rcx                              ; builtin memory_grow
-;;| 0x0040 end            |    43  mov     rbx, [rsp]
-;;|                       |    47  mov     r14, [rsp+8]
-;;|                       |    4c  add     rsp, 0x10
-;;|                       |    50  mov     rsp, rbp
-;;|                       |    53  pop     rbp
-;;|                       |    54  ret
+;;| 0x003c call 1 $own    |>   2e  mov     rax, [0x35]                      ; slot of 1 $own
+;;|                       |    35  mov     rsi, rbx
+;;|                       |    38  mov     rbx, r15
+;;|                       |    3b  mov     rdi, rbx
+;;|                       |    3e  call    rax
+;;|                       |    40  mov     rcx, [rbx+0x10]                  ; builtins
+;;|                       |    44  mov     rcx, [rcx]                       ; builtin memory_grow
+;;| 0x003e memory.grow    |    47  xor     esi, esi
+;;|                       |    49  mov     edx, eax
+;;|                       |    4b  mov     rdi, rbx
+;;|                       |    4e  call    rcx                              ; builtin memory_grow
+;;| 0x0040 end            |    50  mov     rbx, [rsp]
+;;|                       |    54  mov     r15, [rsp+8]
+;;|                       |    59  add     rsp, 0x10
+;;|                       |    5d  mov     rsp, rbp
+;;|                       |    60  pop     rbp
+;;|                       |    61  ret
+;;|                       |>   62  mov     rax, r15
+;;|                       |    65  mov     rax, [rax+0x40]                  ; import 0
+;;|                       |    69  mov     rsi, rbx
+;;| (0x0038)              |    6c  call    rax                              ; 0 $import
+;;|                       |    6e  jmp     0x2e
+;;|                       |    73  int3
+;;|                       |    74  int3
+;;|                       |    75  int3
+;;|                       |    76  int3
+;;|                       |    77  int3
+;;|                       |    78  int3
+;;|                       |    79  int3
+;;|                       |    7a  int3
+;;|                       |    7b  int3
+;;|                       |    7c  int3
+;;|                       |    7d  int3
+;;|                       |    7e  int3
+;;|                       |    7f  int3
+;;| (0x0038)              |>   80  lea     r11, [0x2e]                      ; uninterruptible
+;;|                       |    87  mov     rax, [rdi+8]                     ; uninterruptible
+;;|                       |    8b  lea     r10, [rsp-0x10]                  ; uninterruptible
+;;|                       |    90  mov     [rsp-8], r11                     ; uninterruptible
+;;|                       |    95  mov     [rsp-0x10], rbp                  ; uninterruptible
+;;|                       |    9a  mov     [rax+8], r10                     ; uninterruptible
+;;|                       |    9e  mov     rsp, [rax]                       ; uninterruptible
+;;|                       |    a1  call    qword ptr [rdi+0x10]             ; uninterruptible
+;;|                       |    a4  mov     r11, [rsp]                       ; uninterruptible
+;;|                       |    a8  cmp     dword ptr [r11+0x10], 0          ; uninterruptible
+;;|                       |    ad  jne     0xbc                             ; uninterruptible
+;;|                       |    b3  lea     rsp, [rbp-0x10]                  ; uninterruptible
+;;|                       |    b7  jmp     0x2e                             ; uninterruptible
+;;|                       |>   bc  mov     rdi, r11                         ; uninterruptible
+;;|                       |    bf  jmp     qword ptr [r11+0x50]             ; uninterruptible

@@ -32,7 +32,7 @@
 ;;|                        |    33  add     rax, [r14+0x30]                  ; base of table 0
 ;;|                        |    37  mov     eax, [rax]
 ;;|                        |    39  mov     r11, [r14+8]                     ; store
-;;|                        |    3d  mov     r11, [r11+0x68]                  ; base of the cage
+;;|                        |    3d  mov     r11, [r11+0x70]                  ; base of the cage
 ;;|                        |    41  test    dword ptr [r11+rax], 1
 ;;|                        |    49  je      0x10a
 ;;| 0x002f table.set 0     |>   4f  mov     ecx, esi
@@ -46,11 +46,11 @@
 ;;|                        |    6e  cmp     edi, eax
 ;;|                        |    70  je      0xa6
 ;;|                        |    76  mov     r11, [r14+8]                     ; store; uninterruptible
-;;|                        |    7a  mov     r11, [r11+0x68]                  ; base of the cage; uninterruptible
+;;|                        |    7a  mov     r11, [r11+0x70]                  ; base of the cage; uninterruptible
 ;;|                        |    7e  add     qword ptr [r11+rax], 0x100       ; uninterruptible
 ;;|                        |    86  mov     [rcx], eax                       ; uninterruptible
 ;;|                        |    88  mov     r11, [r14+8]                     ; store; uninterruptible
-;;|                        |    8c  mov     r11, [r11+0x68]                  ; base of the cage; uninterruptible
+;;|                        |    8c  mov     r11, [r11+0x70]                  ; base of the cage; uninterruptible
 ;;|                        |    90  sub     qword ptr [r11+rdi], 0x100       ; uninterruptible
 ;;|                        |    98  cmp     qword ptr [r11+rdi], 0x100       ; uninterruptible
 ;;|                        |    a0  jb      0x155                            ; uninterruptible
@@ -61,7 +61,7 @@
 ;;|                        |    ae  je      0xd8
 ;;|                        |    b4  mov     dword ptr [rax], 0               ; uninterruptible
 ;;|                        |    ba  mov     r11, [r14+8]                     ; store; uninterruptible
-;;|                        |    be  mov     r11, [r11+0x68]                  ; base of the cage; uninterruptible
+;;|                        |    be  mov     r11, [r11+0x70]                  ; base of the cage; uninterruptible
 ;;|                        |    c2  sub     qword ptr [r11+rcx], 0x100       ; uninterruptible
 ;;|                        |    ca  cmp     qword ptr [r11+rcx], 0x100       ; uninterruptible
 ;;|                        |    d2  jb      0x16d                            ; uninterruptible
@@ -71,7 +71,7 @@
 ;;| 0x003a global.get 0    |    db  mov     r11, [r14+0x40]                  ; pointer to global 0
 ;;|                        |    df  mov     ecx, [r11]
 ;;|                        |    e2  mov     r11, [r14+8]                     ; store
-;;|                        |    e6  mov     r11, [r11+0x68]                  ; base of the cage
+;;|                        |    e6  mov     r11, [r11+0x70]                  ; base of the cage
 ;;|                        |    ea  test    dword ptr [r11+rcx], 1
 ;;|                        |    f2  je      0x185
 ;;| 0x003c ref.is_null     |>   f8  test    ecx, ecx
@@ -85,14 +85,14 @@
 ;;| (0x002d)               |>  10a  push    rcx
 ;;|                        |   10b  push    rdx
 ;;|                        |   10c  mov     rcx, [r14+8]                     ; store
-;;|                        |   110  mov     r11, [rcx+0x50]                  ; activations: next
-;;|                        |   114  cmp     r11, [rcx+0x58]                  ; activations: end
+;;|                        |   110  mov     r11, [rcx+0x58]                  ; activations: next
+;;|                        |   114  cmp     r11, [rcx+0x60]                  ; activations: end
 ;;|                        |   118  je      0x137
 ;;|                        |   11a  mov     rdx, rax                         ; uninterruptible
-;;|                        |   11d  add     rdx, [rcx+0x68]                  ; base of the cage; uninterruptible
+;;|                        |   11d  add     rdx, [rcx+0x70]                  ; base of the cage; uninterruptible
 ;;|                        |   121  add     qword ptr [rdx], 0x101           ; uninterruptible
 ;;|                        |   128  mov     [r11], eax                       ; uninterruptible
-;;|                        |   12b  add     qword ptr [rcx+0x50], 4          ; activations: next; uninterruptible
+;;|                        |   12b  add     qword ptr [rcx+0x58], 4          ; activations: next; uninterruptible
 ;;|                        |   130  pop     rdx
 ;;|                        |   131  pop     rcx
 ;;|                        |   132  jmp     0x4f
@@ -121,14 +121,14 @@
 ;;| (0x003a)               |>  185  push    rax
 ;;|                        |   186  push    rdx
 ;;|                        |   187  mov     rax, [r14+8]                     ; store
-;;|                        |   18b  mov     r11, [rax+0x50]                  ; activations: next
-;;|                        |   18f  cmp     r11, [rax+0x58]                  ; activations: end
+;;|                        |   18b  mov     r11, [rax+0x58]                  ; activations: next
+;;|                        |   18f  cmp     r11, [rax+0x60]                  ; activations: end
 ;;|                        |   193  je      0x1b2
 ;;|                        |   195  mov     rdx, rcx                         ; uninterruptible
-;;|                        |   198  add     rdx, [rax+0x68]                  ; base of the cage; uninterruptible
+;;|                        |   198  add     rdx, [rax+0x70]                  ; base of the cage; uninterruptible
 ;;|                        |   19c  add     qword ptr [rdx], 0x101           ; uninterruptible
 ;;|                        |   1a3  mov     [r11], ecx                       ; uninterruptible
-;;|                        |   1a6  add     qword ptr [rax+0x50], 4          ; activations: next; uninterruptible
+;;|                        |   1a6  add     qword ptr [rax+0x58], 4          ; activations: next; uninterruptible
 ;;|                        |   1ab  pop     rdx
 ;;|                        |   1ac  pop     rax
 ;;|                        |   1ad  jmp     0xf8
@@ -165,9 +165,9 @@
 ;;|                        |    37  mov     eax, [rax]
 ;;|                        |    39  mov     r11, [r14+8]                     ; store
 ;;|                        |    3d  mov     ecx, 0
-;;|                        |    42  cmp     rax, [r11+0x70]                  ; length of the cage
+;;|                        |    42  cmp     rax, [r11+0x78]                  ; length of the cage
 ;;|                        |    46  cmovb   rcx, rax
-;;|                        |    4a  mov     r11, [r11+0x68]                  ; base of the cage
+;;|                        |    4a  mov     r11, [r11+0x70]                  ; base of the cage
 ;;|                        |    4e  add     r11, rcx
 ;;|                        |    51  test    dword ptr [r11], 1
 ;;|                        |    58  je      0x155
@@ -183,17 +183,17 @@
 ;;|                        |    7f  je      0xd4
 ;;|                        |    85  mov     r11, [r14+8]                     ; store; uninterruptible
 ;;|                        |    89  mov     r8d, 0                           ; uninterruptible
-;;|                        |    8f  cmp     rax, [r11+0x70]                  ; length of the cage; uninterruptible
+;;|                        |    8f  cmp     rax, [r11+0x78]                  ; length of the cage; uninterruptible
 ;;|                        |    93  cmovb   r8, rax                          ; uninterruptible
-;;|                        |    97  mov     r11, [r11+0x68]                  ; base of the cage; uninterruptible
+;;|                        |    97  mov     r11, [r11+0x70]                  ; base of the cage; uninterruptible
 ;;|                        |    9b  add     r11, r8                          ; uninterruptible
 ;;|                        |    9e  add     qword ptr [r11], 0x100           ; uninterruptible
 ;;|                        |    a5  mov     [rcx], eax                       ; uninterruptible
 ;;|                        |    a7  mov     r11, [r14+8]                     ; store; uninterruptible
 ;;|                        |    ab  mov     r8d, 0                           ; uninterruptible
-;;|                        |    b1  cmp     rdi, [r11+0x70]                  ; length of the cage; uninterruptible
+;;|                        |    b1  cmp     rdi, [r11+0x78]                  ; length of the cage; uninterruptible
 ;;|                        |    b5  cmovb   r8, rdi                          ; uninterruptible
-;;|                        |    b9  mov     r11, [r11+0x68]                  ; base of the cage; uninterruptible
+;;|                        |    b9  mov     r11, [r11+0x70]                  ; base of the cage; uninterruptible
 ;;|                        |    bd  add     r11, r8                          ; uninterruptible
 ;;|                        |    c0  sub     qword ptr [r11], 0x100           ; uninterruptible
 ;;|                        |    c7  cmp     qword ptr [r11], 0x100           ; uninterruptible
@@ -206,9 +206,9 @@
 ;;|                        |    e2  mov     dword ptr [rax], 0               ; uninterruptible
 ;;|                        |    e8  mov     r11, [r14+8]                     ; store; uninterruptible
 ;;|                        |    ec  mov     edi, 0                           ; uninterruptible
-;;|                        |    f1  cmp     rcx, [r11+0x70]                  ; length of the cage; uninterruptible
+;;|                        |    f1  cmp     rcx, [r11+0x78]                  ; length of the cage; uninterruptible
 ;;|                        |    f5  cmovb   rdi, rcx                         ; uninterruptible
-;;|                        |    f9  mov     r11, [r11+0x68]                  ; base of the cage; uninterruptible
+;;|                        |    f9  mov     r11, [r11+0x70]                  ; base of the cage; uninterruptible
 ;;|                        |    fd  add     r11, rdi                         ; uninterruptible
 ;;|                        |   100  sub     qword ptr [r11], 0x100           ; uninterruptible
 ;;|                        |   107  cmp     qword ptr [r11], 0x100           ; uninterruptible
@@ -220,9 +220,9 @@
 ;;|                        |   11b  mov     ecx, [r11]
 ;;|                        |   11e  mov     r11, [r14+8]                     ; store
 ;;|                        |   122  mov     edi, 0
-;;|                        |   127  cmp     rcx, [r11+0x70]                  ; length of the cage
+;;|                        |   127  cmp     rcx, [r11+0x78]                  ; length of the cage
 ;;|                        |   12b  cmovb   rdi, rcx
-;;|                        |   12f  mov     r11, [r11+0x68]                  ; base of the cage
+;;|                        |   12f  mov     r11, [r11+0x70]                  ; base of the cage
 ;;|                        |   133  add     r11, rdi
 ;;|                        |   136  test    dword ptr [r11], 1
 ;;|                        |   13d  je      0x1da
@@ -237,16 +237,16 @@
 ;;| (0x002d)               |>  155  push    rcx
 ;;|                        |   156  push    rdx
 ;;|                        |   157  mov     rcx, [r14+8]                     ; store
-;;|                        |   15b  mov     r11, [rcx+0x50]                  ; activations: next
-;;|                        |   15f  cmp     r11, [rcx+0x58]                  ; activations: end
+;;|                        |   15b  mov     r11, [rcx+0x58]                  ; activations: next
+;;|                        |   15f  cmp     r11, [rcx+0x60]                  ; activations: end
 ;;|                        |   163  je      0x18c
 ;;|                        |   165  mov     edx, 0                           ; uninterruptible
-;;|                        |   16a  cmp     rax, [rcx+0x70]                  ; length of the cage; uninterruptible
+;;|                        |   16a  cmp     rax, [rcx+0x78]                  ; length of the cage; uninterruptible
 ;;|                        |   16e  cmovb   rdx, rax                         ; uninterruptible
-;;|                        |   172  add     rdx, [rcx+0x68]                  ; base of the cage; uninterruptible
+;;|                        |   172  add     rdx, [rcx+0x70]                  ; base of the cage; uninterruptible
 ;;|                        |   176  add     qword ptr [rdx], 0x101           ; uninterruptible
 ;;|                        |   17d  mov     [r11], eax                       ; uninterruptible
-;;|                        |   180  add     qword ptr [rcx+0x50], 4          ; activations: next; uninterruptible
+;;|                        |   180  add     qword ptr [rcx+0x58], 4          ; activations: next; uninterruptible
 ;;|                        |   185  pop     rdx
 ;;|                        |   186  pop     rcx
 ;;|                        |   187  jmp     0x5e
@@ -275,16 +275,16 @@
 ;;| (0x003a)               |>  1da  push    rax
 ;;|                        |   1db  push    rdx
 ;;|                        |   1dc  mov     rax, [r14+8]                     ; store
-;;|                        |   1e0  mov     r11, [rax+0x50]                  ; activations: next
-;;|                        |   1e4  cmp     r11, [rax+0x58]                  ; activations: end
+;;|                        |   1e0  mov     r11, [rax+0x58]                  ; activations: next
+;;|                        |   1e4  cmp     r11, [rax+0x60]                  ; activations: end
 ;;|                        |   1e8  je      0x211
 ;;|                        |   1ea  mov     edx, 0                           ; uninterruptible
-;;|                        |   1ef  cmp     rcx, [rax+0x70]                  ; length of the cage; uninterruptible
+;;|                        |   1ef  cmp     rcx, [rax+0x78]                  ; length of the cage; uninterruptible
 ;;|                        |   1f3  cmovb   rdx, rcx                         ; uninterruptible
-;;|                        |   1f7  add     rdx, [rax+0x68]                  ; base of the cage; uninterruptible
+;;|                        |   1f7  add     rdx, [rax+0x70]                  ; base of the cage; uninterruptible
 ;;|                        |   1fb  add     qword ptr [rdx], 0x101           ; uninterruptible
 ;;|                        |   202  mov     [r11], ecx                       ; uninterruptible
-;;|                        |   205  add     qword ptr [rax+0x50], 4          ; activations: next; uninterruptible
+;;|                        |   205  add     qword ptr [rax+0x58], 4          ; activations: next; uninterruptible
 ;;|                        |   20a  pop     rdx
 ;;|                        |   20b  pop     rax
 ;;|                        |   20c  jmp     0x143

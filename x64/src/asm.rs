@@ -348,6 +348,27 @@ impl Assembler {
         self.imm32(disp);
     }
 
+    /// `jmp [mem]`
+    pub fn jmp_mem(&mut self, m: Mem) {
+        self.rex(false, 0, m.base as u8);
+        self.byte(0xff);
+        self.modrm_mem(4, m);
+    }
+
+    /// `jmp` to an offset from the start of all code here: before it, too. Always the long form.
+    pub fn jmp_to(&mut self, target: i32) {
+        self.byte(0xe9);
+        self.imm32(target - (self.bytes.len() as i32 + 4));
+    }
+
+    /// `lea dst, [rip + disp]`, the address of an offset from the start of all code here: before it, too.
+    pub fn lea_to(&mut self, dst: Gpr, target: i32) {
+        self.rex(true, dst as u8, 0);
+        self.byte(0x8d);
+        self.byte(dst.low() << 3 | 5);
+        self.imm32(target - (self.bytes.len() as i32 + 4));
+    }
+
     /// `jmp label`, always the long form.
     pub fn jmp_label(&mut self, label: Label) {
         self.byte(0xe9);
@@ -480,10 +501,26 @@ mod tests {
                     assert_eq!(one(|s| s.push_mem(m)), format!("push qword ptr {at}"));
                     assert_eq!(one(|s| s.pop_mem(m)), format!("pop qword ptr {at}"));
                     assert_eq!(one(|s| s.call_mem(m)), format!("call qword ptr {at}"));
+                    assert_eq!(one(|s| s.jmp_mem(m)), format!("jmp qword ptr {at}"));
                     assert_eq!(one(|s| s.cmp_mem32_imm8(m, 0)), format!("cmp dword ptr {at}, 0"));
                     assert_eq!(one(|s| s.lock_and_mem32_imm8(m, 5)), format!("lock and dword ptr {at}, 5"));
                 }
             }
+        }
+    }
+
+    #[test]
+    fn places_before_the_code_are_reached() {
+        for r in Gpr::ALL {
+            let mut a = Assembler::new();
+            a.cld();
+            a.lea_to(r, -0x1234);
+            a.jmp_to(-5);
+            a.jmp_to(3);
+            let code: Vec<_> = Decoder::with_ip(64, &a.finish(), 0x10_0000, DecoderOptions::NONE).iter().collect();
+            assert_eq!((code[1].mnemonic(), format!("{:?}", code[1].op0_register()).to_lowercase()), (Mnemonic::Lea, name(r)));
+            assert_eq!(code[1].ip_rel_memory_address(), 0x10_0000 - 0x1234);
+            assert_eq!((code[2].near_branch_target(), code[3].near_branch_target()), (0x10_0000 - 5, 0x10_0000 + 3));
         }
     }
 

@@ -1,7 +1,9 @@
 //! Host functions.
 
 use crate::engine;
-use sconce_engine::{Caller, Error, ExternRef, Func, FuncType, Linker, Module, Store, TrapCode, Val, ValType};
+use sconce_engine::{
+    CallStyle, Caller, Config, Engine, Error, ExternRef, Func, FuncType, Linker, Module, Store, Tier, TrapCode, Val, ValType,
+};
 
 /// Runs the export `run` of a module with what `define` puts into the linker.
 fn linked<T: 'static>(data: T, wat: &str, define: impl FnOnce(&mut Linker<T>)) -> (Store<T>, sconce_engine::Instance) {
@@ -48,6 +50,123 @@ fn closures_may_hold_values_and_do_without_the_caller() {
     assert_eq!(counter.load(std::sync::atomic::Ordering::Relaxed), 3);
     drop(store);
     assert_eq!(std::sync::Arc::strong_count(&counter), 1, "the closure was dropped");
+}
+
+#[test]
+fn whoever_provides_an_import_gets_the_arguments_and_keeps_nothing_back() {
+    // Called in turn, in a loop and inside a try region: typed, with the caller, through values, by another instance, by an instance that
+    // passes on a host function; with as many arguments as registers hold, and one more. Numbers live across the calls are unharmed.
+    let regions = ["$f", "$g", "$h"].map(|f| {
+        let arguments = |n: i32| {
+            format!("(local.get $i) (i64.const {n}) (f64.const 0.5) (f32.const 2) (i32.const 3) (i64.const 4) (i32.const 5)")
+        };
+        format!(
+            r#"(local.set $a (i64.add (local.get $a) (call {f} {})))
+            (block (try_table (catch_all 0) (local.set $b (i64.add (local.get $b) (call {f} {})))))"#,
+            arguments(1),
+            arguments(2)
+        )
+    });
+    let signature = "(param i32 i64 f64 f32 i32 i64 i32) (result i64)";
+    let wat = format!(
+        r#"(module
+        (import "h" "f" (func $f {signature})) (import "h" "g" (func $g {signature})) (import "h" "h" (func $h {signature}))
+        (import "h" "six" (func $six (param i32 i32 i32 i32 i32 i32) (result i32)))
+        (func (export "run") (param $n i32) (result i64 i64 f64)
+            (local $i i32) (local $a i64) (local $b i64) (local $c f64)
+            (loop $again
+                (local.set $c (f64.add (local.get $c) (f64.const 0.25)))
+                {} {} {}
+                (local.set $a (i64.add (local.get $a) (i64.extend_i32_s
+                    (call $six (i32.const 1) (i32.const 2) (i32.const 3) (i32.const 4) (i32.const 5) (local.get $i)))))
+                (local.set $i (i32.add (local.get $i) (i32.const 1)))
+                (br_if $again (i32.lt_u (local.get $i) (local.get $n))))
+            (local.get $a) (local.get $b) (local.get $c)))"#,
+        regions[0], regions[1], regions[2]
+    );
+    fn sum(i: i32, n: i64, half: f64, two: f32, three: i32, four: i64, five: i32) -> i64 {
+        i64::from(i) * n + (half * f64::from(two)) as i64 + i64::from(three) + four + i64::from(five)
+    }
+    let provider = format!(
+        r#"(module (import "h" "g" (func $g {signature}))
+        (func (export "f") {signature} (i64.add (i64.mul (i64.extend_i32_s (local.get 0)) (local.get 1)) (i64.const 13)))
+        (export "g" (func $g)))"#
+    );
+    for tier in [Tier::Cranelift, Tier::Lightbeam] {
+        for calls in [CallStyle::Direct, CallStyle::Slots] {
+            let engine = Engine::new(&Config::new().tier(tier).calls(calls).gc_stress(calls == CallStyle::Slots)).unwrap();
+            let mut store = Store::new(&engine, 0u64).unwrap();
+            let mut linker = Linker::<u64>::new(&engine);
+            let counted = |mut caller: Caller<'_, u64>, a: i32, b: i64, c: f64, d: f32, e: i32, f: i64, g: i32| {
+                *caller.data_mut() += 1;
+                sum(a, b, c, d, e, f, g)
+            };
+            linker.func_wrap("h", "g", counted).unwrap();
+            let other = Module::new(&engine, provider.as_bytes()).unwrap();
+            let other = linker.instantiate(&mut store, &other).unwrap();
+            let six = |a: i32, b: i32, c: i32, d: i32, e: i32, f: i32| a + b + c + d + e + f;
+            linker.func_wrap("h", "six", six).unwrap();
+            let types = [ValType::I32, ValType::I64, ValType::F64, ValType::F32, ValType::I32, ValType::I64, ValType::I32];
+            let through_values = Func::new(
+                &mut store,
+                FuncType { params: types.into(), results: [ValType::I64].into() },
+                |mut caller: Caller<'_, u64>, args: &[Val], results: &mut [Val]| {
+                    *caller.data_mut() += 1;
+                    let [Val::I32(a), Val::I64(b), Val::F64(c), Val::F32(d), Val::I32(e), Val::I64(f), Val::I32(g)] = *args
+                    else {
+                        panic!("{args:?}")
+                    };
+                    results[0] = Val::I64(sum(a, b, f64::from_bits(c), f32::from_bits(d), e, f, g));
+                    Ok(())
+                },
+            );
+            let through_values = through_values.unwrap();
+            let wasm = other.get_func(&mut store, "f").unwrap();
+            let passed_on = other.get_func(&mut store, "g").unwrap();
+            let module = Module::new(&engine, wat.as_bytes()).unwrap();
+            let providers = [&wasm, &through_values, &passed_on];
+            for turn in 0..3 {
+                let mut linker = linker.clone();
+                let mut host_calls = 2;
+                for (name, place) in [("f", 0), ("h", 1)] {
+                    let provider = providers[(turn + place) % 3];
+                    host_calls += if std::ptr::eq(provider, &wasm) { 0 } else { 2 };
+                    linker.define(&mut store, "h", name, provider.clone()).unwrap();
+                }
+                let instance = linker.instantiate(&mut store, &module).unwrap();
+                let run = instance.get_typed_func::<i32, (i64, i64, f64)>(&mut store, "run").unwrap();
+                *store.data_mut() = 0;
+                let got = run.call(&mut store, 100).unwrap();
+                let of_i = 99 * 100 / 2;
+                let expected = (3 * (of_i + 1300) + of_i + 1500, 3 * (2 * of_i + 1300), 25.0);
+                assert_eq!((got, *store.data()), (expected, 100 * host_calls), "{tier:?} {calls:?} {turn}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_error_of_a_host_function_that_is_called_in_place_ends_the_call() {
+    let wat = r#"(module (import "h" "f" (func $f (param i32) (result i32)))
+        (func $inner (param i32) (result i32) (i32.add (call $f (local.get 0)) (i32.const 1)))
+        (func (export "run") (param i32) (result i32) (i32.mul (call $inner (local.get 0)) (i32.const 2))))"#;
+    for tier in [Tier::Cranelift, Tier::Lightbeam] {
+        let engine = Engine::new(&Config::new().tier(tier)).unwrap();
+        let module = Module::new(&engine, wat.as_bytes()).unwrap();
+        let mut store = Store::new(&engine, ()).unwrap();
+        let mut linker = Linker::new(&engine);
+        let f = |n: i32| if n < 0 { Err(Error::trap(TrapCode::Unreachable)) } else { Ok(n) };
+        linker.func_wrap("h", "f", f).unwrap();
+        let instance = linker.instantiate(&mut store, &module).unwrap();
+        let run = instance.get_typed_func::<i32, i32>(&mut store, "run").unwrap();
+        for n in 0..100 {
+            assert_eq!(run.call(&mut store, n).unwrap(), 2 * (n + 1));
+            let error = run.call(&mut store, -1).unwrap_err();
+            assert_eq!(error.trap_code(), Some(TrapCode::Unreachable));
+            let functions: Vec<_> = error.backtrace().unwrap().frames.iter().map(|f| f.func.as_u32()).collect();
+            assert_eq!(functions, [1, 2], "{tier:?}");
+        }
+    }
 }
 
 #[test]
