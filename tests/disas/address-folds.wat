@@ -1,5 +1,5 @@
 ;;! --tier lightbeam
-;; An addition is part of the address only where the sum cannot wrap: where the index is known to be small.
+;; Only the instruction's own offset, and a constant index, are part of the address.
 (module
   (memory 1)
   (func $may-wrap (param $p i32) (result i32)

@@ -1,5 +1,5 @@
 ;;! --tier lightbeam
-;; Locals and slots that are in the frame are operands where they are; a load for one use is part of the instruction that uses it.
+;; Locals and slots that are in the frame are operands where they are. Loads are instructions of their own.
 (module
   (memory 1)
   (func $other (result i64) unreachable)

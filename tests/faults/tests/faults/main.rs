@@ -4,6 +4,7 @@ mod barriers;
 mod calls;
 mod every_pc;
 mod exceptions;
+mod fused;
 mod host;
 mod interrupt;
 mod limits;
