@@ -131,7 +131,7 @@ fn whoever_provides_an_import_gets_the_arguments_and_keeps_nothing_back() {
                 for (name, place) in [("f", 0), ("h", 1)] {
                     let provider = providers[(turn + place) % 3];
                     host_calls += if std::ptr::eq(provider, &wasm) { 0 } else { 2 };
-                    linker.define(&mut store, "h", name, provider.clone()).unwrap();
+                    linker.define(&mut store, "h", name, *provider).unwrap();
                 }
                 let instance = linker.instantiate(&mut store, &module).unwrap();
                 let run = instance.get_typed_func::<i32, (i64, i64, f64)>(&mut store, "run").unwrap();
