@@ -30,7 +30,7 @@ pub(crate) fn append(f: &mut CompiledFunction) {
         f.code.extend_from_slice(&host_call_in_place(&STUB_OFFSETS, resume as i32, f.frame_size));
         f.code[field as usize - 1] = JMP;
         f.code[field as usize..end as usize].copy_from_slice(&(start - end).to_le_bytes());
-        // The stack is not the function's own for most of it.
+        // No interrupt may come between what the host function recorded and the look at it; nor is the stack the function's own.
         f.uninterruptible.push((start, f.code.len() as u32));
         let operator = f.wasm_offsets.partition_point(|run| run.0 < field).checked_sub(1).map(|n| f.wasm_offsets[n].1);
         f.wasm_offsets.push((start, operator.unwrap_or(u32::MAX)));
