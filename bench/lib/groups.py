@@ -175,7 +175,7 @@ def compile_cost(tools, options):
             "Lightbeam, process": [*pinned, tools.sconce, "compile", "--tier=lightbeam", module, "-o", out / "sconce.cwasm"],
             "Winch, process": [*pinned, tools.wasmtime, "compile", *WINCH, "-Ccache=n", "-Cparallel-compilation=n", module, "-o", out / "winch.cwasm"],
         }
-        samples = interleave(runs(tools, commands), options.rounds(3), warm=0)
+        samples = interleave(runs(tools, commands), options.rounds(5), warm=0)
         values = {r: [s.cpu * 1e9 / size for s in found] for r, found in samples.items()}
         # Its columns: code bytes, validation, compilation, both, bytes of machine code by byte of wasm.
         found = subprocess.run([example, module], check=True, capture_output=True, text=True).stdout.splitlines()[1].split()

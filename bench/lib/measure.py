@@ -55,6 +55,8 @@ def interleave(runners, rounds, *, warm=1):
         for name in names[turn:] + names[:turn]:
             if name not in samples:
                 continue
+            # What one has left to be written to disk is not the next one's to pay for.
+            os.sync()
             try:
                 sample = runners[name]()
             except Failed as error:
