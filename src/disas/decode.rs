@@ -8,6 +8,9 @@ use sconce_environ::index::FuncIndex;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
+/// What linking fills space with.
+const INT3: u8 = 0xcc;
+
 /// A piece of a function's code.
 #[derive(Clone, Debug)]
 pub enum Piece {
@@ -76,6 +79,12 @@ pub fn pieces(function: &CompiledFunction) -> Pieces {
         {
             found.push(Piece::Data(at..next));
             at = next;
+            continue;
+        }
+        let fill = code.iter().skip(at as usize).take_while(|&&byte| byte == INT3).count() as u32;
+        if fill > 1 && leaves(found.last()) && !targets.contains(&at) {
+            found.push(Piece::Data(at..at + fill));
+            at += fill;
             continue;
         }
         if decoder.set_position(at as usize).is_err() {
