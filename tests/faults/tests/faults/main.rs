@@ -6,6 +6,7 @@ mod every_pc;
 mod exceptions;
 mod fused;
 mod host;
+mod in_place;
 mod interrupt;
 mod limits;
 mod memory;
