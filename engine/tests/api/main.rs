@@ -3,6 +3,7 @@
 mod artifacts;
 mod cache;
 mod calls;
+mod frames;
 mod host;
 mod items;
 mod limits;
@@ -11,6 +12,7 @@ mod memories;
 mod misuse;
 mod references;
 mod shared;
+mod signatures;
 mod traps;
 
 use sconce_engine::{Config, Engine, Error, Instance, Linker, Module, Store};
