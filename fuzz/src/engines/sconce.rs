@@ -34,13 +34,77 @@ impl Sconce {
         let engine = sconce_engine::Engine::new(&config)?;
         let mut linker = Linker::new(&engine);
         for f in FUNCTIONS {
-            let list = |types: &[Type]| types.iter().map(|&t| val_type(t)).collect();
-            let ty = sconce_engine::FuncType { params: list(f.params), results: list(f.results) };
-            linker.func_new(host::MODULE, f.name, ty, move |caller, args, results| answer(f, caller, args, results))?;
+            // By Rust types, so that each kind of host call is made; in one style of each compiler through values.
+            match (bounds, calls) {
+                (BoundsStyle::Explicit, CallStyle::Slots) => define_untyped(&mut linker, f)?,
+                _ => define(&mut linker, f)?,
+            }
         }
         let stress = if gc_stress { "-stress" } else { "" };
         Ok(Sconce { name: format!("sconce {tier:?}-{bounds:?}-{calls:?}{stress}").to_lowercase(), engine, linker })
     }
+}
+
+fn define_untyped(linker: &mut Linker<Told>, f: &'static HostFunction) -> Result<(), Error> {
+    let list = |types: &[Type]| types.iter().map(|&t| val_type(t)).collect();
+    let ty = sconce_engine::FuncType { params: list(f.params), results: list(f.results) };
+    linker.func_new(host::MODULE, f.name, ty, move |caller, args, results| answer(f, caller, args, results))?;
+    Ok(())
+}
+
+/// What a function answers, as Rust's values.
+fn typed<const N: usize>(f: &HostFunction, caller: Caller<'_, Told>, args: &[Val]) -> Result<[Val; N], Error> {
+    let mut results = [const { Val::I32(0) }; N];
+    answer(f, caller, args, &mut results)?;
+    Ok(results)
+}
+
+/// A result as a Rust value.
+trait FromVal: Sized {
+    fn of(val: Val) -> Self;
+}
+
+macro_rules! results {
+    ($($ty:ty = $pattern:pat => $value:expr;)*) => {$(
+        impl FromVal for $ty {
+            fn of(val: Val) -> $ty {
+                match val {
+                    $pattern => $value,
+                    other => panic!("{other} is of another type"),
+                }
+            }
+        }
+    )*};
+}
+
+results! {
+    i32 = Val::I32(v) => v;
+    i64 = Val::I64(v) => v;
+    f64 = Val::F64(v) => f64::from_bits(v);
+    Option<ExternRef> = Val::ExternRef(v) => v;
+}
+
+/// Defines a function by its Rust types, which are those of [`FUNCTIONS`]: instantiation would fail with others.
+fn define(linker: &mut Linker<Told>, f: &'static HostFunction) -> Result<(), Error> {
+    macro_rules! define {
+        (|$($param:ident: $ty:ty),*| -> ($($result:ty),*)) => {
+            linker.func_wrap(host::MODULE, f.name, move |caller: Caller<'_, Told>, $($param: $ty),*| -> Result<($($result,)*), Error> {
+                let mut results = typed::<{ [$(stringify!($result)),*].len() }>(f, caller, &[$($param.into()),*])?.into_iter();
+                Ok(($(<$result>::of(results.next().expect("as many as there are types")),)*))
+            })
+        };
+    }
+    match f.name {
+        "note" | "fail" => linker
+            .func_wrap(host::MODULE, f.name, move |caller: Caller<'_, Told>, a: i32| typed(f, caller, &[a.into()]).map(|[]| ())),
+        "mix" => define!(|a: i32, b: i64, c: f32, d: f64| -> (i64)),
+        "pair" => define!(|a: i64| -> (i32, i64)),
+        "many" => define!(|a: i32, b: i64, c: i32, d: i64, e: i32, f2: i64, g: i32, h: i64, i: i32, j: f64| -> (i32)),
+        "wide" => define!(|a: i32| -> (i32, i64, i32, i64, i32, i64, i32, i64, i32, f64)),
+        "keep" => define!(|a: Option<ExternRef>, b: i32| -> (Option<ExternRef>)),
+        other => panic!("{other} has no Rust types"),
+    }?;
+    Ok(())
 }
 
 fn answer(f: &HostFunction, mut caller: Caller<'_, Told>, args: &[Val], results: &mut [Val]) -> Result<(), Error> {
