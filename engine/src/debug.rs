@@ -41,7 +41,8 @@ pub(crate) struct Listeners {
 /// The process's file for `perf`.
 static PERF_MAP: Mutex<Option<File>> = Mutex::new(None);
 
-/// Debuggers take a stack that jumps for a broken one, but in the function that does this in programs with split stacks.
+/// Debuggers take a stack that jumps for a broken one, but in the function that does this in programs with split stacks. So host functions are
+/// called through trampolines, always.
 const STACK_CHANGES: &str = "__morestack";
 
 impl Listeners {
@@ -62,6 +63,11 @@ impl Listeners {
             }
         }
         Ok((debugger || perf).then(|| Arc::new(Listeners { debugger, perf, stubs: Mutex::default() })))
+    }
+
+    /// Whether debuggers are among them.
+    pub(crate) fn debugger(&self) -> bool {
+        self.debugger
     }
 
     fn tell_perf(&self, symbols: &[CodeSymbol]) {

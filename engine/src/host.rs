@@ -121,6 +121,8 @@ impl HostFunction {
             data: self.data.cast_mut(),
             keep: Some(self.keep.clone()),
             type_id: engine.type_id(&ty),
+            // Debuggers do not follow a change of stacks but where trampolines make it.
+            in_place: !engine.inner.listeners.as_ref().is_some_and(|listeners| listeners.debugger()),
         })
     }
 }

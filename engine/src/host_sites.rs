@@ -14,9 +14,6 @@ const JMP: u8 = 0xe9;
 const ALIGN: usize = 16;
 /// Fills the room between.
 const INT3: u8 = 0xcc;
-/// At least so much room is before the first piece: constants may be there, and who reads code in order comes upon a whole instruction
-/// again within the bytes of the longest one.
-const LONGEST_INSTRUCTION: usize = 15;
 
 /// Appends a piece for each [`RelocTarget::HostCall`], and lets the code jump there.
 pub(crate) fn append(f: &mut CompiledFunction) {
@@ -24,7 +21,6 @@ pub(crate) fn append(f: &mut CompiledFunction) {
     if !f.relocs.iter().any(|reloc| is_host_call(reloc.target)) {
         return;
     }
-    f.code.resize(f.code.len() + LONGEST_INSTRUCTION, INT3);
     for n in 0..f.relocs.len() {
         let RelocTarget::HostCall(behind) = f.relocs[n].target else { continue };
         f.code.resize(f.code.len().next_multiple_of(ALIGN), INT3);
@@ -64,11 +60,9 @@ mod tests {
         };
         append(&mut f);
         let len = host_call_in_place(&STUB_OFFSETS, 0, 48).len() as u32;
-        // Behind at least 15 bytes of fill.
-        let (first, second) = (32, (32 + len).next_multiple_of(16));
+        let (first, second) = (16, (16 + len).next_multiple_of(16));
         (code[1], code[2], code[8]) = (JMP, (first - 6) as u8, (second - 12) as u8);
-        code.resize(32, INT3);
-        assert_eq!(f.code[..32], code);
+        assert_eq!(f.code[..16], code);
         let piece = |resume: u32, start: u32| host_call_in_place(&STUB_OFFSETS, resume.wrapping_sub(start).cast_signed(), 48);
         assert_eq!(f.code[first as usize..(first + len) as usize], piece(6, first));
         assert_eq!(f.code[second as usize..], piece(15, second));

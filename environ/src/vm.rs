@@ -44,7 +44,7 @@ pub struct VmContext {
 pub struct VmHostContext {
     /// [`VM_HOST_CONTEXT_MAGIC`].
     pub magic: u32,
-    /// Whether `host_code` takes its arguments as wasm passes them: 1 or 0. Where [`crate::abi::in_registers`] holds of the type too, compiled
+    /// Whether `host_code` takes its arguments as wasm passes them, and nobody minds who calls it: 1 or 0. Where [`crate::abi::in_registers`] holds of the type too, compiled
     /// code may change stacks and call `host_code` by itself. Never changes.
     pub in_registers: u32,
     /// The store's context.

@@ -21,6 +21,8 @@ pub struct HostFunc {
     pub keep: Option<Arc<dyn Any + Send + Sync>>,
     /// Its type.
     pub type_id: TypeId,
+    /// Whether compiled code may call it by itself, if it takes its arguments in registers.
+    pub in_place: bool,
 }
 
 /// A host function as one importer sees it: its context and its record.
@@ -48,7 +50,7 @@ impl HostRecord {
     /// A function that no instance imports yet.
     pub(crate) fn new(f: &HostFunc, store: *mut sconce_environ::vm::VmStoreContext) -> Box<HostRecord> {
         let mut this = Box::<HostRecord>::default();
-        this.context.in_registers = u32::from(f.trampoline.kind == HostCallKind::Registers);
+        this.context.in_registers = u32::from(f.in_place && f.trampoline.kind == HostCallKind::Registers);
         this.context.store = store;
         this.context.host_code = f.code;
         this.context.data = f.data;

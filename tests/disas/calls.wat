@@ -23,7 +23,7 @@
 ;;|                    |    13  ret
 ;;|
 ;;| function 2: (i32) -> (i32)
-;;| 12 bytes of wasm, 179 bytes of code by lightbeam, bounds=guard
+;;| 12 bytes of wasm, 163 bytes of code by lightbeam, bounds=guard
 ;;| (prologue)            |     0  push    rbp
 ;;|                       |     1  mov     rbp, rsp
 ;;|                       |     4  push    r14
@@ -35,7 +35,7 @@
 ;;| 0x0038 call 0 $import |    15  mov     rdi, [r14+0x48]                  ; context of import 0
 ;;|                       |    19  cmp     dword ptr [rdi+4], 0
 ;;|                       |    1d  je      0x28
-;;|                       |    23  jmp     0x70
+;;|                       |    23  jmp     0x60
 ;;|                       |>   28  call    qword ptr [r14+0x40]             ; 0 $import
 ;;| 0x003a local.get 0
 ;;| 0x003c call 1 $own    |>   2c  mov     rdi, r14
@@ -51,23 +51,22 @@
 ;;| 0x0040 end            |    4d  mov     r14, [rbp-8]
 ;;|                       |    51  leave
 ;;|                       |    52  ret
-;;|                       |    53  data: cc cc cc cc cc cc cc cc cc cc cc cc cc cc cc cc
-;;|                       |    63  data: cc cc cc cc cc cc cc cc cc cc cc cc cc
-;;| (0x0038)              |>   70  lea     r11, [0x2c]                      ; uninterruptible
-;;|                       |    77  mov     rax, [rdi+8]                     ; uninterruptible
-;;|                       |    7b  lea     r10, [rsp-0x10]                  ; uninterruptible
-;;|                       |    80  mov     [rsp-8], r11                     ; uninterruptible
-;;|                       |    85  mov     [rsp-0x10], rbp                  ; uninterruptible
-;;|                       |    8a  mov     [rax+8], r10                     ; uninterruptible
-;;|                       |    8e  mov     rsp, [rax]                       ; uninterruptible
-;;|                       |    91  call    qword ptr [rdi+0x10]             ; uninterruptible
-;;|                       |    94  mov     r11, [rsp]                       ; uninterruptible
-;;|                       |    98  cmp     dword ptr [r11+0x10], 0          ; uninterruptible
-;;|                       |    9d  jne     0xac                             ; uninterruptible
-;;|                       |    a3  lea     rsp, [rbp-0x10]                  ; uninterruptible
-;;|                       |    a7  jmp     0x2c                             ; uninterruptible
-;;|                       |>   ac  mov     rdi, r11                         ; uninterruptible
-;;|                       |    af  jmp     qword ptr [r11+0x50]             ; uninterruptible
+;;|                       |    53  data: cc cc cc cc cc cc cc cc cc cc cc cc cc
+;;| (0x0038)              |>   60  lea     r11, [0x2c]                      ; uninterruptible
+;;|                       |    67  mov     rax, [rdi+8]                     ; uninterruptible
+;;|                       |    6b  lea     r10, [rsp-0x10]                  ; uninterruptible
+;;|                       |    70  mov     [rsp-8], r11                     ; uninterruptible
+;;|                       |    75  mov     [rsp-0x10], rbp                  ; uninterruptible
+;;|                       |    7a  mov     [rax+8], r10                     ; uninterruptible
+;;|                       |    7e  mov     rsp, [rax]                       ; uninterruptible
+;;|                       |    81  call    qword ptr [rdi+0x10]             ; uninterruptible
+;;|                       |    84  mov     r11, [rsp]                       ; uninterruptible
+;;|                       |    88  cmp     dword ptr [r11+0x10], 0          ; uninterruptible
+;;|                       |    8d  jne     0x9c                             ; uninterruptible
+;;|                       |    93  lea     rsp, [rbp-0x10]                  ; uninterruptible
+;;|                       |    97  jmp     0x2c                             ; uninterruptible
+;;|                       |>   9c  mov     rdi, r11                         ; uninterruptible
+;;|                       |    9f  jmp     qword ptr [r11+0x50]             ; uninterruptible
 ;;| --tier lightbeam --calls slots
 ;;| function 1 $own: (i32) -> (i32)
 ;;| 4 bytes of wasm, 20 bytes of code by lightbeam, bounds=guard
@@ -82,7 +81,7 @@
 ;;|                    |    13  ret
 ;;|
 ;;| function 2: (i32) -> (i32)
-;;| 12 bytes of wasm, 179 bytes of code by lightbeam, bounds=guard
+;;| 12 bytes of wasm, 163 bytes of code by lightbeam, bounds=guard
 ;;| (prologue)            |     0  push    rbp
 ;;|                       |     1  mov     rbp, rsp
 ;;|                       |     4  push    r14
@@ -94,7 +93,7 @@
 ;;| 0x0038 call 0 $import |    15  mov     rdi, [r14+0x48]                  ; context of import 0
 ;;|                       |    19  cmp     dword ptr [rdi+4], 0
 ;;|                       |    1d  je      0x28
-;;|                       |    23  jmp     0x70
+;;|                       |    23  jmp     0x60
 ;;|                       |>   28  call    qword ptr [r14+0x40]             ; 0 $import
 ;;| 0x003a local.get 0
 ;;| 0x003c call 1 $own    |>   2c  mov     rdi, r14
@@ -110,23 +109,22 @@
 ;;| 0x0040 end            |    4e  mov     r14, [rbp-8]
 ;;|                       |    52  leave
 ;;|                       |    53  ret
-;;|                       |    54  data: cc cc cc cc cc cc cc cc cc cc cc cc cc cc cc cc
-;;|                       |    64  data: cc cc cc cc cc cc cc cc cc cc cc cc
-;;| (0x0038)              |>   70  lea     r11, [0x2c]                      ; uninterruptible
-;;|                       |    77  mov     rax, [rdi+8]                     ; uninterruptible
-;;|                       |    7b  lea     r10, [rsp-0x10]                  ; uninterruptible
-;;|                       |    80  mov     [rsp-8], r11                     ; uninterruptible
-;;|                       |    85  mov     [rsp-0x10], rbp                  ; uninterruptible
-;;|                       |    8a  mov     [rax+8], r10                     ; uninterruptible
-;;|                       |    8e  mov     rsp, [rax]                       ; uninterruptible
-;;|                       |    91  call    qword ptr [rdi+0x10]             ; uninterruptible
-;;|                       |    94  mov     r11, [rsp]                       ; uninterruptible
-;;|                       |    98  cmp     dword ptr [r11+0x10], 0          ; uninterruptible
-;;|                       |    9d  jne     0xac                             ; uninterruptible
-;;|                       |    a3  lea     rsp, [rbp-0x10]                  ; uninterruptible
-;;|                       |    a7  jmp     0x2c                             ; uninterruptible
-;;|                       |>   ac  mov     rdi, r11                         ; uninterruptible
-;;|                       |    af  jmp     qword ptr [r11+0x50]             ; uninterruptible
+;;|                       |    54  data: cc cc cc cc cc cc cc cc cc cc cc cc
+;;| (0x0038)              |>   60  lea     r11, [0x2c]                      ; uninterruptible
+;;|                       |    67  mov     rax, [rdi+8]                     ; uninterruptible
+;;|                       |    6b  lea     r10, [rsp-0x10]                  ; uninterruptible
+;;|                       |    70  mov     [rsp-8], r11                     ; uninterruptible
+;;|                       |    75  mov     [rsp-0x10], rbp                  ; uninterruptible
+;;|                       |    7a  mov     [rax+8], r10                     ; uninterruptible
+;;|                       |    7e  mov     rsp, [rax]                       ; uninterruptible
+;;|                       |    81  call    qword ptr [rdi+0x10]             ; uninterruptible
+;;|                       |    84  mov     r11, [rsp]                       ; uninterruptible
+;;|                       |    88  cmp     dword ptr [r11+0x10], 0          ; uninterruptible
+;;|                       |    8d  jne     0x9c                             ; uninterruptible
+;;|                       |    93  lea     rsp, [rbp-0x10]                  ; uninterruptible
+;;|                       |    97  jmp     0x2c                             ; uninterruptible
+;;|                       |>   9c  mov     rdi, r11                         ; uninterruptible
+;;|                       |    9f  jmp     qword ptr [r11+0x50]             ; uninterruptible
 ;;| --tier cranelift --calls slots
 ;;| function 1 $own: (i32) -> (i32)
 ;;| 4 bytes of wasm, 12 bytes of code by cranelift, bounds=guard
@@ -139,7 +137,7 @@
 ;;|                    |     b  ret
 ;;|
 ;;| function 2: (i32) -> (i32)
-;;| 12 bytes of wasm, 211 bytes of code by cranelift, bounds=guard
+;;| 12 bytes of wasm, 195 bytes of code by cranelift, bounds=guard
 ;;| (prologue)            |     0  push    rbp
 ;;|                       |     1  mov     rbp, rsp
 ;;|                       |     4  sub     rsp, 0x10
@@ -153,7 +151,7 @@
 ;;| 0x0038 call 0 $import |    1e  test    eax, eax
 ;;|                       |    20  je      0x62
 ;;|                       |    26  mov     rsi, rbx
-;;|                       |    29  jmp     0x90
+;;|                       |    29  jmp     0x80
 ;;| 0x003a local.get 0
 ;;| 0x003c call 1 $own    |>   2e  mov     rax, [0x35]                      ; slot of 1 $own
 ;;|                       |    35  mov     rsi, rbx
@@ -177,20 +175,19 @@
 ;;|                       |    69  mov     rsi, rbx
 ;;| (0x0038)              |    6c  call    rax                              ; 0 $import
 ;;|                       |    6e  jmp     0x2e
-;;|                       |    73  data: cc cc cc cc cc cc cc cc cc cc cc cc cc cc cc cc
-;;|                       |    83  data: cc cc cc cc cc cc cc cc cc cc cc cc cc
-;;| (0x0038)              |>   90  lea     r11, [0x2e]                      ; uninterruptible
-;;|                       |    97  mov     rax, [rdi+8]                     ; uninterruptible
-;;|                       |    9b  lea     r10, [rsp-0x10]                  ; uninterruptible
-;;|                       |    a0  mov     [rsp-8], r11                     ; uninterruptible
-;;|                       |    a5  mov     [rsp-0x10], rbp                  ; uninterruptible
-;;|                       |    aa  mov     [rax+8], r10                     ; uninterruptible
-;;|                       |    ae  mov     rsp, [rax]                       ; uninterruptible
-;;|                       |    b1  call    qword ptr [rdi+0x10]             ; uninterruptible
-;;|                       |    b4  mov     r11, [rsp]                       ; uninterruptible
-;;|                       |    b8  cmp     dword ptr [r11+0x10], 0          ; uninterruptible
-;;|                       |    bd  jne     0xcc                             ; uninterruptible
-;;|                       |    c3  lea     rsp, [rbp-0x10]                  ; uninterruptible
-;;|                       |    c7  jmp     0x2e                             ; uninterruptible
-;;|                       |>   cc  mov     rdi, r11                         ; uninterruptible
-;;|                       |    cf  jmp     qword ptr [r11+0x50]             ; uninterruptible
+;;|                       |    73  data: cc cc cc cc cc cc cc cc cc cc cc cc cc
+;;| (0x0038)              |>   80  lea     r11, [0x2e]                      ; uninterruptible
+;;|                       |    87  mov     rax, [rdi+8]                     ; uninterruptible
+;;|                       |    8b  lea     r10, [rsp-0x10]                  ; uninterruptible
+;;|                       |    90  mov     [rsp-8], r11                     ; uninterruptible
+;;|                       |    95  mov     [rsp-0x10], rbp                  ; uninterruptible
+;;|                       |    9a  mov     [rax+8], r10                     ; uninterruptible
+;;|                       |    9e  mov     rsp, [rax]                       ; uninterruptible
+;;|                       |    a1  call    qword ptr [rdi+0x10]             ; uninterruptible
+;;|                       |    a4  mov     r11, [rsp]                       ; uninterruptible
+;;|                       |    a8  cmp     dword ptr [r11+0x10], 0          ; uninterruptible
+;;|                       |    ad  jne     0xbc                             ; uninterruptible
+;;|                       |    b3  lea     rsp, [rbp-0x10]                  ; uninterruptible
+;;|                       |    b7  jmp     0x2e                             ; uninterruptible
+;;|                       |>   bc  mov     rdi, r11                         ; uninterruptible
+;;|                       |    bf  jmp     qword ptr [r11+0x50]             ; uninterruptible

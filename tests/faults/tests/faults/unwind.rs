@@ -60,6 +60,11 @@ fn section<'a>(object: &'a [u8], name: &str) -> &'a [u8] {
     contents(found.expect("the section is there"))
 }
 
+/// The names in an object.
+fn names(object: &[u8]) -> impl Iterator<Item = &str> {
+    section(object, ".strtab").split(|&byte| byte == 0).filter_map(|name| std::str::from_utf8(name).ok())
+}
+
 /// The return address, then what callers find unchanged.
 const KEPT: [Register; 7] = [X86_64::RA, X86_64::RBP, X86_64::RBX, X86_64::R12, X86_64::R13, X86_64::R14, X86_64::R15];
 /// The registers of `KEPT` but for the first in the context of a signal; then all, by DWARF's numbers.
@@ -96,6 +101,9 @@ enum Rule {
     In(usize),
     Undefined,
 }
+
+/// What GDB asks for by name where a frame's caller is on another stack.
+const STACK_CHANGES: &str = "__morestack";
 
 /// A row of the frame descriptions.
 #[derive(Clone, Debug)]
@@ -150,6 +158,10 @@ const MAX_CALLS: usize = 64;
 struct Witness {
     rows: Vec<Row>,
     code: Vec<Range<usize>>,
+    /// Code that may call the host, for it is named as what changes stacks.
+    changes: Vec<Range<usize>>,
+    /// Calls of the host.
+    to_host: usize,
     armed: bool,
     calls: [Call; MAX_CALLS],
     depth: usize,
@@ -208,6 +220,12 @@ impl Witness {
             }
             (true, _) if now[RSP] == last[RSP] - 8 && (pc + 2..=pc + 8).contains(&word(now[RSP])) => {
                 self.push(word(now[RSP]), &last, false);
+                if !self.in_code(now[PC]) {
+                    self.to_host += 1;
+                    if !self.changes.iter().any(|range| range.contains(&pc)) {
+                        self.failure = Some((last, 0, "a change of stacks that debuggers take for damage"));
+                    }
+                }
             }
             (true, _) if matches!(byte(pc), 0xc2 | 0xc3) => self.depth -= 1,
             _ => {}
@@ -320,6 +338,8 @@ fn at_every_instruction(style: Style) {
     let expected = run.call(&mut store, 2).unwrap();
     let mut rows: Vec<Row> = objects().into_iter().flat_map(rows).collect();
     rows.sort_by_key(|row| row.pcs.start);
+    let changes = objects().into_iter().filter(|object| names(object).any(|name| name == STACK_CHANGES));
+    let changes = changes.flat_map(self::rows).map(|row| row.pcs).collect();
     let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
     let code = maps.lines().filter_map(code_mapping).collect();
     let calls = [Call { kept: [0; KEPT.len()], by_host: false }; MAX_CALLS];
@@ -328,6 +348,8 @@ fn at_every_instruction(style: Style) {
     let witness = Witness {
         rows,
         code,
+        changes,
+        to_host: 0,
         armed: true,
         calls,
         depth: 0,
@@ -362,10 +384,12 @@ fn at_every_instruction(style: Style) {
         );
     }
     assert_eq!(result.unwrap(), expected);
-    let Witness { depth, steps, walks, frames, ends, deepest, .. } = *witness;
+    let Witness { depth, steps, walks, frames, ends, deepest, to_host, .. } = *witness;
     println!("{steps} steps, {walks} walks of {frames} frames, {ends} where they end");
     assert_eq!((depth, walks + ends), (0, steps));
     assert!(steps > 300 && frames > 2 * walks && deepest >= 4, "{steps} steps, {frames} frames, at most {deepest}");
+    // The host function, and a builtin.
+    assert!(to_host >= 2, "{to_host}");
     // The way of an exception to its handler, and no more.
     assert!((1..20).contains(&ends), "{ends}");
 }
