@@ -8,6 +8,7 @@ use cranelift_codegen::ir::{self, ExternalName};
 use cranelift_codegen::{
     CompiledCode, ExceptionContextLoc, Final, FinalizedMachExceptionHandler, FinalizedRelocTarget, MachBufferFinalized,
 };
+use sconce_environ::abi::returns_reference;
 use sconce_environ::compile::{CallSite, CompiledFunction, Handler, Reloc, RelocTarget};
 use sconce_environ::handlers::{HandlerListBuilder, HandlerLists};
 use sconce_environ::index::FuncIndex;
@@ -47,7 +48,10 @@ fn relocations(buffer: &MachBufferFinalized<Final>, params: &FunctionParameters,
         let target = match (r.kind, module.defined_func(func)) {
             (RelocKind::X86CallPCRel4, Some(func)) => RelocTarget::Function(func),
             (RelocKind::X86GOTPCRel4, Some(func)) => RelocTarget::Slot(func),
-            (RelocKind::X86CallPCRel4, None) => RelocTarget::HostCall(0),
+            (RelocKind::X86CallPCRel4, None) => {
+                let returns_reference = returns_reference(module.type_of(func));
+                RelocTarget::HostCall { behind: 0, returns_reference }
+            }
             _ => return Err(unexpected()),
         };
         Ok(Reloc { offset: r.offset, target, addend: i32::try_from(r.addend).map_err(|_| unexpected())? })

@@ -41,7 +41,7 @@ use std::sync::Arc;
 const MAGIC: [u8; 8] = *b"\x7fsconce\n";
 /// Changes whenever the meaning of any byte does. Versions of the crate do not read each other's artifacts anyway, so this
 /// matters between builds of one version.
-const FORMAT: u32 = 4;
+const FORMAT: u32 = 5;
 const HEAD: usize = 96;
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// Where in the head the version is, zero-padded.

@@ -8,7 +8,7 @@ use crate::caller::Caller;
 use crate::error::Error;
 use crate::typed::{WasmResults, WasmTy};
 use crate::{FuncType, Val, ValType, check};
-use sconce_environ::abi::need_buffer;
+use sconce_environ::abi::{need_buffer, returns_reference};
 use sconce_environ::vm::VmHostContext;
 use sconce_runtime as rt;
 use std::any::Any;
@@ -116,7 +116,7 @@ impl HostFunction {
     pub(crate) fn prepare(&self, engine: &crate::Engine) -> Result<rt::HostFunc, Error> {
         let ty = self.ty();
         Ok(rt::HostFunc {
-            trampoline: engine.inner.space.host_trampoline(&crate::engine::signature(&ty), self.kind)?,
+            trampoline: engine.inner.space.host_trampoline(&crate::engine::signature(&ty), self.kind, returns_reference(&ty))?,
             code: self.code,
             data: self.data.cast_mut(),
             keep: Some(self.keep.clone()),
@@ -176,15 +176,13 @@ const fn has_reference(types: &[ValType]) -> bool {
     false
 }
 
-/// What all typed host functions do. If no references are passed, the store takes up what there is to be done for them afterwards: then no
-/// arguments need be kept meanwhile.
+/// What all typed host functions do. What there is to be done for references afterwards is seen to by who called.
 ///
 /// # Safety
 /// `ctx` is the context of a host function of a `Store<T>`.
 #[inline(always)]
 unsafe fn run<T: 'static, R: HostResult, A>(
     ctx: *mut VmHostContext,
-    references: bool,
     on_failure: A,
     call: impl FnOnce(Caller<'_, T>) -> R,
     finish: impl FnOnce(R::Values, &mut rt::Store) -> Result<A, Error>,
@@ -193,11 +191,7 @@ unsafe fn run<T: 'static, R: HostResult, A>(
         // SAFETY: as the caller promises.
         let mut caller = unsafe { Caller::<T>::from_context(ctx) };
         let values = call(caller.reborrow()).into_result().map_err(Error::into_stop)?;
-        let results = finish(values, caller.store.runtime_mut()).map_err(Error::into_stop)?;
-        if !references {
-            caller.store.runtime_mut().boundary_without_references();
-        }
-        Ok(results)
+        finish(values, caller.store.runtime_mut()).map_err(Error::into_stop)
     };
     // SAFETY: the trampoline's context.
     unsafe { rt::host_call(ctx, on_failure, body) }
@@ -253,7 +247,6 @@ macro_rules! into_func {
                 unsafe {
                     run::<T, R, _>(
                         ctx,
-                        const { into_func!(@references $($name)*) },
                         <R::Values as WasmResults>::ZERO,
                         |mut caller| {
                             let f = &*(*ctx).data.cast::<Fun>();
@@ -285,7 +278,6 @@ macro_rules! into_func {
                 unsafe {
                     run::<T, R, _>(
                         ctx,
-                        const { into_func!(@references $($name)*) },
                         (),
                         |mut caller| {
                             let f = &*(*ctx).data.cast::<Fun>();
@@ -313,7 +305,6 @@ macro_rules! into_func {
                 unsafe {
                     run::<T, R, _>(
                         ctx,
-                        const { into_func!(@references $($name)*) },
                         (),
                         |mut caller| {
                             let f = &*(*ctx).data.cast::<Fun>();

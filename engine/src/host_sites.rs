@@ -2,72 +2,122 @@
 //!
 //! A trampoline is called, and calls the host function: two calls and two returns. Compiled code that jumps to a piece of its own and back
 //! saves one pair. Such a piece knows where it returns to, so each place has one; it knows nothing of the type, since all arguments
-//! are in registers.
+//! are in registers. What to do when something is pending is the same for all places of a function.
 
-use sconce_environ::compile::{CompiledFunction, RelocTarget};
+use sconce_environ::compile::{CompiledFunction, Reloc, RelocTarget};
+use sconce_environ::placement::LINE;
 use sconce_runtime::STUB_OFFSETS;
-use sconce_x64::stubs::host_call_in_place;
+use sconce_x64::stubs::{Afterwards, host_call_in_place, host_call_pending};
 
 /// `jmp rel32`.
 const JMP: u8 = 0xe9;
-/// Pieces begin at multiples of this.
-const ALIGN: usize = 16;
 /// Fills the room between.
 const INT3: u8 = 0xcc;
 
 /// Appends a piece for each [`RelocTarget::HostCall`], and lets the code jump there.
 pub(crate) fn append(f: &mut CompiledFunction) {
-    let is_host_call = |target| matches!(target, RelocTarget::HostCall(_));
-    if !f.relocs.iter().any(|reloc| is_host_call(reloc.target)) {
+    let is_host_call = |reloc: &Reloc| matches!(reloc.target, RelocTarget::HostCall { .. });
+    if !f.relocs.iter().any(is_host_call) {
         return;
     }
+    f.align = f.align.max(LINE);
+    let frame_size = f.frame_size;
+    let mut pending: [Option<u32>; 2] = [None; 2];
     for n in 0..f.relocs.len() {
-        let RelocTarget::HostCall(behind) = f.relocs[n].target else { continue };
-        f.code.resize(f.code.len().next_multiple_of(ALIGN), INT3);
+        let RelocTarget::HostCall { behind, returns_reference } = f.relocs[n].target else { continue };
+        let then = Afterwards::of(returns_reference);
+        let pending = *pending[usize::from(returns_reference)]
+            .get_or_insert_with(|| add(f, u32::MAX, |_| host_call_pending(&STUB_OFFSETS, frame_size, then)));
         let field = f.relocs[n].offset;
-        let (start, end) = (f.code.len() as u32, field + 4);
-        let resume = i64::from(end + behind) - i64::from(start);
-        f.code.extend_from_slice(&host_call_in_place(&STUB_OFFSETS, resume as i32, f.frame_size));
+        let end = field + 4;
+        // Processors fetch by lines: a piece is one.
+        let in_line = (f.code.len() as u32 + f.skew) % LINE;
+        f.code.resize(f.code.len() + ((LINE - in_line) % LINE) as usize, INT3);
+        let operator = f.wasm_offsets.partition_point(|run| run.0 < field).checked_sub(1).map(|n| f.wasm_offsets[n].1);
+        let start = add(f, operator.unwrap_or(u32::MAX), |start| {
+            let from_start = |at: u32| at.wrapping_sub(start).cast_signed();
+            host_call_in_place(&STUB_OFFSETS, from_start(end + behind), frame_size, from_start(pending), then)
+        });
         f.code[field as usize - 1] = JMP;
         f.code[field as usize..end as usize].copy_from_slice(&(start - end).to_le_bytes());
-        // No interrupt may come between what the host function recorded and the look at it; nor is the stack the function's own.
-        f.uninterruptible.push((start, f.code.len() as u32));
-        let operator = f.wasm_offsets.partition_point(|run| run.0 < field).checked_sub(1).map(|n| f.wasm_offsets[n].1);
-        f.wasm_offsets.push((start, operator.unwrap_or(u32::MAX)));
     }
-    f.relocs.retain(|reloc| !is_host_call(reloc.target));
+    f.relocs.retain(|reloc| !is_host_call(reloc));
+}
+
+/// Appends code that is made for where it begins.
+fn add(f: &mut CompiledFunction, operator: u32, piece: impl FnOnce(u32) -> Vec<u8>) -> u32 {
+    let start = f.code.len() as u32;
+    f.code.extend_from_slice(&piece(start));
+    // No interrupt may come between what the host function recorded and the look at it; nor is the stack the function's own.
+    f.uninterruptible.push((start, f.code.len() as u32));
+    f.wasm_offsets.push((start, operator));
+    start
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sconce_environ::compile::Reloc;
     use sconce_environ::index::DefinedFuncIndex;
 
     #[test]
     fn each_place_gets_its_own_way_out_and_back() {
-        // Two calls; what follows the second one's field by three bytes is where it goes on.
-        let mut code = vec![0x90, 0xe8, 0, 0, 0, 0, 0x90, 0xe9, 0, 0, 0, 0, 1, 2, 3, 0x90];
-        let reloc = |offset, behind| Reloc { offset, target: RelocTarget::HostCall(behind), addend: -4 };
+        // Three calls, of which the second gives a reference; what follows its field by three bytes is where it goes on.
+        let mut code = vec![0x90, 0xe8, 0, 0, 0, 0, 0x90, 0xe9, 0, 0, 0, 0, 1, 2, 3, 0x90, 0xe8, 0, 0, 0, 0];
+        let reloc = |offset, behind, returns_reference| {
+            let target = RelocTarget::HostCall { behind, returns_reference };
+            Reloc { offset, target, addend: -4 }
+        };
         let other = Reloc { offset: 12, target: RelocTarget::Function(DefinedFuncIndex::from_u32(0)), addend: -4 };
         let mut f = CompiledFunction {
             code: code.clone(),
             frame_size: 48,
-            relocs: vec![reloc(2, 0), other, reloc(8, 3)],
+            skew: 16,
+            relocs: vec![reloc(2, 0, false), other, reloc(8, 3, true), reloc(17, 0, false)],
             wasm_offsets: vec![(0, 100), (7, 200)],
             uninterruptible: vec![(0, 1)],
             ..CompiledFunction::default()
         };
         append(&mut f);
-        let len = host_call_in_place(&STUB_OFFSETS, 0, 48).len() as u32;
-        let (first, second) = (16, (16 + len).next_multiple_of(16));
-        (code[1], code[2], code[8]) = (JMP, (first - 6) as u8, (second - 12) as u8);
-        assert_eq!(f.code[..16], code);
-        let piece = |resume: u32, start: u32| host_call_in_place(&STUB_OFFSETS, resume.wrapping_sub(start).cast_signed(), 48);
-        assert_eq!(f.code[first as usize..(first + len) as usize], piece(6, first));
-        assert_eq!(f.code[second as usize..], piece(15, second));
-        assert_eq!(f.relocs, [other]);
-        assert_eq!(f.wasm_offsets, [(0, 100), (7, 200), (first, 100), (second, 200)]);
-        assert_eq!(f.uninterruptible, [(0, 1), (first, first + len), (second, second + len)]);
+        let cold = [Afterwards::Boundary, Afterwards::Leave].map(|then| host_call_pending(&STUB_OFFSETS, 48, then));
+        let hot = |start: u32, resume: u32, pending: u32, then| {
+            let from_start = |at: u32| at.wrapping_sub(start).cast_signed();
+            host_call_in_place(&STUB_OFFSETS, from_start(resume), 48, from_start(pending), then)
+        };
+        // With what is before the function, lines begin 16 bytes before multiples of 64.
+        let (line, first) = (|at: u32| (at + 16).next_multiple_of(64) - 16, 21);
+        let one = line(first + cold[0].len() as u32);
+        let mut expected = vec![(first, cold[0].clone()), (one, hot(one, 6, first, Afterwards::Boundary))];
+        let end = |pieces: &[(u32, Vec<u8>)]| pieces.last().map_or(0, |(at, code)| at + code.len() as u32);
+        let second = end(&expected);
+        expected.push((second, cold[1].clone()));
+        let two = line(end(&expected));
+        expected.push((two, hot(two, 15, second, Afterwards::Leave)));
+        let three = line(end(&expected));
+        expected.push((three, hot(three, 21, first, Afterwards::Boundary)));
+
+        for (call, piece) in [(2, one), (8, two), (17, three)] {
+            code[call as usize - 1] = JMP;
+            code[call as usize..call as usize + 4].copy_from_slice(&(piece - call - 4).to_le_bytes());
+        }
+        for (at, piece) in &expected {
+            code.resize(*at as usize, INT3);
+            code.extend_from_slice(piece);
+        }
+        assert_eq!(f.code, code);
+        assert_eq!((f.relocs, f.align), (vec![other], 64));
+        let runs: Vec<_> = expected.iter().map(|(at, code)| (*at, at + code.len() as u32)).collect();
+        assert_eq!(f.uninterruptible, [vec![(0, 1)], runs].concat());
+        let operators = [(first, u32::MAX), (one, 100), (second, u32::MAX), (two, 200), (three, 200)];
+        assert_eq!(f.wasm_offsets, [vec![(0, 100), (7, 200)], operators.to_vec()].concat());
+    }
+
+    #[test]
+    fn a_piece_is_no_longer_than_a_line() {
+        let far = (-0x4000_0000, 1 << 30, 1 << 20);
+        for then in [Afterwards::Boundary, Afterwards::Leave] {
+            assert!(host_call_in_place(&STUB_OFFSETS, -100, 0x70, 1 << 20, then).len() <= LINE as usize);
+            // With a large frame it is one, almost.
+            assert!(host_call_in_place(&STUB_OFFSETS, far.0, far.2, far.1, then).len() <= LINE as usize + 3);
+        }
     }
 }

@@ -322,7 +322,7 @@ fn link(module: &Module, unit: Unit) -> Result<Linked, Error> {
         let target = match reloc.target {
             RelocTarget::Function(func) => tables.functions[func.index()].start,
             RelocTarget::Slot(func) => slot(func),
-            RelocTarget::HostCall(_) => unreachable!("fixed where the function was compiled"),
+            RelocTarget::HostCall { .. } => unreachable!("fixed where the function was compiled"),
         };
         let value = i64::from(target) + i64::from(reloc.addend) - i64::from(reloc.offset);
         // Everything is within 2 GiB.

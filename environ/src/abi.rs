@@ -31,6 +31,11 @@ const INTEGER_ARGUMENTS: usize = 5;
 /// Argument registers for floats and vectors.
 const FLOAT_ARGUMENTS: usize = 8;
 
+/// Whether a reference is among the results.
+pub fn returns_reference<R>(ty: &FuncType<R>) -> bool {
+    ty.results.iter().any(|ty| matches!(ty, ValType::Ref(_)))
+}
+
 /// Whether all arguments and the result, if there is one at all, are passed in registers, alike under both conventions: then a host
 /// function that takes them so may be called without a trampoline that knows the type.
 pub fn in_registers<R>(ty: &FuncType<R>) -> bool {

@@ -210,5 +210,10 @@ pub enum RelocTarget {
     /// The way to a host function, whose context is in rdi and says [`crate::vm::VmHostContext::in_registers`], and back to the code so
     /// many bytes behind the field, as if a call had returned there. The field is that of a `jmp rel32` or a `call rel32`, which becomes
     /// one: linking makes a way for each place.
-    HostCall(u32),
+    HostCall {
+        /// From the field's end.
+        behind: u32,
+        /// Whether the result is a reference.
+        returns_reference: bool,
+    },
 }

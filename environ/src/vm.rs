@@ -67,7 +67,7 @@ pub struct VmStoreContext {
     /// Frame pointer of the trampoline through which wasm last left for the host: `[exit_fp]` is the wasm caller's frame
     /// pointer, `[exit_fp + 8]` the return address into wasm. Re-entry continues below `exit_fp` on the wasm stack.
     pub exit_fp: *mut u8,
-    /// Nonzero when the trampolines must not return to wasm: see [`pending`].
+    /// Nonzero when host calls do not simply return to wasm: see [`pending`].
     pub pending: AtomicU32,
     /// A place for compiled code: for a handle on its way into an argument of [`crate::builtin::Builtin::ActivationsInsert`].
     pub incoming: u32,
@@ -87,6 +87,9 @@ pub struct VmStoreContext {
     pub handler_exception: u64,
     /// Where host calls go that must not return to wasm. Never changes.
     pub leave: *const c_void,
+    /// What host calls call when anything is pending and no reference is among their results: does [`pending::BOUNDARY`]'s work and
+    /// returns, with the result registers as they were, or leaves. Never changes.
+    pub boundary: *const c_void,
     /// Where the next handle of the activations table goes. Compiled code stores there and moves it on by four bytes; when it
     /// equals `activations_end`, it calls [`crate::builtin::Builtin::ActivationsInsert`] instead.
     pub activations_next: *mut u32,
@@ -109,6 +112,10 @@ pub mod pending {
     pub const INTERRUPT: u32 = 2;
     /// An exception continues at `VmStoreContext::handler`.
     pub const HANDLER: u32 = 4;
+    /// The store has something to do where wasm and the host meet and no reference is on its way: see the runtime's `Store::boundary`.
+    pub const BOUNDARY: u32 = 8;
+    /// Those that forbid the return to wasm.
+    pub const LEAVE: u32 = TRAP | INTERRUPT | HANDLER;
 }
 
 /// A memory as compiled code sees it.

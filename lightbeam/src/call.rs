@@ -11,7 +11,7 @@
 use crate::codegen::{Codegen, SCRATCH, StubKind, VMCTX, XSCRATCH};
 use crate::frame::PROBE_BYTES;
 use crate::value::{Ty, Value};
-use sconce_environ::abi::{VALUE_SIZE, in_registers, results_in_buffer};
+use sconce_environ::abi::{VALUE_SIZE, in_registers, results_in_buffer, returns_reference};
 use sconce_environ::builtin::Builtin;
 use sconce_environ::compile::{CallStyle, Reloc, RelocTarget};
 use sconce_environ::index::*;
@@ -366,7 +366,7 @@ impl Codegen<'_> {
                 }
                 self.e.load(Size::S64, Gpr::Rdi, Addr::new(base, vmctx));
                 if import && in_registers(ty) {
-                    self.call_import_in_registers(Addr::new(base, code));
+                    self.call_import_in_registers(Addr::new(base, code), returns_reference(ty));
                 } else {
                     self.e.call(Addr::new(base, code).into());
                 }
@@ -376,7 +376,7 @@ impl Codegen<'_> {
 
     /// The call of an import, which is likely to be a host function: then it is called in place. Both ways come back to one return
     /// address.
-    fn call_import_in_registers(&mut self, code: Addr) {
+    fn call_import_in_registers(&mut self, code: Addr, returns_reference: bool) {
         let other = self.e.label();
         let in_registers = Addr::new(Gpr::Rdi, offset_of!(VmHostContext, in_registers) as i32);
         self.e.alu_imm(Alu::Cmp, Size::S32, in_registers.into(), 0);
@@ -385,7 +385,7 @@ impl Codegen<'_> {
         self.e.bind(other);
         self.e.call(code.into());
         let behind = self.e.offset() - (field + 4);
-        self.relocs.push(Reloc { offset: field, target: RelocTarget::HostCall(behind), addend: -4 });
+        self.relocs.push(Reloc { offset: field, target: RelocTarget::HostCall { behind, returns_reference }, addend: -4 });
     }
 
     /// Entries below `start` that are in registers go to their slots: the callee does not preserve those.

@@ -44,7 +44,7 @@ pub(crate) struct Shared {
     pub code: Arc<CodeSpace>,
 }
 
-// SAFETY: other threads (interrupt handles) use `vm.pending` and `running`, which are atomic, and nothing else. The rest is
+// SAFETY: other threads (interrupt handles, host references) use `vm.pending` and `running`, which are atomic, and nothing else. The rest is
 // used by one thread at a time: a store is not `Sync`.
 unsafe impl Sync for Shared {}
 // SAFETY: as above; pointers in `vm` name things that move along with the store.
@@ -65,6 +65,7 @@ impl Shared {
             handler_payload: null(),
             handler_exception: 0,
             leave: code.stubs().leave() as *const c_void,
+            boundary: code.stubs().boundary() as *const c_void,
             activations_next: null_mut(),
             activations_end: null_mut(),
             activations_threshold: null_mut(),
@@ -88,10 +89,16 @@ impl Shared {
         self.vm.get()
     }
 
-    /// Why trampolines must not return to wasm: bits of [`pending`].
+    /// Why host calls do not simply return to wasm: bits of [`pending`].
     pub(crate) fn pending(&self) -> &AtomicU32 {
         // SAFETY: the field is atomic and never moves; the reference covers it alone.
         unsafe { &(*self.vm.get()).pending }
+    }
+
+    /// Whether there is something to do at the next boundary between wasm and the host. What another thread is just noting may be missed.
+    #[inline]
+    pub(crate) fn host_waits(&self) -> bool {
+        self.pending().load(Ordering::Relaxed) & pending::BOUNDARY != 0
     }
 
     /// Whether an interrupt was asked for.

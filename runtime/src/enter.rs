@@ -204,6 +204,21 @@ unsafe fn fail_host_call(vm: *mut VmStoreContext, failed: Stop) {
     unsafe { stop(vm, failed) };
 }
 
+/// What a store has to do where wasm and the host meet, behind a host call that brings no reference: the trampoline calls this when
+/// [`pending::BOUNDARY`] is set.
+///
+/// # Safety
+/// As for [`stop`].
+pub(crate) unsafe extern "C" fn after_host(vm: *mut VmStoreContext) {
+    // SAFETY: the host function, which may have used the store, is over. A drop that panics is a failure of the call.
+    unsafe {
+        guarded(vm, (), || {
+            Store::from_vm(vm).boundary_due();
+            Ok(())
+        });
+    }
+}
+
 /// As [`host_call`], for builtins.
 ///
 /// # Safety

@@ -36,6 +36,7 @@ mod sweep;
 mod values;
 mod verify;
 
+use crate::activation::Shared;
 use crate::budget::MemoryLimit;
 use crate::error::ResourceError;
 use crate::handle::StoreId;
@@ -46,7 +47,7 @@ pub use host::HostRef;
 use host::HostRefs;
 use sconce_environ::abi::VALUE_SIZE;
 use sconce_environ::heap::{ObjectKind, VmException, VmExtern, VmObject, state};
-use sconce_environ::vm::{NO_TYPE, VmStoreContext};
+use sconce_environ::vm::NO_TYPE;
 use std::any::Any;
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -81,6 +82,7 @@ pub(crate) struct Heap {
     values: Values,
     pub(crate) activations: Activations,
     host: Arc<HostRefs>,
+    shared: Arc<Shared>,
     /// Where the handles of each shape of exception are: offsets in bytes from the object.
     shapes: Vec<Box<[u32]>>,
     /// Objects whose last count is gone.
@@ -110,18 +112,19 @@ impl std::fmt::Debug for Heap {
 }
 
 impl Heap {
-    /// An empty heap whose fields in `vm` are set up, and whose objects' memory counts against `limit`.
+    /// An empty heap whose fields in the store's context are set up, and whose objects' memory counts against `limit`.
     ///
     /// # Safety
-    /// `vm` is valid as long as the heap.
+    /// The heap is the context's only one.
     pub(crate) unsafe fn new(
         store: StoreId,
-        vm: *mut VmStoreContext,
+        shared: &Arc<Shared>,
         limit: &MemoryLimit,
         stress: bool,
     ) -> Result<Heap, ResourceError> {
         let cage = Cage::new(limit)?;
-        // SAFETY: the caller's promise.
+        let vm = shared.vm();
+        // SAFETY: the heap keeps the context alive; no wasm runs yet.
         unsafe {
             (*vm).cage_base = cage.base();
             (*vm).cage_length = cage.length();
@@ -129,9 +132,10 @@ impl Heap {
         Ok(Heap {
             cage,
             values: Values::default(),
-            // SAFETY: the caller's promise.
+            // SAFETY: as above.
             activations: unsafe { Activations::new(vm, stress) },
-            host: HostRefs::new(store, stress),
+            host: HostRefs::new(store, shared.clone(), stress),
+            shared: shared.clone(),
             shapes: Vec::new(),
             dead: Vec::new(),
             garbage: Vec::new(),
@@ -402,12 +406,12 @@ impl Heap {
     /// Whether the host has cloned or dropped references since the last time, or a sweep was asked for; under stress always.
     #[inline]
     pub(crate) fn host_waits(&self) -> bool {
-        self.host.waiting()
+        self.shared.host_waits()
     }
 
     /// Takes up what the host has cloned and dropped since the last time.
     pub(crate) fn settle_host(&mut self) {
-        if !self.host.waiting() {
+        if !self.host_waits() {
             return;
         }
         let changes = self.host.take();

@@ -101,7 +101,7 @@ impl Store {
         let shared = Shared::new(WasmStack::new(options.stack_size)?, space.clone());
         let id = StoreId::next();
         // SAFETY: the context lives as long as the store, which owns the heap.
-        let heap = unsafe { Heap::new(id, shared.vm(), &options.memory, options.gc_stress)? };
+        let heap = unsafe { Heap::new(id, &shared, &options.memory, options.gc_stress)? };
         let mut store = Box::new(Store {
             id,
             shared,
@@ -461,17 +461,8 @@ impl Store {
         }
     }
 
-    /// The same for a boundary that no reference crosses: does not ask whether the table of what frames hold is past its threshold, which
-    /// others soon do, and so costs a load and a branch.
-    #[inline]
-    pub fn boundary_without_references(&mut self) {
-        if self.heap.host_waits() {
-            self.boundary_due();
-        }
-    }
-
     #[cold]
-    fn boundary_due(&mut self) {
+    pub(crate) fn boundary_due(&mut self) {
         if self.heap.activations.is_due() {
             self.sweep(if self.heap.activations.is_asked() { Occasion::Asked } else { Occasion::Boundary });
         }

@@ -5,12 +5,13 @@
 
 use crate::builtins;
 use crate::code::CodeSpace;
+use crate::enter;
 use crate::error::ResourceError;
 use crate::sys::PAGE;
 use sconce_environ::builtin::Builtin;
 use sconce_environ::vm::{VmContext, VmHostContext, VmStoreContext, pending};
 use sconce_x64::Signature;
-use sconce_x64::stubs::{self, Offsets};
+use sconce_x64::stubs::{self, Afterwards, Offsets};
 use std::collections::HashMap;
 use std::ffi::c_void;
 use std::mem::offset_of;
@@ -25,7 +26,9 @@ pub const STUB_OFFSETS: Offsets = Offsets {
     pending: offset_of!(VmStoreContext, pending) as i32,
     handler_bit: pending::HANDLER as i8,
     handler: offset_of!(VmStoreContext, handler) as i32,
+    leave_bits: pending::LEAVE as u8,
     leave: offset_of!(VmStoreContext, leave) as i32,
+    boundary: offset_of!(VmStoreContext, boundary) as i32,
 };
 
 // The stub takes them as one after the other.
@@ -54,7 +57,7 @@ pub enum HostCallKind {
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
 enum Kind {
     Entry,
-    Host(HostCallKind),
+    Host(HostCallKind, Afterwards),
 }
 
 /// The way into wasm functions of one signature.
@@ -99,6 +102,8 @@ pub(crate) struct Stubs {
     landing_pad: usize,
     /// Where host calls go that do not return.
     leave: usize,
+    /// What they call if they may.
+    boundary: usize,
     builtins: Box<[usize]>,
     made: Mutex<Made>,
 }
@@ -117,10 +122,12 @@ impl Stubs {
         let mut made = Made::default();
         let landing_pad = made.add(space, &stubs::landing_pad(&STUB_OFFSETS))?;
         let leave = made.add(space, &stubs::leave(&STUB_OFFSETS, landing_pad as u64))?;
+        let code_of_boundary = stubs::boundary(&STUB_OFFSETS, enter::after_host as *const () as u64, leave as u64);
+        let boundary = made.add(space, &code_of_boundary)?;
         let targets = builtins::targets();
         let make = |(&builtin, target): (&Builtin, &usize)| {
             let make = if builtin.keeps_registers() { stubs::builtin_keeping_registers } else { stubs::builtin };
-            make(&STUB_OFFSETS, *target as u64, leave as u64)
+            make(&STUB_OFFSETS, *target as u64)
         };
         let code: Vec<_> = Builtin::ALL.iter().zip(&targets).map(make).collect();
         // One write for all.
@@ -138,11 +145,12 @@ impl Stubs {
             listener.stub(&Stub { name: "landing pad", address: landing_pad, code: &pad, called: false });
             let code_of_leave = stubs::leave(&STUB_OFFSETS, landing_pad as u64);
             listener.stub(&Stub { name: "leave wasm", address: leave, code: &code_of_leave, called: false });
+            listener.stub(&Stub { name: "host boundary", address: boundary, code: &code_of_boundary, called: true });
             for ((builtin, &address), code) in Builtin::ALL.iter().zip(&builtins).zip(&code) {
                 listener.stub(&Stub { name: &format!("builtin {}", builtin.name()), address, code, called: true });
             }
         }
-        Ok(Stubs { landing_pad, leave, builtins, made: Mutex::new(made) })
+        Ok(Stubs { landing_pad, leave, boundary, builtins, made: Mutex::new(made) })
     }
 
     /// Where traps continue.
@@ -153,6 +161,11 @@ impl Stubs {
     /// Where host calls go that do not return.
     pub(crate) fn leave(&self) -> usize {
         self.leave
+    }
+
+    /// What they call if they may: [`VmStoreContext::boundary`].
+    pub(crate) fn boundary(&self) -> usize {
+        self.boundary
     }
 
     /// What `VmContext::builtins` points to.
@@ -166,17 +179,16 @@ impl Stubs {
         if let Some(&code) = made.by_signature.get(&key) {
             return Ok(code);
         }
-        let leave = self.leave as u64;
         let bytes = match kind {
             Kind::Entry => stubs::entry(sig, &STUB_OFFSETS),
-            Kind::Host(HostCallKind::Registers) => stubs::host_call_registers(sig, &STUB_OFFSETS, leave),
-            Kind::Host(HostCallKind::Array) => stubs::host_call_array(sig, &STUB_OFFSETS, leave),
+            Kind::Host(HostCallKind::Registers, then) => stubs::host_call_registers(sig, &STUB_OFFSETS, then),
+            Kind::Host(HostCallKind::Array, then) => stubs::host_call_array(sig, &STUB_OFFSETS, then),
         };
         let code = made.add(space, &bytes)?;
         if let Some(listener) = space.listener() {
             let name = match kind {
                 Kind::Entry => "into wasm",
-                Kind::Host(_) => "host call",
+                Kind::Host(..) => "host call",
             };
             listener.stub(&Stub { name, address: code, code: &bytes, called: true });
         }
@@ -213,15 +225,20 @@ impl CodeSpace {
         Ok(EntryTrampoline { code, places: sig.places(), _space: self.clone() })
     }
 
-    /// The way to host functions of this signature; cached.
+    /// The way to host functions of this signature, whose results may have references among them; cached.
     ///
     /// # Errors
     /// If there is no room.
     ///
     /// # Panics
     /// If `Registers` is asked for where results need a buffer.
-    pub fn host_trampoline(self: &Arc<Self>, sig: &Signature, kind: HostCallKind) -> Result<HostTrampoline, ResourceError> {
-        let code = self.stubs().get(self, Kind::Host(kind), sig)?;
+    pub fn host_trampoline(
+        self: &Arc<Self>,
+        sig: &Signature,
+        kind: HostCallKind,
+        returns_reference: bool,
+    ) -> Result<HostTrampoline, ResourceError> {
+        let code = self.stubs().get(self, Kind::Host(kind, Afterwards::of(returns_reference)), sig)?;
         Ok(HostTrampoline { code, kind, space: self.clone() })
     }
 }

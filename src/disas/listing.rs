@@ -92,7 +92,7 @@ impl Listing<'_> {
             Some(RelocTarget::Function(func)) => remarks.push((self.defined)(func)),
             Some(RelocTarget::Slot(func)) => remarks.push(format!("slot of {}", (self.defined)(func))),
             // Fixed by now.
-            Some(RelocTarget::HostCall(_)) | None => {}
+            Some(RelocTarget::HostCall { .. }) | None => {}
         }
         match meaning {
             Some(Meaning::Field(field)) => remarks.push(field.to_string()),

@@ -32,7 +32,7 @@
 ;;|                        |    33  add     rax, [r14+0x30]                  ; base of table 0
 ;;|                        |    37  mov     eax, [rax]
 ;;|                        |    39  mov     r11, [r14+8]                     ; store
-;;|                        |    3d  mov     r11, [r11+0x70]                  ; base of the cage
+;;|                        |    3d  mov     r11, [r11+0x78]                  ; base of the cage
 ;;|                        |    41  test    dword ptr [r11+rax], 1
 ;;|                        |    49  je      0x10a
 ;;| 0x002f table.set 0     |>   4f  mov     ecx, esi
@@ -46,11 +46,11 @@
 ;;|                        |    6e  cmp     edi, eax
 ;;|                        |    70  je      0xa6
 ;;|                        |    76  mov     r11, [r14+8]                     ; store; uninterruptible
-;;|                        |    7a  mov     r11, [r11+0x70]                  ; base of the cage; uninterruptible
+;;|                        |    7a  mov     r11, [r11+0x78]                  ; base of the cage; uninterruptible
 ;;|                        |    7e  add     qword ptr [r11+rax], 0x100       ; uninterruptible
 ;;|                        |    86  mov     [rcx], eax                       ; uninterruptible
 ;;|                        |    88  mov     r11, [r14+8]                     ; store; uninterruptible
-;;|                        |    8c  mov     r11, [r11+0x70]                  ; base of the cage; uninterruptible
+;;|                        |    8c  mov     r11, [r11+0x78]                  ; base of the cage; uninterruptible
 ;;|                        |    90  sub     qword ptr [r11+rdi], 0x100       ; uninterruptible
 ;;|                        |    98  cmp     qword ptr [r11+rdi], 0x100       ; uninterruptible
 ;;|                        |    a0  jb      0x155                            ; uninterruptible
@@ -61,7 +61,7 @@
 ;;|                        |    ae  je      0xd8
 ;;|                        |    b4  mov     dword ptr [rax], 0               ; uninterruptible
 ;;|                        |    ba  mov     r11, [r14+8]                     ; store; uninterruptible
-;;|                        |    be  mov     r11, [r11+0x70]                  ; base of the cage; uninterruptible
+;;|                        |    be  mov     r11, [r11+0x78]                  ; base of the cage; uninterruptible
 ;;|                        |    c2  sub     qword ptr [r11+rcx], 0x100       ; uninterruptible
 ;;|                        |    ca  cmp     qword ptr [r11+rcx], 0x100       ; uninterruptible
 ;;|                        |    d2  jb      0x16d                            ; uninterruptible
@@ -71,7 +71,7 @@
 ;;| 0x003a global.get 0    |    db  mov     r11, [r14+0x40]                  ; pointer to global 0
 ;;|                        |    df  mov     ecx, [r11]
 ;;|                        |    e2  mov     r11, [r14+8]                     ; store
-;;|                        |    e6  mov     r11, [r11+0x70]                  ; base of the cage
+;;|                        |    e6  mov     r11, [r11+0x78]                  ; base of the cage
 ;;|                        |    ea  test    dword ptr [r11+rcx], 1
 ;;|                        |    f2  je      0x185
 ;;| 0x003c ref.is_null     |>   f8  test    ecx, ecx
@@ -85,14 +85,14 @@
 ;;| (0x002d)               |>  10a  push    rcx
 ;;|                        |   10b  push    rdx
 ;;|                        |   10c  mov     rcx, [r14+8]                     ; store
-;;|                        |   110  mov     r11, [rcx+0x58]                  ; activations: next
-;;|                        |   114  cmp     r11, [rcx+0x60]                  ; activations: end
+;;|                        |   110  mov     r11, [rcx+0x60]                  ; activations: next
+;;|                        |   114  cmp     r11, [rcx+0x68]                  ; activations: end
 ;;|                        |   118  je      0x137
 ;;|                        |   11a  mov     rdx, rax                         ; uninterruptible
-;;|                        |   11d  add     rdx, [rcx+0x70]                  ; base of the cage; uninterruptible
+;;|                        |   11d  add     rdx, [rcx+0x78]                  ; base of the cage; uninterruptible
 ;;|                        |   121  add     qword ptr [rdx], 0x101           ; uninterruptible
 ;;|                        |   128  mov     [r11], eax                       ; uninterruptible
-;;|                        |   12b  add     qword ptr [rcx+0x58], 4          ; activations: next; uninterruptible
+;;|                        |   12b  add     qword ptr [rcx+0x60], 4          ; activations: next; uninterruptible
 ;;|                        |   130  pop     rdx
 ;;|                        |   131  pop     rcx
 ;;|                        |   132  jmp     0x4f
@@ -121,14 +121,14 @@
 ;;| (0x003a)               |>  185  push    rax
 ;;|                        |   186  push    rdx
 ;;|                        |   187  mov     rax, [r14+8]                     ; store
-;;|                        |   18b  mov     r11, [rax+0x58]                  ; activations: next
-;;|                        |   18f  cmp     r11, [rax+0x60]                  ; activations: end
+;;|                        |   18b  mov     r11, [rax+0x60]                  ; activations: next
+;;|                        |   18f  cmp     r11, [rax+0x68]                  ; activations: end
 ;;|                        |   193  je      0x1b2
 ;;|                        |   195  mov     rdx, rcx                         ; uninterruptible
-;;|                        |   198  add     rdx, [rax+0x70]                  ; base of the cage; uninterruptible
+;;|                        |   198  add     rdx, [rax+0x78]                  ; base of the cage; uninterruptible
 ;;|                        |   19c  add     qword ptr [rdx], 0x101           ; uninterruptible
 ;;|                        |   1a3  mov     [r11], ecx                       ; uninterruptible
-;;|                        |   1a6  add     qword ptr [rax+0x58], 4          ; activations: next; uninterruptible
+;;|                        |   1a6  add     qword ptr [rax+0x60], 4          ; activations: next; uninterruptible
 ;;|                        |   1ab  pop     rdx
 ;;|                        |   1ac  pop     rax
 ;;|                        |   1ad  jmp     0xf8
@@ -143,7 +143,7 @@
 ;;|                        |   1c9  jmp     0xf8
 ;;| --tier lightbeam --bounds explicit
 ;;| function 0: (i32, i32) -> (i32)
-;;| 23 bytes of wasm, 557 bytes of code by lightbeam, bounds=explicit
+;;| 23 bytes of wasm, 578 bytes of code by lightbeam, bounds=explicit
 ;;| (prologue)             |     0  push    rbp
 ;;|                        |     1  mov     rbp, rsp
 ;;|                        |     4  push    r14
@@ -157,7 +157,7 @@
 ;;| 0x002b local.get 1
 ;;| 0x002d table.get 0     |    1a  mov     eax, edx
 ;;|                        |    1c  cmp     rax, 0xa
-;;|                        |    20  jae     0x153
+;;|                        |    20  jae     0x162
 ;;|                        |    26  mov     ecx, 0
 ;;|                        |    2b  cmovae  rax, rcx
 ;;|                        |    2f  shl     rax, 2
@@ -165,135 +165,135 @@
 ;;|                        |    37  mov     eax, [rax]
 ;;|                        |    39  mov     r11, [r14+8]                     ; store
 ;;|                        |    3d  mov     ecx, 0
-;;|                        |    42  cmp     rax, [r11+0x78]                  ; length of the cage
-;;|                        |    46  cmovb   rcx, rax
-;;|                        |    4a  mov     r11, [r11+0x70]                  ; base of the cage
-;;|                        |    4e  add     r11, rcx
-;;|                        |    51  test    dword ptr [r11], 1
-;;|                        |    58  je      0x155
-;;| 0x002f table.set 0     |>   5e  mov     ecx, esi
-;;|                        |    60  cmp     rcx, 0xa
-;;|                        |    64  jae     0x1a8
-;;|                        |    6a  mov     edi, 0
-;;|                        |    6f  cmovae  rcx, rdi
-;;|                        |    73  shl     rcx, 2
-;;|                        |    77  add     rcx, [r14+0x30]                  ; base of table 0
-;;|                        |    7b  mov     edi, [rcx]
-;;|                        |    7d  cmp     edi, eax
-;;|                        |    7f  je      0xd4
-;;|                        |    85  mov     r11, [r14+8]                     ; store; uninterruptible
-;;|                        |    89  mov     r8d, 0                           ; uninterruptible
-;;|                        |    8f  cmp     rax, [r11+0x78]                  ; length of the cage; uninterruptible
-;;|                        |    93  cmovb   r8, rax                          ; uninterruptible
-;;|                        |    97  mov     r11, [r11+0x70]                  ; base of the cage; uninterruptible
-;;|                        |    9b  add     r11, r8                          ; uninterruptible
-;;|                        |    9e  add     qword ptr [r11], 0x100           ; uninterruptible
-;;|                        |    a5  mov     [rcx], eax                       ; uninterruptible
-;;|                        |    a7  mov     r11, [r14+8]                     ; store; uninterruptible
-;;|                        |    ab  mov     r8d, 0                           ; uninterruptible
-;;|                        |    b1  cmp     rdi, [r11+0x78]                  ; length of the cage; uninterruptible
-;;|                        |    b5  cmovb   r8, rdi                          ; uninterruptible
-;;|                        |    b9  mov     r11, [r11+0x70]                  ; base of the cage; uninterruptible
-;;|                        |    bd  add     r11, r8                          ; uninterruptible
-;;|                        |    c0  sub     qword ptr [r11], 0x100           ; uninterruptible
-;;|                        |    c7  cmp     qword ptr [r11], 0x100           ; uninterruptible
-;;|                        |    ce  jb      0x1aa                            ; uninterruptible
+;;|                        |    42  cmp     rax, [r11+0x80]                  ; length of the cage
+;;|                        |    49  cmovb   rcx, rax
+;;|                        |    4d  mov     r11, [r11+0x78]                  ; base of the cage
+;;|                        |    51  add     r11, rcx
+;;|                        |    54  test    dword ptr [r11], 1
+;;|                        |    5b  je      0x164
+;;| 0x002f table.set 0     |>   61  mov     ecx, esi
+;;|                        |    63  cmp     rcx, 0xa
+;;|                        |    67  jae     0x1ba
+;;|                        |    6d  mov     edi, 0
+;;|                        |    72  cmovae  rcx, rdi
+;;|                        |    76  shl     rcx, 2
+;;|                        |    7a  add     rcx, [r14+0x30]                  ; base of table 0
+;;|                        |    7e  mov     edi, [rcx]
+;;|                        |    80  cmp     edi, eax
+;;|                        |    82  je      0xdd
+;;|                        |    88  mov     r11, [r14+8]                     ; store; uninterruptible
+;;|                        |    8c  mov     r8d, 0                           ; uninterruptible
+;;|                        |    92  cmp     rax, [r11+0x80]                  ; length of the cage; uninterruptible
+;;|                        |    99  cmovb   r8, rax                          ; uninterruptible
+;;|                        |    9d  mov     r11, [r11+0x78]                  ; base of the cage; uninterruptible
+;;|                        |    a1  add     r11, r8                          ; uninterruptible
+;;|                        |    a4  add     qword ptr [r11], 0x100           ; uninterruptible
+;;|                        |    ab  mov     [rcx], eax                       ; uninterruptible
+;;|                        |    ad  mov     r11, [r14+8]                     ; store; uninterruptible
+;;|                        |    b1  mov     r8d, 0                           ; uninterruptible
+;;|                        |    b7  cmp     rdi, [r11+0x80]                  ; length of the cage; uninterruptible
+;;|                        |    be  cmovb   r8, rdi                          ; uninterruptible
+;;|                        |    c2  mov     r11, [r11+0x78]                  ; base of the cage; uninterruptible
+;;|                        |    c6  add     r11, r8                          ; uninterruptible
+;;|                        |    c9  sub     qword ptr [r11], 0x100           ; uninterruptible
+;;|                        |    d0  cmp     qword ptr [r11], 0x100           ; uninterruptible
+;;|                        |    d7  jb      0x1bc                            ; uninterruptible
 ;;| 0x0031 ref.null extern
-;;| 0x0033 global.set 0    |>   d4  mov     rax, [r14+0x40]                  ; pointer to global 0
-;;|                        |    d8  mov     ecx, [rax]
-;;|                        |    da  test    ecx, ecx
-;;|                        |    dc  je      0x114
-;;|                        |    e2  mov     dword ptr [rax], 0               ; uninterruptible
-;;|                        |    e8  mov     r11, [r14+8]                     ; store; uninterruptible
-;;|                        |    ec  mov     edi, 0                           ; uninterruptible
-;;|                        |    f1  cmp     rcx, [r11+0x78]                  ; length of the cage; uninterruptible
-;;|                        |    f5  cmovb   rdi, rcx                         ; uninterruptible
-;;|                        |    f9  mov     r11, [r11+0x70]                  ; base of the cage; uninterruptible
-;;|                        |    fd  add     r11, rdi                         ; uninterruptible
-;;|                        |   100  sub     qword ptr [r11], 0x100           ; uninterruptible
-;;|                        |   107  cmp     qword ptr [r11], 0x100           ; uninterruptible
-;;|                        |   10e  jb      0x1c2                            ; uninterruptible
+;;| 0x0033 global.set 0    |>   dd  mov     rax, [r14+0x40]                  ; pointer to global 0
+;;|                        |    e1  mov     ecx, [rax]
+;;|                        |    e3  test    ecx, ecx
+;;|                        |    e5  je      0x120
+;;|                        |    eb  mov     dword ptr [rax], 0               ; uninterruptible
+;;|                        |    f1  mov     r11, [r14+8]                     ; store; uninterruptible
+;;|                        |    f5  mov     edi, 0                           ; uninterruptible
+;;|                        |    fa  cmp     rcx, [r11+0x80]                  ; length of the cage; uninterruptible
+;;|                        |   101  cmovb   rdi, rcx                         ; uninterruptible
+;;|                        |   105  mov     r11, [r11+0x78]                  ; base of the cage; uninterruptible
+;;|                        |   109  add     r11, rdi                         ; uninterruptible
+;;|                        |   10c  sub     qword ptr [r11], 0x100           ; uninterruptible
+;;|                        |   113  cmp     qword ptr [r11], 0x100           ; uninterruptible
+;;|                        |   11a  jb      0x1d4                            ; uninterruptible
 ;;| 0x0035 local.get 0
 ;;| 0x0037 i32.const 3
-;;| 0x0039 i32.mul         |>  114  imul    eax, esi, 3
-;;| 0x003a global.get 0    |   117  mov     r11, [r14+0x40]                  ; pointer to global 0
-;;|                        |   11b  mov     ecx, [r11]
-;;|                        |   11e  mov     r11, [r14+8]                     ; store
-;;|                        |   122  mov     edi, 0
-;;|                        |   127  cmp     rcx, [r11+0x78]                  ; length of the cage
-;;|                        |   12b  cmovb   rdi, rcx
-;;|                        |   12f  mov     r11, [r11+0x70]                  ; base of the cage
-;;|                        |   133  add     r11, rdi
-;;|                        |   136  test    dword ptr [r11], 1
-;;|                        |   13d  je      0x1da
-;;| 0x003c ref.is_null     |>  143  test    ecx, ecx
-;;|                        |   145  sete    cl
-;;|                        |   148  movzx   ecx, cl
-;;| 0x003d i32.add         |   14b  add     eax, ecx
-;;| 0x003e end             |   14d  mov     r14, [rbp-8]
-;;|                        |   151  leave
-;;|                        |   152  ret
-;;| (0x002d)               |>  153  ud2                                      ; trap: out of bounds table access
-;;| (0x002d)               |>  155  push    rcx
-;;|                        |   156  push    rdx
-;;|                        |   157  mov     rcx, [r14+8]                     ; store
-;;|                        |   15b  mov     r11, [rcx+0x58]                  ; activations: next
-;;|                        |   15f  cmp     r11, [rcx+0x60]                  ; activations: end
-;;|                        |   163  je      0x18c
-;;|                        |   165  mov     edx, 0                           ; uninterruptible
-;;|                        |   16a  cmp     rax, [rcx+0x78]                  ; length of the cage; uninterruptible
-;;|                        |   16e  cmovb   rdx, rax                         ; uninterruptible
-;;|                        |   172  add     rdx, [rcx+0x70]                  ; base of the cage; uninterruptible
-;;|                        |   176  add     qword ptr [rdx], 0x101           ; uninterruptible
-;;|                        |   17d  mov     [r11], eax                       ; uninterruptible
-;;|                        |   180  add     qword ptr [rcx+0x58], 4          ; activations: next; uninterruptible
-;;|                        |   185  pop     rdx
-;;|                        |   186  pop     rcx
-;;|                        |   187  jmp     0x5e
-;;|                        |>  18c  pop     rdx
-;;|                        |   18d  pop     rcx
-;;|                        |   18e  mov     esi, eax
-;;|                        |   190  mov     rdi, r14
-;;|                        |   193  mov     r11, [r14+0x10]                  ; builtins
-;;|                        |   197  call    qword ptr [r11+0x98]             ; builtin activations_insert
-;;|                        |   19e  mov     eax, esi
-;;|                        |   1a0  mov     esi, [rbp-0x10]
-;;|                        |   1a3  jmp     0x5e
-;;| (0x002f)               |>  1a8  ud2                                      ; trap: out of bounds table access
-;;| (0x002f)               |>  1aa  mov     esi, edi                         ; uninterruptible
-;;|                        |   1ac  mov     rdi, r14                         ; uninterruptible
-;;|                        |   1af  mov     r11, [r14+0x10]                  ; builtins; uninterruptible
-;;|                        |   1b3  call    qword ptr [r11+0xa0]             ; builtin release_last; uninterruptible
-;;|                        |   1ba  mov     esi, [rbp-0x10]
-;;|                        |   1bd  jmp     0xd4
-;;| (0x0033)               |>  1c2  mov     esi, ecx                         ; uninterruptible
-;;|                        |   1c4  mov     rdi, r14                         ; uninterruptible
-;;|                        |   1c7  mov     r11, [r14+0x10]                  ; builtins; uninterruptible
-;;|                        |   1cb  call    qword ptr [r11+0xa0]             ; builtin release_last; uninterruptible
-;;|                        |   1d2  mov     esi, [rbp-0x10]
-;;|                        |   1d5  jmp     0x114
-;;| (0x003a)               |>  1da  push    rax
-;;|                        |   1db  push    rdx
-;;|                        |   1dc  mov     rax, [r14+8]                     ; store
-;;|                        |   1e0  mov     r11, [rax+0x58]                  ; activations: next
-;;|                        |   1e4  cmp     r11, [rax+0x60]                  ; activations: end
-;;|                        |   1e8  je      0x211
-;;|                        |   1ea  mov     edx, 0                           ; uninterruptible
-;;|                        |   1ef  cmp     rcx, [rax+0x78]                  ; length of the cage; uninterruptible
-;;|                        |   1f3  cmovb   rdx, rcx                         ; uninterruptible
-;;|                        |   1f7  add     rdx, [rax+0x70]                  ; base of the cage; uninterruptible
-;;|                        |   1fb  add     qword ptr [rdx], 0x101           ; uninterruptible
-;;|                        |   202  mov     [r11], ecx                       ; uninterruptible
-;;|                        |   205  add     qword ptr [rax+0x58], 4          ; activations: next; uninterruptible
-;;|                        |   20a  pop     rdx
-;;|                        |   20b  pop     rax
-;;|                        |   20c  jmp     0x143
-;;|                        |>  211  pop     rdx
-;;|                        |   212  pop     rax
-;;|                        |   213  mov     esi, ecx
-;;|                        |   215  mov     rdi, r14
-;;|                        |   218  mov     r11, [r14+0x10]                  ; builtins
-;;|                        |   21c  call    qword ptr [r11+0x98]             ; builtin activations_insert
-;;|                        |   223  mov     ecx, esi
-;;|                        |   225  mov     esi, [rbp-0x10]
-;;|                        |   228  jmp     0x143
+;;| 0x0039 i32.mul         |>  120  imul    eax, esi, 3
+;;| 0x003a global.get 0    |   123  mov     r11, [r14+0x40]                  ; pointer to global 0
+;;|                        |   127  mov     ecx, [r11]
+;;|                        |   12a  mov     r11, [r14+8]                     ; store
+;;|                        |   12e  mov     edi, 0
+;;|                        |   133  cmp     rcx, [r11+0x80]                  ; length of the cage
+;;|                        |   13a  cmovb   rdi, rcx
+;;|                        |   13e  mov     r11, [r11+0x78]                  ; base of the cage
+;;|                        |   142  add     r11, rdi
+;;|                        |   145  test    dword ptr [r11], 1
+;;|                        |   14c  je      0x1ec
+;;| 0x003c ref.is_null     |>  152  test    ecx, ecx
+;;|                        |   154  sete    cl
+;;|                        |   157  movzx   ecx, cl
+;;| 0x003d i32.add         |   15a  add     eax, ecx
+;;| 0x003e end             |   15c  mov     r14, [rbp-8]
+;;|                        |   160  leave
+;;|                        |   161  ret
+;;| (0x002d)               |>  162  ud2                                      ; trap: out of bounds table access
+;;| (0x002d)               |>  164  push    rcx
+;;|                        |   165  push    rdx
+;;|                        |   166  mov     rcx, [r14+8]                     ; store
+;;|                        |   16a  mov     r11, [rcx+0x60]                  ; activations: next
+;;|                        |   16e  cmp     r11, [rcx+0x68]                  ; activations: end
+;;|                        |   172  je      0x19e
+;;|                        |   174  mov     edx, 0                           ; uninterruptible
+;;|                        |   179  cmp     rax, [rcx+0x80]                  ; length of the cage; uninterruptible
+;;|                        |   180  cmovb   rdx, rax                         ; uninterruptible
+;;|                        |   184  add     rdx, [rcx+0x78]                  ; base of the cage; uninterruptible
+;;|                        |   188  add     qword ptr [rdx], 0x101           ; uninterruptible
+;;|                        |   18f  mov     [r11], eax                       ; uninterruptible
+;;|                        |   192  add     qword ptr [rcx+0x60], 4          ; activations: next; uninterruptible
+;;|                        |   197  pop     rdx
+;;|                        |   198  pop     rcx
+;;|                        |   199  jmp     0x61
+;;|                        |>  19e  pop     rdx
+;;|                        |   19f  pop     rcx
+;;|                        |   1a0  mov     esi, eax
+;;|                        |   1a2  mov     rdi, r14
+;;|                        |   1a5  mov     r11, [r14+0x10]                  ; builtins
+;;|                        |   1a9  call    qword ptr [r11+0x98]             ; builtin activations_insert
+;;|                        |   1b0  mov     eax, esi
+;;|                        |   1b2  mov     esi, [rbp-0x10]
+;;|                        |   1b5  jmp     0x61
+;;| (0x002f)               |>  1ba  ud2                                      ; trap: out of bounds table access
+;;| (0x002f)               |>  1bc  mov     esi, edi                         ; uninterruptible
+;;|                        |   1be  mov     rdi, r14                         ; uninterruptible
+;;|                        |   1c1  mov     r11, [r14+0x10]                  ; builtins; uninterruptible
+;;|                        |   1c5  call    qword ptr [r11+0xa0]             ; builtin release_last; uninterruptible
+;;|                        |   1cc  mov     esi, [rbp-0x10]
+;;|                        |   1cf  jmp     0xdd
+;;| (0x0033)               |>  1d4  mov     esi, ecx                         ; uninterruptible
+;;|                        |   1d6  mov     rdi, r14                         ; uninterruptible
+;;|                        |   1d9  mov     r11, [r14+0x10]                  ; builtins; uninterruptible
+;;|                        |   1dd  call    qword ptr [r11+0xa0]             ; builtin release_last; uninterruptible
+;;|                        |   1e4  mov     esi, [rbp-0x10]
+;;|                        |   1e7  jmp     0x120
+;;| (0x003a)               |>  1ec  push    rax
+;;|                        |   1ed  push    rdx
+;;|                        |   1ee  mov     rax, [r14+8]                     ; store
+;;|                        |   1f2  mov     r11, [rax+0x60]                  ; activations: next
+;;|                        |   1f6  cmp     r11, [rax+0x68]                  ; activations: end
+;;|                        |   1fa  je      0x226
+;;|                        |   1fc  mov     edx, 0                           ; uninterruptible
+;;|                        |   201  cmp     rcx, [rax+0x80]                  ; length of the cage; uninterruptible
+;;|                        |   208  cmovb   rdx, rcx                         ; uninterruptible
+;;|                        |   20c  add     rdx, [rax+0x78]                  ; base of the cage; uninterruptible
+;;|                        |   210  add     qword ptr [rdx], 0x101           ; uninterruptible
+;;|                        |   217  mov     [r11], ecx                       ; uninterruptible
+;;|                        |   21a  add     qword ptr [rax+0x60], 4          ; activations: next; uninterruptible
+;;|                        |   21f  pop     rdx
+;;|                        |   220  pop     rax
+;;|                        |   221  jmp     0x152
+;;|                        |>  226  pop     rdx
+;;|                        |   227  pop     rax
+;;|                        |   228  mov     esi, ecx
+;;|                        |   22a  mov     rdi, r14
+;;|                        |   22d  mov     r11, [r14+0x10]                  ; builtins
+;;|                        |   231  call    qword ptr [r11+0x98]             ; builtin activations_insert
+;;|                        |   238  mov     ecx, esi
+;;|                        |   23a  mov     esi, [rbp-0x10]
+;;|                        |   23d  jmp     0x152

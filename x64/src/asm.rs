@@ -282,12 +282,12 @@ impl Assembler {
         self.modrm_reg(b as u8, a as u8);
     }
 
-    /// `cmp dword [mem], imm`
-    pub fn cmp_mem32_imm8(&mut self, m: Mem, imm: i8) {
+    /// `test byte [mem], imm`
+    pub fn test_mem8_imm8(&mut self, m: Mem, imm: u8) {
         self.rex(false, 0, m.base as u8);
-        self.byte(0x83);
-        self.modrm_mem(7, m);
-        self.byte(imm as u8);
+        self.byte(0xf6);
+        self.modrm_mem(0, m);
+        self.byte(imm);
     }
 
     /// `lock and dword [mem], imm`
@@ -358,6 +358,12 @@ impl Assembler {
     /// `jmp` to an offset from the start of all code here: before it, too. Always the long form.
     pub fn jmp_to(&mut self, target: i32) {
         self.byte(0xe9);
+        self.imm32(target - (self.bytes.len() as i32 + 4));
+    }
+
+    /// `jcc` to an offset from the start of all code here: before it, too. Always the long form.
+    pub fn jcc_to(&mut self, condition: Condition, target: i32) {
+        self.data(&[0x0f, 0x80 | condition as u8]);
         self.imm32(target - (self.bytes.len() as i32 + 4));
     }
 
@@ -502,7 +508,7 @@ mod tests {
                     assert_eq!(one(|s| s.pop_mem(m)), format!("pop qword ptr {at}"));
                     assert_eq!(one(|s| s.call_mem(m)), format!("call qword ptr {at}"));
                     assert_eq!(one(|s| s.jmp_mem(m)), format!("jmp qword ptr {at}"));
-                    assert_eq!(one(|s| s.cmp_mem32_imm8(m, 0)), format!("cmp dword ptr {at}, 0"));
+                    assert_eq!(one(|s| s.test_mem8_imm8(m, 7)), format!("test byte ptr {at}, 7"));
                     assert_eq!(one(|s| s.lock_and_mem32_imm8(m, 5)), format!("lock and dword ptr {at}, 5"));
                 }
             }

@@ -3,9 +3,11 @@
 //! A [`HostRef`] owns a count. It can be cloned and dropped on any thread and at any time, while the store runs or after it is
 //! gone; so neither touches the object. What happened is noted, and the store takes it up when it next has the word.
 
+use crate::activation::Shared;
 use crate::handle::StoreId;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use sconce_environ::vm::pending;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Notes after which they are summed up before more are taken.
 const SUM_AFTER: usize = 1024;
@@ -14,14 +16,12 @@ const SUM_AFTER: usize = 1024;
 #[derive(Debug)]
 pub(crate) struct HostRefs {
     store: StoreId,
-    /// Whether there may be notes, or something else to do at the next boundary between wasm and the host.
-    waiting: AtomicBool,
     /// Whether there is always something to do.
     always: bool,
     notes: Mutex<Notes>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Notes {
     /// Changes of counts by object: 64 bits, since clones can be forgotten.
     changes: Vec<(u32, i64)>,
@@ -29,26 +29,44 @@ struct Notes {
     sum_at: usize,
     /// Something else is to be done at the next boundary.
     asked: bool,
-    /// The store is gone.
-    closed: bool,
+    /// Where [`pending::BOUNDARY`] says that there may be something to do: changed under the lock alone. `None` when the store is gone.
+    store: Option<Arc<Shared>>,
 }
 
 impl HostRefs {
-    pub(crate) fn new(store: StoreId, always: bool) -> Arc<HostRefs> {
-        let notes = Mutex::new(Notes { sum_at: SUM_AFTER, ..Notes::default() });
-        Arc::new(HostRefs { store, waiting: AtomicBool::new(always), always, notes })
+    pub(crate) fn new(store: StoreId, shared: Arc<Shared>, always: bool) -> Arc<HostRefs> {
+        let notes = Notes { changes: Vec::new(), sum_at: SUM_AFTER, asked: false, store: Some(shared) };
+        let this = Arc::new(HostRefs { store, always, notes: Mutex::new(notes) });
+        this.publish(&this.notes());
+        this
+    }
+
+    fn notes(&self) -> MutexGuard<'_, Notes> {
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Says whether there is something to do.
+    fn publish(&self, notes: &Notes) {
+        let Some(store) = &notes.store else { return };
+        let waiting = !notes.changes.is_empty() || notes.asked || self.always;
+        // Most leave the bit as it is, and reading is cheaper than writing.
+        match (store.host_waits(), waiting) {
+            (false, true) => _ = store.pending().fetch_or(pending::BOUNDARY, Ordering::Relaxed),
+            (true, false) => _ = store.pending().fetch_and(!pending::BOUNDARY, Ordering::Relaxed),
+            _ => {}
+        }
     }
 
     /// There is something to do at the next boundary.
     pub(crate) fn ask(&self) {
-        let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut notes = self.notes();
         notes.asked = true;
-        self.waiting.store(true, Ordering::Relaxed);
+        self.publish(&notes);
     }
 
     fn note(&self, handle: u32, by: i64) {
-        let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
-        if notes.closed {
+        let mut notes = self.notes();
+        if notes.store.is_none() {
             return;
         }
         // A clone that is dropped again, the usual case, leaves nothing.
@@ -64,28 +82,23 @@ impl HostRefs {
         if notes.changes.len() >= notes.sum_at {
             notes.sum_up();
         }
-        // Under the lock, as is its opposite.
-        self.waiting.store(!notes.changes.is_empty() || notes.asked || self.always, Ordering::Relaxed);
-    }
-
-    /// Whether there is something to do. A note that another thread is just making may be missed.
-    #[inline]
-    pub(crate) fn waiting(&self) -> bool {
-        self.waiting.load(Ordering::Relaxed)
+        self.publish(&notes);
     }
 
     pub(crate) fn take(&self) -> Vec<(u32, i64)> {
-        let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
-        self.waiting.store(self.always, Ordering::Relaxed);
+        let mut notes = self.notes();
         notes.asked = false;
         notes.sum_at = SUM_AFTER;
-        std::mem::take(&mut notes.changes)
+        let changes = std::mem::take(&mut notes.changes);
+        self.publish(&notes);
+        changes
     }
 
     /// The store is gone: nothing is noted from here on.
     pub(crate) fn close(&self) {
-        let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
-        *notes = Notes { closed: true, ..Notes::default() };
+        let mut notes = self.notes();
+        notes.changes = Vec::new();
+        notes.store = None;
     }
 }
 
@@ -164,7 +177,9 @@ mod tests {
 
     #[test]
     fn more_clones_than_32_bits_count_are_counted() {
-        let refs = HostRefs::new(StoreId::next(), false);
+        let space = crate::code::CodeSpace::new(None).unwrap();
+        let shared = Shared::new(crate::stack::WasmStack::new(1 << 16).unwrap(), space);
+        let refs = HostRefs::new(StoreId::next(), shared, false);
         refs.note(64, i64::from(i32::MAX));
         refs.note(64, 1);
         // As another object's notes come between.

@@ -174,7 +174,7 @@ impl World {
 
     /// A host function of an `extern "C"` shape.
     pub(super) fn host(&mut self, sig: &Signature, kind: HostCallKind, code: *const (), data: *mut c_void) -> FuncHandle {
-        let trampoline = self.space.host_trampoline(sig, kind).unwrap();
+        let trampoline = self.space.host_trampoline(sig, kind, false).unwrap();
         let f = HostFunc { trampoline, code: code.cast(), data, keep: None, type_id: TypeId::from_u32(0), in_place: true };
         // SAFETY: the tests' functions fit.
         unsafe { self.store.new_host_func(f) }

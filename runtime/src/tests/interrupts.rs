@@ -225,7 +225,7 @@ fn small_program() -> Builder {
         a.call(Gpr::Rax);
         a.mov(Gpr::Rsi, Gpr::Rax);
     }
-    a.cmp_mem32_imm8(mem(Gpr::Rbx, 0), 0);
+    a.test_mem8_imm8(mem(Gpr::Rbx, 0), !0);
     let skip = a.label();
     a.jcc(Condition::Equal, skip);
     a.add_imm(Gpr::Rax, 1);
