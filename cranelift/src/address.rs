@@ -7,10 +7,11 @@
 //! misspeculated access reads nothing either.
 
 use crate::alias::{self, Region};
+use crate::range;
 use crate::translate::{LastAddress, Translator};
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::I64;
-use cranelift_codegen::ir::{InstBuilder, InstructionData, MemFlags, Opcode, Value};
+use cranelift_codegen::ir::{InstBuilder, MemFlags, Value};
 use sconce_environ::compile::{BoundsStyle, MAX_GUARDED_OFFSET, MEMORY_GUARD_BYTES};
 use sconce_environ::index::MemoryIndex;
 use sconce_environ::ops::MemArg;
@@ -53,7 +54,7 @@ impl Translator<'_> {
             self.trap(TrapCode::MemoryOutOfBounds);
             return None;
         };
-        if self.constant_index(index).is_some_and(|index| index.checked_add(end).is_some_and(|end| end <= min_bytes(ty))) {
+        if range::largest(&self.builder.func.dfg, index).checked_add(end).is_some_and(|end| end <= min_bytes(ty)) {
             let base = self.sum(arg.memory, index);
             return Some(self.with_offset(base, arg.offset, flags));
         }
@@ -123,15 +124,6 @@ impl Translator<'_> {
             Ok(offset) => Address { base, offset, flags },
             Err(_) => Address { base: self.builder.ins().iadd_imm_s(base, offset.cast_signed()), offset: 0, flags },
         }
-    }
-
-    /// The value of an index that is a constant.
-    pub(crate) fn constant_index(&self, index: Value) -> Option<u64> {
-        let dfg = &self.builder.func.dfg;
-        let InstructionData::UnaryImm { opcode: Opcode::Iconst, imm } = dfg.insts[dfg.value_def(index).inst()?] else {
-            return None;
-        };
-        Some(imm.zero_extend_from_width(dfg.value_type(index).bits()).bits().cast_unsigned())
     }
 }
 

@@ -5,6 +5,7 @@
 //! last byte to be written comes first of all, unless a check did: where that one is inside, everything below it is.
 
 use crate::address::{Address, MAX_SIZE};
+use crate::range;
 use crate::translate::Translator;
 use cranelift_codegen::ir::types::{I8, I8X16, I16, I32, I64};
 use cranelift_codegen::ir::{InstBuilder, Opcode, Type, Value};
@@ -60,7 +61,7 @@ fn pieces(len: u32) -> SmallVec<[(Type, u32); 5]> {
 impl Translator<'_> {
     /// A constant length that is worth doing inline. Nothing at all is left to the builtin, which checks bounds all the same.
     fn small_length(&self, len: Value) -> Option<u32> {
-        let len = u32::try_from(self.constant_index(len)?).ok()?;
+        let len = u32::try_from(range::constant(&self.builder.func.dfg, len)?).ok()?;
         (1..=MAX_SIZE).contains(&len).then_some(len)
     }
 

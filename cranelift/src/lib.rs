@@ -33,6 +33,7 @@ mod isa;
 mod memory;
 mod operators;
 mod output;
+mod range;
 mod rare;
 mod reference;
 mod state;

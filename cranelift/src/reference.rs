@@ -2,6 +2,7 @@
 
 use crate::alias::{self, Region};
 use crate::barrier;
+use crate::range;
 use crate::translate::Translator;
 use crate::types::clif_type;
 use cranelift_codegen::ir::condcodes::IntCC;
@@ -147,16 +148,20 @@ impl Translator<'_> {
     }
 
     /// The address of an element, and flags for the first load from it: past the end the address is null, where that load faults,
-    /// which is the trap. So there is no branch to be executed, nor one that could be mispredicted.
+    /// which is the trap. So there is no branch to be executed, nor one that could be mispredicted. An index that is inside whatever the program does
+    /// is not compared: tables never shrink.
     pub(crate) fn table_element(&mut self, table: TableIndex, index: Value, bounds: Bounds) -> (Value, MemFlags) {
+        let inside = range::largest(&self.builder.func.dfg, index) < self.env.module.tables[table].limits.min;
         let index = self.extend_index(index);
-        let length = self.table_length(table);
-        let outside = self.builder.ins().icmp(IntCC::UnsignedGreaterThanOrEqual, index, length);
         let base = self.table_base(table);
         let offset = self.builder.ins().ishl_imm_u(index, i64::from(bounds.size.trailing_zeros()));
-        let element = self.builder.ins().iadd(base, offset);
-        let null = self.builder.ins().iconst(I64, 0);
-        let element = self.builder.ins().select_spectre_guard(outside, null, element);
+        let mut element = self.builder.ins().iadd(base, offset);
+        if !inside {
+            let length = self.table_length(table);
+            let outside = self.builder.ins().icmp(IntCC::UnsignedGreaterThanOrEqual, index, length);
+            let null = self.builder.ins().iconst(I64, 0);
+            element = self.builder.ins().select_spectre_guard(outside, null, element);
+        }
         (element, alias::table_element(self.builder.func, bounds.trap))
     }
 }

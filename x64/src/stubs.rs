@@ -556,7 +556,9 @@ mod tests {
             sig.params.iter().for_each(|&c| {
                 arguments.next(c);
             });
-            for code in [host_call_registers(&sig, &OFFSETS, Afterwards::Boundary), host_call_array(&sig, &OFFSETS, Afterwards::Leave)] {
+            for code in
+                [host_call_registers(&sig, &OFFSETS, Afterwards::Boundary), host_call_array(&sig, &OFFSETS, Afterwards::Leave)]
+            {
                 let ret = decode(&code).into_iter().find(|i| i.flow_control() == FlowControl::Return).unwrap();
                 let popped = if ret.op_count() == 1 { ret.immediate(0) as u32 } else { 0 };
                 assert_eq!(popped, arguments.stack_bytes(), "{n} parameters");
@@ -591,7 +593,8 @@ mod tests {
         let sig = Signature::new([], [I32]);
         let then = Afterwards::of(true);
         let in_place = [host_call_in_place(&OFFSETS, -100, 32, 0, then), host_call_pending(&OFFSETS, 32, then)].concat();
-        let all = [in_place, host_call_registers(&sig, &OFFSETS, then), host_call_array(&sig, &OFFSETS, then), builtin(&OFFSETS, 0)];
+        let all =
+            [in_place, host_call_registers(&sig, &OFFSETS, then), host_call_array(&sig, &OFFSETS, then), builtin(&OFFSETS, 0)];
         for code in all.map(|code| decode(&code)) {
             let look = code.iter().position(|i| i.mnemonic() == Mnemonic::Jne).unwrap();
             assert_eq!(code[look - 1].immediate8(), OFFSETS.leave_bits);
@@ -606,7 +609,8 @@ mod tests {
         let at = |m| code.iter().position(|i| i.mnemonic() == m).unwrap();
         let (call, ret) = (at(Mnemonic::Call), at(Mnemonic::Ret));
         let on_stack = |i: &&iced_x86::Instruction| i.memory_base() == Register::RSP;
-        let stored: Vec<_> = code[..call].iter().filter(on_stack).map(|i| (i.op1_register(), i.memory_displacement64())).collect();
+        let stored: Vec<_> =
+            code[..call].iter().filter(on_stack).map(|i| (i.op1_register(), i.memory_displacement64())).collect();
         let loaded: Vec<_> =
             code[call..ret].iter().filter(on_stack).map(|i| (i.op0_register(), i.memory_displacement64())).collect();
         assert_eq!(stored, loaded);

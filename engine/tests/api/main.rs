@@ -1,6 +1,7 @@
 //! The embedding API, from outside.
 
 mod artifacts;
+mod boundaries;
 mod cache;
 mod calls;
 mod frames;

@@ -1,6 +1,7 @@
 //! Faults that guests cause, and what becomes of them: a file a kind of fault, each in every bounds style and way to call.
 
 mod barriers;
+mod bounded;
 mod calls;
 mod every_pc;
 mod exceptions;
