@@ -28,6 +28,7 @@ mod convert;
 mod env;
 mod exception;
 mod float;
+mod inline;
 mod int;
 mod isa;
 mod memory;

@@ -11,7 +11,7 @@ use crate::host_sites;
 use crate::module::Progress;
 use sconce_environ::EntityRef;
 use sconce_environ::code_tables::{CodeTables, Ends, WasmOffsets};
-use sconce_environ::compile::{CompiledFunction, FunctionError, FunctionInput, Reloc, RelocTarget};
+use sconce_environ::compile::{CompiledFunction, FunctionError, Reloc, RelocTarget};
 use sconce_environ::decode::{BodyValidator, Decoded};
 use sconce_environ::index::DefinedFuncIndex;
 use sconce_environ::layout::VmLayout;
@@ -265,8 +265,7 @@ fn validate_and_compile(
     func: DefinedFuncIndex,
     out: &mut CompiledFunction,
 ) -> Result<(), Error> {
-    let (body, body_offset) = (job.decoded.body(job.bytes, func), job.decoded.bodies[func].start);
-    let input = FunctionInput { module: &job.decoded.module, layout, func, body, body_offset };
+    let input = job.decoded.input(job.bytes, layout, func);
     job.engine.compiler(job.compiler)?.validate_and_compile_into(validator, &input, out).map_err(|e| match e {
         FunctionError::Invalid(error) => error.into(),
         FunctionError::Compile(error) => Error::Compile(error.to_string()),
@@ -286,8 +285,7 @@ pub(crate) fn compile_function(
     func: DefinedFuncIndex,
     out: &mut CompiledFunction,
 ) -> Result<CompilerKind, Error> {
-    let (body, body_offset) = (decoded.body(bytes, func), decoded.bodies[func].start);
-    let input = FunctionInput { module: &decoded.module, layout, func, body, body_offset };
+    let input = decoded.input(bytes, layout, func);
     let Err(error) = engine.compiler(compiler)?.compile_into(&input, out) else {
         host_sites::append(out);
         return Ok(compiler);

@@ -19,7 +19,9 @@ pub use bodies::BodyValidator;
 pub use error::{DecodeError, FunctionName};
 pub(crate) use sniff::check as check_header;
 
+use crate::compile::{Bodies, FunctionInput};
 use crate::index::*;
+use crate::layout::VmLayout;
 use crate::module::Module;
 use crate::names::{FunctionNames, module_name};
 use cranelift_entity::PrimaryMap;
@@ -111,6 +113,15 @@ impl Decoded {
     /// If the function does not exist or the bytes are others.
     pub fn body<'a>(&self, bytes: &'a [u8], func: DefinedFuncIndex) -> &'a [u8] {
         slice(bytes, &self.bodies[func]).expect("the bytes that the module was decoded from")
+    }
+
+    /// A function, for a compiler.
+    ///
+    /// # Panics
+    /// As [`Decoded::body`].
+    pub fn input<'a>(&'a self, bytes: &'a [u8], layout: &'a VmLayout, func: DefinedFuncIndex) -> FunctionInput<'a> {
+        let (body, body_offset) = (self.body(bytes, func), self.bodies[func].start);
+        FunctionInput { module: &self.module, layout, func, body, body_offset, bodies: Bodies { bytes, ranges: &self.bodies } }
     }
 
     /// How functions are named in messages.

@@ -45,18 +45,12 @@ impl Input {
 
     /// The functions that the module defines.
     pub fn functions(&self) -> impl Iterator<Item = FunctionInput<'_>> {
-        self.decoded.bodies.iter().map(|(func, range)| self.input(func, range.start))
+        self.decoded.bodies.keys().map(|func| self.decoded.input(&self.bytes, &self.layout, func))
     }
 
     /// The function with this number among the defined ones.
     pub fn function(&self, number: u32) -> FunctionInput<'_> {
-        let func = DefinedFuncIndex::from_u32(number);
-        self.input(func, self.decoded.bodies[func].start)
-    }
-
-    fn input(&self, func: DefinedFuncIndex, body_offset: u32) -> FunctionInput<'_> {
-        let body = self.decoded.body(&self.bytes, func);
-        FunctionInput { module: &self.decoded.module, layout: &self.layout, func, body, body_offset }
+        self.decoded.input(&self.bytes, &self.layout, DefinedFuncIndex::from_u32(number))
     }
 }
 
