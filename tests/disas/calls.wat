@@ -23,7 +23,7 @@
 ;;|                    |    13  ret
 ;;|
 ;;| function 2: (i32) -> (i32)
-;;| 12 bytes of wasm, 163 bytes of code by lightbeam, bounds=guard
+;;| 12 bytes of wasm, 188 bytes of code by lightbeam, bounds=guard
 ;;| (prologue)            |     0  push    rbp
 ;;|                       |     1  mov     rbp, rsp
 ;;|                       |     4  push    r14
@@ -35,7 +35,7 @@
 ;;| 0x0038 call 0 $import |    15  mov     rdi, [r14+0x48]                  ; context of import 0
 ;;|                       |    19  cmp     dword ptr [rdi+4], 0
 ;;|                       |    1d  je      0x28
-;;|                       |    23  jmp     0x60
+;;|                       |    23  jmp     0x80
 ;;|                       |>   28  call    qword ptr [r14+0x40]             ; 0 $import
 ;;| 0x003a local.get 0
 ;;| 0x003c call 1 $own    |>   2c  mov     rdi, r14
@@ -51,22 +51,25 @@
 ;;| 0x0040 end            |    4d  mov     r14, [rbp-8]
 ;;|                       |    51  leave
 ;;|                       |    52  ret
-;;|                       |    53  data: cc cc cc cc cc cc cc cc cc cc cc cc cc
-;;| (0x0038)              |>   60  lea     r11, [0x2c]                      ; uninterruptible
-;;|                       |    67  mov     rax, [rdi+8]                     ; uninterruptible
-;;|                       |    6b  lea     r10, [rsp-0x10]                  ; uninterruptible
-;;|                       |    70  mov     [rsp-8], r11                     ; uninterruptible
-;;|                       |    75  mov     [rsp-0x10], rbp                  ; uninterruptible
-;;|                       |    7a  mov     [rax+8], r10                     ; uninterruptible
-;;|                       |    7e  mov     rsp, [rax]                       ; uninterruptible
-;;|                       |    81  call    qword ptr [rdi+0x10]             ; uninterruptible
-;;|                       |    84  mov     r11, [rsp]                       ; uninterruptible
-;;|                       |    88  cmp     dword ptr [r11+0x10], 0          ; uninterruptible
-;;|                       |    8d  jne     0x9c                             ; uninterruptible
-;;|                       |    93  lea     rsp, [rbp-0x10]                  ; uninterruptible
-;;|                       |    97  jmp     0x2c                             ; uninterruptible
-;;|                       |>   9c  mov     rdi, r11                         ; uninterruptible
-;;|                       |    9f  jmp     qword ptr [r11+0x50]             ; uninterruptible
+;;| ()                    |>   53  mov     rdi, r11                         ; uninterruptible
+;;|                       |    56  call    qword ptr [r11+0x58]             ; uninterruptible
+;;|                       |    5a  lea     rsp, [rbp-0x10]                  ; uninterruptible
+;;|                       |    5e  jmp     qword ptr [rsp-8]                ; uninterruptible
+;;|                       |    62  data: cc cc cc cc cc cc cc cc cc cc cc cc cc cc cc cc
+;;|                       |    72  data: cc cc cc cc cc cc cc cc cc cc cc cc cc cc
+;;| (0x0038)              |>   80  lea     r11, [0x2c]                      ; uninterruptible
+;;|                       |    87  mov     rax, [rdi+8]                     ; uninterruptible
+;;|                       |    8b  lea     r10, [rsp-0x10]                  ; uninterruptible
+;;|                       |    90  mov     [rsp-8], r11                     ; uninterruptible
+;;|                       |    95  mov     [rsp-0x10], rbp                  ; uninterruptible
+;;|                       |    9a  mov     [rax+8], r10                     ; uninterruptible
+;;|                       |    9e  mov     rsp, [rax]                       ; uninterruptible
+;;|                       |    a1  call    qword ptr [rdi+0x10]             ; uninterruptible
+;;|                       |    a4  mov     r11, [rsp]                       ; uninterruptible
+;;|                       |    a8  test    byte ptr [r11+0x10], 0xff        ; uninterruptible
+;;|                       |    ad  jne     0x53                             ; uninterruptible
+;;|                       |    b3  lea     rsp, [rbp-0x10]                  ; uninterruptible
+;;|                       |    b7  jmp     0x2c                             ; uninterruptible
 ;;| --tier lightbeam --calls slots
 ;;| function 1 $own: (i32) -> (i32)
 ;;| 4 bytes of wasm, 20 bytes of code by lightbeam, bounds=guard
@@ -81,7 +84,7 @@
 ;;|                    |    13  ret
 ;;|
 ;;| function 2: (i32) -> (i32)
-;;| 12 bytes of wasm, 163 bytes of code by lightbeam, bounds=guard
+;;| 12 bytes of wasm, 188 bytes of code by lightbeam, bounds=guard
 ;;| (prologue)            |     0  push    rbp
 ;;|                       |     1  mov     rbp, rsp
 ;;|                       |     4  push    r14
@@ -93,7 +96,7 @@
 ;;| 0x0038 call 0 $import |    15  mov     rdi, [r14+0x48]                  ; context of import 0
 ;;|                       |    19  cmp     dword ptr [rdi+4], 0
 ;;|                       |    1d  je      0x28
-;;|                       |    23  jmp     0x60
+;;|                       |    23  jmp     0x80
 ;;|                       |>   28  call    qword ptr [r14+0x40]             ; 0 $import
 ;;| 0x003a local.get 0
 ;;| 0x003c call 1 $own    |>   2c  mov     rdi, r14
@@ -109,22 +112,25 @@
 ;;| 0x0040 end            |    4e  mov     r14, [rbp-8]
 ;;|                       |    52  leave
 ;;|                       |    53  ret
-;;|                       |    54  data: cc cc cc cc cc cc cc cc cc cc cc cc
-;;| (0x0038)              |>   60  lea     r11, [0x2c]                      ; uninterruptible
-;;|                       |    67  mov     rax, [rdi+8]                     ; uninterruptible
-;;|                       |    6b  lea     r10, [rsp-0x10]                  ; uninterruptible
-;;|                       |    70  mov     [rsp-8], r11                     ; uninterruptible
-;;|                       |    75  mov     [rsp-0x10], rbp                  ; uninterruptible
-;;|                       |    7a  mov     [rax+8], r10                     ; uninterruptible
-;;|                       |    7e  mov     rsp, [rax]                       ; uninterruptible
-;;|                       |    81  call    qword ptr [rdi+0x10]             ; uninterruptible
-;;|                       |    84  mov     r11, [rsp]                       ; uninterruptible
-;;|                       |    88  cmp     dword ptr [r11+0x10], 0          ; uninterruptible
-;;|                       |    8d  jne     0x9c                             ; uninterruptible
-;;|                       |    93  lea     rsp, [rbp-0x10]                  ; uninterruptible
-;;|                       |    97  jmp     0x2c                             ; uninterruptible
-;;|                       |>   9c  mov     rdi, r11                         ; uninterruptible
-;;|                       |    9f  jmp     qword ptr [r11+0x50]             ; uninterruptible
+;;| ()                    |>   54  mov     rdi, r11                         ; uninterruptible
+;;|                       |    57  call    qword ptr [r11+0x58]             ; uninterruptible
+;;|                       |    5b  lea     rsp, [rbp-0x10]                  ; uninterruptible
+;;|                       |    5f  jmp     qword ptr [rsp-8]                ; uninterruptible
+;;|                       |    63  data: cc cc cc cc cc cc cc cc cc cc cc cc cc cc cc cc
+;;|                       |    73  data: cc cc cc cc cc cc cc cc cc cc cc cc cc
+;;| (0x0038)              |>   80  lea     r11, [0x2c]                      ; uninterruptible
+;;|                       |    87  mov     rax, [rdi+8]                     ; uninterruptible
+;;|                       |    8b  lea     r10, [rsp-0x10]                  ; uninterruptible
+;;|                       |    90  mov     [rsp-8], r11                     ; uninterruptible
+;;|                       |    95  mov     [rsp-0x10], rbp                  ; uninterruptible
+;;|                       |    9a  mov     [rax+8], r10                     ; uninterruptible
+;;|                       |    9e  mov     rsp, [rax]                       ; uninterruptible
+;;|                       |    a1  call    qword ptr [rdi+0x10]             ; uninterruptible
+;;|                       |    a4  mov     r11, [rsp]                       ; uninterruptible
+;;|                       |    a8  test    byte ptr [r11+0x10], 0xff        ; uninterruptible
+;;|                       |    ad  jne     0x54                             ; uninterruptible
+;;|                       |    b3  lea     rsp, [rbp-0x10]                  ; uninterruptible
+;;|                       |    b7  jmp     0x2c                             ; uninterruptible
 ;;| --tier cranelift --calls slots
 ;;| function 1 $own: (i32) -> (i32)
 ;;| 4 bytes of wasm, 12 bytes of code by cranelift, bounds=guard
@@ -137,7 +143,7 @@
 ;;|                    |     b  ret
 ;;|
 ;;| function 2: (i32) -> (i32)
-;;| 12 bytes of wasm, 195 bytes of code by cranelift, bounds=guard
+;;| 12 bytes of wasm, 228 bytes of code by cranelift, bounds=guard
 ;;| (prologue)            |     0  push    rbp
 ;;|                       |     1  mov     rbp, rsp
 ;;|                       |     4  sub     rsp, 0x10
@@ -151,7 +157,7 @@
 ;;| 0x0038 call 0 $import |    1e  test    eax, eax
 ;;|                       |    20  je      0x62
 ;;|                       |    26  mov     rsi, rbx
-;;|                       |    29  jmp     0x80
+;;|                       |    29  jmp     0xa8
 ;;| 0x003a local.get 0
 ;;| 0x003c call 1 $own    |>   2e  mov     rax, [0x35]                      ; slot of 1 $own
 ;;|                       |    35  mov     rsi, rbx
@@ -175,19 +181,23 @@
 ;;|                       |    69  mov     rsi, rbx
 ;;| (0x0038)              |    6c  call    rax                              ; 0 $import
 ;;|                       |    6e  jmp     0x2e
-;;|                       |    73  data: cc cc cc cc cc cc cc cc cc cc cc cc cc
-;;| (0x0038)              |>   80  lea     r11, [0x2e]                      ; uninterruptible
-;;|                       |    87  mov     rax, [rdi+8]                     ; uninterruptible
-;;|                       |    8b  lea     r10, [rsp-0x10]                  ; uninterruptible
-;;|                       |    90  mov     [rsp-8], r11                     ; uninterruptible
-;;|                       |    95  mov     [rsp-0x10], rbp                  ; uninterruptible
-;;|                       |    9a  mov     [rax+8], r10                     ; uninterruptible
-;;|                       |    9e  mov     rsp, [rax]                       ; uninterruptible
-;;|                       |    a1  call    qword ptr [rdi+0x10]             ; uninterruptible
-;;|                       |    a4  mov     r11, [rsp]                       ; uninterruptible
-;;|                       |    a8  cmp     dword ptr [r11+0x10], 0          ; uninterruptible
-;;|                       |    ad  jne     0xbc                             ; uninterruptible
-;;|                       |    b3  lea     rsp, [rbp-0x10]                  ; uninterruptible
-;;|                       |    b7  jmp     0x2e                             ; uninterruptible
-;;|                       |>   bc  mov     rdi, r11                         ; uninterruptible
-;;|                       |    bf  jmp     qword ptr [r11+0x50]             ; uninterruptible
+;;| ()                    |>   73  mov     rdi, r11                         ; uninterruptible
+;;|                       |    76  call    qword ptr [r11+0x58]             ; uninterruptible
+;;|                       |    7a  lea     rsp, [rbp-0x10]                  ; uninterruptible
+;;|                       |    7e  jmp     qword ptr [rsp-8]                ; uninterruptible
+;;|                       |    82  data: cc cc cc cc cc cc cc cc cc cc cc cc cc cc cc cc
+;;|                       |    92  data: cc cc cc cc cc cc cc cc cc cc cc cc cc cc cc cc
+;;|                       |    a2  data: cc cc cc cc cc cc
+;;| (0x0038)              |>   a8  lea     r11, [0x2e]                      ; uninterruptible
+;;|                       |    af  mov     rax, [rdi+8]                     ; uninterruptible
+;;|                       |    b3  lea     r10, [rsp-0x10]                  ; uninterruptible
+;;|                       |    b8  mov     [rsp-8], r11                     ; uninterruptible
+;;|                       |    bd  mov     [rsp-0x10], rbp                  ; uninterruptible
+;;|                       |    c2  mov     [rax+8], r10                     ; uninterruptible
+;;|                       |    c6  mov     rsp, [rax]                       ; uninterruptible
+;;|                       |    c9  call    qword ptr [rdi+0x10]             ; uninterruptible
+;;|                       |    cc  mov     r11, [rsp]                       ; uninterruptible
+;;|                       |    d0  test    byte ptr [r11+0x10], 0xff        ; uninterruptible
+;;|                       |    d5  jne     0x73                             ; uninterruptible
+;;|                       |    db  lea     rsp, [rbp-0x10]                  ; uninterruptible
+;;|                       |    df  jmp     0x2e                             ; uninterruptible

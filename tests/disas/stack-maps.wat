@@ -8,7 +8,7 @@
     (drop (call $f (local.get $r)))))
 ;;| --tier lightbeam
 ;;| function 1: (externref) -> (externref)
-;;| 11 bytes of wasm, 243 bytes of code by lightbeam, bounds=guard
+;;| 11 bytes of wasm, 252 bytes of code by lightbeam, bounds=guard
 ;;| (prologue)         |     0  push    rbp
 ;;|                    |     1  mov     rbp, rsp
 ;;|                    |     4  push    r14
@@ -20,7 +20,7 @@
 ;;| 0x0023 call 0 $f   |    15  mov     rdi, [r14+0x38]                  ; context of import 0
 ;;|                    |    19  cmp     dword ptr [rdi+4], 0
 ;;|                    |    1d  je      0x28
-;;|                    |    23  jmp     0x60
+;;|                    |    23  jmp     0x80
 ;;|                    |>   28  call    qword ptr [r14+0x30]             ; 0 $f; references in [rbp-0x10]
 ;;|                    |>   2c  mov     eax, eax
 ;;| 0x0025 local.get 0
@@ -29,7 +29,7 @@
 ;;|                    |    34  mov     rdi, [r14+0x38]                  ; context of import 0
 ;;|                    |    38  cmp     dword ptr [rdi+4], 0
 ;;|                    |    3c  je      0x47
-;;|                    |    42  jmp     0xb0
+;;|                    |    42  jmp     0xc0
 ;;|                    |>   47  call    qword ptr [r14+0x30]             ; 0 $f; references in [rbp-0x10] [rbp-0x18]
 ;;|                    |>   4b  mov     eax, eax
 ;;| 0x0029 drop
@@ -37,41 +37,41 @@
 ;;| (0x002a)           |    50  mov     r14, [rbp-8]
 ;;|                    |    54  leave
 ;;|                    |    55  ret
-;;|                    |    56  data: cc cc cc cc cc cc cc cc cc cc
-;;| (0x0023)           |>   60  lea     r11, [0x2c]                      ; uninterruptible
-;;|                    |    67  mov     rax, [rdi+8]                     ; uninterruptible
-;;|                    |    6b  lea     r10, [rsp-0x10]                  ; uninterruptible
-;;|                    |    70  mov     [rsp-8], r11                     ; uninterruptible
-;;|                    |    75  mov     [rsp-0x10], rbp                  ; uninterruptible
-;;|                    |    7a  mov     [rax+8], r10                     ; uninterruptible
-;;|                    |    7e  mov     rsp, [rax]                       ; uninterruptible
-;;|                    |    81  call    qword ptr [rdi+0x10]             ; uninterruptible
-;;|                    |    84  mov     r11, [rsp]                       ; uninterruptible
-;;|                    |    88  cmp     dword ptr [r11+0x10], 0          ; uninterruptible
-;;|                    |    8d  jne     0x9c                             ; uninterruptible
-;;|                    |    93  lea     rsp, [rbp-0x20]                  ; uninterruptible
-;;|                    |    97  jmp     0x2c                             ; uninterruptible
-;;|                    |>   9c  mov     rdi, r11                         ; uninterruptible
-;;|                    |    9f  jmp     qword ptr [r11+0x50]             ; uninterruptible
-;;|                    |    a3  data: cc cc cc cc cc cc cc cc cc cc cc cc cc
-;;| (0x0027)           |>   b0  lea     r11, [0x4b]                      ; uninterruptible
-;;|                    |    b7  mov     rax, [rdi+8]                     ; uninterruptible
-;;|                    |    bb  lea     r10, [rsp-0x10]                  ; uninterruptible
-;;|                    |    c0  mov     [rsp-8], r11                     ; uninterruptible
-;;|                    |    c5  mov     [rsp-0x10], rbp                  ; uninterruptible
-;;|                    |    ca  mov     [rax+8], r10                     ; uninterruptible
-;;|                    |    ce  mov     rsp, [rax]                       ; uninterruptible
-;;|                    |    d1  call    qword ptr [rdi+0x10]             ; uninterruptible
-;;|                    |    d4  mov     r11, [rsp]                       ; uninterruptible
-;;|                    |    d8  cmp     dword ptr [r11+0x10], 0          ; uninterruptible
-;;|                    |    dd  jne     0xec                             ; uninterruptible
-;;|                    |    e3  lea     rsp, [rbp-0x20]                  ; uninterruptible
-;;|                    |    e7  jmp     0x4b                             ; uninterruptible
-;;|                    |>   ec  mov     rdi, r11                         ; uninterruptible
-;;|                    |    ef  jmp     qword ptr [r11+0x50]             ; uninterruptible
+;;| ()                 |>   56  mov     rdi, r11                         ; uninterruptible
+;;|                    |    59  jmp     qword ptr [r11+0x50]             ; uninterruptible
+;;|                    |    5d  data: cc cc cc cc cc cc cc cc cc cc cc cc cc cc cc cc
+;;|                    |    6d  data: cc cc cc cc cc cc cc cc cc cc cc cc cc cc cc cc
+;;|                    |    7d  data: cc cc cc
+;;| (0x0023)           |>   80  lea     r11, [0x2c]                      ; uninterruptible
+;;|                    |    87  mov     rax, [rdi+8]                     ; uninterruptible
+;;|                    |    8b  lea     r10, [rsp-0x10]                  ; uninterruptible
+;;|                    |    90  mov     [rsp-8], r11                     ; uninterruptible
+;;|                    |    95  mov     [rsp-0x10], rbp                  ; uninterruptible
+;;|                    |    9a  mov     [rax+8], r10                     ; uninterruptible
+;;|                    |    9e  mov     rsp, [rax]                       ; uninterruptible
+;;|                    |    a1  call    qword ptr [rdi+0x10]             ; uninterruptible
+;;|                    |    a4  mov     r11, [rsp]                       ; uninterruptible
+;;|                    |    a8  test    byte ptr [r11+0x10], 7           ; uninterruptible
+;;|                    |    ad  jne     0x56                             ; uninterruptible
+;;|                    |    b3  lea     rsp, [rbp-0x20]                  ; uninterruptible
+;;|                    |    b7  jmp     0x2c                             ; uninterruptible
+;;|                    |    bc  data: cc cc cc cc
+;;| (0x0027)           |>   c0  lea     r11, [0x4b]                      ; uninterruptible
+;;|                    |    c7  mov     rax, [rdi+8]                     ; uninterruptible
+;;|                    |    cb  lea     r10, [rsp-0x10]                  ; uninterruptible
+;;|                    |    d0  mov     [rsp-8], r11                     ; uninterruptible
+;;|                    |    d5  mov     [rsp-0x10], rbp                  ; uninterruptible
+;;|                    |    da  mov     [rax+8], r10                     ; uninterruptible
+;;|                    |    de  mov     rsp, [rax]                       ; uninterruptible
+;;|                    |    e1  call    qword ptr [rdi+0x10]             ; uninterruptible
+;;|                    |    e4  mov     r11, [rsp]                       ; uninterruptible
+;;|                    |    e8  test    byte ptr [r11+0x10], 7           ; uninterruptible
+;;|                    |    ed  jne     0x56                             ; uninterruptible
+;;|                    |    f3  lea     rsp, [rbp-0x20]                  ; uninterruptible
+;;|                    |    f7  jmp     0x4b                             ; uninterruptible
 ;;| --tier cranelift
 ;;| function 1: (externref) -> (externref)
-;;| 11 bytes of wasm, 291 bytes of code by cranelift, bounds=guard
+;;| 11 bytes of wasm, 300 bytes of code by cranelift, bounds=guard
 ;;| (prologue)         |     0  push    rbp
 ;;|                    |     1  mov     rbp, rsp
 ;;|                    |     4  sub     rsp, 0x30
@@ -87,14 +87,14 @@
 ;;|                    |    27  je      0x6a
 ;;|                    |    2d  mov     r13, rdi
 ;;|                    |    30  mov     rdi, r12
-;;|                    |    33  jmp     0x90
+;;|                    |    33  jmp     0xb0
 ;;|                    |>   38  mov     [rsp], eax
 ;;| 0x0025 local.get 0
 ;;| 0x0027 call 0 $f   |    3b  test    ebx, ebx
 ;;|                    |    3d  je      0x7b
 ;;|                    |    43  mov     esi, [rsp+8]
 ;;|                    |    47  mov     rdi, r12
-;;|                    |    4a  jmp     0xe0
+;;|                    |    4a  jmp     0xf0
 ;;|                    |>   4f  mov     eax, [rsp]
 ;;| 0x0029 drop
 ;;| 0x002a end         |    52  mov     rbx, [rsp+0x10]
@@ -115,34 +115,34 @@
 ;;|                    |    86  mov     rdi, r12
 ;;| (0x0027)           |    89  call    rax                              ; references in [rbp-0x30]
 ;;|                    |    8b  jmp     0x4f
-;;| (0x0023)           |>   90  lea     r11, [0x38]                      ; uninterruptible
-;;|                    |    97  mov     rax, [rdi+8]                     ; uninterruptible
-;;|                    |    9b  lea     r10, [rsp-0x10]                  ; uninterruptible
-;;|                    |    a0  mov     [rsp-8], r11                     ; uninterruptible
-;;|                    |    a5  mov     [rsp-0x10], rbp                  ; uninterruptible
-;;|                    |    aa  mov     [rax+8], r10                     ; uninterruptible
-;;|                    |    ae  mov     rsp, [rax]                       ; uninterruptible
-;;|                    |    b1  call    qword ptr [rdi+0x10]             ; uninterruptible
-;;|                    |    b4  mov     r11, [rsp]                       ; uninterruptible
-;;|                    |    b8  cmp     dword ptr [r11+0x10], 0          ; uninterruptible
-;;|                    |    bd  jne     0xcc                             ; uninterruptible
-;;|                    |    c3  lea     rsp, [rbp-0x30]                  ; uninterruptible
-;;|                    |    c7  jmp     0x38                             ; uninterruptible
-;;|                    |>   cc  mov     rdi, r11                         ; uninterruptible
-;;|                    |    cf  jmp     qword ptr [r11+0x50]             ; uninterruptible
-;;|                    |    d3  data: cc cc cc cc cc cc cc cc cc cc cc cc cc
-;;| (0x0027)           |>   e0  lea     r11, [0x4f]                      ; uninterruptible
-;;|                    |    e7  mov     rax, [rdi+8]                     ; uninterruptible
-;;|                    |    eb  lea     r10, [rsp-0x10]                  ; uninterruptible
-;;|                    |    f0  mov     [rsp-8], r11                     ; uninterruptible
-;;|                    |    f5  mov     [rsp-0x10], rbp                  ; uninterruptible
-;;|                    |    fa  mov     [rax+8], r10                     ; uninterruptible
-;;|                    |    fe  mov     rsp, [rax]                       ; uninterruptible
-;;|                    |   101  call    qword ptr [rdi+0x10]             ; uninterruptible
-;;|                    |   104  mov     r11, [rsp]                       ; uninterruptible
-;;|                    |   108  cmp     dword ptr [r11+0x10], 0          ; uninterruptible
-;;|                    |   10d  jne     0x11c                            ; uninterruptible
-;;|                    |   113  lea     rsp, [rbp-0x30]                  ; uninterruptible
-;;|                    |   117  jmp     0x4f                             ; uninterruptible
-;;|                    |>  11c  mov     rdi, r11                         ; uninterruptible
-;;|                    |   11f  jmp     qword ptr [r11+0x50]             ; uninterruptible
+;;| ()                 |>   90  mov     rdi, r11                         ; uninterruptible
+;;|                    |    93  jmp     qword ptr [r11+0x50]             ; uninterruptible
+;;|                    |    97  data: cc cc cc cc cc cc cc cc cc cc cc cc cc cc cc cc
+;;|                    |    a7  data: cc cc cc cc cc cc cc cc cc
+;;| (0x0023)           |>   b0  lea     r11, [0x38]                      ; uninterruptible
+;;|                    |    b7  mov     rax, [rdi+8]                     ; uninterruptible
+;;|                    |    bb  lea     r10, [rsp-0x10]                  ; uninterruptible
+;;|                    |    c0  mov     [rsp-8], r11                     ; uninterruptible
+;;|                    |    c5  mov     [rsp-0x10], rbp                  ; uninterruptible
+;;|                    |    ca  mov     [rax+8], r10                     ; uninterruptible
+;;|                    |    ce  mov     rsp, [rax]                       ; uninterruptible
+;;|                    |    d1  call    qword ptr [rdi+0x10]             ; uninterruptible
+;;|                    |    d4  mov     r11, [rsp]                       ; uninterruptible
+;;|                    |    d8  test    byte ptr [r11+0x10], 7           ; uninterruptible
+;;|                    |    dd  jne     0x90                             ; uninterruptible
+;;|                    |    e3  lea     rsp, [rbp-0x30]                  ; uninterruptible
+;;|                    |    e7  jmp     0x38                             ; uninterruptible
+;;|                    |    ec  data: cc cc cc cc
+;;| (0x0027)           |>   f0  lea     r11, [0x4f]                      ; uninterruptible
+;;|                    |    f7  mov     rax, [rdi+8]                     ; uninterruptible
+;;|                    |    fb  lea     r10, [rsp-0x10]                  ; uninterruptible
+;;|                    |   100  mov     [rsp-8], r11                     ; uninterruptible
+;;|                    |   105  mov     [rsp-0x10], rbp                  ; uninterruptible
+;;|                    |   10a  mov     [rax+8], r10                     ; uninterruptible
+;;|                    |   10e  mov     rsp, [rax]                       ; uninterruptible
+;;|                    |   111  call    qword ptr [rdi+0x10]             ; uninterruptible
+;;|                    |   114  mov     r11, [rsp]                       ; uninterruptible
+;;|                    |   118  test    byte ptr [r11+0x10], 7           ; uninterruptible
+;;|                    |   11d  jne     0x90                             ; uninterruptible
+;;|                    |   123  lea     rsp, [rbp-0x30]                  ; uninterruptible
+;;|                    |   127  jmp     0x4f                             ; uninterruptible

@@ -12,6 +12,7 @@ mod interrupt;
 mod limits;
 mod memory;
 mod numeric;
+mod small;
 mod stack;
 mod start;
 mod tail_calls;
