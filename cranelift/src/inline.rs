@@ -18,8 +18,10 @@ use smallvec::SmallVec;
 use wasmparser::{BinaryReader, FunctionBody};
 
 /// Bytes of the longest body that is looked at: about what a call takes.
-const MAX_BODY: usize = 24;
-/// Locals besides parameters.
+const MAX_BODY: usize = 16;
+/// Parameters.
+const MAX_PARAMS: usize = 8;
+/// Locals besides.
 const MAX_LOCALS: usize = 4;
 
 /// A body to be translated in its callers.
@@ -37,9 +39,11 @@ pub(crate) fn inline(t: &mut Translator<'_>, func: DefinedFuncIndex) -> bool {
     if settings.calls != CallStyle::Direct || settings.gc_stress {
         return false;
     }
-    let body = t.env.bodies.get(func);
-    let Some(small) = small(t.env.module, body) else { return false };
     let ty = t.env.module.type_of(t.env.module.func_index(func));
+    if ty.params.len() > MAX_PARAMS {
+        return false;
+    }
+    let Some(small) = small(t.env.module, t.env.bodies.get(func)) else { return false };
     let start = t.state.values.len() - ty.params.len();
     let args: SmallVec<[_; 8]> = t.state.values[start..].into();
     t.state.pop_n(args.len());
