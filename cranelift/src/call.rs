@@ -15,7 +15,7 @@ use crate::types::clif_type;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::{I32, I64};
 use cranelift_codegen::ir::{BlockArg, FuncRef, InstBuilder, MemFlags, Opcode, SourceLoc, Value};
-use sconce_environ::abi::{VALUE_SIZE, in_registers, results_in_buffer};
+use sconce_environ::abi::{MAX_IN_PLACE, VALUE_SIZE, in_registers, results_in_buffer};
 use sconce_environ::builtin::Builtin;
 use sconce_environ::index::*;
 use sconce_environ::trap::TrapCode;
@@ -49,7 +49,9 @@ pub(crate) fn call(t: &mut Translator<'_>, func: FuncIndex) {
     let mut callee = t.direct(func);
     let (module, ty) = (t.env.module, t.env.module.functions[func]);
     // Inside a try region a call ends its block as it is.
-    if module.defined_func(func).is_none() && in_registers(module.func_type(ty)) && t.state.handlers.is_empty() {
+    let import = module.defined_func(func).is_none();
+    if import && in_registers(module.func_type(ty)) && t.state.handlers.is_empty() && t.env.in_place < MAX_IN_PLACE {
+        t.env.in_place += 1;
         callee.in_place = Some(t.callee(func));
     }
     t.emit_call(ty, callee);

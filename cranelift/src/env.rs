@@ -55,6 +55,8 @@ pub(crate) struct Env<'a> {
     pub(crate) result_buffer: Option<Value>,
     /// Where callees that return through a buffer leave their results: one for all, since they are read at once.
     results_slot: Option<StackSlot>,
+    /// Calls of imports that are made without a trampoline.
+    pub(crate) in_place: u32,
     constant_flags: MemFlags,
 }
 
@@ -69,7 +71,19 @@ impl<'a> Env<'a> {
         constant_flags: MemFlags,
     ) -> Env<'a> {
         let (module, layout, bodies) = (input.module, input.layout, input.bodies);
-        Env { module, layout, bodies, settings, caches, entry, vmctx, result_buffer, results_slot: None, constant_flags }
+        Env {
+            module,
+            layout,
+            bodies,
+            settings,
+            caches,
+            entry,
+            vmctx,
+            result_buffer,
+            results_slot: None,
+            in_place: 0,
+            constant_flags,
+        }
     }
 }
 

@@ -11,7 +11,7 @@
 use crate::codegen::{Codegen, SCRATCH, StubKind, VMCTX, XSCRATCH};
 use crate::frame::PROBE_BYTES;
 use crate::value::{Ty, Value};
-use sconce_environ::abi::{VALUE_SIZE, in_registers, results_in_buffer, returns_reference};
+use sconce_environ::abi::{MAX_IN_PLACE, VALUE_SIZE, in_registers, results_in_buffer, returns_reference};
 use sconce_environ::builtin::Builtin;
 use sconce_environ::compile::{CallStyle, Reloc, RelocTarget};
 use sconce_environ::index::*;
@@ -365,7 +365,8 @@ impl Codegen<'_> {
                     self.may_trap(trap);
                 }
                 self.e.load(Size::S64, Gpr::Rdi, Addr::new(base, vmctx));
-                if import && in_registers(ty) {
+                if import && in_registers(ty) && self.in_place < MAX_IN_PLACE {
+                    self.in_place += 1;
                     self.call_import_in_registers(Addr::new(base, code), returns_reference(ty));
                 } else {
                     self.e.call(Addr::new(base, code).into());

@@ -262,6 +262,8 @@ pub(crate) struct Codegen<'a> {
     pub(crate) stubs: Vec<Stub>,
     pub(crate) moves: Vec<(u8, u8)>,
     pub(crate) br_tables: u32,
+    /// Calls of imports that are made without a trampoline.
+    pub(crate) in_place: u32,
     pub(crate) summary: &'a crate::summary::Summary,
     pub(crate) loop_number: usize,
     /// Locals that are, or were, pinned for a loop.

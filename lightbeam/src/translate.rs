@@ -129,6 +129,7 @@ pub(crate) fn translate(
         stubs: std::mem::take(&mut buffers.stubs),
         moves: std::mem::take(&mut buffers.moves),
         br_tables: 0,
+        in_place: 0,
         summary: &summary,
         loop_number: 0,
         loop_pins: Vec::new(),

@@ -1,7 +1,10 @@
 //! Host calls in frames of every shape: what a function holds is unharmed, whoever provides the import, and whether that enters wasm again.
 
+use sconce_engine::environ::abi::MAX_IN_PLACE;
+use sconce_engine::environ::index::DefinedFuncIndex;
 use sconce_engine::{
-    BoundsStyle, CallStyle, Caller, Config, Engine, Error, Extern, ExternRef, FuncType, Linker, Module, Store, Tier, Val, ValType,
+    BoundsStyle, CallStyle, Caller, Config, Engine, Error, Extern, ExternRef, FuncType, Linker, MachineCode, Module, Store, Tier,
+    Val, ValType,
 };
 use std::fmt::Write;
 
@@ -219,5 +222,30 @@ fn host_calls_in_frames_of_every_shape() {
                 store.verify_references();
             }
         }
+    }
+}
+
+/// What each way to the host costs is bounded in one function; the calls behind are made all the same.
+#[test]
+fn a_function_has_not_more_ways_to_the_host_than_are_worth_their_cost() {
+    const CALLS: u32 = MAX_IN_PLACE + 500;
+    let calls = each(CALLS as usize, |n| format!("(call $count (i32.const {n}))"));
+    let text = format!(r#"(module (import "h" "count" (func $count (param i32))) (func (export "run") {calls}))"#);
+    for tier in [Tier::Cranelift, Tier::Lightbeam] {
+        let engine = Engine::new(&Config::new().tier(tier)).unwrap();
+        let module = Module::new(&engine, text.as_bytes()).unwrap();
+        let (code, _) = MachineCode::of(&module).function(DefinedFuncIndex::from_u32(0)).unwrap();
+        // One for each, and what they share.
+        assert_eq!(code.uninterruptible.len(), MAX_IN_PLACE as usize + 1, "{tier:?}");
+        let mut store = Store::new(&engine, 0).unwrap();
+        let mut linker = Linker::new(&engine);
+        let count = |mut caller: Caller<'_, i32>, n: i32| {
+            assert_eq!(*caller.data(), n);
+            *caller.data_mut() += 1;
+        };
+        linker.func_wrap("h", "count", count).unwrap();
+        let instance = linker.instantiate(&mut store, &module).unwrap();
+        instance.get_typed_func::<(), ()>(&mut store, "run").unwrap().call(&mut store, ()).unwrap();
+        assert_eq!(store.into_data(), CALLS as i32);
     }
 }
