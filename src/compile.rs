@@ -12,6 +12,7 @@ use std::path::Path;
 /// # Errors
 /// A message for people.
 pub fn compile(args: &CompileArgs) -> Result<(), Failure> {
+    sconce_engine::LargePages::avoid();
     let output = match &args.output {
         Some(output) => output.clone(),
         None if args.file.as_os_str() == "-" => return Err(Failure::usage("a module from standard input needs --output")),

@@ -24,6 +24,10 @@ use clap::Parser;
 use cli::{Cli, Command};
 use report::{End, Failure};
 
+/// Modules and their code are megabytes that are written once.
+#[global_allocator]
+static ALLOCATOR: sconce_engine::LargePages = sconce_engine::LargePages;
+
 fn main() {
     let args = match cli::with_run(std::env::args_os().collect()) {
         Ok(args) => args,

@@ -92,4 +92,4 @@ pub use sconce_cranelift::CRANELIFT_VERSION;
 pub use sconce_environ as environ;
 pub use sconce_environ::compile::{BoundsStyle, CallStyle};
 pub use sconce_environ::trap::TrapCode;
-pub use sconce_runtime::{GuestFault, GuestMemory, HeapStats as ReferenceStats, SweepCounts, inherit, keep_apart};
+pub use sconce_runtime::{GuestFault, GuestMemory, HeapStats as ReferenceStats, LargePages, SweepCounts, inherit, keep_apart};
