@@ -104,16 +104,16 @@ fn they_are_what_they_are_when_called() {
     text.push(')');
     for_each_style(|engine| {
         let mut guest = Guest::new(engine, &text);
-        for n in 0..BODIES.len() {
+        for (n, body) in BODIES.iter().enumerate() {
             for x in [0, 1, 8, 0x7fff, 0x3ff0_0000_0000_0001] {
                 let mut run = |name: &str| {
                     let result = guest.call(&format!("{name} {n}"), &[Val::I64(x)]);
                     format!("{result:?} {:?}", guest.call("count", &[]))
                 };
                 let expected = run("indirect");
-                assert_eq!(run("direct"), expected, "{} of {x:#x}", BODIES[n].2);
-                assert_eq!(run("tried"), expected, "{} of {x:#x}", BODIES[n].2);
-                assert_eq!(run("again"), run("called again"), "{} of {x:#x}", BODIES[n].2);
+                assert_eq!(run("direct"), expected, "{} of {x:#x}", body.2);
+                assert_eq!(run("tried"), expected, "{} of {x:#x}", body.2);
+                assert_eq!(run("again"), run("called again"), "{} of {x:#x}", body.2);
             }
         }
     });
