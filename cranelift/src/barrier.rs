@@ -17,10 +17,11 @@
 
 use crate::alias::{self, Region};
 use crate::env::displacement;
-use crate::translate::{RESERVED_SOURCE_LOCATION_BIT, Translator};
+use crate::location::UNINTERRUPTIBLE;
+use crate::translate::Translator;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::{I8, I32, I64};
-use cranelift_codegen::ir::{Block, BlockArg, InstBuilder, InstructionData, MemFlags, Opcode, SourceLoc, Value};
+use cranelift_codegen::ir::{Block, BlockArg, InstBuilder, InstructionData, MemFlags, Opcode, Value};
 use sconce_environ::builtin::Builtin;
 use sconce_environ::compile::BoundsStyle;
 use sconce_environ::heap::{VmObject, state};
@@ -55,14 +56,14 @@ pub(crate) fn read(t: &mut Translator<'_>, first: MemFlags, place: Value, offset
     t.builder.ins().brif(is_full, full, &[], room, &[]);
 
     t.enter(room);
-    let outside = t.begin_uninterruptible();
+    let outside = t.mark(UNINTERRUPTIBLE);
     let before = t.load_trusted(I64, Region::Objects, object, STATE);
     let after = t.builder.ins().iadd_imm_u(before, (state::ONE | state::IN_TABLE) as i64);
     t.store_trusted(Region::Objects, after, object, STATE);
     t.store_trusted(Region::ActivationEntries, handle, next, 0);
     let next = t.builder.ins().iadd_imm_u(next, i64::from(I32.bytes()));
     t.store_trusted(Region::Activations, next, store, VmLayout::ACTIVATIONS_NEXT);
-    t.end_uninterruptible(outside);
+    t.builder.set_srcloc(outside);
     t.builder.ins().jump(done, &keep);
 
     // The argument goes through memory: the handle itself would have to be in a certain register, and on the fast path be moved
@@ -85,6 +86,7 @@ pub(crate) fn write(t: &mut Translator<'_>, region: Region, first: MemFlags, new
     let old = t.builder.ins().ireduce(I32, wide_old);
     let done = t.builder.create_block();
     let (differ, last) = (t.builder.create_block(), t.builder.create_block());
+    t.builder.set_cold_block(differ);
     t.builder.set_cold_block(last);
     let same = t.builder.ins().icmp(IntCC::Equal, new, old);
     t.builder.ins().brif(same, done, &[], differ, &[]);
@@ -96,7 +98,7 @@ pub(crate) fn write(t: &mut Translator<'_>, region: Region, first: MemFlags, new
         t.object(wide)
     });
     let released = t.object(wide_old);
-    let outside = t.begin_uninterruptible();
+    let outside = t.mark(UNINTERRUPTIBLE);
     if let Some(object) = counted {
         let before = t.load_trusted(I64, Region::Objects, object, STATE);
         let after = t.builder.ins().iadd_imm_u(before, state::ONE as i64);
@@ -111,7 +113,7 @@ pub(crate) fn write(t: &mut Translator<'_>, region: Region, first: MemFlags, new
 
     t.enter(last);
     t.rare_call(Builtin::ReleaseLast, old, done, &[]);
-    t.end_uninterruptible(outside);
+    t.builder.set_srcloc(outside);
 
     t.enter(done);
 }
@@ -142,16 +144,5 @@ impl Translator<'_> {
             offset = self.builder.ins().select_spectre_guard(inside, offset, null);
         }
         self.builder.ins().iadd(base, offset)
-    }
-
-    /// What follows must not be interrupted, up to [`Translator::end_uninterruptible`].
-    pub(crate) fn begin_uninterruptible(&mut self) -> SourceLoc {
-        let outside = self.builder.srcloc();
-        self.builder.set_srcloc(SourceLoc::new(outside.bits() | RESERVED_SOURCE_LOCATION_BIT));
-        outside
-    }
-
-    pub(crate) fn end_uninterruptible(&mut self, outside: SourceLoc) {
-        self.builder.set_srcloc(outside);
     }
 }

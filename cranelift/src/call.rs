@@ -9,12 +9,13 @@
 use crate::alias::{self, Region};
 use crate::env::displacement;
 use crate::inline::inline;
+use crate::location::{LEAVES, UNINTERRUPTIBLE};
 use crate::reference::Bounds;
-use crate::translate::{RESERVED_SOURCE_LOCATION_BIT, Translator};
+use crate::translate::Translator;
 use crate::types::clif_type;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::{I32, I64};
-use cranelift_codegen::ir::{BlockArg, FuncRef, InstBuilder, MemFlags, Opcode, SourceLoc, Value};
+use cranelift_codegen::ir::{BlockArg, FuncRef, InstBuilder, MemFlags, Opcode, Value};
 use sconce_environ::abi::{MAX_IN_PLACE, VALUE_SIZE, in_registers, results_in_buffer};
 use sconce_environ::builtin::Builtin;
 use sconce_environ::index::*;
@@ -241,8 +242,7 @@ impl Translator<'_> {
     /// Pops the arguments, calls in place of the function itself.
     fn emit_return_call(&mut self, ty: TypeIndex, callee: Callee) {
         let args = self.arguments(ty, callee.vmctx, self.env.result_buffer);
-        let here = self.builder.srcloc();
-        self.builder.set_srcloc(SourceLoc::new(here.bits() | RESERVED_SOURCE_LOCATION_BIT));
+        let outside = self.mark(UNINTERRUPTIBLE | LEAVES);
         match callee.code {
             Code::Defined(func) => self.builder.ins().return_call(func, &args),
             Code::Address(code) => {
@@ -250,7 +250,7 @@ impl Translator<'_> {
                 self.builder.ins().return_call_indirect(signature, code, &args)
             }
         };
-        self.builder.set_srcloc(here);
+        self.builder.set_srcloc(outside);
         self.state.reachable = false;
     }
 }

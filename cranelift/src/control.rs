@@ -2,6 +2,7 @@
 //!
 //! A block's exit is made when something first branches to it: a block that only falls through its end costs nothing.
 
+use crate::location::LEAVES;
 use crate::state::{Else, Frame, Kind};
 use crate::translate::{Args, Translator};
 use crate::types::{clif_type, is_handle};
@@ -328,6 +329,8 @@ impl<'a> Translator<'a> {
             }
             results.clear();
         }
+        let outside = self.mark(LEAVES);
         self.builder.ins().return_(&results);
+        self.builder.set_srcloc(outside);
     }
 }

@@ -31,6 +31,7 @@ mod float;
 mod inline;
 mod int;
 mod isa;
+mod location;
 mod memory;
 mod operators;
 mod output;

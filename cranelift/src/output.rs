@@ -1,7 +1,7 @@
 //! Cranelift's output as [`CompiledFunction`].
 
 use crate::exception::ANY_TAG;
-use crate::translate::RESERVED_SOURCE_LOCATION_BIT;
+use crate::location::{self, LEAVES, UNINTERRUPTIBLE};
 use cranelift_codegen::binemit::Reloc as RelocKind;
 use cranelift_codegen::ir::function::FunctionParameters;
 use cranelift_codegen::ir::{self, ExternalName};
@@ -24,8 +24,10 @@ use sconce_environ::trap::TrapCode;
 pub(crate) fn convert(code: &CompiledCode, params: &FunctionParameters, module: &Module) -> Result<CompiledFunction, String> {
     let buffer = &code.buffer;
     let (call_sites, handlers) = call_sites(buffer)?;
+    let mut machine_code = buffer.data().to_vec();
+    leave_stack_pointer(&mut machine_code, buffer);
     Ok(CompiledFunction {
-        code: buffer.data().to_vec(),
+        code: machine_code,
         align: buffer.alignment.max(LINE),
         frame_size: buffer.frame_layout().ok_or("a frame of unknown size")?.frame_to_fp_offset,
         skew: skew(&code.bb_starts, &code.bb_edges, buffer.total_size(), buffer.alignment),
@@ -88,7 +90,7 @@ fn wasm_offsets(buffer: &MachBufferFinalized<Final>) -> Vec<(u32, u32)> {
         if run.loc.is_default() {
             continue;
         }
-        let wasm = run.loc.bits() & !RESERVED_SOURCE_LOCATION_BIT;
+        let wasm = location::offset(run.loc);
         match runs.last_mut() {
             Some(&mut (_, last)) if last == wasm => {}
             Some(last) if last.0 == run.start => last.1 = wasm,
@@ -111,7 +113,7 @@ fn uninterruptible(buffer: &MachBufferFinalized<Final>) -> Vec<(u32, u32)> {
     let mut before = None;
     for run in buffer.get_srclocs_sorted().iter().filter(|run| !run.loc.is_default()) {
         let from = before.replace(run.end).unwrap_or(run.start);
-        if run.loc.bits() & RESERVED_SOURCE_LOCATION_BIT == 0 {
+        if !location::has(run.loc, UNINTERRUPTIBLE) {
             continue;
         }
         match runs.last_mut() {
@@ -126,6 +128,23 @@ fn uninterruptible(buffer: &MachBufferFinalized<Final>) -> Vec<(u32, u32)> {
         runs.insert(0, moved);
     }
     runs
+}
+
+/// Takes the `mov rsp, rbp` out of epilogues. It changes nothing: a function's frame has one size, which `add rsp` has just taken off,
+/// and registers were read back by distances from rsp before. But the processor, which follows rsp through pushes, pops, additions and calls before anything is
+/// executed, loses it there.
+fn leave_stack_pointer(code: &mut [u8], buffer: &MachBufferFinalized<Final>) {
+    for run in buffer.get_srclocs_sorted().iter().filter(|run| location::has(run.loc, LEAVES)) {
+        // Behind it `pop rbp`, then `ret`, `ret n`, `jmp` to a function, or to where a register says.
+        if let [.., a @ 0x48, b @ 0x89, c @ 0xec, 0x5d, 0xc3]
+        | [.., a @ 0x48, b @ 0x89, c @ 0xec, 0x5d, 0xc2, _, _]
+        | [.., a @ 0x48, b @ 0x89, c @ 0xec, 0x5d, 0xe9, _, _, _, _]
+        | [.., a @ 0x48, b @ 0x89, c @ 0xec, 0x5d, 0xff, 0xe0..=0xe7]
+        | [.., a @ 0x48, b @ 0x89, c @ 0xec, 0x5d, 0x41, 0xff, 0xe0..=0xe7] = &mut code[run.start as usize..run.end as usize]
+        {
+            (*a, *b, *c) = (0x0f, 0x1f, 0x00);
+        }
+    }
 }
 
 /// Where a prologue moves the frame down: `sub rsp, n; mov rbp, rsp`, then the saved frame pointer and the return address are

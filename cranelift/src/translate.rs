@@ -3,6 +3,7 @@
 use crate::alias::{self, Region};
 use crate::control;
 use crate::env::{Caches, Env};
+use crate::location;
 use crate::rare::RareCalls;
 use crate::state::State;
 use crate::types::{clif_type, is_handle, signature};
@@ -24,10 +25,6 @@ use sconce_environ::visit::Visitor;
 use sconce_environ::walk::Walk;
 use smallvec::SmallVec;
 use wasmparser::{BinaryReader, FunctionBody};
-
-/// The bit of a source location that is never part of a wasm offset: it is kept for marking code that must not be
-/// interrupted. A module is at most 1 GiB long, which validation ensures.
-pub(crate) const RESERVED_SOURCE_LOCATION_BIT: u32 = 1 << 31;
 
 /// Allocations that serve one function after another. After an error they are not fit for another.
 #[derive(Default)]
@@ -146,7 +143,7 @@ impl<'a> Translator<'a> {
         while !walk.is_done() {
             self.position = walk.position() as u32;
             // Set for unreachable code as well: an `end` may emit code.
-            self.builder.set_srcloc(source_location(u64::from(input.body_offset + self.position))?);
+            self.builder.set_srcloc(location::of(u64::from(input.body_offset + self.position))?);
             if self.state.reachable {
                 walk.step(|_| Visitor(&mut *self)).map_err(malformed)?;
             } else {
@@ -251,6 +248,13 @@ impl<'a> Translator<'a> {
             .collect()
     }
 
+    /// What follows has these marks ([`location`]), too, until the location given back is set.
+    pub(crate) fn mark(&mut self, marks: u32) -> SourceLoc {
+        let outside = self.builder.srcloc();
+        self.builder.set_srcloc(location::marked(outside, marks));
+        outside
+    }
+
     /// Ends the block with a trap.
     pub(crate) fn trap(&mut self, code: trap::TrapCode) {
         self.builder.ins().trap(alias::trap_code(code));
@@ -267,12 +271,5 @@ impl<'a> Translator<'a> {
     pub(crate) fn extend_index(&mut self, index: Value) -> Value {
         use cranelift_codegen::ir::types::I64;
         if self.builder.func.dfg.value_type(index) == I64 { index } else { self.builder.ins().uextend(I64, index) }
-    }
-}
-
-fn source_location(offset: impl TryInto<u32>) -> Result<SourceLoc, String> {
-    match offset.try_into() {
-        Ok(offset) if offset & RESERVED_SOURCE_LOCATION_BIT == 0 => Ok(SourceLoc::new(offset)),
-        _ => Err("the module is longer than 2 GiB".into()),
     }
 }
