@@ -8,7 +8,6 @@
 
 use crate::alias::{self, Region};
 use crate::env::displacement;
-use crate::inline::inline;
 use crate::location::{LEAVES, UNINTERRUPTIBLE};
 use crate::reference::Bounds;
 use crate::translate::Translator;
@@ -44,9 +43,6 @@ struct Callee {
 }
 
 pub(crate) fn call(t: &mut Translator<'_>, func: FuncIndex) {
-    if t.env.module.defined_func(func).is_some_and(|func| inline(t, func)) {
-        return;
-    }
     let mut callee = t.direct(func);
     let (module, ty) = (t.env.module, t.env.module.functions[func]);
     // Inside a try region a call ends its block as it is.

@@ -12,7 +12,7 @@ use cranelift_codegen::ir::{
 };
 use sconce_environ::abi::VALUE_SIZE;
 use sconce_environ::builtin::Builtin;
-use sconce_environ::compile::{Bodies, CallStyle, FunctionInput, Settings};
+use sconce_environ::compile::{CallStyle, FunctionInput, Settings};
 use sconce_environ::index::*;
 use sconce_environ::layout::{Place, VmLayout};
 use sconce_environ::module::Module;
@@ -44,7 +44,6 @@ impl Caches {
 pub(crate) struct Env<'a> {
     pub(crate) module: &'a Module,
     pub(crate) layout: &'a VmLayout,
-    pub(crate) bodies: Bodies<'a>,
     pub(crate) settings: &'a Settings,
     caches: &'a mut Caches,
     /// The block that every other is dominated by.
@@ -70,11 +69,10 @@ impl<'a> Env<'a> {
         result_buffer: Option<Value>,
         constant_flags: MemFlags,
     ) -> Env<'a> {
-        let (module, layout, bodies) = (input.module, input.layout, input.bodies);
+        let (module, layout) = (input.module, input.layout);
         Env {
             module,
             layout,
-            bodies,
             settings,
             caches,
             entry,

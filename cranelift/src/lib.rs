@@ -28,7 +28,6 @@ mod convert;
 mod env;
 mod exception;
 mod float;
-mod inline;
 mod int;
 mod isa;
 mod location;

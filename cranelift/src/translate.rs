@@ -39,8 +39,6 @@ pub(crate) struct Translator<'a> {
     pub(crate) builder: FunctionBuilder<'a>,
     pub(crate) state: State<'a>,
     pub(crate) env: Env<'a>,
-    /// The first variable of the function whose operators are being translated.
-    pub(crate) locals: u32,
     /// The address computed last, to be used again by an access to the same structure.
     pub(crate) last_address: Option<LastAddress>,
     /// Hints for branches that have not been reached yet: offset in the body, and whether they are taken.
@@ -97,17 +95,8 @@ pub(crate) fn translate(
     let env = Env::new(input, settings, &mut allocations.caches, entry, vmctx, buffer, constant_flags);
     let state = State { values, reachable: true, ..State::default() };
     let hints = input.module.branch_hints.of(input.module.func_index(input.func));
-    let mut t = Translator {
-        builder,
-        state,
-        env,
-        locals: 0,
-        last_address: None,
-        hints,
-        position: 0,
-        rare: RareCalls::default(),
-        failure: None,
-    };
+    let mut t =
+        Translator { builder, state, env, last_address: None, hints, position: 0, rare: RareCalls::default(), failure: None };
     for (&param, &ty) in params.iter().zip(&ty.params) {
         t.declare_local(ty, Some(param));
     }
@@ -155,7 +144,7 @@ impl<'a> Translator<'a> {
         Ok(())
     }
 
-    pub(crate) fn declare_local(&mut self, ty: ValType, value: Option<Value>) -> Variable {
+    fn declare_local(&mut self, ty: ValType, value: Option<Value>) -> Variable {
         let var = self.builder.declare_var(clif_type(ty));
         if is_handle(ty) {
             self.builder.declare_var_needs_stack_map(var);
@@ -170,7 +159,7 @@ impl<'a> Translator<'a> {
     }
 
     /// The value that locals of a type begin with; those that cannot be null are set before they are read.
-    pub(crate) fn zero(&mut self, ty: ValType) -> Option<Value> {
+    fn zero(&mut self, ty: ValType) -> Option<Value> {
         if matches!(ty, ValType::Ref(r) if !r.nullable) {
             return None;
         }

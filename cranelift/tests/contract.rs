@@ -33,7 +33,7 @@ fn fingerprint_tells_settings_apart() {
 
 #[test]
 fn calls_go_where_the_style_says() {
-    let wat = r#"(module (import "" "" (func)) (func (call 2)) (func (block)))"#;
+    let wat = r#"(module (import "" "" (func)) (func (call 2)) (func))"#;
     for settings in all_settings() {
         let code = compile(&settings, wat, 0).unwrap().0;
         let callee = DefinedFuncIndex::from_u32(1);

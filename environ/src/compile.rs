@@ -6,9 +6,7 @@ use crate::index::*;
 use crate::module::Module;
 use crate::stack_maps::StackMaps;
 use crate::trap::TrapCode;
-use cranelift_entity::PrimaryMap;
 use serde::{Deserialize, Serialize};
-use std::ops::Range;
 
 /// How memory accesses are kept inside a memory.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -62,28 +60,6 @@ pub struct FunctionInput<'a> {
     pub body: &'a [u8],
     /// Where the body starts in the module, in bytes.
     pub body_offset: u32,
-    /// All bodies of the module. To be looked at only by who is given functions of a module that is validated as a whole.
-    pub bodies: Bodies<'a>,
-}
-
-/// The bodies of a module's functions.
-#[derive(Copy, Clone, Debug)]
-pub struct Bodies<'a> {
-    /// The module.
-    pub bytes: &'a [u8],
-    /// Where in it they are.
-    pub ranges: &'a PrimaryMap<DefinedFuncIndex, Range<u32>>,
-}
-
-impl<'a> Bodies<'a> {
-    /// Locals and operators of a function.
-    ///
-    /// # Panics
-    /// If the module has no such function.
-    pub fn get(&self, func: DefinedFuncIndex) -> &'a [u8] {
-        let range = &self.ranges[func];
-        &self.bytes[range.start as usize..range.end as usize]
-    }
 }
 
 /// A compiler. One value serves many threads.

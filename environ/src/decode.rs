@@ -19,7 +19,7 @@ pub use bodies::BodyValidator;
 pub use error::{DecodeError, FunctionName};
 pub(crate) use sniff::check as check_header;
 
-use crate::compile::{Bodies, FunctionInput};
+use crate::compile::FunctionInput;
 use crate::index::*;
 use crate::layout::VmLayout;
 use crate::module::Module;
@@ -121,7 +121,7 @@ impl Decoded {
     /// As [`Decoded::body`].
     pub fn input<'a>(&'a self, bytes: &'a [u8], layout: &'a VmLayout, func: DefinedFuncIndex) -> FunctionInput<'a> {
         let (body, body_offset) = (self.body(bytes, func), self.bodies[func].start);
-        FunctionInput { module: &self.module, layout, func, body, body_offset, bodies: Bodies { bytes, ranges: &self.bodies } }
+        FunctionInput { module: &self.module, layout, func, body, body_offset }
     }
 
     /// How functions are named in messages.

@@ -98,7 +98,7 @@ pub fn handles_in_many_locals_across_many_calls<C: Compiler>(make: &impl Fn(&Set
         make,
         &format!(
             "(module (func (param externref) (result externref) (local {locals}) {body} (local.get 200))
-                 (func (param externref) (result externref) (block) (local.get 0)))"
+                 (func (param externref) (result externref) (local.get 0)))"
         ),
     );
     assert!(code.stack_maps.len() >= 400, "only {} stack maps", code.stack_maps.len());
