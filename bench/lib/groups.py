@@ -339,27 +339,19 @@ def references(tools, options):
     """What live, distinct references cost that move between frames, a table and a global, by processor time of scripts."""
     table = Table(
         f"References, {REFERENCE_ROUNDS // 1_000_000} million rounds", "s", ["Sconce", "Sconce, Lightbeam", "Wasmtime, drc", "Wasmtime"],
-        note="A round is a call, three table.get, three table.set and a global.set. Less the time of a run with one round. "
-             "The callee gives back its argument; where it says \"called\", no compiler here translates it in its caller.",
+        note="A round is a call, three table.get, three table.set and a global.set. Less the time of a run with one round.",
         against=[("Sconce", "Wasmtime, drc"), ("Sconce", "Wasmtime"), ("Sconce, Lightbeam", "Wasmtime, drc")],
     )
     module = (BENCH / "guests/references.wat").read_text()
-    # A block keeps Sconce from translating the callee in place.
-    small = "(local.get $v))\n  (func (export \"different\")"
-    called = module.replace(small, "(block) " + small)
-    assert called != module
     place = tools.fresh("references")
     live = "".join(f'(invoke "put" (i32.const {n}) (ref.extern {n + 1}))\n' for n in range(64))
     runs_of = {
-        "old different from new": (module, live, "different", ""),
-        "old equal to new": (module, live, "equal", "(ref.extern 100)"),
-        "nulls only": (module, "", "different", ""),
-        "old different from new, called": (called, live, "different", ""),
-        "old equal to new, called": (called, live, "equal", "(ref.extern 100)"),
-        "nulls only, called": (called, "", "different", ""),
+        "old different from new": (live, "different", ""),
+        "old equal to new": (live, "equal", "(ref.extern 100)"),
+        "nulls only": ("", "different", ""),
     }
     rounds = REFERENCE_ROUNDS // (10 if options.quick else 1)
-    for number, (label, (module, fill, export, argument)) in enumerate(runs_of.items()):
+    for number, (label, (fill, export, argument)) in enumerate(runs_of.items()):
         say(f"references: {label}")
         scripts = {}
         for kind, count in [("one", 1), ("all", rounds)]:

@@ -70,18 +70,7 @@ impl<'a> Env<'a> {
         constant_flags: MemFlags,
     ) -> Env<'a> {
         let (module, layout) = (input.module, input.layout);
-        Env {
-            module,
-            layout,
-            settings,
-            caches,
-            entry,
-            vmctx,
-            result_buffer,
-            results_slot: None,
-            in_place: 0,
-            constant_flags,
-        }
+        Env { module, layout, settings, caches, entry, vmctx, result_buffer, results_slot: None, in_place: 0, constant_flags }
     }
 }
 

@@ -135,11 +135,10 @@ fn uninterruptible(buffer: &MachBufferFinalized<Final>) -> Vec<(u32, u32)> {
 /// executed, loses it there.
 fn leave_stack_pointer(code: &mut [u8], buffer: &MachBufferFinalized<Final>) {
     for run in buffer.get_srclocs_sorted().iter().filter(|run| location::has(run.loc, LEAVES)) {
-        // Behind it `pop rbp`, then `ret`, `ret n`, `jmp` to a function, or to where a register says.
+        // Behind it `pop rbp`, then `ret`, `ret n`, `jmp` to a function, or to where r8 to r15 say.
         if let [.., a @ 0x48, b @ 0x89, c @ 0xec, 0x5d, 0xc3]
         | [.., a @ 0x48, b @ 0x89, c @ 0xec, 0x5d, 0xc2, _, _]
         | [.., a @ 0x48, b @ 0x89, c @ 0xec, 0x5d, 0xe9, _, _, _, _]
-        | [.., a @ 0x48, b @ 0x89, c @ 0xec, 0x5d, 0xff, 0xe0..=0xe7]
         | [.., a @ 0x48, b @ 0x89, c @ 0xec, 0x5d, 0x41, 0xff, 0xe0..=0xe7] = &mut code[run.start as usize..run.end as usize]
         {
             (*a, *b, *c) = (0x0f, 0x1f, 0x00);

@@ -314,7 +314,7 @@ macro_rules! tuple {
             type Abi = tuple!(@abi $($name)*);
             const ZERO: Self::Abi = tuple!(@zero $($name)*);
             #[inline]
-            #[allow(unused_variables, clippy::unused_unit)]
+            #[allow(unused_variables, clippy::unused_unit, reason = "there is a tuple without values")]
             unsafe fn read(store: &rt::Store, values: &[u128]) -> Self {
                 // SAFETY: as the caller promises.
                 ($(unsafe { $name::from_raw(values[$n], store) },)*)

@@ -19,7 +19,7 @@
 ;;|                     |    16  movzx   rdx, byte ptr [rcx+rax]
 ;;|                     |    1b  cmp     dl, 1
 ;;|                     |    1f  jne     0x2a
-;;| 0x002a end          |>   25  mov     rsp, rbp
+;;| 0x002a end          |>   25  nop     [rax]
 ;;|                     |    28  pop     rbp
 ;;|                     |    29  ret
 ;;| (0x0028)            |>   2a  mov     rdx, [rdi+8]                     ; store
@@ -57,7 +57,7 @@
 ;;|                     |    24  movzx   rdx, byte ptr [rcx+rax]
 ;;|                     |    29  cmp     dl, 1
 ;;|                     |    2d  jne     0x38
-;;| 0x0034 end          |>   33  mov     rsp, rbp
+;;| 0x0034 end          |>   33  nop     [rax]
 ;;|                     |    36  pop     rbp
 ;;|                     |    37  ret
 ;;| (0x0032)            |>   38  mov     rdx, [rdi+8]                     ; store

@@ -103,7 +103,7 @@
 ;;| 0x0024 local.get 0
 ;;| 0x0026 i64.load offset=24 |     e  mov     edi, edi
 ;;|                           |    10  mov     rax, [rsi+rdi+0x18]              ; trap: out of bounds memory access
-;;| 0x0029 end                |    15  mov     rsp, rbp
+;;| 0x0029 end                |    15  nop     [rax]
 ;;|                           |    18  pop     rbp
 ;;|                           |    19  ret
 ;;|
@@ -118,7 +118,7 @@
 ;;| 0x002e local.get 1
 ;;| 0x0030 i32.store8  |     e  mov     edi, edi
 ;;|                    |    10  mov     [rsi+rdi], dl                    ; trap: out of bounds memory access
-;;| 0x0033 end         |    13  mov     rsp, rbp
+;;| 0x0033 end         |    13  nop     [rax]
 ;;|                    |    16  pop     rbp
 ;;|                    |    17  ret
 ;;| --tier cranelift --bounds explicit
@@ -138,7 +138,7 @@
 ;;|                           |    24  cmp     r11, r9
 ;;|                           |    27  cmova   rcx, rax
 ;;|                           |    2b  mov     rax, [rcx]                       ; trap: out of bounds memory access
-;;| 0x0029 end                |    2e  mov     rsp, rbp
+;;| 0x0029 end                |    2e  nop     [rax]
 ;;|                           |    31  pop     rbp
 ;;|                           |    32  ret
 ;;| (0x0026)                  |>   33  ud2                                      ; trap: out of bounds memory access
@@ -159,7 +159,7 @@
 ;;|                    |    1e  cmp     r10, r9
 ;;|                    |    21  cmovae  rax, r11
 ;;|                    |    25  mov     [rax], dl                        ; trap: out of bounds memory access
-;;| 0x0033 end         |    27  mov     rsp, rbp
+;;| 0x0033 end         |    27  nop     [rax]
 ;;|                    |    2a  pop     rbp
 ;;|                    |    2b  ret
 ;;| (0x0030)           |>   2c  ud2                                      ; trap: out of bounds memory access

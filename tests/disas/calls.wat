@@ -138,7 +138,7 @@
 ;;|                    |     1  mov     rbp, rsp
 ;;|                    |     4  mov     rax, rsi
 ;;| 0x0031 local.get 0
-;;| 0x0033 end         |     7  mov     rsp, rbp
+;;| 0x0033 end         |     7  nop     [rax]
 ;;|                    |     a  pop     rbp
 ;;|                    |     b  ret
 ;;|
@@ -173,7 +173,7 @@
 ;;| 0x0040 end            |    50  mov     rbx, [rsp]
 ;;|                       |    54  mov     r15, [rsp+8]
 ;;|                       |    59  add     rsp, 0x10
-;;|                       |    5d  mov     rsp, rbp
+;;|                       |    5d  nop     [rax]
 ;;|                       |    60  pop     rbp
 ;;|                       |    61  ret
 ;;|                       |>   62  mov     rax, r15

@@ -68,15 +68,15 @@
 ;;| 0x002a     return
 ;;| 0x002b   end
 ;;| 0x002c   i32.const 20         |>   38  mov     eax, 0x14
-;;| 0x002e   return               |    3d  mov     rsp, rbp
+;;| 0x002e   return               |    3d  nop     [rax]
 ;;|                               |    40  pop     rbp
 ;;|                               |    41  ret
 ;;| (0x0028)                      |>   42  mov     eax, 0xa
-;;| (0x002a)                      |    47  mov     rsp, rbp
+;;| (0x002a)                      |    47  nop     [rax]
 ;;|                               |    4a  pop     rbp
 ;;|                               |    4b  ret
 ;;| 0x002f end
 ;;| 0x0030 i32.const 30           |>   4c  mov     eax, 0x1e
-;;| 0x0032 end                    |    51  mov     rsp, rbp
+;;| 0x0032 end                    |    51  nop     [rax]
 ;;|                               |    54  pop     rbp
 ;;|                               |    55  ret

@@ -101,7 +101,7 @@
 ;;|                    |    57  mov     r12, [rsp+0x18]
 ;;|                    |    5c  mov     r13, [rsp+0x20]
 ;;|                    |    61  add     rsp, 0x30
-;;|                    |    65  mov     rsp, rbp
+;;|                    |    65  nop     [rax]
 ;;|                    |    68  pop     rbp
 ;;|                    |    69  ret
 ;;|                    |>   6a  mov     rax, [rdi+0x30]                  ; import 0
