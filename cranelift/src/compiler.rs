@@ -82,7 +82,7 @@ impl CraneliftCompiler {
         codegen.compile(&*self.isa, &mut ControlPlane::default()).map_err(|e| error(describe(e.inner)))?;
         look(codegen, true);
         let code = codegen.compiled_code().expect("it was compiled");
-        let function = output::convert(code, &codegen.func.params, input.module).map_err(error)?;
+        let function = output::convert(code, &codegen.func.params, input).map_err(error)?;
         if codegen.func.dfg.num_insts() <= MAX_KEPT_INSTRUCTIONS {
             codegen.clear();
             self.contexts.lock().unwrap_or_else(PoisonError::into_inner).push(context);

@@ -1,5 +1,5 @@
-//! Source locations, as they pass through Cranelift: where in the module an operator is, and marks by which its machine code is found again.
-//! Marks are bits that no offset has: a module is at most 1 GiB long, which validation ensures.
+//! Source locations, as they pass through Cranelift: where in its function's body an operator is, and marks by which its machine code is
+//! found again. Marks are bits that no such position has: bodies have 7,654,321 bytes at most, as validation ensures.
 
 use cranelift_codegen::ir::SourceLoc;
 
@@ -13,16 +13,13 @@ const MARKS: u32 = UNINTERRUPTIBLE | LEAVES;
 /// The location of an operator, without marks.
 ///
 /// # Errors
-/// If the offset is beyond what modules can have.
-pub(crate) fn of(offset: impl TryInto<u32>) -> Result<SourceLoc, String> {
-    match offset.try_into() {
-        Ok(offset) if offset & MARKS == 0 => Ok(SourceLoc::new(offset)),
-        _ => Err("the module is longer than 1 GiB".into()),
-    }
+/// If the position is beyond what bodies can have.
+pub(crate) fn of(position: u32) -> Result<SourceLoc, String> {
+    if position & MARKS == 0 { Ok(SourceLoc::new(position)) } else { Err("the function is longer than 1 GiB".into()) }
 }
 
-/// The operator's offset in the module.
-pub(crate) fn offset(location: SourceLoc) -> u32 {
+/// The operator's position in the body.
+pub(crate) fn position(location: SourceLoc) -> u32 {
     location.bits() & !MARKS
 }
 

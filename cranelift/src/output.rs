@@ -9,7 +9,7 @@ use cranelift_codegen::{
     CompiledCode, ExceptionContextLoc, Final, FinalizedMachExceptionHandler, FinalizedRelocTarget, MachBufferFinalized,
 };
 use sconce_environ::abi::returns_reference;
-use sconce_environ::compile::{CallSite, CompiledFunction, Handler, Reloc, RelocTarget};
+use sconce_environ::compile::{CallSite, CompiledFunction, FunctionInput, Handler, Reloc, RelocTarget};
 use sconce_environ::handlers::{HandlerListBuilder, HandlerLists};
 use sconce_environ::index::FuncIndex;
 use sconce_environ::module::Module;
@@ -21,7 +21,11 @@ use sconce_environ::trap::TrapCode;
 ///
 /// # Errors
 /// If Cranelift left something that an artifact cannot hold: a library call, a relocation of another kind.
-pub(crate) fn convert(code: &CompiledCode, params: &FunctionParameters, module: &Module) -> Result<CompiledFunction, String> {
+pub(crate) fn convert(
+    code: &CompiledCode,
+    params: &FunctionParameters,
+    input: &FunctionInput<'_>,
+) -> Result<CompiledFunction, String> {
     let buffer = &code.buffer;
     let (call_sites, handlers) = call_sites(buffer)?;
     let mut machine_code = buffer.data().to_vec();
@@ -31,9 +35,9 @@ pub(crate) fn convert(code: &CompiledCode, params: &FunctionParameters, module: 
         align: buffer.alignment.max(LINE),
         frame_size: buffer.frame_layout().ok_or("a frame of unknown size")?.frame_to_fp_offset,
         skew: skew(&code.bb_starts, &code.bb_edges, buffer.total_size(), buffer.alignment),
-        relocs: relocations(buffer, params, module)?,
+        relocs: relocations(buffer, params, input.module)?,
         traps: traps(buffer)?,
-        wasm_offsets: wasm_offsets(buffer),
+        wasm_offsets: wasm_offsets(buffer, input.body_offset),
         stack_maps: stack_maps(buffer),
         uninterruptible: uninterruptible(buffer),
         call_sites,
@@ -84,13 +88,13 @@ fn trap_code(code: ir::TrapCode) -> Option<TrapCode> {
 
 /// Runs of one operator's instructions. What belongs to none (the loads of constants, which Cranelift moves to their uses)
 /// counts to the run before it, except at the start.
-fn wasm_offsets(buffer: &MachBufferFinalized<Final>) -> Vec<(u32, u32)> {
+fn wasm_offsets(buffer: &MachBufferFinalized<Final>, body_offset: u32) -> Vec<(u32, u32)> {
     let mut runs: Vec<(u32, u32)> = vec![(0, u32::MAX)];
     for run in buffer.get_srclocs_sorted() {
         if run.loc.is_default() {
             continue;
         }
-        let wasm = location::offset(run.loc);
+        let wasm = body_offset + location::position(run.loc);
         match runs.last_mut() {
             Some(&mut (_, last)) if last == wasm => {}
             Some(last) if last.0 == run.start => last.1 = wasm,
@@ -100,7 +104,7 @@ fn wasm_offsets(buffer: &MachBufferFinalized<Final>) -> Vec<(u32, u32)> {
     runs
 }
 
-/// What is marked by its source location, and before it, where a tail call needs more stack arguments than the function has, the
+/// What is marked as [`UNINTERRUPTIBLE`], and before it, where a tail call needs more stack arguments than the function has, the
 /// moving of the frame to make room for them.
 fn uninterruptible(buffer: &MachBufferFinalized<Final>) -> Vec<(u32, u32)> {
     let mut runs: Vec<(u32, u32)> = Vec::new();
@@ -131,7 +135,7 @@ fn uninterruptible(buffer: &MachBufferFinalized<Final>) -> Vec<(u32, u32)> {
 }
 
 /// Takes the `mov rsp, rbp` out of epilogues. It changes nothing: a function's frame has one size, which `add rsp` has just taken off,
-/// and registers were read back by distances from rsp before. But the processor, which follows rsp through pushes, pops, additions and calls before anything is
+/// and registers were read back by distances from rsp before. (Tail calls that move their return address up keep it: other instructions follow there.) But the processor, which follows rsp through pushes, pops, additions and calls before anything is
 /// executed, loses it there.
 fn leave_stack_pointer(code: &mut [u8], buffer: &MachBufferFinalized<Final>) {
     for run in buffer.get_srclocs_sorted().iter().filter(|run| location::has(run.loc, LEAVES)) {

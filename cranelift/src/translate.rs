@@ -132,7 +132,7 @@ impl<'a> Translator<'a> {
         while !walk.is_done() {
             self.position = walk.position() as u32;
             // Set for unreachable code as well: an `end` may emit code.
-            self.builder.set_srcloc(location::of(u64::from(input.body_offset + self.position))?);
+            self.builder.set_srcloc(location::of(self.position)?);
             if self.state.reachable {
                 walk.step(|_| Visitor(&mut *self)).map_err(malformed)?;
             } else {

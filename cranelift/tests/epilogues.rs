@@ -1,4 +1,5 @@
-//! How functions are left: rsp is where `pop rbp` wants it, so nothing moves rbp there. What only looks like an epilogue stays as it is.
+//! How functions are left: rsp is where `pop rbp` wants it, so nothing moves rbp there, but in tail calls that move their return address. What only looks
+//! like an epilogue stays as it is.
 
 mod common;
 
@@ -44,7 +45,7 @@ fn nothing_moves_the_frame_pointer_to_the_stack_pointer() {
             }
         }
     }
-    assert!(seen.iter().all(|&n| n > 0), "each way to leave a function is among them: {seen:?}");
+    assert!(seen.iter().all(|&n| n > 0), "each of these ends is among them: {seen:?}");
 }
 
 /// Constants in the instruction before an epilogue, behind the code, and in the middle.

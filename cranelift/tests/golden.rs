@@ -1,7 +1,7 @@
 //! Golden listings of the shapes that matter: IR as translated, and machine code. `SCONCE_BLESS=1` writes what came.
 //!
 //! The shapes use no instruction that depends on the host's features. Prologue and epilogue are part of them: they are
-//! what interrupts and backtraces rely on.
+//! what interrupts and backtraces rely on. (Epilogues as Cranelift has them; what becomes of those is tested in `epilogues`.)
 
 mod common;
 

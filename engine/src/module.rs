@@ -122,6 +122,10 @@ impl Module {
             return Ok(module);
         }
         let module = Module::compile(engine, bytes, progress)?;
+        // An entry is written from the code that runs. Debuggers write breakpoints there, which would be another run's.
+        if engine.inner.listeners.as_ref().is_some_and(|listeners| listeners.debugger()) {
+            return Ok(module);
+        }
         let key = Key::new(engine, module.inner.compiler, content)?;
         let (cache, parts) = (cache.clone(), Parts::of(&module)?);
         // Beside the run, which need not wait for it; the engine waits at the end.

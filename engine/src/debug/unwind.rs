@@ -262,6 +262,7 @@ fn rows(piece: &Piece<'_>) -> Vec<(u32, Row)> {
     let mut decoder = Decoder::new(64, piece.code, DecoderOptions::NONE);
     let mut data = piece.data.iter().peekable();
     let mut i = Instruction::default();
+    let mut compared = None;
     while decoder.can_decode() {
         let at = decoder.position();
         while data.next_if(|range| range.end <= at).is_some() {}
@@ -276,7 +277,14 @@ fn rows(piece: &Piece<'_>) -> Vec<(u32, Row)> {
         }
         decoder.decode_out(&mut i);
         state.step(&i);
-        straight &= i.flow_control() == FlowControl::Next;
+        // A large frame's pages are probed in a loop, before anything is in the frame, until rsp is what another register is.
+        match compared.take().filter(|_| i.mnemonic() == Mnemonic::Jne && i.near_branch_target() < at as u64) {
+            Some(end) if straight => state.registers[RSP] = state.registers[end],
+            _ => straight &= i.flow_control() == FlowControl::Next,
+        }
+        if i.mnemonic() == Mnemonic::Cmp && i.op1_register() == iced_x86::Register::RSP && i.op0_register().is_gpr64() {
+            compared = Some(i.op0_register().number());
+        }
         if straight && let Some(frame) = state.frame() {
             body = state.clone();
             // Tail calls write the return address elsewhere; and how far the stack goes down differs.

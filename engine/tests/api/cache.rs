@@ -50,6 +50,18 @@ fn entries(dir: &Path) -> Vec<PathBuf> {
     entries
 }
 
+/// The code that runs under a debugger may have breakpoints in it.
+#[test]
+fn what_a_debugger_sees_is_not_written() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path().join("cache");
+    let debugged = Engine::new(&Config::new().cache(CacheMode::Dir(dir.clone())).debugger(true)).unwrap();
+    assert!(load(&debugged, 1) && load(&debugged, 1));
+    assert!(entries(&dir).is_empty());
+    assert!(load(&engine(&dir), 1));
+    assert!(!load(&debugged, 1), "what is there is read");
+}
+
 #[test]
 fn the_second_time_nothing_is_compiled() {
     let temp = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! Functions that call nothing: who traps in one stands in the backtrace with its caller, whatever it was that trapped.
+//! Functions that do not come to call anything: who traps stands in the backtrace with its caller, whatever it was that trapped.
 
 use sconce_faults::{Guest, for_each_style};
 

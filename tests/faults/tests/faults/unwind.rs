@@ -316,7 +316,7 @@ extern "C" fn on_step(_: libc::c_int, _: *mut libc::siginfo_t, context: *mut lib
     *flags = if goes_on { *flags | TRAP_FLAG } else { *flags & !TRAP_FLAG };
 }
 
-/// The program of `every_pc`, whose host function calls it again.
+/// The program of `every_pc`, whose host function calls it again, and with a large frame.
 fn at_every_instruction(style: Style) {
     let engine = Engine::new(&config(style).debugger(true)).unwrap();
     let mut store = Store::new(&engine, ()).unwrap();
@@ -331,6 +331,12 @@ fn at_every_instruction(style: Style) {
         })
         .unwrap();
     let program = PROGRAM.replace("(func $end_tail (type $t)", "(func $end_tail (export \"end\") (type $t)");
+    // One function's frame has so many pages that their probes are a loop.
+    let (loads, folds) =
+        ((0..3000).map(|n| format!("(i64.load offset={n} (i32.const 0))")).collect::<String>(), "i64.xor ".repeat(2999));
+    let large =
+        format!("(func $double (type $t) (if (i32.eqz (local.get 0)) (then {loads} {folds} (local.set 0 (i32.wrap_i64))))");
+    let program = program.replace("(func $double (type $t)", &large);
     let module = Module::new(&engine, program.as_bytes()).unwrap();
     let instance = linker.instantiate(&mut store, &module).unwrap();
     let run = instance.get_typed_func::<i32, i32>(&mut store, "run").unwrap();
