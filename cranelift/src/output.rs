@@ -135,8 +135,8 @@ fn uninterruptible(buffer: &MachBufferFinalized<Final>) -> Vec<(u32, u32)> {
 }
 
 /// Takes the `mov rsp, rbp` out of epilogues. It changes nothing: a function's frame has one size, which `add rsp` has just taken off,
-/// and registers were read back by distances from rsp before. (Tail calls that move their return address up keep it: other instructions follow there.) But the processor, which follows rsp through pushes, pops, additions and calls before anything is
-/// executed, loses it there.
+/// and registers were read back by distances from rsp before. But the processor, which follows rsp through pushes, pops, additions and
+/// calls before anything is executed, loses it there. (Tail calls that move their return address up keep it: what follows differs.)
 fn leave_stack_pointer(code: &mut [u8], buffer: &MachBufferFinalized<Final>) {
     for run in buffer.get_srclocs_sorted().iter().filter(|run| location::has(run.loc, LEAVES)) {
         // Behind it `pop rbp`, then `ret`, `ret n`, `jmp` to a function, or to where r8 to r15 say.

@@ -1,5 +1,5 @@
-//! How functions are left: rsp is where `pop rbp` wants it, so nothing moves rbp there, but in tail calls that move their return address. What only looks
-//! like an epilogue stays as it is.
+//! How functions are left: rsp is where `pop rbp` wants it, so nothing moves rbp there, but in tail calls that move their return
+//! address. What only looks like an epilogue stays as it is.
 
 mod common;
 

@@ -146,8 +146,8 @@ impl Config {
     }
 
     /// Whether debuggers are told of compiled code, through the interface that GDB has for compilers at run time: functions' names, and
-    /// how to walk frames, at every instruction and through to the host's. Making that takes longer than compiling. Nothing is written to the cache: breakpoints
-    /// would be in it.
+    /// how to walk frames, at every instruction and through to the host's. Making that takes longer than compiling. Nothing is written
+    /// to the cache: breakpoints would be in it.
     pub fn debugger(mut self, on: bool) -> Config {
         self.debugger = on;
         self

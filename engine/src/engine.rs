@@ -125,6 +125,11 @@ impl Engine {
         self.inner.finish_background_work();
     }
 
+    /// Whether debuggers are told of code.
+    pub(crate) fn debugger(&self) -> bool {
+        self.inner.listeners.as_ref().is_some_and(|listeners| listeners.debugger())
+    }
+
     /// The cache, if there is one.
     pub(crate) fn cache(&self) -> Option<&Arc<Cache>> {
         let open = || Cache::open(&self.inner.config.cache, self.inner.config.cache_limit).map(Arc::new);

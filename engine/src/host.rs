@@ -122,7 +122,7 @@ impl HostFunction {
             keep: Some(self.keep.clone()),
             type_id: engine.type_id(&ty),
             // Debuggers do not follow a change of stacks but where trampolines make it.
-            in_place: !engine.inner.listeners.as_ref().is_some_and(|listeners| listeners.debugger()),
+            in_place: !engine.debugger(),
         })
     }
 }

@@ -123,7 +123,7 @@ impl Module {
         }
         let module = Module::compile(engine, bytes, progress)?;
         // An entry is written from the code that runs. Debuggers write breakpoints there, which would be another run's.
-        if engine.inner.listeners.as_ref().is_some_and(|listeners| listeners.debugger()) {
+        if engine.debugger() {
             return Ok(module);
         }
         let key = Key::new(engine, module.inner.compiler, content)?;

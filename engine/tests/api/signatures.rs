@@ -49,7 +49,7 @@ from_val! {
 /// Defines a function of each type, named by its number, and gives the types.
 macro_rules! functions {
     ($(($($param:ident $ty:ty),*) -> ($($result:ty),*);)*) => {
-        #[allow(clippy::unused_unit, reason = "without results the closure's is written as one")]
+        #[expect(clippy::unused_unit, reason = "rows without results make closures that end in `()`")]
         fn define(linker: &mut Linker<Talk>) -> Vec<FuncType> {
             let mut types: Vec<FuncType> = Vec::new();
             $(
