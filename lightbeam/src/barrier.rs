@@ -212,8 +212,7 @@ impl Codegen<'_> {
         }
         self.e.mov(Size::S32, Gpr::Rsi, handle);
         self.e.mov(Size::S64, Gpr::Rdi, VMCTX);
-        self.e.load(Size::S64, SCRATCH, Addr::new(VMCTX, VmLayout::BUILTINS as i32));
-        self.e.call(Addr::new(SCRATCH, builtin as i32 * size_of::<usize>() as i32).into());
+        self.call_builtin(builtin);
         self.map_slow_call(self.slow_paths[number as usize].mapped, &handles);
     }
 

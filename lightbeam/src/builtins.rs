@@ -37,8 +37,7 @@ impl Codegen<'_> {
         for (n, &constant) in constants.iter().enumerate() {
             self.load_gpr(ARG_GPRS[1 + n], Value::Const(Ty::I32, constant));
         }
-        self.e.load(Size::S64, SCRATCH, Addr::new(VMCTX, VmLayout::BUILTINS as i32));
-        self.e.call(Addr::new(SCRATCH, builtin as i32 * size_of::<usize>() as i32).into());
+        self.call_builtin(builtin);
         if builtin == Builtin::ThrowRef {
             self.call_site();
         }
@@ -46,5 +45,11 @@ impl Codegen<'_> {
         if let Some(ty) = result {
             self.take_result(ty, Gpr::Rax);
         }
+    }
+
+    /// The call itself; arguments are in their registers.
+    pub(crate) fn call_builtin(&mut self, builtin: Builtin) {
+        self.e.load(Size::S64, SCRATCH, Addr::new(VMCTX, VmLayout::BUILTINS as i32));
+        self.e.call(Addr::new(SCRATCH, builtin as i32 * size_of::<usize>() as i32).into());
     }
 }

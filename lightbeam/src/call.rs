@@ -18,7 +18,7 @@ use sconce_environ::index::*;
 use sconce_environ::trap::TrapCode;
 use sconce_environ::types::{FuncType, HeapType};
 use sconce_environ::vm::{NO_TYPE, VmFuncImport, VmFuncRef, VmHostContext, VmTableEntry};
-use sconce_x64::abi::{Arguments, Class, Location, RESULT_GPRS};
+use sconce_x64::abi::{ARG_GPRS, Arguments, Class, Location, RESULT_GPRS};
 use sconce_x64::asm::{Gpr, Xmm};
 use sconce_x64::encode::{Addr, Alu, Cond, Size};
 use std::mem::offset_of;
@@ -101,31 +101,30 @@ impl Codegen<'_> {
     }
 
     /// Traps unless the entry's function has the type or a subtype of it. Gives the entry again.
+    ///
+    /// The builtin is called on one of two ways, which meet again. So no entry is in a register that calls clobber before they
+    /// part, and from there to where they meet nothing is pushed, popped or allocated: registers are named here.
     fn check_subtype(&mut self, ty: TypeIndex, entry: Gpr) -> Gpr {
-        // The builtin may be called or not: everything is in the frame in both cases.
-        let depth = self.stack.len() + 1;
-        self.push(Value::Gpr(Ty::I64, entry));
-        self.settle_registers_below(depth);
-        let found = Addr::new(entry, offset_of!(VmTableEntry, type_id) as i32);
+        let depth = self.stack.len();
+        self.push_gpr(Ty::I64, entry);
+        self.settle_registers_below(depth + 1);
         let (good, null) = (self.e.label(), self.trap_label(TrapCode::UninitializedElement));
         let mismatch = self.trap_label(TrapCode::IndirectCallTypeMismatch);
-        self.acquire_gpr(entry);
-        self.e.load(Size::S32, entry, found);
-        self.e.load(Size::S32, SCRATCH, Addr::new(VMCTX, self.layout.type_id(ty) as i32));
-        self.e.alu(Alu::Cmp, Size::S32, entry, SCRATCH.into());
+        let [context, found, wanted, ..] = ARG_GPRS;
+        // A function with calls pins no locals in argument registers, and the entry's register still has the entry.
+        self.e.load(Size::S32, found, Addr::new(entry, offset_of!(VmTableEntry, type_id) as i32));
+        self.e.load(Size::S32, wanted, Addr::new(VMCTX, self.layout.type_id(ty) as i32));
+        self.e.alu(Alu::Cmp, Size::S32, found, wanted.into());
         self.e.jcc(Cond::E, good);
-        self.e.alu_imm(Alu::Cmp, Size::S32, entry.into(), NO_TYPE.cast_signed());
+        self.e.alu_imm(Alu::Cmp, Size::S32, found.into(), NO_TYPE.cast_signed());
         self.e.jcc(Cond::E, null);
-        self.push(Value::Gpr(Ty::I32, entry));
-        let wanted = self.alloc_gpr();
-        self.e.mov(Size::S32, wanted, SCRATCH);
-        self.push(Value::Gpr(Ty::I32, wanted));
-        self.builtin(Builtin::IsSubtype, &[], 2, Some(Ty::I32));
-        let holds = self.pop();
-        let holds = self.condition(holds);
-        self.jump_if(holds.not(), mismatch);
-        self.reset_registers();
+        self.e.mov(Size::S64, context, VMCTX);
+        self.call_builtin(Builtin::IsSubtype);
+        self.map_call();
+        self.e.test(Size::S32, Gpr::Rax, Gpr::Rax);
+        self.e.jcc(Cond::E, mismatch);
         self.e.bind(good);
+        self.reset_registers();
         let entry = self.pop();
         self.own_gpr(entry)
     }

@@ -12,7 +12,6 @@ use sconce_environ::builtin::Builtin;
 use sconce_environ::compile::{CallSite, Handler};
 use sconce_environ::handlers::HandlerLists;
 use sconce_environ::index::{MemoryIndex, TagIndex};
-use sconce_environ::layout::VmLayout;
 use sconce_environ::ops::{BlockType, Catch};
 use sconce_environ::trap::TrapCode;
 use sconce_x64::asm::{Gpr, Xmm};
@@ -52,8 +51,7 @@ pub(crate) fn throw(c: &mut Codegen<'_>, tag: TagIndex) {
     c.e.mov(Size::S64, Gpr::Rdi, VMCTX);
     c.e.mov_imm(Size::S32, Gpr::Rsi, tag.as_u32().into());
     c.e.mov(Size::S64, Gpr::Rdx, Gpr::Rsp);
-    c.e.load(Size::S64, SCRATCH, Addr::new(VMCTX, VmLayout::BUILTINS as i32));
-    c.e.call(Addr::new(SCRATCH, Builtin::Throw as i32 * size_of::<usize>() as i32).into());
+    c.call_builtin(Builtin::Throw);
     c.call_site();
     c.after_call(start);
     // It does not return.

@@ -3,6 +3,7 @@
 mod barriers;
 mod bounded;
 mod calls;
+mod depths;
 mod every_pc;
 mod exceptions;
 mod fused;
