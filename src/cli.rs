@@ -192,6 +192,10 @@ pub struct CompilerArgs {
     /// Sweep references at every safe point and verify all counts afterwards: finds mistakes in Sconce, and is slow.
     #[arg(long, help_heading = "Compilation", hide = true)]
     pub gc_stress: bool,
+
+    /// Have compiled code check what it otherwise relies on: finds mistakes in Sconce, and is slow.
+    #[arg(long, help_heading = "Compilation", hide = true)]
+    pub paranoid: bool,
 }
 
 /// `--tier`.

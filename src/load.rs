@@ -109,6 +109,7 @@ pub fn config(args: &CompilerArgs) -> Config {
         .calls(calls)
         .canonical_nans(args.canonical_nans)
         .gc_stress(args.gc_stress)
+        .paranoid(args.paranoid)
         .baseline(args.baseline)
         .tier(tier)
 }

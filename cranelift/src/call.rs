@@ -159,6 +159,7 @@ impl Translator<'_> {
 
     /// Pops the arguments, which follow the context and the buffer.
     fn arguments(&mut self, ty: TypeIndex, vmctx: Value, buffer: Option<Value>) -> SmallVec<[Value; 16]> {
+        self.want_type(ty);
         let params = self.env.module.func_type(ty).params.len();
         let mut args: SmallVec<[Value; 16]> = SmallVec::with_capacity(params + 2);
         args.push(vmctx);

@@ -34,6 +34,7 @@ mod location;
 mod memory;
 mod operators;
 mod output;
+mod paranoid;
 mod range;
 mod rare;
 mod reference;

@@ -123,6 +123,9 @@ impl<'a> Translator<'a> {
             }
         }
         control::begin_function(self, results);
+        if self.env.settings.paranoid {
+            self.check_entry(input.module.functions[input.module.func_index(input.func)]);
+        }
         if self.env.settings.gc_stress {
             // Every call of wasm is a safe point: its callee makes use of it.
             self.builtin(Builtin::Sweep, &[]);
@@ -207,6 +210,7 @@ impl<'a> Translator<'a> {
     /// Pushes a value that may be a handle.
     pub(crate) fn push_typed(&mut self, ty: ValType, value: Value) {
         if is_handle(ty) {
+            self.check_handle(value);
             self.declare_handle(value);
         }
         self.push(value);

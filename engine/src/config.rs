@@ -40,6 +40,7 @@ pub struct Config {
     pub(crate) stack_size: usize,
     pub(crate) canonical_nans: bool,
     pub(crate) gc_stress: bool,
+    pub(crate) paranoid: bool,
     pub(crate) baseline: bool,
     pub(crate) tier: Tier,
     pub(crate) parallel: bool,
@@ -59,6 +60,7 @@ impl Default for Config {
             stack_size: 1 << 20,
             canonical_nans: false,
             gc_stress: false,
+            paranoid: false,
             baseline: false,
             tier: Tier::Auto,
             parallel: true,
@@ -123,6 +125,14 @@ impl Config {
     /// all counts verified afterwards: finds mistakes in compiled code and in the runtime, and is slow.
     pub fn gc_stress(mut self, on: bool) -> Config {
         self.gc_stress = on;
+        self
+    }
+
+    /// Whether compiled code checks what it otherwise relies on (type ids of indirect calls, zero-extended integers, handles, locals in
+    /// registers, the frame at its return) and traps with [`TrapCode::BrokenInvariant`](crate::TrapCode) where that does not hold: finds
+    /// mistakes in compilers, and is slow.
+    pub fn paranoid(mut self, on: bool) -> Config {
+        self.paranoid = on;
         self
     }
 

@@ -79,6 +79,7 @@ impl Engine {
             calls: config.calls,
             canonical_nans: config.canonical_nans,
             gc_stress: config.gc_stress,
+            paranoid: config.paranoid,
             baseline: config.baseline,
         };
         let listeners = Listeners::new(config.debugger, config.perf_map)?;

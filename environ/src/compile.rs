@@ -37,6 +37,8 @@ pub struct Settings {
     pub canonical_nans: bool,
     /// Whether each function begins with a call of [`crate::builtin::Builtin::Sweep`]: for tests of stack maps and barriers.
     pub gc_stress: bool,
+    /// Whether code checks what it may rely on, and traps with [`TrapCode::BrokenInvariant`] where that does not hold: for tests and fuzzing.
+    pub paranoid: bool,
     /// Whether only instructions are used that every supported processor has, up to SSE4.1: whatever the host has besides.
     pub baseline: bool,
 }

@@ -40,6 +40,8 @@ impl VmLayout {
     pub const CAGE_BASE: u32 = offset_of!(VmStoreContext, cage_base) as u32;
     /// `VmStoreContext::cage_length`.
     pub const CAGE_LENGTH: u32 = offset_of!(VmStoreContext, cage_length) as u32;
+    /// `VmStoreContext::wanted_type`.
+    pub const WANTED_TYPE: u32 = offset_of!(VmStoreContext, wanted_type) as u32;
 
     /// The layout for a module.
     pub fn new(module: &Module) -> VmLayout {

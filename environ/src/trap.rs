@@ -60,6 +60,9 @@ traps! {
     UnalignedAtomic = 15, "unaligned atomic";
     /// `memory.atomic.wait` on a memory that no other thread can have.
     ExpectedSharedMemory = 16, "expected shared memory";
+    /// Compiled code relied on what does not hold: only code in paranoid style looks ([`crate::compile::Settings::paranoid`]), and what it
+    /// finds is a mistake of Sconce's.
+    BrokenInvariant = 17, "broken invariant";
 }
 
 impl std::fmt::Display for TrapCode {

@@ -2,7 +2,7 @@
 //!
 //! Invariants, from the guest's side of the wall:
 //! - Compiled code writes only globals, handle-table elements, the activations table with its `activations_next`, the counts of
-//!   objects, and what x64's trampolines write (`exit_fp`); everything else is written by the runtime alone.
+//!   objects, `wanted_type`, and what x64's trampolines write (`exit_fp`); everything else is written by the runtime alone.
 //! - No pointer here is ever visible to the guest as a number.
 
 use std::ffi::c_void;
@@ -10,6 +10,8 @@ use std::sync::atomic::{AtomicU32, AtomicUsize};
 
 /// Type id of a null or empty table entry: no function has it.
 pub const NO_TYPE: u32 = u32::MAX;
+/// Type id of what the host calls, whose type the host has compared: see [`VmStoreContext::wanted_type`].
+pub const ANY_TYPE: u32 = u32::MAX - 1;
 
 /// What `VmContext::magic` holds.
 pub const VM_CONTEXT_MAGIC: u32 = u32::from_le_bytes(*b"wasm");
@@ -102,6 +104,10 @@ pub struct VmStoreContext {
     /// Bytes of the cage from which handles may be: never changes. Code in guard style relies on
     /// [`crate::heap::CAGE_BYTES`].
     pub cage_length: usize,
+    /// In paranoid style, the canonical id of the type that the last caller took its callee to have; [`ANY_TYPE`] where the host calls.
+    pub wanted_type: u32,
+    /// Padding.
+    pub reserved: u32,
 }
 
 /// Bits of [`VmStoreContext::pending`].

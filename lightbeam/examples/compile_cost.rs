@@ -16,6 +16,7 @@ fn main() {
         calls: CallStyle::Direct,
         canonical_nans: false,
         gc_stress: false,
+        paranoid: false,
         baseline: false,
     };
     let compiler = LightbeamCompiler::new(&settings).expect("a compiler for the host");

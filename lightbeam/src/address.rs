@@ -6,7 +6,8 @@
 //! wrapping. Nothing is folded into an address but the instruction's own offset: a sum that the program computed wraps at 2^32,
 //! and an address does not.
 
-use crate::codegen::{Codegen, SCRATCH, VMCTX};
+use crate::codegen::{Codegen, VMCTX};
+use crate::scratch::Scratch;
 use crate::value::{Ty, Value};
 use sconce_environ::compile::{BoundsStyle, MAX_GUARDED_OFFSET};
 use sconce_environ::index::MemoryIndex;
@@ -16,34 +17,34 @@ use sconce_environ::trap::TrapCode;
 use sconce_environ::types::MemoryType;
 use sconce_environ::vm::VmMemory;
 use sconce_x64::asm::Gpr;
-use sconce_x64::encode::{Addr, Alu, Cond, Size};
+use sconce_x64::encode::{Addr, Alu, Cond, Encoder, Size};
 use std::mem::offset_of;
 
-/// Where to access. The scratch register may be in it.
+/// Where to access: relative to a memory's base.
 #[derive(Copy, Clone, Debug)]
 pub(crate) struct Access {
-    pub(crate) addr: Addr,
-    /// The register to give back when the address is not needed any more.
-    held: Option<Gpr>,
+    memory: MemoryIndex,
+    /// The register with the index, to be given back when the address is not needed any more.
+    index: Option<Gpr>,
+    disp: i32,
 }
 
 impl Codegen<'_> {
-    /// Pops the index of an access to `size` bytes. Only the scratch register is used besides the index's own until the access.
+    /// Pops the index of an access to `size` bytes, and checks it where the guard does not. What else the access needs is made ready
+    /// before [`Codegen::at`].
     #[inline]
     pub(crate) fn address(&mut self, arg: MemArg, size: u32) -> Access {
         let index = self.pop();
         if self.is_guarded(arg.memory, arg.offset) {
             let disp = arg.offset as i32;
-            if let Value::Const(_, bits) = index {
-                let base = self.base_of(arg.memory);
-                // With a sum that is not below 2^31, the constant takes a register.
-                if let Some(disp) = disp.checked_add_unsigned(bits) {
-                    return Access { addr: Addr::new(base, disp), held: None };
-                }
+            // With a sum that is not below 2^31, a constant takes a register.
+            if let Value::Const(_, bits) = index
+                && let Some(disp) = disp.checked_add_unsigned(bits)
+            {
+                return Access { memory: arg.memory, index: None, disp };
             }
             let r = self.gpr(index);
-            let base = self.base_of(arg.memory);
-            return Access { addr: Addr::indexed(base, r, disp), held: Some(r) };
+            return Access { memory: arg.memory, index: Some(r), disp };
         }
         self.checked(arg, index, size)
     }
@@ -51,7 +52,7 @@ impl Codegen<'_> {
     /// Gives back what the address held.
     #[inline(always)]
     pub(crate) fn accessed(&mut self, access: Access) {
-        if let Some(r) = access.held {
+        if let Some(r) = access.index {
             self.free_gpr(r);
         }
     }
@@ -63,16 +64,22 @@ impl Codegen<'_> {
         self.settings.bounds == BoundsStyle::Guard && !ty.memory64 && ty.page_size_log2 == 16 && offset < MAX_GUARDED_OFFSET
     }
 
-    /// A register with the memory's base: its own, or the scratch register.
+    /// The address of an access. The memory's base is in its own register, or in the scratch register.
     #[inline(always)]
-    fn base_of(&mut self, memory: MemoryIndex) -> Gpr {
-        match self.memory_base {
-            Some(base) if memory.as_u32() == 0 => base,
-            _ => {
-                self.load_memory_base(SCRATCH, VMCTX, memory);
-                SCRATCH
-            }
-        }
+    pub(crate) fn at(&mut self, access: Access) -> (Scratch<'_>, Addr) {
+        let Access { memory, index, disp } = access;
+        let base = self.memory_base.filter(|_| memory.as_u32() == 0);
+        let place = self.layout.memory(memory);
+        let s = self.scratch();
+        let base = base.unwrap_or_else(|| {
+            load_memory_base(s.e, s.r, VMCTX, place);
+            s.r
+        });
+        let addr = match index {
+            Some(r) => Addr::indexed(base, r, disp),
+            None => Addr::new(base, disp),
+        };
+        (s, addr)
     }
 
     /// The memory's length, as an operand; `held` is a register for a pointer on the way.
@@ -95,35 +102,37 @@ impl Codegen<'_> {
         let Some(end) = arg.offset.checked_add(size.into()).filter(|&end| end <= max_bytes(&ty)) else {
             // Whatever the index is. What follows is never reached, and need not know.
             self.e.jmp(outside);
-            return Access { addr: Addr::new(r, 0), held: Some(r) };
+            return Access { memory: arg.memory, index: Some(r), disp: 0 };
         };
         let temporary = self.alloc_gpr();
         if ty.memory64 {
             // Neither the sum nor the difference can be relied on. Where the memory is too short for any index, only index 0
             // goes on, speculatively.
             let length = self.length_of(arg.memory, temporary);
-            self.e.load(Size::S64, SCRATCH, length);
+            let s = self.scratch();
+            s.e.load(Size::S64, s.r, length);
             match i32::try_from(end) {
-                Ok(end) => self.e.alu_imm(Alu::Sub, Size::S64, SCRATCH.into(), end),
+                Ok(end) => s.e.alu_imm(Alu::Sub, Size::S64, s.r.into(), end),
                 Err(_) => {
-                    self.e.mov_imm(Size::S64, temporary, end.cast_signed());
-                    self.e.alu(Alu::Sub, Size::S64, SCRATCH, temporary.into());
+                    s.e.mov_imm(Size::S64, temporary, end.cast_signed());
+                    s.e.alu(Alu::Sub, Size::S64, s.r, temporary.into());
                 }
             }
-            self.e.jcc(Cond::B, outside);
-            self.e.mov_imm(Size::S32, temporary, 0);
-            self.e.cmov(Cond::B, Size::S64, SCRATCH, temporary.into());
-            self.e.alu(Alu::Cmp, Size::S64, r, SCRATCH.into());
+            s.e.jcc(Cond::B, outside);
+            s.e.mov_imm(Size::S32, temporary, 0);
+            s.e.cmov(Cond::B, Size::S64, s.r, temporary.into());
+            s.e.alu(Alu::Cmp, Size::S64, r, s.r.into());
         } else {
+            let length = self.length_of(arg.memory, temporary);
+            let s = self.scratch();
             match i32::try_from(end) {
-                Ok(end) => self.e.lea(Size::S64, SCRATCH, Addr::new(r, end)),
+                Ok(end) => s.e.lea(Size::S64, s.r, Addr::new(r, end)),
                 Err(_) => {
-                    self.e.mov_imm(Size::S64, SCRATCH, end.cast_signed());
-                    self.e.alu(Alu::Add, Size::S64, SCRATCH, r.into());
+                    s.e.mov_imm(Size::S64, s.r, end.cast_signed());
+                    s.e.alu(Alu::Add, Size::S64, s.r, r.into());
                 }
             }
-            let length = self.length_of(arg.memory, temporary);
-            self.e.alu(Alu::Cmp, Size::S64, SCRATCH, length.into());
+            s.e.alu(Alu::Cmp, Size::S64, s.r, length.into());
         }
         self.e.jcc(Cond::A, outside);
         // A misspeculated access reads the memory's first bytes. (None of these changes flags.)
@@ -131,20 +140,32 @@ impl Codegen<'_> {
             Ok(0) => {}
             Ok(disp) => self.e.lea(Size::S64, r, Addr::new(r, disp)),
             Err(_) => {
-                self.e.mov_imm(Size::S64, SCRATCH, arg.offset.cast_signed());
-                self.e.lea(Size::S64, r, Addr::indexed(r, SCRATCH, 0));
+                let s = self.scratch();
+                s.e.mov_imm(Size::S64, s.r, arg.offset.cast_signed());
+                s.e.lea(Size::S64, r, Addr::indexed(r, s.r, 0));
             }
         }
         self.e.mov_imm(Size::S32, temporary, 0);
         self.e.cmov(Cond::A, Size::S64, r, temporary.into());
         self.free_gpr(temporary);
-        let base = self.base_of(arg.memory);
-        Access { addr: Addr::indexed(base, r, 0), held: Some(r) }
+        Access { memory: arg.memory, index: Some(r), disp: 0 }
     }
 
     /// An index of a memory or table as 64 bits in a register: what is below that is zero-extended already.
     pub(crate) fn index_ty(is_64: bool) -> Ty {
         if is_64 { Ty::I64 } else { Ty::I32 }
+    }
+}
+
+/// Loads a memory's base through this VM context.
+pub(crate) fn load_memory_base(e: &mut Encoder, dst: Gpr, vmctx: Gpr, place: Place) {
+    let offset = offset_of!(VmMemory, base) as i32;
+    match place {
+        Place::Inline(at) => e.load(Size::S64, dst, Addr::new(vmctx, at as i32 + offset)),
+        Place::Pointer(at) => {
+            e.load(Size::S64, dst, Addr::new(vmctx, at as i32));
+            e.load(Size::S64, dst, Addr::new(dst, offset));
+        }
     }
 }
 

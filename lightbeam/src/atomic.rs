@@ -3,27 +3,25 @@
 //! The address is checked for alignment before it is checked to be inside: the same trap comes first in every bounds style.
 //! The processor's loads are strong enough as they are; stores are exchanges.
 
-use crate::codegen::{Codegen, SCRATCH};
+use crate::address::Access;
+use crate::codegen::Codegen;
 use crate::int;
+use crate::scratch::Scratch;
 use crate::value::{Ty, Value};
 use sconce_environ::builtin::Builtin;
 use sconce_environ::ops::*;
 use sconce_environ::trap::TrapCode;
 use sconce_x64::asm::Gpr;
-use sconce_x64::encode::{Alu, Cond, Extend, Locked, Size, Unary};
+use sconce_x64::encode::{Addr, Alu, Cond, Extend, Locked, Size, Unary};
 
 pub(crate) fn atomic_load(c: &mut Codegen<'_>, access: AtomicAccess, arg: MemArg) {
     c.check_alignment(access.size(), arg);
     let at = c.address(arg, access.size());
     c.accessed(at);
     let r = c.alloc_gpr();
-    c.may_trap(TrapCode::MemoryOutOfBounds);
-    match access.size() {
-        1 => c.e.extend(Extend::Zero8, Size::S32, r, at.addr.into()),
-        2 => c.e.extend(Extend::Zero16, Size::S32, r, at.addr.into()),
-        4 => c.e.load(Size::S32, r, at.addr),
-        _ => c.e.load(Size::S64, r, at.addr),
-    }
+    let (mut s, from) = c.at(at);
+    s.load_narrow(access.size(), r, from);
+    drop(s);
     c.push_gpr(int::ty(access.width()), r);
 }
 
@@ -32,9 +30,7 @@ pub(crate) fn atomic_store(c: &mut Codegen<'_>, access: AtomicAccess, arg: MemAr
     let r = c.own_gpr(value);
     c.check_alignment(access.size(), arg);
     let at = c.address(arg, access.size());
-    c.may_trap(TrapCode::MemoryOutOfBounds);
-    c.e.locked(Locked::Xchg, access.size(), at.addr, r);
-    c.accessed(at);
+    c.locked(Locked::Xchg, access.size(), at, r);
     c.free_gpr(r);
 }
 
@@ -49,9 +45,7 @@ pub(crate) fn atomic_rmw(c: &mut Codegen<'_>, access: AtomicAccess, op: AtomicRm
             }
             c.check_alignment(size, arg);
             let at = c.address(arg, size);
-            c.may_trap(TrapCode::MemoryOutOfBounds);
-            c.e.locked(if op == AtomicRmw::Xchg { Locked::Xchg } else { Locked::Xadd }, size, at.addr, r);
-            c.accessed(at);
+            c.locked(if op == AtomicRmw::Xchg { Locked::Xchg } else { Locked::Xadd }, size, at, r);
             return c.push_before(access, r);
         }
         AtomicRmw::And => Alu::And,
@@ -64,19 +58,15 @@ pub(crate) fn atomic_rmw(c: &mut Codegen<'_>, access: AtomicAccess, op: AtomicRm
     c.check_alignment(size, arg);
     let at = c.address(arg, size);
     let new = c.alloc_gpr();
-    c.may_trap(TrapCode::MemoryOutOfBounds);
-    match size {
-        1 => c.e.extend(Extend::Zero8, Size::S32, Gpr::Rax, at.addr.into()),
-        2 => c.e.extend(Extend::Zero16, Size::S32, Gpr::Rax, at.addr.into()),
-        4 => c.e.load(Size::S32, Gpr::Rax, at.addr),
-        _ => c.e.load(Size::S64, Gpr::Rax, at.addr),
-    }
-    let again = c.e.here();
-    c.e.mov(Size::S64, new, Gpr::Rax);
-    c.e.alu(alu, Size::S64, new, r.into());
-    c.may_trap(TrapCode::MemoryOutOfBounds);
-    c.e.locked(Locked::Cmpxchg, size, at.addr, new);
-    c.e.jcc(Cond::Ne, again);
+    let (mut s, place) = c.at(at);
+    s.load_narrow(size, Gpr::Rax, place);
+    let again = s.e.here();
+    s.e.mov(Size::S64, new, Gpr::Rax);
+    s.e.alu(alu, Size::S64, new, r.into());
+    s.may_trap(TrapCode::MemoryOutOfBounds);
+    s.e.locked(Locked::Cmpxchg, size, place, new);
+    s.e.jcc(Cond::Ne, again);
+    drop(s);
     c.free_gpr(new);
     c.accessed(at);
     c.free_gpr(r);
@@ -98,9 +88,7 @@ pub(crate) fn atomic_cmpxchg(c: &mut Codegen<'_>, access: AtomicAccess, arg: Mem
     let r = c.gpr(replacement);
     c.check_alignment(size, arg);
     let at = c.address(arg, size);
-    c.may_trap(TrapCode::MemoryOutOfBounds);
-    c.e.locked(Locked::Cmpxchg, size, at.addr, r);
-    c.accessed(at);
+    c.locked(Locked::Cmpxchg, size, at, r);
     c.free_gpr(r);
     c.push_before(access, Gpr::Rax);
 }
@@ -124,7 +112,29 @@ pub(crate) fn atomic_fence(c: &mut Codegen<'_>) {
     c.e.mfence();
 }
 
+impl Scratch<'_> {
+    /// The atomic load of so many bytes, zero-extended.
+    fn load_narrow(&mut self, size: u32, r: Gpr, from: Addr) {
+        self.may_trap(TrapCode::MemoryOutOfBounds);
+        match size {
+            1 => self.e.extend(Extend::Zero8, Size::S32, r, from.into()),
+            2 => self.e.extend(Extend::Zero16, Size::S32, r, from.into()),
+            4 => self.e.load(Size::S32, r, from),
+            _ => self.e.load(Size::S64, r, from),
+        }
+    }
+}
+
 impl Codegen<'_> {
+    /// A locked instruction, and the end of the access.
+    fn locked(&mut self, op: Locked, size: u32, access: Access, r: Gpr) {
+        let (mut s, place) = self.at(access);
+        s.may_trap(TrapCode::MemoryOutOfBounds);
+        s.e.locked(op, size, place, r);
+        drop(s);
+        self.accessed(access);
+    }
+
     /// Traps unless the address that the topmost value makes with the offset is a multiple of the size.
     fn check_alignment(&mut self, size: u32, arg: MemArg) {
         if size == 1 {
@@ -141,9 +151,9 @@ impl Codegen<'_> {
                 self.e.test_imm(Size::S32, rm, mask.cast_signed());
             }
             _ => {
-                self.load_gpr(SCRATCH, index);
-                self.e.alu_imm(Alu::Add, Size::S32, SCRATCH.into(), low.cast_signed());
-                self.e.test_imm(Size::S32, SCRATCH.into(), mask.cast_signed());
+                let s = self.scratch_with(index);
+                s.e.alu_imm(Alu::Add, Size::S32, s.r.into(), low.cast_signed());
+                s.e.test_imm(Size::S32, s.r.into(), mask.cast_signed());
             }
         }
         self.e.jcc(Cond::Ne, unaligned);

@@ -13,7 +13,9 @@
 //!
 //! The order of stores is such that an interrupt between any two leaves a count too many at worst; and none is taken there.
 
-use crate::codegen::{Codegen, NONE, SCRATCH, StubKind, VMCTX, bit};
+use crate::codegen::{Codegen, NONE, StubKind, VMCTX, bit};
+use crate::join::Join;
+use crate::scratch::Scratch;
 use crate::value::{Ty, Value};
 use sconce_environ::builtin::Builtin;
 use sconce_environ::compile::BoundsStyle;
@@ -56,15 +58,16 @@ impl Codegen<'_> {
     /// The handle in a register, zero-extended, has come into the frame: the activations table gets it, unless it has it.
     pub(crate) fn read_barrier(&mut self, handle: Gpr) {
         let checked = self.checked_offset();
-        let object = self.object(handle, checked);
+        let (s, object) = self.object(handle, checked);
+        s.e.test_imm(Size::S32, object.into(), IN_TABLE);
+        drop(s);
         checked.into_iter().for_each(|r| self.free_gpr(r));
-        self.e.test_imm(Size::S32, object.into(), IN_TABLE);
         let (slow, back) = self.slow_path(SlowKind::Insert(handle));
         self.e.jcc(Cond::E, slow);
-        self.e.bind(back);
+        self.meet(back);
     }
 
-    /// Writes a handle to a place in memory that cannot fault and is not relative to the scratch register.
+    /// Writes a handle to a place in memory that cannot fault.
     pub(crate) fn write_barrier(&mut self, place: Addr, new: Value) {
         let is_null = new.imm() == Some(0);
         let value = if is_null { NONE_GPR } else { self.gpr(new) };
@@ -81,37 +84,41 @@ impl Codegen<'_> {
             self.free_gpr(r);
         }
         let (slow, done) = self.slow_path(SlowKind::Release(old));
-        self.e.jcc(Cond::E, done);
+        self.e.jcc(Cond::E, done.label());
         let from = self.e.offset();
         if is_null {
             self.e.store_imm(Size::S32, place, 0);
         } else {
-            let object = self.object(value, checked);
-            self.e.alu_imm(Alu::Add, Size::S64, object.into(), ONE);
-            self.e.store(Size::S32, place, value);
+            let (s, object) = self.object(value, checked);
+            s.e.alu_imm(Alu::Add, Size::S64, object.into(), ONE);
+            s.e.store(Size::S32, place, value);
         }
-        let object = self.object(old, checked);
-        self.e.alu_imm(Alu::Sub, Size::S64, object.into(), ONE);
-        self.e.alu_imm(Alu::Cmp, Size::S64, object.into(), ONE);
-        self.e.jcc(Cond::B, slow);
+        let (s, object) = self.object(old, checked);
+        s.e.alu_imm(Alu::Sub, Size::S64, object.into(), ONE);
+        s.e.alu_imm(Alu::Cmp, Size::S64, object.into(), ONE);
+        s.e.jcc(Cond::B, slow);
+        drop(s);
         self.uninterruptible.push((from, self.e.offset()));
-        self.e.bind(done);
+        self.meet(done);
     }
 
     /// The head of a handle's object, relative to the scratch register. Where the cage may be shorter than 4 GiB, a handle beyond its
     /// end, which only a mistake of ours could make, becomes null.
-    fn object(&mut self, handle: Gpr, checked: Option<Gpr>) -> Addr {
-        self.e.load(Size::S64, SCRATCH, Addr::new(VMCTX, VmLayout::STORE as i32));
-        let Some(offset) = checked else {
-            self.e.load(Size::S64, SCRATCH, Addr::new(SCRATCH, VmLayout::CAGE_BASE as i32));
-            return Addr::indexed(SCRATCH, handle, STATE);
+    fn object(&mut self, handle: Gpr, checked: Option<Gpr>) -> (Scratch<'_>, Addr) {
+        let s = self.scratch();
+        s.e.load(Size::S64, s.r, Addr::new(VMCTX, VmLayout::STORE as i32));
+        let addr = if let Some(offset) = checked {
+            s.e.mov_imm(Size::S32, offset, 0);
+            s.e.alu(Alu::Cmp, Size::S64, handle, Addr::new(s.r, VmLayout::CAGE_LENGTH as i32).into());
+            s.e.cmov(Cond::B, Size::S64, offset, handle.into());
+            s.e.load(Size::S64, s.r, Addr::new(s.r, VmLayout::CAGE_BASE as i32));
+            s.e.alu(Alu::Add, Size::S64, s.r, offset.into());
+            Addr::new(s.r, STATE)
+        } else {
+            s.e.load(Size::S64, s.r, Addr::new(s.r, VmLayout::CAGE_BASE as i32));
+            Addr::indexed(s.r, handle, STATE)
         };
-        self.e.mov_imm(Size::S32, offset, 0);
-        self.e.alu(Alu::Cmp, Size::S64, handle, Addr::new(SCRATCH, VmLayout::CAGE_LENGTH as i32).into());
-        self.e.cmov(Cond::B, Size::S64, offset, handle.into());
-        self.e.load(Size::S64, SCRATCH, Addr::new(SCRATCH, VmLayout::CAGE_BASE as i32));
-        self.e.alu(Alu::Add, Size::S64, SCRATCH, offset.into());
-        Addr::new(SCRATCH, STATE)
+        (s, addr)
     }
 
     /// A register for what [`Codegen::object`] checks, if it does.
@@ -120,8 +127,9 @@ impl Codegen<'_> {
     }
 
     /// A label behind the function, for which all that is in use now is noted, and one to be bound where it goes on.
-    fn slow_path(&mut self, kind: SlowKind) -> (Label, Label) {
-        let back = self.e.label();
+    fn slow_path(&mut self, kind: SlowKind) -> (Label, Join) {
+        let join = self.join();
+        let back = join.label();
         let mut slow =
             SlowPath { kind, back, gprs: Vec::new(), caches: Vec::new(), mapped: self.map_handles(), handles: Vec::new() };
         for r in Gpr::ALL {
@@ -146,7 +154,7 @@ impl Codegen<'_> {
             }
         }
         self.slow_paths.push(slow);
-        (self.stub(StubKind::SlowPath(self.slow_paths.len() as u32 - 1)), back)
+        (self.stub(StubKind::SlowPath(self.slow_paths.len() as u32 - 1)), join)
     }
 
     /// Emits one, at its label.
@@ -176,31 +184,35 @@ impl Codegen<'_> {
         let mut others = [Gpr::Rax, Gpr::Rcx, Gpr::Rdx].into_iter().filter(|&r| r != handle);
         let (store, object) = (others.next().expect("one of three"), others.next().expect("the second"));
         let field = |offset: u32| Addr::new(store, offset as i32);
-        self.e.push(store);
-        self.e.push(object);
-        self.e.load(Size::S64, store, Addr::new(VMCTX, VmLayout::STORE as i32));
-        self.e.load(Size::S64, SCRATCH, field(VmLayout::ACTIVATIONS_NEXT));
-        self.e.alu(Alu::Cmp, Size::S64, SCRATCH, field(VmLayout::ACTIVATIONS_END).into());
-        let full = self.e.skip_if(Cond::E);
-        let from = self.e.offset();
-        if self.settings.bounds == BoundsStyle::Guard {
-            self.e.mov(Size::S64, object, handle);
+        let guard = self.settings.bounds == BoundsStyle::Guard;
+        let s = self.scratch();
+        s.e.push(store);
+        s.e.push(object);
+        s.e.load(Size::S64, store, Addr::new(VMCTX, VmLayout::STORE as i32));
+        s.e.load(Size::S64, s.r, field(VmLayout::ACTIVATIONS_NEXT));
+        s.e.alu(Alu::Cmp, Size::S64, s.r, field(VmLayout::ACTIVATIONS_END).into());
+        let full = s.e.skip_if(Cond::E);
+        let from = s.e.offset();
+        if guard {
+            s.e.mov(Size::S64, object, handle);
         } else {
-            self.e.mov_imm(Size::S32, object, 0);
-            self.e.alu(Alu::Cmp, Size::S64, handle, field(VmLayout::CAGE_LENGTH).into());
-            self.e.cmov(Cond::B, Size::S64, object, handle.into());
+            s.e.mov_imm(Size::S32, object, 0);
+            s.e.alu(Alu::Cmp, Size::S64, handle, field(VmLayout::CAGE_LENGTH).into());
+            s.e.cmov(Cond::B, Size::S64, object, handle.into());
         }
-        self.e.alu(Alu::Add, Size::S64, object, field(VmLayout::CAGE_BASE).into());
-        self.e.alu_imm(Alu::Add, Size::S64, Addr::new(object, STATE).into(), ONE | IN_TABLE);
-        self.e.store(Size::S32, Addr::new(SCRATCH, 0), handle);
-        self.e.alu_imm(Alu::Add, Size::S64, field(VmLayout::ACTIVATIONS_NEXT).into(), size_of::<u32>() as i32);
-        self.uninterruptible.push((from, self.e.offset()));
-        self.e.pop(object);
-        self.e.pop(store);
-        self.e.jmp(back);
-        self.e.land(full);
-        self.e.pop(object);
-        self.e.pop(store);
+        s.e.alu(Alu::Add, Size::S64, object, field(VmLayout::CAGE_BASE).into());
+        s.e.alu_imm(Alu::Add, Size::S64, Addr::new(object, STATE).into(), ONE | IN_TABLE);
+        s.e.store(Size::S32, Addr::new(s.r, 0), handle);
+        s.e.alu_imm(Alu::Add, Size::S64, field(VmLayout::ACTIVATIONS_NEXT).into(), size_of::<u32>() as i32);
+        let to = s.e.offset();
+        s.e.pop(object);
+        s.e.pop(store);
+        s.e.jmp(back);
+        s.e.land(full);
+        s.e.pop(object);
+        s.e.pop(store);
+        drop(s);
+        self.uninterruptible.push((from, to));
     }
 
     /// Stores handles and what is where arguments go, and calls a builtin with a handle.

@@ -1,6 +1,6 @@
 //! Calls of the runtime's builtins.
 
-use crate::codegen::{Codegen, SCRATCH, VMCTX};
+use crate::codegen::{Codegen, VMCTX};
 use crate::value::{Ty, Value};
 use sconce_environ::builtin::Builtin;
 use sconce_environ::layout::VmLayout;
@@ -13,6 +13,7 @@ impl Codegen<'_> {
     /// and what is narrower than the parameter is zero-extended. Pushes the result as a value of the type given.
     pub(crate) fn builtin(&mut self, builtin: Builtin, constants: &[u32], count: usize, result: Option<Ty>) {
         debug_assert_eq!(builtin.params().len(), constants.len() + count);
+        self.check_summary(self.summary.calls, "call");
         let start = self.stack.len() - count;
         self.settle_registers_below(start);
         let places = &ARG_GPRS[1 + constants.len()..];
@@ -49,7 +50,9 @@ impl Codegen<'_> {
 
     /// The call itself; arguments are in their registers.
     pub(crate) fn call_builtin(&mut self, builtin: Builtin) {
-        self.e.load(Size::S64, SCRATCH, Addr::new(VMCTX, VmLayout::BUILTINS as i32));
-        self.e.call(Addr::new(SCRATCH, builtin as i32 * size_of::<usize>() as i32).into());
+        let s = self.scratch();
+        s.e.load(Size::S64, s.r, Addr::new(VMCTX, VmLayout::BUILTINS as i32));
+        s.e.call(Addr::new(s.r, builtin as i32 * size_of::<usize>() as i32).into());
+        s.give_up();
     }
 }

@@ -8,9 +8,9 @@
 //! the caller's own were, up to the return address's new place. From the restoring of registers to the jump the frame is partly
 //! gone, and no interrupt may come.
 
-use crate::codegen::{Codegen, SCRATCH, StubKind, VMCTX, XSCRATCH};
+use crate::codegen::{Codegen, StubKind, VMCTX};
 use crate::frame::PROBE_BYTES;
-use crate::value::{Ty, Value};
+use crate::value::{Flag, Ty, Value};
 use sconce_environ::abi::{MAX_IN_PLACE, VALUE_SIZE, in_registers, results_in_buffer, returns_reference};
 use sconce_environ::builtin::Builtin;
 use sconce_environ::compile::{CallStyle, Reloc, RelocTarget};
@@ -89,10 +89,12 @@ impl Codegen<'_> {
             }
         } else if self.module.types[ty].is_final {
             // Null entries have an id of their own, so that one comparison is enough on the way to the callee.
-            self.e.load(Size::S32, SCRATCH, Addr::new(VMCTX, self.layout.type_id(ty) as i32));
-            self.e.alu_mem(Alu::Cmp, Size::S32, found(entry), SCRATCH);
             let bad = self.stub(StubKind::BadSignature { entry });
-            self.e.jcc(Cond::Ne, bad);
+            let wanted = Addr::new(VMCTX, self.layout.type_id(ty) as i32);
+            let s = self.scratch();
+            s.e.load(Size::S32, s.r, wanted);
+            s.e.alu_mem(Alu::Cmp, Size::S32, found(entry), s.r);
+            s.e.jcc(Cond::Ne, bad);
         } else {
             entry = self.check_subtype(ty, entry);
         }
@@ -108,14 +110,14 @@ impl Codegen<'_> {
         let depth = self.stack.len();
         self.push_gpr(Ty::I64, entry);
         self.settle_registers_below(depth + 1);
-        let (good, null) = (self.e.label(), self.trap_label(TrapCode::UninitializedElement));
+        let null = self.trap_label(TrapCode::UninitializedElement);
         let mismatch = self.trap_label(TrapCode::IndirectCallTypeMismatch);
         let [context, found, wanted, ..] = ARG_GPRS;
         // A function with calls pins no locals in argument registers, and the entry's register still has the entry.
         self.e.load(Size::S32, found, Addr::new(entry, offset_of!(VmTableEntry, type_id) as i32));
         self.e.load(Size::S32, wanted, Addr::new(VMCTX, self.layout.type_id(ty) as i32));
         self.e.alu(Alu::Cmp, Size::S32, found, wanted.into());
-        self.e.jcc(Cond::E, good);
+        let good = self.part(Flag::Is(Cond::E));
         self.e.alu_imm(Alu::Cmp, Size::S32, found.into(), NO_TYPE.cast_signed());
         self.e.jcc(Cond::E, null);
         self.e.mov(Size::S64, context, VMCTX);
@@ -123,8 +125,9 @@ impl Codegen<'_> {
         self.map_call();
         self.e.test(Size::S32, Gpr::Rax, Gpr::Rax);
         self.e.jcc(Cond::E, mismatch);
-        self.e.bind(good);
+        // Whichever way: the builtin keeps no register.
         self.reset_registers();
+        self.meet(good);
         let entry = self.pop();
         self.own_gpr(entry)
     }
@@ -138,9 +141,10 @@ impl Codegen<'_> {
     }
 
     /// Pops the arguments, calls in place of the function itself.
-    fn emit_return_call(&mut self, ty: TypeIndex, callee: Callee) {
+    fn emit_return_call(&mut self, index: TypeIndex, callee: Callee) {
+        self.check_summary(self.summary.context, "context");
         let module = self.module;
-        let ty = module.func_type(ty);
+        let ty = module.func_type(index);
         let start = self.stack.len() - ty.params.len();
         let mut arguments = Arguments::new();
         arguments.next(Class::I64);
@@ -154,6 +158,7 @@ impl Codegen<'_> {
         let bytes = arguments.stack_bytes() as i32;
         self.lower_stack(bytes);
         self.place_arguments(first, start, callee);
+        self.want_type(index);
         if let Some(home) = self.buffer_home {
             self.e.load(Size::S64, Gpr::Rsi, Addr::new(Gpr::Rbp, home));
         }
@@ -189,24 +194,25 @@ impl Codegen<'_> {
         if (own, bytes) == (0, 0) {
             return self.e.leave();
         }
-        self.e.load(Size::S64, SCRATCH, Addr::new(Gpr::Rbp, 0));
+        let mut s = self.scratch();
+        s.e.load(Size::S64, s.r, Addr::new(Gpr::Rbp, 0));
         // r10 is no argument's.
-        self.e.load(Size::S64, Gpr::R10, Addr::new(Gpr::Rbp, 8));
+        s.e.load(Size::S64, Gpr::R10, Addr::new(Gpr::Rbp, 8));
         let to = 16 + own - bytes;
         // Upwards in memory, so from the end; both areas are multiples of 16 bytes.
         for at in (0..bytes).step_by(16).rev() {
-            self.load_xmm_mem(Ty::V128, XSCRATCH, Addr::new(Gpr::Rsp, at));
-            self.store_xmm_mem(Ty::V128, Addr::new(Gpr::Rbp, to + at), XSCRATCH);
+            s.copy(Ty::V128, Addr::new(Gpr::Rbp, to + at), Addr::new(Gpr::Rsp, at));
         }
-        self.e.store(Size::S64, Addr::new(Gpr::Rbp, to - 8), Gpr::R10);
-        self.e.lea(Size::S64, Gpr::Rsp, Addr::new(Gpr::Rbp, to - 8));
-        self.e.mov(Size::S64, Gpr::Rbp, SCRATCH);
+        s.e.store(Size::S64, Addr::new(Gpr::Rbp, to - 8), Gpr::R10);
+        s.e.lea(Size::S64, Gpr::Rsp, Addr::new(Gpr::Rbp, to - 8));
+        s.e.mov(Size::S64, Gpr::Rbp, s.r);
     }
 
     /// Pops the arguments, calls, pushes the results.
-    pub(crate) fn emit_call(&mut self, ty: TypeIndex, callee: Callee) {
+    pub(crate) fn emit_call(&mut self, index: TypeIndex, callee: Callee) {
+        self.check_summary(self.summary.calls, "call");
         let module = self.module;
-        let ty = module.func_type(ty);
+        let ty = module.func_type(index);
         let start = self.stack.len() - ty.params.len();
         self.settle_registers_below(start);
 
@@ -224,6 +230,7 @@ impl Codegen<'_> {
         let buffer_bytes = if has_buffer { (ty.results.len() * VALUE_SIZE) as i32 } else { 0 };
         self.lower_stack(argument_bytes + buffer_bytes);
         self.place_arguments(first, start, callee);
+        self.want_type(index);
         if has_buffer {
             self.e.lea(Size::S64, Gpr::Rsi, Addr::new(Gpr::Rsp, argument_bytes));
         }
@@ -235,13 +242,7 @@ impl Codegen<'_> {
             for (n, &ty) in ty.results.iter().enumerate() {
                 let (ty, at) = (Ty::of(ty), self.stack.len() as u32);
                 let (from, to) = (Addr::new(Gpr::Rsp, (n * VALUE_SIZE) as i32), self.slot(at));
-                if ty == Ty::V128 {
-                    self.load_xmm_mem(ty, XSCRATCH, from);
-                    self.store_xmm_mem(ty, to, XSCRATCH);
-                } else {
-                    self.e.load(ty.size(), SCRATCH, from);
-                    self.e.store(ty.size(), to, SCRATCH);
-                }
+                self.copy(ty, to, from);
                 self.push(Value::Slot(ty, at));
             }
             self.e.alu_imm(Alu::Add, Size::S64, Gpr::Rsp.into(), buffer_bytes);
@@ -377,12 +378,11 @@ impl Codegen<'_> {
     /// The call of an import, which is likely to be a host function: then it is called in place. Both ways come back to one return
     /// address.
     fn call_import_in_registers(&mut self, code: Addr, returns_reference: bool) {
-        let other = self.e.label();
         let in_registers = Addr::new(Gpr::Rdi, offset_of!(VmHostContext, in_registers) as i32);
         self.e.alu_imm(Alu::Cmp, Size::S32, in_registers.into(), 0);
-        self.e.jcc(Cond::E, other);
+        let other = self.part(Flag::Is(Cond::E));
         let field = self.e.jmp_relative();
-        self.e.bind(other);
+        self.meet(other);
         self.e.call(code.into());
         let behind = self.e.offset() - (field + 4);
         self.relocs.push(Reloc { offset: field, target: RelocTarget::HostCall { behind, returns_reference }, addend: -4 });

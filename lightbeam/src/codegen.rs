@@ -21,18 +21,13 @@ use sconce_environ::stack_maps::StackMaps;
 use sconce_environ::trap::TrapCode;
 use sconce_x64::asm::{Gpr, Xmm};
 use sconce_x64::encode::{Encoder, Label};
-use sconce_x64::sse;
 
 /// Holds the callee's, and every callee's, VM context.
 pub(crate) const VMCTX: Gpr = Gpr::R14;
-/// Never allocated: for a few instructions at a time.
-pub(crate) const SCRATCH: Gpr = Gpr::R11;
-/// The same of vectors.
-pub(crate) const XSCRATCH: Xmm = sse::SCRATCH;
 
 /// Registers that operators may use, by number. Locals may be pinned in others.
 pub(crate) const GPRS: u32 = 0b0000_0111_1100_0111;
-/// The same of vectors: all but the scratch register.
+/// The same of vectors: all but the scratch register (`scratch`).
 pub(crate) const XMMS: u32 = 0x7fff;
 
 /// No stack entry, no local, no register.
@@ -281,6 +276,8 @@ pub(crate) struct Codegen<'a> {
     pub(crate) handler_codes: Vec<HandlerCode>,
     pub(crate) call_sites: Vec<PendingCallSite>,
     pub(crate) slow_paths: Vec<crate::barrier::SlowPath>,
+    /// In paranoid style: frame offset of what rsp is between calls.
+    pub(crate) frame_home: Option<i32>,
     /// What the prologue saved.
     pub(crate) saved: Saved,
     /// Runs of instructions that no interrupt may cut.

@@ -3,7 +3,8 @@
 //! At a label everything below it is settled. What a branch takes along to a block's end is in rax or xmm0 if it is one value, else
 //! in the slots from the block's height on; what it takes to a loop's head is in slots. So a branch costs its arity.
 
-use crate::codegen::{Codegen, Frame, GPRS, Kind, Local, LoopPin, PinnedLoop, SCRATCH, StubKind, UNPINNED, XMMS, bit, xbit};
+use crate::codegen::{Codegen, Frame, GPRS, Kind, Local, LoopPin, PinnedLoop, StubKind, UNPINNED, XMMS, bit, xbit};
+use crate::operands::{load_xmm_mem, store_xmm_mem};
 use crate::value::{Flag, Ty, Value};
 use sconce_environ::block::{Types, block_types};
 use sconce_environ::ops::*;
@@ -228,10 +229,15 @@ pub(crate) fn br_table(c: &mut Codegen<'_>, targets: &BrTable<'_>) {
     c.e.jcc(Cond::Ae, default);
     if !labels.is_empty() {
         let table = c.e.table(labels.into_iter());
-        c.e.lea_label(SCRATCH, table);
-        c.e.extend(Extend::Sign32, Size::S64, r, Rm::Mem(Addr::scaled(SCRATCH, r, 2, 0)));
-        c.e.alu(Alu::Add, Size::S64, r, SCRATCH.into());
-        c.e.jmp_reg(r);
+        let s = c.scratch();
+        // A misspeculated index is 0. The upper half of the register is cleared in any case.
+        s.e.mov_imm(Size::S32, s.r, 0);
+        s.e.cmov(Cond::Ae, Size::S32, r, s.r.into());
+        s.e.lea_label(s.r, table);
+        s.e.extend(Extend::Sign32, Size::S64, r, Rm::Mem(Addr::scaled(s.r, r, 2, 0)));
+        s.e.alu(Alu::Add, Size::S64, r, s.r.into());
+        s.e.jmp_reg(r);
+        s.give_up();
     } else {
         c.e.jmp(default);
     }
@@ -280,20 +286,9 @@ pub(crate) fn select(c: &mut Codegen<'_>, _: Option<ValType>) {
     }
     let dst = c.own_xmm(otherwise);
     let flag = c.condition(condition);
-    let (keep, take) = (c.e.label(), c.e.label());
-    match flag {
-        Flag::FloatNe => {
-            c.e.jcc(Cond::Ne, take);
-            c.e.jcc(Cond::Np, keep);
-            c.e.bind(take);
-        }
-        other => {
-            c.jump_if(other.not(), keep);
-            c.e.bind(take);
-        }
-    }
+    let keep = c.part(flag.not());
     c.load_xmm(dst, then);
-    c.e.bind(keep);
+    c.meet(keep);
     c.release(then);
     c.push_xmm(ty, dst);
 }
@@ -348,7 +343,9 @@ impl<'a> Codegen<'a> {
     pub(crate) fn branch_label(&mut self, depth: u32) -> Label {
         let frame = self.frame(depth);
         frame.branched = true;
-        frame.label
+        let (label, height) = (frame.label, frame.height);
+        self.check_label(height);
+        label
     }
 
     /// Whether all values that a branch takes along are in their slots there already.
@@ -406,17 +403,18 @@ impl<'a> Codegen<'a> {
             return;
         }
         // Slots go downwards: the first value is moved first.
-        self.e.mov_imm(Size::S32, counter, (arity as i32 * self.stride).cast_unsigned().into());
-        let again = self.e.here();
         let words = |c: &mut Self, position: u32| {
             let last = c.slot(position + arity as u32 - 1);
             Addr::scaled(Gpr::Rbp, counter, 0, last.disp() - WORD)
         };
         let (from, to) = (words(self, start), words(self, height));
-        self.e.load(Size::S64, SCRATCH, from);
-        self.e.store(Size::S64, to, SCRATCH);
-        self.e.alu_imm(Alu::Sub, Size::S32, counter.into(), WORD);
-        self.e.jcc(Cond::Ne, again);
+        let bytes = arity as i32 * self.stride;
+        let mut s = self.scratch();
+        s.e.mov_imm(Size::S32, counter, bytes.cast_unsigned().into());
+        let again = s.e.here();
+        s.copy(Ty::I64, to, from);
+        s.e.alu_imm(Alu::Sub, Size::S32, counter.into(), WORD);
+        s.e.jcc(Cond::Ne, again);
     }
 
     /// Makes the topmost value be where a branch with one value takes it, here as well. Flags stay.
@@ -429,7 +427,8 @@ impl<'a> Codegen<'a> {
                 self.load_gpr(Gpr::Rax, value);
                 self.release(value);
             }
-            self.push_gpr(ty, Gpr::Rax);
+            // Flags stay.
+            self.push(Value::Gpr(ty, Gpr::Rax));
         } else {
             if !matches!(value, Value::Xmm(_, Xmm(0))) {
                 self.acquire_xmm(Xmm(0));
@@ -455,11 +454,10 @@ impl<'a> Codegen<'a> {
             };
             return self.jump_if(flag, target);
         }
-        let stay = self.e.label();
-        self.jump_if(flag.not(), stay);
+        let stay = self.part(flag.not());
         self.move_results(depth);
         self.jump_out(depth);
-        self.e.bind(stay);
+        self.meet(stay);
     }
 
     /// A flag that says whether a reference is null. It keeps its register.
@@ -467,7 +465,8 @@ impl<'a> Codegen<'a> {
         let size = reference.ty().size();
         if self.bits(reference).is_some() {
             // The only constant reference is null.
-            self.e.alu(Alu::Cmp, Size::S64, SCRATCH, SCRATCH.into());
+            let s = self.scratch();
+            s.e.alu(Alu::Cmp, Size::S64, s.r, s.r.into());
             return Flag::Is(Cond::E);
         }
         match self.rm(reference) {
@@ -510,9 +509,9 @@ impl<'a> Codegen<'a> {
     pub(crate) fn condition(&mut self, value: Value) -> Flag {
         match value {
             Value::Flags(flag) => return flag,
-            Value::Const(_, bits) => {
-                self.e.mov_imm(Size::S32, SCRATCH, bits.into());
-                self.e.test(Size::S32, SCRATCH, SCRATCH);
+            Value::Const(..) => {
+                let s = self.scratch_with(value);
+                s.e.test(Size::S32, s.r, s.r);
             }
             _ => match self.rm(value) {
                 Rm::Reg(r) => self.e.test(Size::S32, Gpr::ALL[r as usize & 15], Gpr::ALL[r as usize & 15]),
@@ -576,7 +575,7 @@ impl<'a> Codegen<'a> {
                 r as u8
             } else {
                 let x = Xmm(xmms.trailing_zeros() as u8);
-                self.load_xmm_mem(ty, x, Addr::new(Gpr::Rbp, home));
+                load_xmm_mem(&mut self.e, ty, x, Addr::new(Gpr::Rbp, home));
                 self.xmms &= !xbit(x);
                 x.0
             };
@@ -626,7 +625,7 @@ impl<'a> Codegen<'a> {
             if ty.is_int() {
                 self.e.store(ty.size(), to, Gpr::ALL[pin as usize & 15]);
             } else {
-                self.store_xmm_mem(ty, to, Xmm(pin));
+                store_xmm_mem(&mut self.e, ty, to, Xmm(pin));
             }
         }
     }

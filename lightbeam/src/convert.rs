@@ -1,13 +1,15 @@
 //! Conversions between number types.
 
-use crate::codegen::{Codegen, SCRATCH, StubKind, XSCRATCH};
+use crate::codegen::{Codegen, StubKind};
 use crate::float;
 use crate::int;
+use crate::operands::load_xmm_mem;
+use crate::scratch::Scratch;
 use crate::value::{Ty, Value};
 use sconce_environ::meaning;
 use sconce_environ::ops::*;
 use sconce_x64::asm::{Gpr, Xmm};
-use sconce_x64::encode::{Alu, Cond, Extend, Rm, Shift, Size};
+use sconce_x64::encode::{Alu, Cond, Encoder, Extend, Rm, Shift, Size};
 use sconce_x64::sse;
 
 pub(crate) fn convert(c: &mut Codegen<'_>, op: Convert) {
@@ -79,12 +81,47 @@ pub(crate) fn convert(c: &mut Codegen<'_>, op: Convert) {
             let x = c.alloc_xmm();
             match c.rm(a) {
                 Rm::Reg(r) => c.e.int_to_xmm(ty.size(), x, Rm::Reg(r)),
-                Rm::Mem(m) => c.load_xmm_mem(ty, x, m),
+                Rm::Mem(m) => load_xmm_mem(&mut c.e, ty, x, m),
                 Rm::Constant(_) => unreachable!("constants were folded"),
             }
             c.release(a);
             c.push_xmm(ty, x);
         }
+    }
+}
+
+fn truncation(e: &mut Encoder, from: FloatWidth, dst: Gpr, x: Xmm) {
+    e.sse_to_int(if from == FloatWidth::F32 { sse::CVTTSS2SI } else { sse::CVTTSD2SI }, Size::S64, dst, x.into());
+}
+
+fn compare_floats(e: &mut Encoder, width: FloatWidth, x: Xmm, y: Rm) {
+    e.sse_two(if width == FloatWidth::F32 { sse::UCOMISS } else { sse::UCOMISD }, x, y);
+}
+
+/// A float constant: a power of two.
+fn power_of_two(e: &mut Encoder, width: FloatWidth, power: i32, negative: bool) -> Rm {
+    let value = if negative { -(2f64.powi(power)) } else { 2f64.powi(power) };
+    let bits = match width {
+        FloatWidth::F32 => u64::from((value as f32).to_bits()),
+        FloatWidth::F64 => value.to_bits(),
+    };
+    e.constant(bits).into()
+}
+
+impl Scratch<'_> {
+    /// The scratch register becomes what `r` would be if it were an integer of 32 bits.
+    fn narrow(&mut self, r: Gpr, sign: Sign) {
+        match sign {
+            Sign::S => self.e.extend(Extend::Sign32, Size::S64, self.r, r.into()),
+            Sign::U => self.e.mov(Size::S32, self.r, r),
+        }
+    }
+
+    /// Truncates what is left of a float of at least 2^63 without that much of it.
+    fn truncate_upper_half(&mut self, from: FloatWidth, r: Gpr, x: Xmm, half: Rm) {
+        self.e.move_xmm(self.x, x);
+        self.e.sse(if from == FloatWidth::F32 { sse::SUBSS } else { sse::SUBSD }, self.x, self.x, half);
+        truncation(self.e, from, r, self.x);
     }
 }
 
@@ -96,132 +133,106 @@ impl Codegen<'_> {
         self.finish_float(to, x);
     }
 
-    fn truncation(&mut self, from: FloatWidth, dst: Gpr, x: Xmm) {
-        self.e.sse_to_int(if from == FloatWidth::F32 { sse::CVTTSS2SI } else { sse::CVTTSD2SI }, Size::S64, dst, x.into());
-    }
-
-    fn compare_floats(&mut self, width: FloatWidth, x: Xmm, y: Rm) {
-        self.e.sse_two(if width == FloatWidth::F32 { sse::UCOMISS } else { sse::UCOMISD }, x, y);
-    }
-
-    /// A float constant: a power of two.
-    fn power_of_two(&mut self, width: FloatWidth, power: i32, negative: bool) -> Rm {
-        let value = if negative { -(2f64.powi(power)) } else { 2f64.powi(power) };
-        let bits = match width {
-            FloatWidth::F32 => u64::from((value as f32).to_bits()),
-            FloatWidth::F64 => value.to_bits(),
-        };
-        self.e.constant(bits).into()
-    }
-
     /// Everything goes through a truncation to a signed 64-bit integer, which gives the least one for what does not fit.
     fn truncate_or_trap(&mut self, from: FloatWidth, to: IntWidth, sign: Sign) {
         let a = self.pop();
         let x = self.xmm(a);
         let r = self.alloc_gpr();
         let bad = self.stub(StubKind::BadConversion { float: x, ty: float::ty(from) });
-        self.truncation(from, r, x);
+        let mut s = self.scratch();
+        truncation(s.e, from, r, x);
         match (to, sign) {
             (IntWidth::W32, sign) => {
-                self.narrow_to_scratch(r, sign);
-                self.e.alu(Alu::Cmp, Size::S64, SCRATCH, r.into());
-                self.e.jcc(Cond::Ne, bad);
-                self.e.mov(Size::S32, r, r);
+                s.narrow(r, sign);
+                s.e.alu(Alu::Cmp, Size::S64, s.r, r.into());
+                s.e.jcc(Cond::Ne, bad);
+                s.e.mov(Size::S32, r, r);
             }
             (IntWidth::W64, Sign::S) => {
                 // The least value minus 1 overflows.
-                self.e.alu_imm(Alu::Cmp, Size::S64, r.into(), 1);
-                let fits = self.e.skip_if(Cond::No);
-                let least = self.power_of_two(from, 63, true);
-                self.compare_floats(from, x, least);
-                self.e.jcc(Cond::Ne, bad);
-                self.e.jcc(Cond::P, bad);
-                self.e.land(fits);
+                s.e.alu_imm(Alu::Cmp, Size::S64, r.into(), 1);
+                let fits = s.e.skip_if(Cond::No);
+                let least = power_of_two(s.e, from, 63, true);
+                compare_floats(s.e, from, x, least);
+                s.e.jcc(Cond::Ne, bad);
+                s.e.jcc(Cond::P, bad);
+                s.e.land(fits);
             }
             (IntWidth::W64, Sign::U) => {
-                let half = self.power_of_two(from, 63, false);
-                self.compare_floats(from, x, half);
-                let large = self.e.skip_if(Cond::Ae);
-                self.e.test(Size::S64, r, r);
-                self.e.jcc(Cond::S, bad);
-                let done = self.e.skip();
-                self.e.land(large);
-                self.e.move_xmm(XSCRATCH, x);
-                self.e.sse(if from == FloatWidth::F32 { sse::SUBSS } else { sse::SUBSD }, XSCRATCH, XSCRATCH, half);
-                self.truncation(from, r, XSCRATCH);
-                self.e.test(Size::S64, r, r);
-                self.e.jcc(Cond::S, bad);
-                self.e.mov_imm(Size::S64, SCRATCH, i64::MIN);
-                self.e.alu(Alu::Xor, Size::S64, r, SCRATCH.into());
-                self.e.land(done);
+                let half = power_of_two(s.e, from, 63, false);
+                compare_floats(s.e, from, x, half);
+                let large = s.e.skip_if(Cond::Ae);
+                s.e.test(Size::S64, r, r);
+                s.e.jcc(Cond::S, bad);
+                let done = s.e.skip();
+                s.e.land(large);
+                s.truncate_upper_half(from, r, x, half);
+                s.e.test(Size::S64, r, r);
+                s.e.jcc(Cond::S, bad);
+                s.e.mov_imm(Size::S64, s.r, i64::MIN);
+                s.e.alu(Alu::Xor, Size::S64, r, s.r.into());
+                s.e.land(done);
             }
         }
+        drop(s);
         self.free_xmm(x);
         self.push_gpr(int::ty(to), r);
-    }
-
-    /// The scratch register becomes what `r` would be if it were an integer of 32 bits.
-    fn narrow_to_scratch(&mut self, r: Gpr, sign: Sign) {
-        match sign {
-            Sign::S => self.e.extend(Extend::Sign32, Size::S64, SCRATCH, r.into()),
-            Sign::U => self.e.mov(Size::S32, SCRATCH, r),
-        }
     }
 
     fn truncate_and_saturate(&mut self, from: FloatWidth, to: IntWidth, sign: Sign) {
         let a = self.pop();
         let x = self.xmm(a);
         let r = self.alloc_gpr();
-        let done = self.e.label();
-        self.truncation(from, r, x);
         let (least, greatest) = match (to, sign) {
             (IntWidth::W32, Sign::S) => (i64::from(i32::MIN), i64::from(i32::MAX)),
             (IntWidth::W32, Sign::U) => (0, i64::from(u32::MAX)),
             (IntWidth::W64, Sign::S) => (i64::MIN, i64::MAX),
             (IntWidth::W64, Sign::U) => (0, -1),
         };
+        let mut s = self.scratch();
+        let done = s.e.label();
+        truncation(s.e, from, r, x);
         match (to, sign) {
             (IntWidth::W32, sign) => {
-                self.narrow_to_scratch(r, sign);
-                self.e.alu(Alu::Cmp, Size::S64, SCRATCH, r.into());
-                self.e.jcc(Cond::E, done);
+                s.narrow(r, sign);
+                s.e.alu(Alu::Cmp, Size::S64, s.r, r.into());
+                s.e.jcc(Cond::E, done);
             }
             (IntWidth::W64, Sign::S) => {
-                self.e.alu_imm(Alu::Cmp, Size::S64, r.into(), 1);
-                self.e.jcc(Cond::No, done);
+                s.e.alu_imm(Alu::Cmp, Size::S64, r.into(), 1);
+                s.e.jcc(Cond::No, done);
             }
             (IntWidth::W64, Sign::U) => {
-                self.e.test(Size::S64, r, r);
-                self.e.jcc(Cond::Ns, done);
+                s.e.test(Size::S64, r, r);
+                s.e.jcc(Cond::Ns, done);
                 // Up to 2^64 there is another half.
-                let half = self.power_of_two(from, 63, false);
-                self.compare_floats(from, x, half);
-                let out = self.e.skip_if(Cond::B);
-                self.e.move_xmm(XSCRATCH, x);
-                self.e.sse(if from == FloatWidth::F32 { sse::SUBSS } else { sse::SUBSD }, XSCRATCH, XSCRATCH, half);
-                self.truncation(from, r, XSCRATCH);
-                self.e.mov_imm(Size::S64, SCRATCH, i64::MIN);
-                self.e.test(Size::S64, r, r);
-                let over = self.e.skip_if(Cond::S);
-                self.e.alu(Alu::Xor, Size::S64, r, SCRATCH.into());
-                self.e.jmp_long(done);
-                self.e.land(over);
-                self.e.land(out);
+                let half = power_of_two(s.e, from, 63, false);
+                compare_floats(s.e, from, x, half);
+                let out = s.e.skip_if(Cond::B);
+                s.truncate_upper_half(from, r, x, half);
+                s.e.mov_imm(Size::S64, s.r, i64::MIN);
+                s.e.test(Size::S64, r, r);
+                let over = s.e.skip_if(Cond::S);
+                s.e.alu(Alu::Xor, Size::S64, r, s.r.into());
+                s.e.jmp_long(done);
+                s.e.land(over);
+                s.e.land(out);
             }
         }
         // It does not fit, or is no number.
-        self.e.zero(r);
-        self.compare_floats(from, x, x.into());
-        self.e.jcc(Cond::P, done);
-        self.e.zero_xmm(XSCRATCH);
-        self.compare_floats(from, x, XSCRATCH.into());
-        self.e.mov_imm(Size::S64, r, greatest);
-        self.e.jcc(Cond::A, done);
-        self.e.mov_imm(Size::S64, r, least);
-        self.e.bind(done);
+        s.e.zero(r);
+        compare_floats(s.e, from, x, x.into());
+        s.e.jcc(Cond::P, done);
+        s.e.zero_xmm(s.x);
+        compare_floats(s.e, from, x, s.x.into());
+        s.e.mov_imm(Size::S64, r, greatest);
+        s.e.jcc(Cond::A, done);
+        s.e.mov_imm(Size::S64, r, least);
+        s.e.bind(done);
         if to == IntWidth::W32 {
-            self.e.mov(Size::S32, r, r);
+            s.e.mov(Size::S32, r, r);
         }
+        drop(s);
         self.free_xmm(x);
         self.push_gpr(int::ty(to), r);
     }
@@ -232,20 +243,22 @@ impl Codegen<'_> {
         if (from, sign) == (IntWidth::W64, Sign::U) {
             let r = self.own_gpr(a);
             let x = self.alloc_xmm();
-            self.e.zero_xmm(x);
-            self.e.test(Size::S64, r, r);
-            let large = self.e.skip_if(Cond::S);
-            self.e.sse_from_int(op, Size::S64, x, r.into());
-            let done = self.e.skip();
-            self.e.land(large);
+            let s = self.scratch();
+            s.e.zero_xmm(x);
+            s.e.test(Size::S64, r, r);
+            let large = s.e.skip_if(Cond::S);
+            s.e.sse_from_int(op, Size::S64, x, r.into());
+            let done = s.e.skip();
+            s.e.land(large);
             // Half of it, with the lowest bit kept for rounding, twice.
-            self.e.mov(Size::S64, SCRATCH, r);
-            self.e.shift_imm(Shift::Shr, Size::S64, r.into(), 1);
-            self.e.alu_imm(Alu::And, Size::S32, SCRATCH.into(), 1);
-            self.e.alu(Alu::Or, Size::S64, r, SCRATCH.into());
-            self.e.sse_from_int(op, Size::S64, x, r.into());
-            self.e.sse(if to == FloatWidth::F32 { sse::ADDSS } else { sse::ADDSD }, x, x, x.into());
-            self.e.land(done);
+            s.e.mov(Size::S64, s.r, r);
+            s.e.shift_imm(Shift::Shr, Size::S64, r.into(), 1);
+            s.e.alu_imm(Alu::And, Size::S32, s.r.into(), 1);
+            s.e.alu(Alu::Or, Size::S64, r, s.r.into());
+            s.e.sse_from_int(op, Size::S64, x, r.into());
+            s.e.sse(if to == FloatWidth::F32 { sse::ADDSS } else { sse::ADDSD }, x, x, x.into());
+            s.e.land(done);
+            drop(s);
             self.free_gpr(r);
             return self.push_xmm(float::ty(to), x);
         }
@@ -264,15 +277,18 @@ impl Codegen<'_> {
             (IntWidth::W32, Sign::S) => Size::S32,
             _ => Size::S64,
         };
-        let operand = match (self.rm(a), from, sign) {
+        let operand = self.rm(a);
+        let s = self.scratch();
+        let operand = match (operand, from, sign) {
             // In memory, nothing is known of the upper half.
             (Rm::Mem(m), IntWidth::W32, Sign::U) => {
-                self.e.load(Size::S32, SCRATCH, m);
-                SCRATCH.into()
+                s.e.load(Size::S32, s.r, m);
+                s.r.into()
             }
             (operand, ..) => operand,
         };
-        self.e.sse_from_int(op, size, x, operand);
+        s.e.sse_from_int(op, size, x, operand);
+        drop(s);
         self.release(a);
         self.push_xmm(float::ty(to), x);
     }

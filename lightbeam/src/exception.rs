@@ -5,7 +5,9 @@
 //! context in the frame. Everything below a try region is settled when it begins, as with any block; so nothing is to be done
 //! where no exception is thrown.
 
-use crate::codegen::{ActiveHandler, Codegen, Kind, PendingCallSite, SCRATCH, StubKind, VMCTX, XSCRATCH};
+use crate::address::load_memory_base;
+use crate::codegen::{ActiveHandler, Codegen, Kind, PendingCallSite, StubKind, VMCTX};
+use crate::operands::load_xmm_mem;
 use crate::value::Ty;
 use sconce_environ::abi::VALUE_SIZE;
 use sconce_environ::builtin::Builtin;
@@ -88,14 +90,14 @@ impl Codegen<'_> {
         let home = self.vmctx_home.expect("the prologue put it there");
         self.e.load(Size::S64, VMCTX, Addr::new(Gpr::Rbp, home));
         if let Some(base) = self.memory_base {
-            self.load_memory_base(base, VMCTX, MemoryIndex::from_u32(0));
+            load_memory_base(&mut self.e, base, VMCTX, self.layout.memory(MemoryIndex::from_u32(0)));
         }
         let module = self.module;
         let values = tag.map_or(&[][..], |tag| module.tag_values(tag));
         if to_register {
             match values {
                 [ty] if Ty::of(*ty).is_int() => self.e.load(Ty::of(*ty).size(), Gpr::Rax, Addr::new(Gpr::Rax, 0)),
-                [ty] => self.load_xmm_mem(Ty::of(*ty), Xmm(0), Addr::new(Gpr::Rax, 0)),
+                [ty] => load_xmm_mem(&mut self.e, Ty::of(*ty), Xmm(0), Addr::new(Gpr::Rax, 0)),
                 _ => self.e.mov(Size::S32, Gpr::Rax, Gpr::Rdx),
             }
             return;
@@ -103,13 +105,7 @@ impl Codegen<'_> {
         let mut to = height;
         for (n, &ty) in values.iter().enumerate() {
             let (ty, from, slot) = (Ty::of(ty), Addr::new(Gpr::Rax, (n * VALUE_SIZE) as i32), self.slot_addr(to));
-            if ty == Ty::V128 {
-                self.load_xmm_mem(ty, XSCRATCH, from);
-                self.store_xmm_mem(ty, slot, XSCRATCH);
-            } else {
-                self.e.load(ty.size(), SCRATCH, from);
-                self.e.store(ty.size(), slot, SCRATCH);
-            }
+            self.copy(ty, slot, from);
             to += 1;
         }
         if with_exception {

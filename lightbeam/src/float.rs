@@ -1,6 +1,6 @@
 //! Floats.
 
-use crate::codegen::{Codegen, XSCRATCH};
+use crate::codegen::Codegen;
 use crate::value::{Flag, Ty, Value};
 use sconce_environ::meaning::canonical_nan;
 use sconce_environ::ops::*;
@@ -65,10 +65,11 @@ pub(crate) fn float_binary(c: &mut Codegen<'_>, width: FloatWidth, op: FloatBina
             let magnitude = c.pop();
             let x = c.own_xmm(magnitude);
             let (magnitude_mask, sign_mask) = (c.sign_mask(width, true), c.sign_mask(width, false));
-            c.load_xmm(XSCRATCH, sign);
-            c.e.sse(sse::ANDPS, XSCRATCH, XSCRATCH, sign_mask.into());
-            c.e.sse(sse::ANDPS, x, x, magnitude_mask.into());
-            c.e.sse(sse::ORPS, x, x, XSCRATCH.into());
+            let s = c.scratch_with_xmm(sign);
+            s.e.sse(sse::ANDPS, s.x, s.x, sign_mask.into());
+            s.e.sse(sse::ANDPS, x, x, magnitude_mask.into());
+            s.e.sse(sse::ORPS, x, x, s.x.into());
+            drop(s);
             c.release(sign);
             c.push_xmm(ty(width), x);
         }
@@ -170,19 +171,21 @@ impl Codegen<'_> {
         let single = width == FloatWidth::F32;
         let x = self.own_xmm(a);
         let y = self.xmm(b);
-        self.e.sse_two(if single { sse::UCOMISS } else { sse::UCOMISD }, x, y.into());
-        let differ = self.e.skip_if(Cond::Ne);
-        let unordered = self.e.skip_if(Cond::P);
+        let s = self.scratch();
+        s.e.sse_two(if single { sse::UCOMISS } else { sse::UCOMISD }, x, y.into());
+        let differ = s.e.skip_if(Cond::Ne);
+        let unordered = s.e.skip_if(Cond::P);
         // Equal: zeros may have different signs.
-        self.e.sse(zeros, x, x, y.into());
-        let done = self.e.skip();
-        self.e.land(unordered);
-        self.e.sse(if single { sse::ADDSS } else { sse::ADDSD }, x, x, y.into());
-        let done_too = self.e.skip();
-        self.e.land(differ);
-        self.e.sse(op, x, x, y.into());
-        self.e.land(done);
-        self.e.land(done_too);
+        s.e.sse(zeros, x, x, y.into());
+        let done = s.e.skip();
+        s.e.land(unordered);
+        s.e.sse(if single { sse::ADDSS } else { sse::ADDSD }, x, x, y.into());
+        let done_too = s.e.skip();
+        s.e.land(differ);
+        s.e.sse(op, x, x, y.into());
+        s.e.land(done);
+        s.e.land(done_too);
+        drop(s);
         self.free_xmm(y);
         self.finish_float(width, x);
     }
@@ -191,11 +194,12 @@ impl Codegen<'_> {
     pub(crate) fn finish_float(&mut self, width: FloatWidth, x: Xmm) {
         if self.settings.canonical_nans {
             let single = width == FloatWidth::F32;
-            self.e.sse_two(if single { sse::UCOMISS } else { sse::UCOMISD }, x, x.into());
-            let number = self.e.skip_if(Cond::Np);
-            let nan = self.e.constant(canonical_nan(width));
-            self.e.sse_two(if single { sse::MOVSS } else { sse::MOVSD }, x, Rm::from(nan));
-            self.e.land(number);
+            let s = self.scratch();
+            s.e.sse_two(if single { sse::UCOMISS } else { sse::UCOMISD }, x, x.into());
+            let number = s.e.skip_if(Cond::Np);
+            let nan = s.e.constant(canonical_nan(width));
+            s.e.sse_two(if single { sse::MOVSS } else { sse::MOVSD }, x, Rm::from(nan));
+            s.e.land(number);
         }
         self.push_xmm(ty(width), x);
     }

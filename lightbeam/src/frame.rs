@@ -5,16 +5,17 @@
 //! when all operators have been compiled: the `sub rsp` of the prologue is completed then, or becomes a jump to code that
 //! touches each page on the way, where the frame could reach past the stack's guard page.
 
-use crate::codegen::{Codegen, GPRS, Local, SCRATCH, StubKind, UNPINNED, VMCTX, XMMS, XSCRATCH, bit, xbit};
+use crate::address::load_memory_base;
+use crate::codegen::{Codegen, GPRS, Local, StubKind, UNPINNED, VMCTX, XMMS, bit, xbit};
+use crate::operands::{load_xmm_mem, store_xmm_mem};
 use crate::value::{Ty, Value};
 use sconce_environ::abi::{VALUE_SIZE, results_in_buffer};
 use sconce_environ::compile::BoundsStyle;
-use sconce_environ::index::MemoryIndex;
-use sconce_environ::layout::Place;
+use sconce_environ::index::{MemoryIndex, TypeIndex};
 use sconce_environ::stack_maps::StackMaps;
 use sconce_environ::trap::TrapCode;
 use sconce_environ::types::FuncType;
-use sconce_environ::vm::{NO_TYPE, VmMemory, VmTableEntry};
+use sconce_environ::vm::{NO_TYPE, VmTableEntry};
 use sconce_x64::abi::{Arguments, Class, Location, RESULT_GPRS};
 use sconce_x64::asm::{Gpr, Xmm};
 use sconce_x64::encode::{Addr, Alu, Cond, Rm, Size};
@@ -118,13 +119,13 @@ impl Codegen<'_> {
     }
 
     /// Emits everything up to the first operator.
-    pub(crate) fn prologue(&mut self, ty: &FuncType) {
+    pub(crate) fn prologue(&mut self, index: TypeIndex, ty: &FuncType) {
         (self.gprs, self.xmms) = (GPRS, XMMS);
         let mut saved = Saved { registers: self.choose_pins(), ..Saved::default() };
         let lengths = self.module.memories.values().any(|m| m.memory64 || m.page_size_log2 != 16);
         let base_alone = self.memory_base.is_some() && self.settings.bounds == BoundsStyle::Guard && !lengths;
         let context = self.summary.handlers || self.summary.context || self.summary.memory_weight > 0 && !base_alone;
-        if context {
+        if context || self.settings.paranoid {
             saved.registers.insert(0, VMCTX);
         }
         self.e.push(Gpr::Rbp);
@@ -163,8 +164,15 @@ impl Codegen<'_> {
             at -= 8;
             self.vmctx_home = Some(at);
         }
+        if self.settings.paranoid {
+            at -= 8;
+            self.frame_home = Some(at);
+        }
         self.slots = at;
         saved.fixed = -at - pushed;
+        if self.settings.paranoid {
+            self.check_entry(index, context);
+        }
 
         if context {
             self.e.mov(Size::S64, VMCTX, Gpr::Rdi);
@@ -173,7 +181,7 @@ impl Codegen<'_> {
             self.e.store(Size::S64, Addr::new(Gpr::Rbp, home), Gpr::Rdi);
         }
         if let Some(base) = self.memory_base {
-            self.load_memory_base(base, Gpr::Rdi, MemoryIndex::from_u32(0));
+            load_memory_base(&mut self.e, base, Gpr::Rdi, self.layout.memory(MemoryIndex::from_u32(0)));
         }
         if let (Some(Location::Gpr(r)), Some(home)) = (buffer, self.buffer_home) {
             self.e.store(Size::S64, Addr::new(Gpr::Rbp, home), r);
@@ -195,7 +203,7 @@ impl Codegen<'_> {
             }
             match place {
                 Location::Gpr(r) => self.e.store(ty.size(), Addr::new(Gpr::Rbp, home), r),
-                Location::Xmm(x) => self.store_xmm_mem(ty, Addr::new(Gpr::Rbp, home), x),
+                Location::Xmm(x) => store_xmm_mem(&mut self.e, ty, Addr::new(Gpr::Rbp, home), x),
                 Location::Stack(_) => {}
             }
         }
@@ -214,7 +222,9 @@ impl Codegen<'_> {
         }
         let gpr = |n: u8| Gpr::ALL[n as usize & 15];
         let size = |to: u8| if halves & 1 << to != 0 { Size::S32 } else { Size::S64 };
-        sequence(&mut moves, |to, from| self.e.mov(size(to), gpr(to), gpr(from)), SCRATCH as u8);
+        let s = self.scratch();
+        sequence(&mut moves, |to, from| s.e.mov(size(to), gpr(to), gpr(from)), s.r as u8);
+        drop(s);
         moves.clear();
         for (n, &place) in places.iter().enumerate() {
             if let (Location::Xmm(x), pin @ 0..16) = (place, self.locals[n].pin) {
@@ -230,7 +240,7 @@ impl Codegen<'_> {
                 if ty.is_int() {
                     self.e.load(ty.size(), Gpr::ALL[pin as usize], from);
                 } else {
-                    self.load_xmm_mem(ty, Xmm(pin), from);
+                    load_xmm_mem(&mut self.e, ty, Xmm(pin), from);
                 }
             }
         }
@@ -274,15 +284,16 @@ impl Codegen<'_> {
         // They lie one below the other.
         if bytes as usize <= 8 * MAX_CLEARED_SINGLY {
             let mut at = 0;
+            let s = self.scratch();
             if bytes >= 16 {
-                self.e.zero_xmm(XSCRATCH);
+                s.e.zero_xmm(s.x);
             }
             while at < bytes {
                 if bytes - at >= 16 {
-                    self.store_xmm_mem(Ty::V128, Addr::new(Gpr::Rbp, lowest + at), XSCRATCH);
+                    store_xmm_mem(s.e, Ty::V128, Addr::new(Gpr::Rbp, lowest + at), s.x);
                     at += 16;
                 } else {
-                    self.e.store_imm(Size::S64, Addr::new(Gpr::Rbp, lowest + at), 0);
+                    s.e.store_imm(Size::S64, Addr::new(Gpr::Rbp, lowest + at), 0);
                     at += 8;
                 }
             }
@@ -296,27 +307,17 @@ impl Codegen<'_> {
         bit(Gpr::Rdi) | bit(Gpr::Rcx) | bit(Gpr::Rax)
     }
 
-    /// Loads a memory's base through this VM context.
-    pub(crate) fn load_memory_base(&mut self, dst: Gpr, vmctx: Gpr, memory: MemoryIndex) {
-        let offset = offset_of!(VmMemory, base) as i32;
-        match self.layout.memory(memory) {
-            Place::Inline(at) => self.e.load(Size::S64, dst, Addr::new(vmctx, at as i32 + offset)),
-            Place::Pointer(at) => {
-                self.e.load(Size::S64, dst, Addr::new(vmctx, at as i32));
-                self.e.load(Size::S64, dst, Addr::new(dst, offset));
-            }
-        }
-    }
-
     /// Moves among general-purpose registers as if all at once; (to, from).
     pub(crate) fn parallel_gprs(&mut self, moves: &mut Vec<(u8, u8)>) {
         let reg = |n: u8| Gpr::ALL[n as usize & 15];
-        sequence(moves, |to, from| self.e.mov(Size::S64, reg(to), reg(from)), SCRATCH as u8);
+        let s = self.scratch();
+        sequence(moves, |to, from| s.e.mov(Size::S64, reg(to), reg(from)), s.r as u8);
     }
 
     /// The same among vector registers.
     pub(crate) fn parallel_xmms(&mut self, moves: &mut Vec<(u8, u8)>) {
-        sequence(moves, |to, from| self.e.move_xmm(Xmm(to), Xmm(from)), XSCRATCH.0);
+        let s = self.scratch();
+        sequence(moves, |to, from| s.e.move_xmm(Xmm(to), Xmm(from)), s.x.0);
     }
 
     /// Emits the return: results are in their canonical places.
@@ -337,11 +338,12 @@ impl Codegen<'_> {
                         self.e.load(ty.size(), to, from);
                     } else {
                         let to = Xmm(xmms.next().expect("endless"));
-                        self.load_xmm_mem(ty, to, from);
+                        load_xmm_mem(&mut self.e, ty, to, from);
                     }
                 }
             }
         }
+        self.check_frame();
         self.restore_registers();
         self.e.leave();
         self.e.ret(u16::try_from(self.saved.argument_bytes).expect("at most 1000 parameters"));
@@ -382,14 +384,15 @@ impl Codegen<'_> {
             }
         } else {
             let last = bytes / PROBE_BYTES * PROBE_BYTES;
-            self.e.mov(Size::S64, SCRATCH, Gpr::Rsp);
-            let again = self.e.here();
-            self.e.alu_imm(Alu::Sub, Size::S64, SCRATCH.into(), PROBE_BYTES);
-            self.may_trap(TrapCode::StackOverflow);
-            self.e.alu_imm(Alu::Or, Size::S32, Addr::new(SCRATCH, 0).into(), 0);
-            self.e.lea(Size::S64, Gpr::Rax, Addr::new(SCRATCH, last));
-            self.e.alu(Alu::Cmp, Size::S64, Gpr::Rax, Gpr::Rsp.into());
-            self.e.jcc(Cond::Ne, again);
+            let mut s = self.scratch();
+            s.e.mov(Size::S64, s.r, Gpr::Rsp);
+            let again = s.e.here();
+            s.e.alu_imm(Alu::Sub, Size::S64, s.r.into(), PROBE_BYTES);
+            s.may_trap(TrapCode::StackOverflow);
+            s.e.alu_imm(Alu::Or, Size::S32, Addr::new(s.r, 0).into(), 0);
+            s.e.lea(Size::S64, Gpr::Rax, Addr::new(s.r, last));
+            s.e.alu(Alu::Cmp, Size::S64, Gpr::Rax, Gpr::Rsp.into());
+            s.e.jcc(Cond::Ne, again);
         }
         self.e.alu_imm(Alu::Sub, Size::S64, Gpr::Rsp.into(), bytes);
         self.e.jmp(back);

@@ -1,12 +1,13 @@
 //! Integers.
 
-use crate::codegen::{Codegen, SCRATCH};
+use crate::codegen::{Codegen, bit};
+use crate::scratch::Scratch;
 use crate::value::{Flag, Ty, Value};
 use sconce_environ::meaning;
 use sconce_environ::ops::*;
 use sconce_environ::trap::TrapCode;
 use sconce_x64::asm::Gpr;
-use sconce_x64::encode::{Addr, Alu, Cond, Count, Extend, Rm, Shift, Size, Unary};
+use sconce_x64::encode::{Addr, Alu, Cond, Count, Encoder, Extend, Rm, Shift, Size, Unary};
 
 #[inline]
 pub(crate) fn i32_const(c: &mut Codegen<'_>, value: i32) {
@@ -68,16 +69,14 @@ pub(crate) fn int_unary(c: &mut Codegen<'_>, width: IntWidth, op: IntUnary) {
             let (dst, from) = c.result_for(a);
             c.e.count(Count::Bsr, size, dst, from);
             // Of zero, the exclusive or makes this the width.
-            c.e.mov_imm(Size::S32, SCRATCH, 2 * bits - 1);
-            c.e.cmov(Cond::E, size, dst, SCRATCH.into());
+            c.scratch().constant_if(Cond::E, size, dst, 2 * bits - 1);
             c.e.alu_imm(Alu::Xor, size, dst.into(), (bits - 1) as i32);
             c.push_gpr(ty, dst);
         }
         IntUnary::Ctz => {
             let (dst, from) = c.result_for(a);
             c.e.count(Count::Bsf, size, dst, from);
-            c.e.mov_imm(Size::S32, SCRATCH, bits);
-            c.e.cmov(Cond::E, size, dst, SCRATCH.into());
+            c.scratch().constant_if(Cond::E, size, dst, bits);
             c.push_gpr(ty, dst);
         }
     }
@@ -139,11 +138,11 @@ pub(crate) fn int_compare(c: &mut Codegen<'_>, width: IntWidth, op: IntCompare) 
             rm => c.e.alu_imm(Alu::Cmp, size, rm, imm),
         }
     } else if c.bits(b).is_some() {
-        c.load_gpr(SCRATCH, b);
         let rm = c.rm(a);
+        let s = c.scratch_with(b);
         match rm {
-            Rm::Reg(r) => c.e.alu(Alu::Cmp, size, Gpr::ALL[r as usize & 15], SCRATCH.into()),
-            Rm::Mem(m) => c.e.alu_mem(Alu::Cmp, size, m, SCRATCH),
+            Rm::Reg(r) => s.e.alu(Alu::Cmp, size, Gpr::ALL[r as usize & 15], s.r.into()),
+            Rm::Mem(m) => s.e.alu_mem(Alu::Cmp, size, m, s.r),
             Rm::Constant(_) => unreachable!("integers are immediates"),
         }
     } else {
@@ -245,9 +244,9 @@ impl Codegen<'_> {
             let a = self.rm(a);
             self.e.test_imm(size, a, imm);
         } else if self.bits(b).is_some() {
-            self.load_gpr(SCRATCH, b);
             let a = self.rm(a);
-            self.e.test(size, a, SCRATCH);
+            let s = self.scratch_with(b);
+            s.e.test(size, a, s.r);
         } else if let Some(r) = self.register_of(b) {
             let a = self.rm(a);
             self.e.test(size, a, r);
@@ -270,7 +269,7 @@ impl Codegen<'_> {
         match a {
             // Its own register, which was released.
             Value::Gpr(_, r) if self.is_temporary(r) => {
-                self.free_gprs &= !crate::codegen::bit(r);
+                self.free_gprs &= !bit(r);
                 self.forget_gpr(r);
                 (r, r.into())
             }
@@ -290,36 +289,38 @@ impl Codegen<'_> {
     fn popcnt_by_hand(&mut self, ty: Ty, size: Size, a: Value) {
         let r = match a {
             Value::Gpr(_, r) if self.is_temporary(r) => {
-                self.free_gprs &= !crate::codegen::bit(r);
+                self.free_gprs &= !bit(r);
                 self.forget_gpr(r);
                 r
             }
             _ => self.own_gpr(a),
         };
         let t = self.alloc_gpr();
-        let mask = |s: &mut Self, pattern: u64| {
+        let s = self.scratch();
+        let mask = |e: &mut Encoder, pattern: u64| {
             let bits = if size == Size::S32 { i64::from(pattern as u32 as i32) } else { pattern as i64 };
-            s.e.mov_imm(size, SCRATCH, bits);
+            e.mov_imm(size, s.r, bits);
         };
-        self.e.mov(size, t, r);
-        self.e.shift_imm(Shift::Shr, size, t.into(), 1);
-        mask(self, 0x5555_5555_5555_5555);
-        self.e.alu(Alu::And, size, t, SCRATCH.into());
-        self.e.alu(Alu::Sub, size, r, t.into());
-        mask(self, 0x3333_3333_3333_3333);
-        self.e.mov(size, t, r);
-        self.e.alu(Alu::And, size, r, SCRATCH.into());
-        self.e.shift_imm(Shift::Shr, size, t.into(), 2);
-        self.e.alu(Alu::And, size, t, SCRATCH.into());
-        self.e.alu(Alu::Add, size, r, t.into());
-        self.e.mov(size, t, r);
-        self.e.shift_imm(Shift::Shr, size, t.into(), 4);
-        self.e.alu(Alu::Add, size, r, t.into());
-        mask(self, 0x0f0f_0f0f_0f0f_0f0f);
-        self.e.alu(Alu::And, size, r, SCRATCH.into());
-        mask(self, 0x0101_0101_0101_0101);
-        self.e.imul(size, r, SCRATCH.into());
-        self.e.shift_imm(Shift::Shr, size, r.into(), if size == Size::S32 { 24 } else { 56 });
+        s.e.mov(size, t, r);
+        s.e.shift_imm(Shift::Shr, size, t.into(), 1);
+        mask(s.e, 0x5555_5555_5555_5555);
+        s.e.alu(Alu::And, size, t, s.r.into());
+        s.e.alu(Alu::Sub, size, r, t.into());
+        mask(s.e, 0x3333_3333_3333_3333);
+        s.e.mov(size, t, r);
+        s.e.alu(Alu::And, size, r, s.r.into());
+        s.e.shift_imm(Shift::Shr, size, t.into(), 2);
+        s.e.alu(Alu::And, size, t, s.r.into());
+        s.e.alu(Alu::Add, size, r, t.into());
+        s.e.mov(size, t, r);
+        s.e.shift_imm(Shift::Shr, size, t.into(), 4);
+        s.e.alu(Alu::Add, size, r, t.into());
+        mask(s.e, 0x0f0f_0f0f_0f0f_0f0f);
+        s.e.alu(Alu::And, size, r, s.r.into());
+        mask(s.e, 0x0101_0101_0101_0101);
+        s.e.imul(size, r, s.r.into());
+        s.e.shift_imm(Shift::Shr, size, r.into(), if size == Size::S32 { 24 } else { 56 });
+        drop(s);
         self.free_gpr(t);
         self.push_gpr(ty, r);
     }
@@ -342,11 +343,6 @@ impl Codegen<'_> {
         // A temporary on the left can take the result.
         if commutes && !matches!(a, Value::Gpr(..)) && matches!(b, Value::Gpr(..)) {
             (a, b) = (b, a);
-        }
-        // A constant that is no immediate.
-        if let Value::Pool(..) = b {
-            self.load_gpr(SCRATCH, b);
-            b = Value::Gpr(ty, SCRATCH);
         }
         let wanted = self.wanted_gpr().filter(|&dst| !self.reads(b, dst) || commutes);
         if let Some(dst) = wanted
@@ -386,9 +382,14 @@ impl Codegen<'_> {
             }
             self.load_gpr(dst, a);
         }
-        match b.imm() {
-            Some(imm) => self.e.alu_imm(alu, size, dst.into(), imm),
-            None => {
+        match b {
+            Value::Const(_, imm) => self.e.alu_imm(alu, size, dst.into(), imm.cast_signed()),
+            // A constant that is no immediate.
+            Value::Pool(..) => {
+                let s = self.scratch_with(b);
+                s.e.alu(alu, size, dst, s.r.into());
+            }
+            _ => {
                 let b = self.rm(b);
                 self.e.alu(alu, size, dst, b);
             }
@@ -460,13 +461,14 @@ impl Codegen<'_> {
         if !matches!(a, Value::Gpr(..)) && matches!(b, Value::Gpr(..)) {
             (a, b) = (b, a);
         }
-        if let Value::Pool(..) = b {
-            self.load_gpr(SCRATCH, b);
-            b = Value::Gpr(ty, SCRATCH);
-        }
         let dst = self.own_gpr(a);
-        let from = self.rm(b);
-        self.e.imul(size, dst, from);
+        if let Value::Pool(..) = b {
+            let s = self.scratch_with(b);
+            s.e.imul(size, dst, s.r.into());
+        } else {
+            let from = self.rm(b);
+            self.e.imul(size, dst, from);
+        }
         self.release_unless(b, dst);
         self.push_gpr(ty, dst);
     }
@@ -561,30 +563,38 @@ impl Codegen<'_> {
     fn wide_product(&mut self, op: Unary) {
         let b = self.pop();
         let a = self.pop();
-        let b = self.out_of_rax_and_rdx(Ty::I64, b);
+        let b = self.out_of_rax_and_rdx(b);
         self.take_rax_with(a);
         self.acquire_gpr(Gpr::Rdx);
-        let from = self.rm(b);
-        self.e.unary(op, Size::S64, from);
+        let (s, from) = self.readable(b);
+        s.e.unary(op, Size::S64, from);
+        drop(s);
         self.release(b);
         self.push_gpr(Ty::I64, Gpr::Rax);
         self.push_gpr(Ty::I64, Gpr::Rdx);
     }
 
-    /// An operand that stays readable when rax and rdx are taken; the scratch register may be it.
-    fn out_of_rax_and_rdx(&mut self, ty: Ty, b: Value) -> Value {
+    /// A popped operand that is not in rax or rdx, so that these can be taken.
+    fn out_of_rax_and_rdx(&mut self, b: Value) -> Value {
+        let Value::Gpr(ty, r @ (Gpr::Rax | Gpr::Rdx)) = b else { return b };
+        let other = self.alloc_gpr_outside(bit(Gpr::Rax) | bit(Gpr::Rdx));
+        self.e.mov(Size::S64, other, r);
+        self.free_gpr(r);
+        Value::Gpr(ty, other)
+    }
+
+    /// An operand for instructions that take no immediates: a constant is in the scratch register.
+    fn readable(&mut self, b: Value) -> (Scratch<'_>, Rm) {
         match b {
-            Value::Const(..) | Value::Pool(..) | Value::Gpr(_, Gpr::Rax | Gpr::Rdx) => {
-                self.load_gpr(SCRATCH, b);
-                self.release(b);
-                Value::Gpr(ty, SCRATCH)
+            Value::Const(..) | Value::Pool(..) => {
+                let s = self.scratch_with(b);
+                let operand = s.r.into();
+                (s, operand)
             }
-            // A cached copy may be lost.
-            Value::Local(_, n) if self.locals[n as usize].pin == crate::codegen::UNPINNED => {
-                self.load_gpr(SCRATCH, b);
-                Value::Gpr(ty, SCRATCH)
+            _ => {
+                let operand = self.rm(b);
+                (self.scratch(), operand)
             }
-            other => other,
         }
     }
 
@@ -609,8 +619,9 @@ impl Codegen<'_> {
             // A mask of up to 31 ones is a positive immediate.
             self.e.alu_imm(Alu::And, size, dst.into(), ((1u64 << log2) - 1) as i32);
         } else {
-            self.e.mov_imm(Size::S64, SCRATCH, ((1u64 << log2) - 1) as i64);
-            self.e.alu(Alu::And, size, dst, SCRATCH.into());
+            let s = self.scratch();
+            s.e.mov_imm(Size::S64, s.r, ((1u64 << log2) - 1) as i64);
+            s.e.alu(Alu::And, size, dst, s.r.into());
         }
         self.push_gpr(ty, dst);
     }
@@ -618,44 +629,46 @@ impl Codegen<'_> {
     fn divide(&mut self, width: IntWidth, op: IntDivide, a: Value, b: Value, divisor: Option<i64>) {
         let (ty, size) = (ty(width), size(width));
         let is_signed = matches!(op, IntDivide::DivS | IntDivide::RemS);
-        let b = self.out_of_rax_and_rdx(ty, b);
+        let may_be = |value: i64| divisor.is_none_or(|d| d == value);
+        let b = self.out_of_rax_and_rdx(b);
         self.take_rax_with(a);
         self.acquire_gpr(Gpr::Rdx);
-        let from = self.rm(b);
+        let zero = (is_signed && may_be(0)).then(|| self.trap_label(TrapCode::IntegerDivideByZero));
+        let (mut s, from) = self.readable(b);
         if !is_signed {
-            self.e.zero(Gpr::Rdx);
+            s.e.zero(Gpr::Rdx);
             // Zero is the only divisor for which the quotient does not fit.
-            if divisor.is_none_or(|d| d == 0) {
-                self.may_trap(TrapCode::IntegerDivideByZero);
+            if may_be(0) {
+                s.may_trap(TrapCode::IntegerDivideByZero);
             }
-            self.e.unary(Unary::Div, size, from);
+            s.e.unary(Unary::Div, size, from);
         } else {
-            if divisor.is_none_or(|d| d == 0) {
-                let trap = self.trap_label(TrapCode::IntegerDivideByZero);
+            if let Some(zero) = zero {
                 match from {
-                    Rm::Reg(r) => self.e.test(size, Gpr::ALL[r as usize & 15], Gpr::ALL[r as usize & 15]),
-                    _ => self.e.alu_imm(Alu::Cmp, size, from, 0),
+                    Rm::Reg(r) => s.e.test(size, Gpr::ALL[r as usize & 15], Gpr::ALL[r as usize & 15]),
+                    _ => s.e.alu_imm(Alu::Cmp, size, from, 0),
                 }
-                self.e.jcc(Cond::E, trap);
+                s.e.jcc(Cond::E, zero);
             }
             let mut done = None;
-            if op == IntDivide::RemS && divisor.is_none_or(|d| d == -1) {
+            if op == IntDivide::RemS && may_be(-1) {
                 // The least value divided by -1 overflows, but its remainder is 0, as that of any other.
-                self.e.alu_imm(Alu::Cmp, size, from, -1);
-                let other = self.e.skip_if(Cond::Ne);
-                self.e.zero(Gpr::Rdx);
-                done = Some(self.e.skip());
-                self.e.land(other);
+                s.e.alu_imm(Alu::Cmp, size, from, -1);
+                let other = s.e.skip_if(Cond::Ne);
+                s.e.zero(Gpr::Rdx);
+                done = Some(s.e.skip());
+                s.e.land(other);
             }
-            self.e.sign_extend_rax(size);
-            if op == IntDivide::DivS && divisor.is_none_or(|d| d == -1) {
-                self.may_trap(TrapCode::IntegerOverflow);
+            s.e.sign_extend_rax(size);
+            if op == IntDivide::DivS && may_be(-1) {
+                s.may_trap(TrapCode::IntegerOverflow);
             }
-            self.e.unary(Unary::Idiv, size, from);
+            s.e.unary(Unary::Idiv, size, from);
             if let Some(done) = done {
-                self.e.land(done);
+                s.e.land(done);
             }
         }
+        drop(s);
         let (result, other) = match op {
             IntDivide::DivS | IntDivide::DivU => (Gpr::Rax, Gpr::Rdx),
             IntDivide::RemS | IntDivide::RemU => (Gpr::Rdx, Gpr::Rax),

@@ -1,6 +1,8 @@
 //! Linear memories: loads, stores, size.
 
-use crate::codegen::{Codegen, SCRATCH, XSCRATCH};
+use crate::codegen::Codegen;
+use crate::operands::store_xmm_mem;
+use crate::scratch::Scratch;
 use crate::value::Ty;
 use sconce_environ::builtin::Builtin;
 use sconce_environ::index::*;
@@ -44,15 +46,17 @@ pub(crate) fn load(c: &mut Codegen<'_>, load: Load, arg: MemArg) {
         Load::V128Splat(Lane::B8) => c.load_float(Ty::V128, arg, 8, sse::MOVDDUP),
         Load::V128Splat(lane) => {
             let access = c.address(arg, lane.size());
-            c.may_trap(TrapCode::MemoryOutOfBounds);
-            match lane {
-                Lane::B1 => c.e.extend(Zero8, S32, SCRATCH, access.addr.into()),
-                Lane::B2 => c.e.extend(Zero16, S32, SCRATCH, access.addr.into()),
-                Lane::B4 | Lane::B8 => c.e.load(S32, SCRATCH, access.addr),
-            }
-            c.accessed(access);
             let x = c.alloc_xmm();
-            c.splat_gpr(x, lane, SCRATCH);
+            let (mut s, from) = c.at(access);
+            s.may_trap(TrapCode::MemoryOutOfBounds);
+            match lane {
+                Lane::B1 => s.e.extend(Zero8, S32, s.r, from.into()),
+                Lane::B2 => s.e.extend(Zero16, S32, s.r, from.into()),
+                Lane::B4 | Lane::B8 => s.e.load(S32, s.r, from),
+            }
+            s.splat_gpr(x, lane, s.r);
+            drop(s);
+            c.accessed(access);
             c.push_xmm(Ty::V128, x);
         }
     }
@@ -65,37 +69,41 @@ pub(crate) fn store(c: &mut Codegen<'_>, store: Store, arg: MemArg) {
     // A constant is part of the instruction.
     if let Some(imm) = value.imm() {
         let access = c.address(arg, size);
-        let to = access.addr;
-        c.may_trap(TrapCode::MemoryOutOfBounds);
+        let (mut s, to) = c.at(access);
+        s.may_trap(TrapCode::MemoryOutOfBounds);
         match store {
-            Store::I32 | Store::F32 | Store::I64Store32 => c.e.store_imm(Size::S32, to, imm),
-            Store::I64 | Store::F64 => c.e.store_imm(Size::S64, to, imm),
-            Store::I32Store8 | Store::I64Store8 => c.e.store_imm8(to, imm as u8),
-            Store::I32Store16 | Store::I64Store16 => c.e.store_imm16(to, imm as u16),
+            Store::I32 | Store::F32 | Store::I64Store32 => s.e.store_imm(Size::S32, to, imm),
+            Store::I64 | Store::F64 => s.e.store_imm(Size::S64, to, imm),
+            Store::I32Store8 | Store::I64Store8 => s.e.store_imm8(to, imm as u8),
+            Store::I32Store16 | Store::I64Store16 => s.e.store_imm16(to, imm as u16),
             Store::V128 => unreachable!("a vector is no immediate"),
         }
+        drop(s);
         return c.accessed(access);
     }
     match store {
         Store::F32 | Store::F64 | Store::V128 => {
             let x = c.xmm(value);
             let access = c.address(arg, size);
-            c.may_trap(TrapCode::MemoryOutOfBounds);
-            c.store_xmm_mem(value.ty(), access.addr, x);
+            let (mut s, to) = c.at(access);
+            s.may_trap(TrapCode::MemoryOutOfBounds);
+            store_xmm_mem(s.e, value.ty(), to, x);
+            drop(s);
             c.accessed(access);
             c.free_xmm(x);
         }
         _ => {
             let r = c.gpr(value);
             let access = c.address(arg, size);
-            let to = access.addr;
-            c.may_trap(TrapCode::MemoryOutOfBounds);
+            let (mut s, to) = c.at(access);
+            s.may_trap(TrapCode::MemoryOutOfBounds);
             match size {
-                1 => c.e.store8(to, r),
-                2 => c.e.store16(to, r),
-                4 => c.e.store(Size::S32, to, r),
-                _ => c.e.store(Size::S64, to, r),
+                1 => s.e.store8(to, r),
+                2 => s.e.store16(to, r),
+                4 => s.e.store(Size::S32, to, r),
+                _ => s.e.store(Size::S64, to, r),
             }
+            drop(s);
             c.accessed(access);
             c.free_gpr(r);
         }
@@ -106,9 +114,11 @@ pub(crate) fn load_lane(c: &mut Codegen<'_>, lane: Lane, arg: MemArg, index: u8)
     let vector = c.pop();
     let x = c.own_xmm(vector);
     let access = c.address(arg, lane.size());
-    c.may_trap(TrapCode::MemoryOutOfBounds);
     let (op, size) = lane_insert(lane);
-    c.e.insert(op, size, x, x, access.addr.into(), index);
+    let (mut s, from) = c.at(access);
+    s.may_trap(TrapCode::MemoryOutOfBounds);
+    s.e.insert(op, size, x, x, from.into(), index);
+    drop(s);
     c.accessed(access);
     c.push_xmm(Ty::V128, x);
 }
@@ -117,14 +127,16 @@ pub(crate) fn store_lane(c: &mut Codegen<'_>, lane: Lane, arg: MemArg, index: u8
     let vector = c.pop();
     let x = c.xmm(vector);
     let access = c.address(arg, lane.size());
-    c.may_trap(TrapCode::MemoryOutOfBounds);
     let (op, size) = match lane {
         Lane::B1 => (sse::PEXTRB, Size::S32),
         Lane::B2 => (sse::PEXTRW, Size::S32),
         Lane::B4 => (sse::PEXTRD, Size::S32),
         Lane::B8 => (sse::PEXTRD, Size::S64),
     };
-    c.e.extract(op, size, access.addr.into(), x, index);
+    let (mut s, to) = c.at(access);
+    s.may_trap(TrapCode::MemoryOutOfBounds);
+    s.e.extract(op, size, to.into(), x, index);
+    drop(s);
     c.accessed(access);
     c.free_xmm(x);
 }
@@ -142,6 +154,9 @@ pub(crate) fn memory_size(c: &mut Codegen<'_>, memory: MemoryIndex) {
     };
     c.e.load(Size::S64, r, from);
     c.e.shift_imm(Shift::Shr, Size::S64, r.into(), ty.page_size_log2);
+    if !ty.memory64 {
+        c.e.mov(Size::S32, r, r);
+    }
     c.push_gpr(Codegen::index_ty(ty.memory64), r);
 }
 
@@ -170,8 +185,10 @@ impl Codegen<'_> {
             Some(r) => r,
             None => self.alloc_gpr(),
         };
-        self.may_trap(TrapCode::MemoryOutOfBounds);
-        emit(&mut self.e, r, access.addr);
+        let (mut s, from) = self.at(access);
+        s.may_trap(TrapCode::MemoryOutOfBounds);
+        emit(s.e, r, from);
+        drop(s);
         self.push_gpr(ty, r);
     }
 
@@ -182,12 +199,16 @@ impl Codegen<'_> {
             None => self.alloc_xmm(),
         };
         let access = self.address(arg, size);
-        self.may_trap(TrapCode::MemoryOutOfBounds);
-        self.e.sse_two(op, x, access.addr.into());
+        let (mut s, from) = self.at(access);
+        s.may_trap(TrapCode::MemoryOutOfBounds);
+        s.e.sse_two(op, x, from.into());
+        drop(s);
         self.accessed(access);
         self.push_xmm(ty, x);
     }
+}
 
+impl Scratch<'_> {
     /// All lanes of `x` become the low bits of `r`.
     pub(crate) fn splat_gpr(&mut self, x: Xmm, lane: Lane, r: Gpr) {
         self.e.int_to_xmm(if lane == Lane::B8 { Size::S64 } else { Size::S32 }, x, r.into());
@@ -198,8 +219,8 @@ impl Codegen<'_> {
     pub(crate) fn splat_low(&mut self, x: Xmm, lane: Lane, from: Xmm) {
         match lane {
             Lane::B1 => {
-                self.e.zero_xmm(XSCRATCH);
-                self.e.sse(sse::PSHUFB, x, from, XSCRATCH.into());
+                self.e.zero_xmm(self.x);
+                self.e.sse(sse::PSHUFB, x, from, self.x.into());
             }
             Lane::B2 => {
                 self.e.sse_two_imm(sse::PSHUFLW, x, from.into(), 0);

@@ -1,9 +1,10 @@
 //! Values as instructions take them: in registers, in memory, as immediates, as constants behind the code.
 
-use crate::codegen::{Codegen, Local, SCRATCH, UNPINNED, XSCRATCH, bit, xbit};
+use crate::codegen::{Codegen, Local, UNPINNED, bit, xbit};
+use crate::scratch::Scratch;
 use crate::value::{Flag, Ty, Value};
 use sconce_x64::asm::{Gpr, Xmm};
-use sconce_x64::encode::{Addr, Rm, Size};
+use sconce_x64::encode::{Addr, Encoder, Rm, Size};
 use sconce_x64::sse;
 
 impl Codegen<'_> {
@@ -101,8 +102,7 @@ impl Codegen<'_> {
                 // Unordered is not equal.
                 self.e.setcc(zero, r);
                 self.e.extend(Extend::Zero8, Size::S32, r, r.into());
-                self.e.mov_imm(Size::S32, SCRATCH, parity);
-                self.e.cmov(Cond::P, Size::S32, r, SCRATCH.into());
+                self.scratch().constant_if(Cond::P, Size::S32, r, parity);
             }
         }
     }
@@ -179,27 +179,9 @@ impl Codegen<'_> {
         }
         match self.rm(value) {
             Rm::Reg(s) => self.e.move_xmm(x, Xmm(s)),
-            Rm::Mem(a) => self.load_xmm_mem(ty, x, a),
+            Rm::Mem(a) => load_xmm_mem(&mut self.e, ty, x, a),
             Rm::Constant(_) => unreachable!("constants were loaded"),
         }
-    }
-
-    pub(crate) fn load_xmm_mem(&mut self, ty: Ty, x: Xmm, a: Addr) {
-        let op = match ty {
-            Ty::F32 => sse::MOVSS,
-            Ty::V128 => sse::MOVUPS,
-            _ => sse::MOVSD,
-        };
-        self.e.sse_two(op, x, a.into());
-    }
-
-    pub(crate) fn store_xmm_mem(&mut self, ty: Ty, a: Addr, x: Xmm) {
-        let op = match ty {
-            Ty::F32 => sse::MOVSS_STORE,
-            Ty::V128 => sse::MOVUPS_STORE,
-            _ => sse::MOVSD_STORE,
-        };
-        self.e.sse_store(op, a, x);
     }
 
     /// A float operand of a scalar instruction: a register, memory, or a constant behind the code.
@@ -211,17 +193,20 @@ impl Codegen<'_> {
         }
     }
 
-    /// A vector operand: memory only where alignment does not matter.
-    pub(crate) fn vector_rm(&mut self, value: Value) -> Rm {
-        if let Some(bits) = self.bits(value) {
-            return self.e.wide_constant(bits).into();
-        }
-        match self.rm(value) {
-            Rm::Mem(a) if !self.e.has_avx() => {
-                self.e.sse_two(sse::MOVUPS, XSCRATCH, a.into());
-                XSCRATCH.into()
+    /// A vector operand: memory only where alignment does not matter, else the scratch register.
+    pub(crate) fn vector_rm(&mut self, value: Value) -> (Scratch<'_>, Rm) {
+        let operand = match self.bits(value) {
+            Some(bits) => self.e.wide_constant(bits).into(),
+            None => self.rm(value),
+        };
+        let s = self.scratch();
+        match operand {
+            Rm::Mem(a) if !s.e.has_avx() => {
+                s.e.sse_two(sse::MOVUPS, s.x, a.into());
+                let x = s.x.into();
+                (s, x)
             }
-            rm => rm,
+            rm => (s, rm),
         }
     }
 
@@ -230,34 +215,23 @@ impl Codegen<'_> {
         let ty = value.ty();
         match value {
             Value::Gpr(_, r) => self.e.store(ty.size(), to, r),
-            Value::Xmm(_, x) => self.store_xmm_mem(ty, to, x),
+            Value::Xmm(_, x) => store_xmm_mem(&mut self.e, ty, to, x),
             Value::Const(_, bits) => {
                 self.e.store_imm(ty.size(), to, bits.cast_signed());
             }
-            Value::Flags(_) => {
-                self.load_gpr(SCRATCH, value);
-                self.e.store(Size::S32, to, SCRATCH);
-            }
+            Value::Flags(_) => unreachable!("the next operator consumes flags"),
             Value::Pool(Ty::V128, _) => {
-                self.load_xmm(XSCRATCH, value);
-                self.store_xmm_mem(ty, to, XSCRATCH);
+                let s = self.scratch_with_xmm(value);
+                store_xmm_mem(s.e, ty, to, s.x);
             }
             Value::Pool(..) => {
-                let bits = self.bits(value).expect("a constant");
-                self.e.mov_imm(Size::S64, SCRATCH, bits as i64);
-                self.e.store(Size::S64, to, SCRATCH);
+                let s = self.scratch_with(value);
+                s.e.store(Size::S64, to, s.r);
             }
             Value::Slot(..) | Value::Local(..) => match (self.rm(value), ty) {
                 (Rm::Reg(r), _) if ty.is_int() => self.e.store(ty.size(), to, Gpr::ALL[r as usize & 15]),
-                (Rm::Reg(x), _) => self.store_xmm_mem(ty, to, Xmm(x)),
-                (Rm::Mem(a), Ty::V128) => {
-                    self.e.sse_two(sse::MOVUPS, XSCRATCH, a.into());
-                    self.store_xmm_mem(ty, to, XSCRATCH);
-                }
-                (Rm::Mem(a), _) => {
-                    self.e.load(ty.size(), SCRATCH, a);
-                    self.e.store(ty.size(), to, SCRATCH);
-                }
+                (Rm::Reg(x), _) => store_xmm_mem(&mut self.e, ty, to, Xmm(x)),
+                (Rm::Mem(from), _) => self.copy(ty, to, from),
                 (Rm::Constant(_), _) => unreachable!("not a constant"),
             },
         }
@@ -265,6 +239,9 @@ impl Codegen<'_> {
 
     #[inline(always)]
     pub(crate) fn push_gpr(&mut self, ty: Ty, r: Gpr) {
+        if self.settings.paranoid {
+            self.check_result(ty, r);
+        }
         self.push(Value::Gpr(ty, r));
     }
 
@@ -291,4 +268,24 @@ impl Codegen<'_> {
         };
         self.push(value);
     }
+}
+
+/// Loads a float or vector.
+pub(crate) fn load_xmm_mem(e: &mut Encoder, ty: Ty, x: Xmm, from: Addr) {
+    let op = match ty {
+        Ty::F32 => sse::MOVSS,
+        Ty::V128 => sse::MOVUPS,
+        _ => sse::MOVSD,
+    };
+    e.sse_two(op, x, from.into());
+}
+
+/// Stores a float or vector.
+pub(crate) fn store_xmm_mem(e: &mut Encoder, ty: Ty, to: Addr, x: Xmm) {
+    let op = match ty {
+        Ty::F32 => sse::MOVSS_STORE,
+        Ty::V128 => sse::MOVUPS_STORE,
+        _ => sse::MOVSD_STORE,
+    };
+    e.sse_store(op, to, x);
 }

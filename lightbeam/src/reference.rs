@@ -1,10 +1,9 @@
 //! References and tables.
 
-use crate::codegen::{Codegen, SCRATCH, VMCTX};
+use crate::codegen::{Codegen, VMCTX};
 use crate::value::{Ty, Value};
 use sconce_environ::builtin::Builtin;
 use sconce_environ::index::*;
-use sconce_environ::layout::Place;
 use sconce_environ::trap::TrapCode;
 use sconce_environ::types::{HeapType, RefKind, RefType, ValType};
 use sconce_environ::vm::{VmFuncImport, VmTable, VmTableEntry};
@@ -84,10 +83,12 @@ pub(crate) fn table_set(c: &mut Codegen<'_>, table: TableIndex) {
 }
 
 pub(crate) fn table_size(c: &mut Codegen<'_>, table: TableIndex) {
+    let ty = Codegen::index_ty(c.module.tables[table].table64);
     let r = c.alloc_gpr();
-    let place = c.place(c.layout.table(table));
-    c.e.load(Size::S64, r, place.plus(offset_of!(VmTable, length) as i32));
-    c.push_gpr(Codegen::index_ty(c.module.tables[table].table64), r);
+    let (s, place) = c.place(c.layout.table(table));
+    s.e.load(ty.size(), r, place.plus(offset_of!(VmTable, length) as i32));
+    drop(s);
+    c.push_gpr(ty, r);
 }
 
 pub(crate) fn table_grow(c: &mut Codegen<'_>, table: TableIndex) {
@@ -130,25 +131,21 @@ impl Codegen<'_> {
         let outside = self.trap_label(trap);
         let r = self.own_gpr(index);
         let zero = self.alloc_gpr();
-        let place = match self.layout.table(table) {
-            Place::Inline(at) => Addr::new(VMCTX, at as i32),
-            Place::Pointer(at) => {
-                self.e.load(Size::S64, SCRATCH, Addr::new(VMCTX, at as i32));
-                Addr::new(SCRATCH, 0)
-            }
-        };
+        let fixed = self.module.table_is_fixed(table).then(|| i32::try_from(self.module.tables[table].limits.min));
+        let (s, place) = self.place(self.layout.table(table));
         let field = |offset: usize| place.plus(offset as i32);
-        match i32::try_from(self.module.tables[table].limits.min) {
-            Ok(length) if self.module.table_is_fixed(table) => self.e.alu_imm(Alu::Cmp, Size::S64, r.into(), length),
-            _ => self.e.alu(Alu::Cmp, Size::S64, r, field(offset_of!(VmTable, length)).into()),
+        match fixed {
+            Some(Ok(length)) => s.e.alu_imm(Alu::Cmp, Size::S64, r.into(), length),
+            _ => s.e.alu(Alu::Cmp, Size::S64, r, field(offset_of!(VmTable, length)).into()),
         }
-        self.e.jcc(Cond::Ae, outside);
+        s.e.jcc(Cond::Ae, outside);
         // (A move leaves flags alone.)
-        self.e.mov_imm(Size::S32, zero, 0);
-        self.e.cmov(Cond::Ae, Size::S64, r, zero.into());
+        s.e.mov_imm(Size::S32, zero, 0);
+        s.e.cmov(Cond::Ae, Size::S64, r, zero.into());
+        s.e.shift_imm(Shift::Shl, Size::S64, r.into(), size.trailing_zeros() as u8);
+        s.e.alu(Alu::Add, Size::S64, r, field(offset_of!(VmTable, base)).into());
+        drop(s);
         self.free_gpr(zero);
-        self.e.shift_imm(Shift::Shl, Size::S64, r.into(), size.trailing_zeros() as u8);
-        self.e.alu(Alu::Add, Size::S64, r, field(offset_of!(VmTable, base)).into());
         r
     }
 }

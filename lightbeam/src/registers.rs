@@ -13,7 +13,7 @@ impl Codegen<'_> {
             0 => self.free_gprs,
             empty => empty,
         };
-        let r = if free == 0 { self.evict_gpr() } else { Gpr::ALL[free.trailing_zeros() as usize] };
+        let r = if free == 0 { self.evict_gpr(0) } else { Gpr::ALL[free.trailing_zeros() as usize] };
         self.take_free_gpr(r);
         r
     }
@@ -24,12 +24,20 @@ impl Codegen<'_> {
         self.forget_gpr(r);
     }
 
+    /// A register that is none of these, by bits.
+    pub(crate) fn alloc_gpr_outside(&mut self, others: u32) -> Gpr {
+        let free = self.free_gprs & !others;
+        let r = if free == 0 { self.evict_gpr(others) } else { Gpr::ALL[free.trailing_zeros() as usize] };
+        self.take_free_gpr(r);
+        r
+    }
+
     #[cold]
     #[inline(never)]
-    fn evict_gpr(&mut self) -> Gpr {
+    fn evict_gpr(&mut self, others: u32) -> Gpr {
         let mut best = (NONE, Gpr::Rax);
         for r in Gpr::ALL {
-            if self.gprs & bit(r) != 0 && self.gpr_owners[r as usize] < best.0 {
+            if self.gprs & !others & bit(r) != 0 && self.gpr_owners[r as usize] < best.0 {
                 best = (self.gpr_owners[r as usize], r);
             }
         }

@@ -91,6 +91,7 @@ impl Codegen<'_> {
         if matches!(value, Value::Slot(..)) {
             return;
         }
+        self.check_summary(value.ty() != Ty::V128 || self.stride == 16, "vector");
         let to = self.slot(at as u32);
         self.store_value(to, value);
         match value {

@@ -136,6 +136,7 @@ pub(crate) fn translate(
         small_loops: Vec::new(),
         pinned_loop: None,
         vmctx_home: None,
+        frame_home: None,
         handler_list: Vec::new(),
         handlers: None,
         handler_codes: Vec::new(),
@@ -146,12 +147,13 @@ pub(crate) fn translate(
         failure: None,
     };
     c.wasm_offsets.push((0, u32::MAX));
-    c.prologue(ty);
+    c.prologue(input.module.functions[input.module.func_index(input.func)], ty);
     control::begin_function(&mut c, Types::Many(&ty.results));
     if settings.gc_stress {
         c.builtin(Builtin::Sweep, &[], 0, None);
     }
     emit(&mut c, &walk).map_err(malformed)?;
+    c.check_summary(c.loop_number == summary.loops.len() || c.dead_blocks != 0, "loop");
     c.mark();
     c.epilogue(ty);
     let finished = c.finish_frame();

@@ -1,6 +1,8 @@
 //! Locals and globals.
 
 use crate::codegen::{Codegen, UNPINNED, VMCTX};
+use crate::operands::load_xmm_mem;
+use crate::scratch::Scratch;
 use crate::value::{Ty, Value};
 use sconce_environ::index::*;
 use sconce_environ::layout::Place;
@@ -10,6 +12,9 @@ use sconce_x64::encode::{Addr, Size};
 #[inline]
 pub(crate) fn local_get(c: &mut Codegen<'_>, local: LocalIndex) {
     let n = local.as_u32();
+    if c.settings.paranoid {
+        c.check_local(n);
+    }
     c.push(Value::Local(c.locals[n as usize].ty, n));
 }
 
@@ -39,19 +44,22 @@ pub(crate) fn global_get(c: &mut Codegen<'_>, global: GlobalIndex) {
     if ty == Ty::Handle && c.module.globals[global].mutable {
         // What an immutable one holds lives as long as the store.
         let r = c.alloc_gpr();
-        let from = c.place(c.layout.global(global));
-        c.e.load(Size::S32, r, from);
+        let (s, from) = c.place(c.layout.global(global));
+        s.e.load(Size::S32, r, from);
+        drop(s);
         c.read_barrier(r);
         c.push_gpr(ty, r);
     } else if ty.is_int() {
         let r = c.alloc_gpr();
-        let from = c.place(c.layout.global(global));
-        c.e.load(ty.size(), r, from);
+        let (s, from) = c.place(c.layout.global(global));
+        s.e.load(ty.size(), r, from);
+        drop(s);
         c.push_gpr(ty, r);
     } else {
         let x = c.alloc_xmm();
-        let from = c.place(c.layout.global(global));
-        c.load_xmm_mem(ty, x, from);
+        let (s, from) = c.place(c.layout.global(global));
+        load_xmm_mem(s.e, ty, x, from);
+        drop(s);
         c.push_xmm(ty, x);
     }
 }
@@ -81,12 +89,14 @@ pub(crate) fn global_set(c: &mut Codegen<'_>, global: GlobalIndex) {
 
 impl Codegen<'_> {
     /// Where something is, in the VM context or behind a pointer there; the scratch register may be in the address.
-    pub(crate) fn place(&mut self, place: Place) -> Addr {
+    pub(crate) fn place(&mut self, place: Place) -> (Scratch<'_>, Addr) {
+        let s = self.scratch();
         match place {
-            Place::Inline(at) => Addr::new(VMCTX, at as i32),
+            Place::Inline(at) => (s, Addr::new(VMCTX, at as i32)),
             Place::Pointer(at) => {
-                self.e.load(Size::S64, crate::codegen::SCRATCH, Addr::new(VMCTX, at as i32));
-                Addr::new(crate::codegen::SCRATCH, 0)
+                s.e.load(Size::S64, s.r, Addr::new(VMCTX, at as i32));
+                let addr = Addr::new(s.r, 0);
+                (s, addr)
             }
         }
     }

@@ -3,10 +3,12 @@
 //! What has an instruction of its own is a row. The rest follows sequences that have become common property of compilers; each
 //! says what it relies on.
 
-use crate::codegen::{Codegen, SCRATCH, XSCRATCH};
+use crate::codegen::Codegen;
 use crate::memory::lane_insert;
+use crate::scratch::Scratch;
 use crate::value::{Flag, Ty, Value};
 use sconce_environ::ops::*;
+use sconce_x64::asm::Xmm;
 use sconce_x64::encode::{Alu, Cond, Extend, Rm, Size};
 use sconce_x64::sse::{self, LaneShift, Sse};
 
@@ -22,12 +24,12 @@ pub(crate) fn splat(c: &mut Codegen<'_>, shape: Shape) {
     let lane = lane_of(shape);
     if let Shape::F32x4 | Shape::F64x2 = shape {
         let x = c.own_xmm(a);
-        c.splat_low(x, lane, x);
+        c.scratch().splat_low(x, lane, x);
         return c.push_xmm(Ty::V128, x);
     }
     let r = c.gpr(a);
     let x = c.alloc_xmm();
-    c.splat_gpr(x, lane, r);
+    c.scratch().splat_gpr(x, lane, r);
     c.free_gpr(r);
     c.push_xmm(Ty::V128, x);
 }
@@ -107,10 +109,11 @@ pub(crate) fn shuffle(c: &mut Codegen<'_>, lanes: [u8; 16]) {
     }
     let x = c.own_xmm(a);
     let (first, second) = (c.e.wide_constant(mask(0..16)), c.e.wide_constant(mask(16..32)));
-    c.load_xmm(XSCRATCH, b);
-    c.e.sse(sse::PSHUFB, x, x, first.into());
-    c.e.sse(sse::PSHUFB, XSCRATCH, XSCRATCH, second.into());
-    c.e.sse(sse::POR, x, x, XSCRATCH.into());
+    let s = c.scratch_with_xmm(b);
+    s.e.sse(sse::PSHUFB, x, x, first.into());
+    s.e.sse(sse::PSHUFB, s.x, s.x, second.into());
+    s.e.sse(sse::POR, x, x, s.x.into());
+    drop(s);
     c.release(b);
     c.push_xmm(Ty::V128, x);
 }
@@ -119,24 +122,24 @@ pub(crate) fn vec_unary(c: &mut Codegen<'_>, op: VecUnary) {
     let a = c.pop();
     let x = c.own_xmm(a);
     match op {
-        VecUnary::Not => c.invert(x),
+        VecUnary::Not => c.scratch().invert(x),
         VecUnary::Abs(IntShape::I8x16) => c.e.sse_two(sse::PABSB, x, x.into()),
         VecUnary::Abs(IntShape::I16x8) => c.e.sse_two(sse::PABSW, x, x.into()),
         VecUnary::Abs(IntShape::I32x4) => c.e.sse_two(sse::PABSD, x, x.into()),
-        VecUnary::Abs(IntShape::I64x2) => c.absolute_64(x),
-        VecUnary::Neg(shape) => c.negate_lanes(shape, x),
-        VecUnary::Popcnt => c.byte_popcnt(x),
+        VecUnary::Abs(IntShape::I64x2) => c.scratch().absolute_64(x),
+        VecUnary::Neg(shape) => c.scratch().negate_lanes(shape, x),
+        VecUnary::Popcnt => c.with_another(|s, t| s.byte_popcnt(x, t)),
         VecUnary::Float(shape, op) => c.float_lanes(shape, op, x),
-        VecUnary::ExtAddPairwise(lane, sign) => c.pairwise_sums(lane, sign, x),
-        VecUnary::Extend(lane, half, sign) => c.widen(lane, half, sign, x, x),
-        VecUnary::TruncSatF32x4(Sign::S) => c.truncate_singles_signed(x),
-        VecUnary::TruncSatF32x4(Sign::U) => c.truncate_singles_unsigned(x),
-        VecUnary::TruncSatF64x2Zero(Sign::S) => c.truncate_doubles_signed(x),
-        VecUnary::TruncSatF64x2Zero(Sign::U) => c.truncate_doubles_unsigned(x),
+        VecUnary::ExtAddPairwise(lane, sign) => c.scratch().pairwise_sums(lane, sign, x),
+        VecUnary::Extend(lane, half, sign) => c.scratch().widen(lane, half, sign, x, x),
+        VecUnary::TruncSatF32x4(Sign::S) => c.scratch().truncate_singles_signed(x),
+        VecUnary::TruncSatF32x4(Sign::U) => c.with_another(|s, t| s.truncate_singles_unsigned(x, t)),
+        VecUnary::TruncSatF64x2Zero(Sign::S) => c.scratch().truncate_doubles_signed(x),
+        VecUnary::TruncSatF64x2Zero(Sign::U) => c.scratch().truncate_doubles_unsigned(x),
         VecUnary::ConvertF32x4(Sign::S) => c.e.sse_two(sse::CVTDQ2PS, x, x.into()),
-        VecUnary::ConvertF32x4(Sign::U) => c.unsigned_to_singles(x),
+        VecUnary::ConvertF32x4(Sign::U) => c.scratch().unsigned_to_singles(x),
         VecUnary::ConvertLowF64x2(Sign::S) => c.e.sse_two(sse::CVTDQ2PD, x, x.into()),
-        VecUnary::ConvertLowF64x2(Sign::U) => c.unsigned_to_doubles(x),
+        VecUnary::ConvertLowF64x2(Sign::U) => c.scratch().unsigned_to_doubles(x),
         VecUnary::DemoteZero => {
             c.e.sse_two(sse::CVTPD2PS, x, x.into());
             c.canonical_lanes(FloatShape::F32x4, x);
@@ -163,7 +166,7 @@ pub(crate) fn vec_binary(c: &mut Codegen<'_>, op: VecBinary) {
         VecBinary::Sub(shape) => c.lanes(subtract(shape), false),
         VecBinary::Mul(I8x16 | I16x8) => c.lanes(sse::PMULLW, true),
         VecBinary::Mul(I32x4) => c.lanes(sse::PMULLD, true),
-        VecBinary::Mul(I64x2) => c.lanes_by(Codegen::multiply_64),
+        VecBinary::Mul(I64x2) => c.lanes_by_three(|s, x, y, t| s.multiply_64(x, y, t)),
         VecBinary::AddSat(I8x16, Sign::S) => c.lanes(sse::PADDSB, true),
         VecBinary::AddSat(I8x16, Sign::U) => c.lanes(sse::PADDUSB, true),
         VecBinary::AddSat(_, Sign::S) => c.lanes(sse::PADDSW, true),
@@ -181,10 +184,10 @@ pub(crate) fn vec_binary(c: &mut Codegen<'_>, op: VecBinary) {
         VecBinary::Narrow(_, Sign::S) => c.lanes(sse::PACKSSDW, false),
         VecBinary::Narrow(_, Sign::U) => c.lanes(sse::PACKUSDW, false),
         VecBinary::Dot => c.lanes(sse::PMADDWD, true),
-        VecBinary::Swizzle => c.lanes_by(Codegen::swizzle),
-        VecBinary::ExtMul(lane, half, sign) => c.lanes_by(|c, x, y| c.widening_product(lane, half, sign, x, y)),
-        VecBinary::Q15MulrSat => c.lanes_by(Codegen::rounded_products),
-        VecBinary::DotI8 => c.lanes_by(Codegen::dot_i8),
+        VecBinary::Swizzle => c.lanes_by(|s, x, y| s.swizzle(x, y)),
+        VecBinary::ExtMul(lane, half, sign) => c.lanes_by(|s, x, y| s.widening_product(lane, half, sign, x, y)),
+        VecBinary::Q15MulrSat => c.lanes_by(|s, x, y| s.rounded_products(x, y)),
+        VecBinary::DotI8 => c.lanes_by_three(|s, x, y, t| s.dot_i8(x, y, t)),
         VecBinary::Compare(shape, op) => c.compare_lanes(shape, op),
         VecBinary::FloatCompare(shape, op) => c.float_lanes_compare(shape, op),
         VecBinary::Float(shape, op) => c.float_lanes_binary(shape, op),
@@ -207,12 +210,15 @@ pub(crate) fn vec_ternary(c: &mut Codegen<'_>, op: VecTernary) {
             let a = c.pop();
             let x = c.own_xmm(a);
             let y = c.xmm(b);
-            c.dot_i8(x, y);
+            c.with_another(|s, t| {
+                s.dot_i8(x, y, t);
+                let ones = s.every(16, 1);
+                s.e.sse(sse::PMADDWD, x, x, ones);
+            });
             c.free_xmm(y);
-            let ones = c.every(16, 1);
-            c.e.sse(sse::PMADDWD, x, x, ones);
-            let sum_rm = c.vector_rm(sum);
-            c.e.sse(sse::PADDD, x, x, sum_rm);
+            let (s, sum_rm) = c.vector_rm(sum);
+            s.e.sse(sse::PADDD, x, x, sum_rm);
+            drop(s);
             c.release(sum);
             c.push_xmm(Ty::V128, x);
         }
@@ -225,11 +231,12 @@ fn bitselect(c: &mut Codegen<'_>) {
     let a = c.pop();
     let x = c.own_xmm(a);
     let y = c.xmm(b);
-    c.load_xmm(XSCRATCH, mask);
+    let s = c.scratch_with_xmm(mask);
+    s.e.sse(sse::PAND, x, x, s.x.into());
+    s.e.sse(sse::PANDN, s.x, s.x, y.into());
+    s.e.sse(sse::POR, x, x, s.x.into());
+    drop(s);
     c.release(mask);
-    c.e.sse(sse::PAND, x, x, XSCRATCH.into());
-    c.e.sse(sse::PANDN, XSCRATCH, XSCRATCH, y.into());
-    c.e.sse(sse::POR, x, x, XSCRATCH.into());
     c.free_xmm(y);
     c.push_xmm(Ty::V128, x);
 }
@@ -258,63 +265,72 @@ pub(crate) fn vec_shift(c: &mut Codegen<'_>, shape: IntShape, op: VecShift) {
         }
         return c.push_xmm(Ty::V128, x);
     }
-    // The count, in a vector register. Bytes are shifted right with sign as the upper halves of words.
-    match known {
-        Some(count) => c.e.mov_imm(Size::S32, SCRATCH, count.into()),
+    // Bytes are shifted as words, and 64-bit lanes with sign as without: that takes another register.
+    let t = if shift.is_none() { Some(c.alloc_xmm()) } else { None };
+    // The count, in a vector register.
+    let s = match known {
+        Some(bits) => c.scratch_with(Value::Const(Ty::I32, bits.cast_unsigned())),
         None => {
-            c.load_gpr(SCRATCH, count);
-            c.e.alu_imm(Alu::And, Size::S32, SCRATCH.into(), mask);
+            let s = c.scratch_with(count);
+            s.e.alu_imm(Alu::And, Size::S32, s.r.into(), mask);
+            s
         }
+    };
+    // As the upper halves of words.
+    if (shape, op) == (IntShape::I8x16, VecShift::ShrS) {
+        s.e.alu_imm(Alu::Add, Size::S32, s.r.into(), 8);
+    }
+    s.e.int_to_xmm(Size::S32, s.x, s.r.into());
+    match (shift, t) {
+        (Some(shift), _) => {
+            s.e.sse(shift.by_register(), x, x, s.x.into());
+            drop(s);
+        }
+        (None, Some(t)) => shift_by_hand(s, shape, op, x, t),
+        (None, None) => unreachable!("just allocated"),
+    }
+    if let Some(t) = t {
+        c.free_xmm(t);
     }
     c.release(count);
-    if (shape, op) == (IntShape::I8x16, VecShift::ShrS) {
-        c.e.alu_imm(Alu::Add, Size::S32, SCRATCH.into(), 8);
-    }
-    c.e.int_to_xmm(Size::S32, XSCRATCH, SCRATCH.into());
-    let by = Rm::from(XSCRATCH);
-    if let Some(shift) = shift {
-        c.e.sse(shift.by_register(), x, x, by);
-        return c.push_xmm(Ty::V128, x);
-    }
+    c.push_xmm(Ty::V128, x);
+}
+
+/// Shifts that no instruction does, by a count in the scratch register; `t` is free to be used.
+fn shift_by_hand(mut s: Scratch<'_>, shape: IntShape, op: VecShift, x: Xmm, t: Xmm) {
+    let by = Rm::from(s.x);
     match (shape, op) {
         (IntShape::I64x2, _) => {
             // Shifted as unsigned; then the bit where the sign went is extended.
-            let t = c.alloc_xmm();
-            let sign = c.every(64, 1 << 63);
-            c.load_constant(t, sign);
-            c.e.sse(sse::PSRLQ, t, t, by);
-            c.e.sse(sse::PSRLQ, x, x, by);
-            c.e.sse(sse::PXOR, x, x, t.into());
-            c.e.sse(sse::PSUBQ, x, x, t.into());
-            c.free_xmm(t);
+            let sign = s.every(64, 1 << 63);
+            s.load_constant(t, sign);
+            s.e.sse(sse::PSRLQ, t, t, by);
+            s.e.sse(sse::PSRLQ, x, x, by);
+            s.e.sse(sse::PXOR, x, x, t.into());
+            s.e.sse(sse::PSUBQ, x, x, t.into());
         }
         (_, VecShift::ShrS) => {
-            let t = c.alloc_xmm();
-            c.e.sse(sse::PUNPCKHBW, t, x, x.into());
-            c.e.sse(sse::PUNPCKLBW, x, x, x.into());
-            c.e.sse(sse::PSRAW, t, t, by);
-            c.e.sse(sse::PSRAW, x, x, by);
-            c.e.sse(sse::PACKSSWB, x, x, t.into());
-            c.free_xmm(t);
+            s.e.sse(sse::PUNPCKHBW, t, x, x.into());
+            s.e.sse(sse::PUNPCKLBW, x, x, x.into());
+            s.e.sse(sse::PSRAW, t, t, by);
+            s.e.sse(sse::PSRAW, x, x, by);
+            s.e.sse(sse::PACKSSWB, x, x, t.into());
         }
         (_, VecShift::Shl | VecShift::ShrU) => {
             // As words; what came from the neighbour is masked away. The mask is what becomes of a byte of ones.
-            let t = c.alloc_xmm();
-            c.e.sse(sse::PCMPEQD, t, t, t.into());
+            s.e.sse(sse::PCMPEQD, t, t, t.into());
             if op == VecShift::Shl {
-                c.e.sse(sse::PSLLW, x, x, by);
-                c.e.sse(sse::PSLLW, t, t, by);
+                s.e.sse(sse::PSLLW, x, x, by);
+                s.e.sse(sse::PSLLW, t, t, by);
             } else {
-                c.e.sse(sse::PSRLW, x, x, by);
-                c.e.sse(sse::PSRLW, t, t, by);
-                c.e.shift_lanes(LaneShift::Psrlw, t, t, 8);
+                s.e.sse(sse::PSRLW, x, x, by);
+                s.e.sse(sse::PSRLW, t, t, by);
+                s.e.shift_lanes(LaneShift::Psrlw, t, t, 8);
             }
-            c.splat_low(t, Lane::B1, t);
-            c.e.sse(sse::PAND, x, x, t.into());
-            c.free_xmm(t);
+            s.splat_low(t, Lane::B1, t);
+            s.e.sse(sse::PAND, x, x, t.into());
         }
     }
-    c.push_xmm(Ty::V128, x);
 }
 
 pub(crate) fn vec_test(c: &mut Codegen<'_>, op: VecTest) {
@@ -327,15 +343,19 @@ pub(crate) fn vec_test(c: &mut Codegen<'_>, op: VecTest) {
             c.load_gpr(r, Value::Flags(Flag::Is(Cond::Ne)));
         }
         VecTest::AllTrue(shape) => {
-            c.e.zero_xmm(XSCRATCH);
-            c.e.sse(equal(shape), XSCRATCH, XSCRATCH, x.into());
-            c.e.sse_two(sse::PTEST, XSCRATCH, XSCRATCH.into());
+            let s = c.scratch();
+            s.e.zero_xmm(s.x);
+            s.e.sse(equal(shape), s.x, s.x, x.into());
+            s.e.sse_two(sse::PTEST, s.x, s.x.into());
+            drop(s);
             c.load_gpr(r, Value::Flags(Flag::Is(Cond::E)));
         }
         VecTest::Bitmask(IntShape::I8x16) => c.e.sse_to_int(sse::PMOVMSKB, Size::S32, r, x.into()),
         VecTest::Bitmask(IntShape::I16x8) => {
-            c.e.sse(sse::PACKSSWB, XSCRATCH, x, x.into());
-            c.e.sse_to_int(sse::PMOVMSKB, Size::S32, r, XSCRATCH.into());
+            let s = c.scratch();
+            s.e.sse(sse::PACKSSWB, s.x, x, x.into());
+            s.e.sse_to_int(sse::PMOVMSKB, Size::S32, r, s.x.into());
+            drop(s);
             c.e.extend(Extend::Zero8, Size::S32, r, r.into());
         }
         VecTest::Bitmask(IntShape::I32x4) => c.e.sse_to_int(sse::MOVMSKPS, Size::S32, r, x.into()),

@@ -9,7 +9,7 @@ use crate::code::CodeSpace;
 use crate::lazy_pages::LazyPages;
 use crate::stack::WasmStack;
 use sconce_environ::trap::TrapCode;
-use sconce_environ::vm::{VmStoreContext, pending};
+use sconce_environ::vm::{ANY_TYPE, VmStoreContext, pending};
 use std::cell::{Cell, UnsafeCell};
 use std::ffi::c_void;
 use std::ops::Range;
@@ -71,6 +71,8 @@ impl Shared {
             activations_threshold: null_mut(),
             cage_base: null_mut(),
             cage_length: 0,
+            wanted_type: ANY_TYPE,
+            reserved: 0,
         };
         Arc::new(Shared {
             vm: UnsafeCell::new(vm),

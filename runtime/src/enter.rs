@@ -14,7 +14,7 @@ use crate::stubs::EntryTrampoline;
 use crate::sys::thread;
 use crate::traps;
 use sconce_environ::trap::TrapCode;
-use sconce_environ::vm::{VmContext, VmHostContext, VmStoreContext, pending};
+use sconce_environ::vm::{ANY_TYPE, VmContext, VmHostContext, VmStoreContext, pending};
 use sconce_x64::stubs::EXIT_FRAME_BYTES;
 use std::any::Any;
 use std::ffi::c_void;
@@ -91,6 +91,7 @@ impl Store {
         let left = unsafe {
             let outer_runtime = std::mem::replace(&mut (*vm).runtime, this.cast());
             let outer = traps::set_current(shared);
+            (*vm).wanted_type = ANY_TYPE;
             let exit_fp = (*vm).exit_fp as usize;
             let wasm_sp = if exit_fp == 0 { shared.stack.top() } else { exit_fp - EXIT_FRAME_BYTES };
             let enter: Entry = std::mem::transmute(entry.code);

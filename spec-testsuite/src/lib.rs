@@ -78,6 +78,8 @@ pub struct Configuration {
     pub gc_stress: bool,
     /// Whether compiled code does without instructions that only newer processors have.
     pub baseline: bool,
+    /// Whether compiled code checks what it otherwise relies on.
+    pub paranoid: bool,
 }
 
 impl Configuration {
@@ -87,11 +89,22 @@ impl Configuration {
         for tier in [Tier::Cranelift, Tier::Lightbeam] {
             for bounds in [BoundsStyle::Guard, BoundsStyle::Explicit] {
                 for calls in [CallStyle::Direct, CallStyle::Slots] {
-                    all.extend([false, true].map(|gc_stress| Configuration { tier, bounds, calls, gc_stress, baseline: false }));
+                    all.extend([false, true].map(|gc_stress| Configuration {
+                        tier,
+                        bounds,
+                        calls,
+                        gc_stress,
+                        baseline: false,
+                        paranoid: false,
+                    }));
                 }
             }
             let (bounds, calls) = (BoundsStyle::Guard, CallStyle::Direct);
-            all.push(Configuration { tier, bounds, calls, gc_stress: false, baseline: true });
+            let plain = Configuration { tier, bounds, calls, gc_stress: false, baseline: false, paranoid: false };
+            all.push(Configuration { baseline: true, ..plain });
+            all.push(Configuration { paranoid: true, ..plain });
+            let (bounds, calls) = (BoundsStyle::Explicit, CallStyle::Slots);
+            all.push(Configuration { bounds, calls, gc_stress: true, paranoid: true, ..plain });
         }
         all
     }
@@ -121,7 +134,8 @@ impl Configuration {
         };
         let stress = if self.gc_stress { "-stress" } else { "" };
         let baseline = if self.baseline { "-baseline" } else { "" };
-        format!("{tier}-{bounds}-{calls}{stress}{baseline}")
+        let paranoid = if self.paranoid { "-paranoid" } else { "" };
+        format!("{tier}-{bounds}-{calls}{stress}{baseline}{paranoid}")
     }
 
     /// An engine of this configuration for modules of these proposals, without a cache, so that what is tested is what was just
@@ -133,7 +147,7 @@ impl Configuration {
         // Scripts run side by side already, and their modules are small.
         let config = Config::new().cache(CacheMode::Off).parallel(false).features(features);
         let config = config.tier(self.tier).bounds(Some(self.bounds)).calls(self.calls);
-        Engine::new(&config.gc_stress(self.gc_stress).baseline(self.baseline))
+        Engine::new(&config.gc_stress(self.gc_stress).baseline(self.baseline).paranoid(self.paranoid))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Lanes of floats.
 
-use crate::codegen::{Codegen, XSCRATCH};
+use crate::codegen::Codegen;
+use crate::scratch::Scratch;
 use crate::value::Ty;
 use sconce_environ::ops::*;
 use sconce_x64::asm::Xmm;
@@ -27,8 +28,9 @@ impl Codegen<'_> {
         let a = self.pop();
         let (a, b) = if exchanged { (b, a) } else { (a, b) };
         let x = self.own_xmm(a);
-        let operand = self.vector_rm(b);
-        self.e.sse_imm(if shape == FloatShape::F32x4 { sse::CMPPS } else { sse::CMPPD }, x, x, operand, predicate);
+        let (s, operand) = self.vector_rm(b);
+        s.e.sse_imm(if shape == FloatShape::F32x4 { sse::CMPPS } else { sse::CMPPD }, x, x, operand, predicate);
+        drop(s);
         self.release(b);
         self.push_xmm(Ty::V128, x);
     }
@@ -59,8 +61,8 @@ impl Codegen<'_> {
             FloatBinary::Sub => self.lanes(pick(sse::SUBPS, sse::SUBPD), false),
             FloatBinary::Mul => self.lanes(pick(sse::MULPS, sse::MULPD), true),
             FloatBinary::Div => self.lanes(pick(sse::DIVPS, sse::DIVPD), false),
-            FloatBinary::Min => self.lanes_by(|c, x, y| c.lanes_minimum(single, x, y)),
-            FloatBinary::Max => self.lanes_by(|c, x, y| c.lanes_maximum(single, x, y)),
+            FloatBinary::Min => self.lanes_by(|s, x, y| s.lanes_minimum(single, x, y)),
+            FloatBinary::Max => self.lanes_by(|s, x, y| s.lanes_maximum(single, x, y)),
             FloatBinary::Copysign => unreachable!("there is none of vectors"),
         }
         if self.settings.canonical_nans {
@@ -71,63 +73,22 @@ impl Codegen<'_> {
         }
     }
 
-    /// Minimum in both orders, since the processor's passes on only the second operand's zeros and NaNs: together they have
-    /// every sign and every NaN. NaNs lose their payloads.
-    pub(super) fn lanes_minimum(&mut self, single: bool, x: Xmm, y: Xmm) {
-        let op = if single { sse::MINPS } else { sse::MINPD };
-        self.e.move_xmm(XSCRATCH, y);
-        self.e.sse(op, XSCRATCH, XSCRATCH, x.into());
-        self.e.sse(op, x, x, y.into());
-        self.e.sse(sse::ORPS, XSCRATCH, XSCRATCH, x.into());
-        self.e.move_xmm(x, XSCRATCH);
-        self.unordered(single, x);
-        self.e.sse(sse::ORPS, XSCRATCH, XSCRATCH, x.into());
-        self.clear_payloads(single, x);
-    }
-
-    /// Maximum in both orders. Where they differ there is a NaN, or there are zeros of both signs: subtracting the difference
-    /// clears the sign.
-    pub(super) fn lanes_maximum(&mut self, single: bool, x: Xmm, y: Xmm) {
-        let op = if single { sse::MAXPS } else { sse::MAXPD };
-        self.e.move_xmm(XSCRATCH, y);
-        self.e.sse(op, XSCRATCH, XSCRATCH, x.into());
-        self.e.sse(op, x, x, y.into());
-        self.e.sse(sse::XORPS, x, x, XSCRATCH.into());
-        self.e.sse(sse::ORPS, XSCRATCH, XSCRATCH, x.into());
-        self.e.sse(if single { sse::SUBPS } else { sse::SUBPD }, XSCRATCH, XSCRATCH, x.into());
-        self.e.move_xmm(x, XSCRATCH);
-        self.unordered(single, x);
-        self.clear_payloads(single, x);
-    }
-
-    /// Each lane becomes all ones if it is a NaN, else zero.
-    pub(super) fn unordered(&mut self, single: bool, x: Xmm) {
-        self.e.sse_imm(if single { sse::CMPPS } else { sse::CMPPD }, x, x, x.into(), UNORDERED);
-    }
-
-    /// `x`, all ones where the scratch register has a NaN, becomes that register without those NaNs' payloads.
-    pub(super) fn clear_payloads(&mut self, single: bool, x: Xmm) {
-        let (shift, bits) = if single { (LaneShift::Psrld, 10) } else { (LaneShift::Psrlq, 13) };
-        self.e.shift_lanes(shift, x, x, bits);
-        self.e.sse(sse::ANDNPS, x, x, XSCRATCH.into());
-    }
-
     /// NaNs become canonical, if that was asked for.
     pub(super) fn canonical_lanes(&mut self, shape: FloatShape, x: Xmm) {
         if !self.settings.canonical_nans {
             return;
         }
         let single = shape == FloatShape::F32x4;
-        let nan = if single { self.every(32, 0x7fc0_0000) } else { self.every(64, 0x7ff8_0000_0000_0000) };
-        let t = self.alloc_xmm();
-        self.e.move_xmm(t, x);
-        self.unordered(single, t);
-        self.e.move_xmm(XSCRATCH, t);
-        self.e.sse(sse::ANDNPS, XSCRATCH, XSCRATCH, x.into());
-        self.e.sse(sse::ANDPS, t, t, nan);
-        self.e.sse(sse::ORPS, t, t, XSCRATCH.into());
-        self.e.move_xmm(x, t);
-        self.free_xmm(t);
+        self.with_another(|s, t| {
+            let nan = if single { s.every(32, 0x7fc0_0000) } else { s.every(64, 0x7ff8_0000_0000_0000) };
+            s.e.move_xmm(t, x);
+            s.unordered(single, t);
+            s.e.move_xmm(s.x, t);
+            s.e.sse(sse::ANDNPS, s.x, s.x, x.into());
+            s.e.sse(sse::ANDPS, t, t, nan);
+            s.e.sse(sse::ORPS, t, t, s.x.into());
+            s.e.move_xmm(x, t);
+        });
     }
 
     /// A product and a sum, each rounded: fused ones would not be the same on every machine.
@@ -141,78 +102,119 @@ impl Codegen<'_> {
             let sign = self.sign_mask(if single { FloatWidth::F32 } else { FloatWidth::F64 }, false);
             self.e.sse(sse::XORPS, x, x, sign.into());
         }
-        let factor = self.vector_rm(b);
-        self.e.sse(if single { sse::MULPS } else { sse::MULPD }, x, x, factor);
+        let (s, factor) = self.vector_rm(b);
+        s.e.sse(if single { sse::MULPS } else { sse::MULPD }, x, x, factor);
+        drop(s);
         self.release(b);
-        let sum_rm = self.vector_rm(sum);
-        self.e.sse(if single { sse::ADDPS } else { sse::ADDPD }, x, x, sum_rm);
+        let (s, sum_rm) = self.vector_rm(sum);
+        s.e.sse(if single { sse::ADDPS } else { sse::ADDPD }, x, x, sum_rm);
+        drop(s);
         self.release(sum);
         self.canonical_lanes(shape, x);
         self.push_xmm(Ty::V128, x);
     }
+}
 
-    // ---- Conversions.
+impl Scratch<'_> {
+    /// Minimum in both orders, since the processor's passes on only the second operand's zeros and NaNs: together they have
+    /// every sign and every NaN. NaNs lose their payloads.
+    pub(super) fn lanes_minimum(&mut self, single: bool, x: Xmm, y: Xmm) {
+        let op = if single { sse::MINPS } else { sse::MINPD };
+        self.e.move_xmm(self.x, y);
+        self.e.sse(op, self.x, self.x, x.into());
+        self.e.sse(op, x, x, y.into());
+        self.e.sse(sse::ORPS, self.x, self.x, x.into());
+        self.e.move_xmm(x, self.x);
+        self.unordered(single, x);
+        self.e.sse(sse::ORPS, self.x, self.x, x.into());
+        self.clear_payloads(single, x);
+    }
+
+    /// Maximum in both orders. Where they differ there is a NaN, or there are zeros of both signs: subtracting the difference
+    /// clears the sign.
+    pub(super) fn lanes_maximum(&mut self, single: bool, x: Xmm, y: Xmm) {
+        let op = if single { sse::MAXPS } else { sse::MAXPD };
+        self.e.move_xmm(self.x, y);
+        self.e.sse(op, self.x, self.x, x.into());
+        self.e.sse(op, x, x, y.into());
+        self.e.sse(sse::XORPS, x, x, self.x.into());
+        self.e.sse(sse::ORPS, self.x, self.x, x.into());
+        self.e.sse(if single { sse::SUBPS } else { sse::SUBPD }, self.x, self.x, x.into());
+        self.e.move_xmm(x, self.x);
+        self.unordered(single, x);
+        self.clear_payloads(single, x);
+    }
+
+    /// Each lane becomes all ones if it is a NaN, else zero.
+    pub(super) fn unordered(&mut self, single: bool, x: Xmm) {
+        self.e.sse_imm(if single { sse::CMPPS } else { sse::CMPPD }, x, x, x.into(), UNORDERED);
+    }
+
+    /// `x`, all ones where the scratch register has a NaN, becomes that register without those NaNs' payloads.
+    pub(super) fn clear_payloads(&mut self, single: bool, x: Xmm) {
+        let (shift, bits) = if single { (LaneShift::Psrld, 10) } else { (LaneShift::Psrlq, 13) };
+        self.e.shift_lanes(shift, x, x, bits);
+        self.e.sse(sse::ANDNPS, x, x, self.x.into());
+    }
 
     pub(super) fn truncate_singles_signed(&mut self, x: Xmm) {
         // NaNs become zero; what is too large becomes the least integer, and is inverted where it was positive.
-        self.e.sse_imm(sse::CMPPS, XSCRATCH, x, x.into(), EQ);
-        self.e.sse(sse::ANDPS, x, x, XSCRATCH.into());
-        self.e.sse(sse::PXOR, XSCRATCH, XSCRATCH, x.into());
+        self.e.sse_imm(sse::CMPPS, self.x, x, x.into(), EQ);
+        self.e.sse(sse::ANDPS, x, x, self.x.into());
+        self.e.sse(sse::PXOR, self.x, self.x, x.into());
         self.e.sse_two(sse::CVTTPS2DQ, x, x.into());
-        self.e.sse(sse::PAND, XSCRATCH, XSCRATCH, x.into());
-        self.e.shift_lanes(LaneShift::Psrad, XSCRATCH, XSCRATCH, 31);
-        self.e.sse(sse::PXOR, x, x, XSCRATCH.into());
+        self.e.sse(sse::PAND, self.x, self.x, x.into());
+        self.e.shift_lanes(LaneShift::Psrad, self.x, self.x, 31);
+        self.e.sse(sse::PXOR, x, x, self.x.into());
     }
 
-    pub(super) fn truncate_singles_unsigned(&mut self, x: Xmm) {
-        let t = self.alloc_xmm();
+    pub(super) fn truncate_singles_unsigned(&mut self, x: Xmm, t: Xmm) {
         let half = self.every(32, 0x4f00_0000);
         // NaNs and negative numbers become zero.
-        self.e.zero_xmm(XSCRATCH);
-        self.e.sse(sse::MAXPS, x, x, XSCRATCH.into());
+        self.e.zero_xmm(self.x);
+        self.e.sse(sse::MAXPS, x, x, self.x.into());
         // What is beyond 2^31, saturated and not negative, is added to 2^31, which is what such numbers are truncated to.
-        self.load_constant(XSCRATCH, half);
-        self.e.sse(sse::SUBPS, t, x, XSCRATCH.into());
-        self.e.sse_imm(sse::CMPPS, XSCRATCH, XSCRATCH, t.into(), LE);
+        self.load_constant(self.x, half);
+        self.e.sse(sse::SUBPS, t, x, self.x.into());
+        self.e.sse_imm(sse::CMPPS, self.x, self.x, t.into(), LE);
         self.e.sse_two(sse::CVTTPS2DQ, t, t.into());
-        self.e.sse(sse::PXOR, t, t, XSCRATCH.into());
-        self.e.zero_xmm(XSCRATCH);
-        self.e.sse(sse::PMAXSD, t, t, XSCRATCH.into());
+        self.e.sse(sse::PXOR, t, t, self.x.into());
+        self.e.zero_xmm(self.x);
+        self.e.sse(sse::PMAXSD, t, t, self.x.into());
         self.e.sse_two(sse::CVTTPS2DQ, x, x.into());
         self.e.sse(sse::PADDD, x, x, t.into());
-        self.free_xmm(t);
     }
 
     pub(super) fn truncate_doubles_signed(&mut self, x: Xmm) {
         // The limit is zero where the operand is no number.
         let limit = self.every(64, 2_147_483_647f64.to_bits());
-        self.e.sse_imm(sse::CMPPD, XSCRATCH, x, x.into(), EQ);
-        self.e.sse(sse::ANDPS, XSCRATCH, XSCRATCH, limit);
-        self.e.sse(sse::MINPD, x, x, XSCRATCH.into());
+        self.e.sse_imm(sse::CMPPD, self.x, x, x.into(), EQ);
+        self.e.sse(sse::ANDPS, self.x, self.x, limit);
+        self.e.sse(sse::MINPD, x, x, self.x.into());
         self.e.sse_two(sse::CVTTPD2DQ, x, x.into());
     }
 
     pub(super) fn truncate_doubles_unsigned(&mut self, x: Xmm) {
         let (limit, magic) = (self.every(64, 4_294_967_295f64.to_bits()), self.every(64, 0x4330_0000_0000_0000));
-        self.e.zero_xmm(XSCRATCH);
-        self.e.sse(sse::MAXPD, x, x, XSCRATCH.into());
+        self.e.zero_xmm(self.x);
+        self.e.sse(sse::MAXPD, x, x, self.x.into());
         self.e.sse(sse::MINPD, x, x, limit);
         self.e.sse_two_imm(sse::ROUNDPD, x, x.into(), 11);
         // Plus 2^52, the integer is the lower half of the mantissa.
         self.e.sse(sse::ADDPD, x, x, magic);
-        self.e.sse_imm(sse::SHUFPS, x, x, XSCRATCH.into(), 0x88);
+        self.e.sse_imm(sse::SHUFPS, x, x, self.x.into(), 0x88);
     }
 
     pub(super) fn unsigned_to_singles(&mut self, x: Xmm) {
         // The lower halves are exact, and so is half of the rest; only the last sum rounds.
-        self.e.shift_lanes(LaneShift::Pslld, XSCRATCH, x, 16);
-        self.e.shift_lanes(LaneShift::Psrld, XSCRATCH, XSCRATCH, 16);
-        self.e.sse(sse::PSUBD, x, x, XSCRATCH.into());
-        self.e.sse_two(sse::CVTDQ2PS, XSCRATCH, XSCRATCH.into());
+        self.e.shift_lanes(LaneShift::Pslld, self.x, x, 16);
+        self.e.shift_lanes(LaneShift::Psrld, self.x, self.x, 16);
+        self.e.sse(sse::PSUBD, x, x, self.x.into());
+        self.e.sse_two(sse::CVTDQ2PS, self.x, self.x.into());
         self.e.shift_lanes(LaneShift::Psrld, x, x, 1);
         self.e.sse_two(sse::CVTDQ2PS, x, x.into());
         self.e.sse(sse::ADDPS, x, x, x.into());
-        self.e.sse(sse::ADDPS, x, x, XSCRATCH.into());
+        self.e.sse(sse::ADDPS, x, x, self.x.into());
     }
 
     pub(super) fn unsigned_to_doubles(&mut self, x: Xmm) {

@@ -34,25 +34,26 @@ pub fn config((tier, bounds, calls): Style) -> Config {
     Config::new().tier(tier).bounds(Some(bounds)).calls(calls).parallel(false)
 }
 
-/// Runs a test in every style. A failure says in which.
+/// Runs a test in every style, and in paranoid style with each compiler and bounds style. A failure says in which.
 ///
 /// # Panics
 /// If the test does, or if there is no engine.
 pub fn for_each_style(test: impl Fn(&Engine)) {
-    for style in STYLES {
-        let engine = Engine::new(&config(style)).expect("an engine");
-        let _context = Context(style);
+    let paranoid = direct_styles().map(|style| (style, true));
+    for (style, paranoid) in STYLES.into_iter().map(|style| (style, false)).chain(paranoid) {
+        let engine = Engine::new(&config(style).paranoid(paranoid)).expect("an engine");
+        let _context = Context(style, paranoid);
         test(&engine);
     }
 }
 
 /// Names the style while a panic unwinds.
-struct Context(Style);
+struct Context(Style, bool);
 
 impl Drop for Context {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("in style {:?}", self.0);
+            eprintln!("in style {:?}{}", self.0, if self.1 { ", paranoid" } else { "" });
         }
     }
 }
