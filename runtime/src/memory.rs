@@ -44,7 +44,9 @@ impl Reservation {
         let too_large = |limit| ResourceError::MemoryLimit { wanted: ty.limits.min.saturating_mul(ty.page_size()), limit };
         let most = if ty.memory64 { NO_LIMIT } else { 4 << 30 };
         // More than indices reach would end behind the reservation.
-        let min = ty.limits.min.checked_mul(ty.page_size()).filter(|&min| min <= most).ok_or_else(|| too_large(most))?;
+        let countable = Some(ty.limits.min).filter(|&min| min <= countable_pages(&ty));
+        let bytes = countable.and_then(|min| min.checked_mul(ty.page_size()));
+        let min = bytes.filter(|&min| min <= most).ok_or_else(|| too_large(most))?;
         budget.take(min)?;
         let indexable = if ty.memory64 { MAX_RESERVATION_64.max(min) } else { 4 << 30 };
         let declared = ty.limits.max.map_or(u64::MAX, |m| m.saturating_mul(ty.page_size()));
@@ -89,7 +91,7 @@ impl Reservation {
     pub(crate) fn grow(&self, length: &AtomicUsize, pages: u64, budget: &mut MemoryBudget) -> Option<u64> {
         let old = length.load(Ordering::Relaxed) as u64;
         let before = old >> self.ty.page_size_log2;
-        let max = self.ty.limits.max.unwrap_or(u64::MAX);
+        let max = self.ty.limits.max.unwrap_or(u64::MAX).min(countable_pages(&self.ty));
         before.checked_add(pages).filter(|&n| n <= max)?;
         let more = pages.checked_mul(self.ty.page_size())?;
         let new = old.checked_add(more).filter(|&n| n <= self.capacity)?;
@@ -113,6 +115,11 @@ impl Reservation {
         }
         Ok(self.mapping.base().wrapping_add(offset as usize))
     }
+}
+
+/// Pages that `memory.size` can say: an i32 where indices are. Of pages of one byte that is one less than there could be.
+fn countable_pages(ty: &MemoryType) -> u64 {
+    if ty.memory64 { u64::MAX } else { u32::MAX.into() }
 }
 
 /// A memory of a store.

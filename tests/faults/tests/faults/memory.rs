@@ -402,3 +402,38 @@ fn host_accesses() {
         memory.write(&mut guest.store, 131071, &[1]).unwrap();
     });
 }
+
+/// Pages of one byte: as many as an i32 can count, and what is made of their number is an i32.
+#[test]
+fn as_many_pages_as_can_be_counted() {
+    let text = r#"(module
+        (memory 1 (pagesize 1))
+        (func (export "grow") (param i32) (result i32) (memory.grow (local.get 0)))
+        (func (export "size") (result i32) (memory.size))
+        (func (export "extended") (result i64) (i64.extend_i32_u (memory.size)))
+        (func (export "zero") (result i32) (i64.eqz (i64.extend_i32_u (i32.add (memory.size) (i32.const 1)))))
+        (func (export "label") (param i32) (result i32)
+            (block $c (block $b (block $a (br_table $a $b $c (i32.add (memory.size) (local.get 0)))) (return (i32.const 0))) (return (i32.const 1)))
+            (i32.const 2))
+        (func (export "last") (result i32)
+            (i32.store8 (i32.sub (memory.size) (i32.const 1)) (i32.const 77))
+            (i32.load8_u (i32.sub (memory.size) (i32.const 1))))
+        (func (export "beyond") (drop (i32.load8_u (memory.size)))))"#;
+    for_each_style(|engine| {
+        let mut guest = Guest::new(engine, text);
+        let grow = |guest: &mut Guest, pages| guest.call("grow", &[Val::I32(pages)]);
+        assert_eq!(grow(&mut guest, -1), [Val::I32(-1)], "2^32 pages cannot be counted");
+        assert_eq!(grow(&mut guest, -3), [Val::I32(1)]);
+        assert_eq!(grow(&mut guest, 2), [Val::I32(-1)]);
+        assert_eq!(grow(&mut guest, 1), [Val::I32(-2)]);
+        assert_eq!(grow(&mut guest, 1), [Val::I32(-1)]);
+        assert_eq!(guest.call("size", &[]), [Val::I32(-1)]);
+        assert_eq!(guest.call("extended", &[]), [Val::I64(u32::MAX.into())]);
+        assert_eq!(guest.call("zero", &[]), [Val::I32(1)]);
+        for (add, label) in [(0, 2), (1, 0), (2, 1), (3, 2)] {
+            assert_eq!(guest.call("label", &[Val::I32(add)]), [Val::I32(label)]);
+        }
+        assert_eq!(guest.call("last", &[]), [Val::I32(77)]);
+        assert_eq!(guest.trap("beyond", &[]), TrapCode::MemoryOutOfBounds);
+    });
+}
