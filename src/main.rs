@@ -29,6 +29,9 @@ use report::{End, Failure};
 static ALLOCATOR: sconce_engine::LargePages = sconce_engine::LargePages;
 
 fn main() {
+    sconce_engine::no_core();
+    // What is written beyond a limit on file sizes is an error (EFBIG), to us as to the guest.
+    sconce_engine::ignore(signal_hook::consts::SIGXFSZ);
     let args = match cli::with_run(std::env::args_os().collect()) {
         Ok(args) => args,
         Err(unknown) => fail(&Failure::usage(unknown.to_string())),

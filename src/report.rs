@@ -48,23 +48,26 @@ impl End {
     pub fn now(self) -> ! {
         match self {
             End::Exit(code) => std::process::exit(code),
-            End::Signal(signal) => {
-                // Restores the default action, unblocks and raises; for the signals that come here, that ends the process.
-                let _ = signal_hook::low_level::emulate_default_handler(signal);
-                std::process::exit(128 + signal)
-            }
+            End::Signal(signal) => sconce_engine::end_by_signal(signal),
         }
     }
 }
 
-/// Writes to standard output. A reader that is gone ends the process by SIGPIPE, as it ends other programs.
+/// Writes to standard output. A reader that is gone ends the process by SIGPIPE, as it ends other programs, unless that is ignored.
 ///
 /// # Errors
 /// Any other failure.
 pub fn print(text: &str) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => End::Signal(SIGPIPE).now(),
+    let written = if sconce_engine::closed_at_start(1) {
+        Err(rustix::io::Errno::BADF.into())
+    } else {
+        out.write_all(text.as_bytes()).and_then(|()| out.flush())
+    };
+    match written {
+        Err(e) if e.kind() == io::ErrorKind::BrokenPipe && !sconce_engine::ignored_at_start(SIGPIPE) => {
+            End::Signal(SIGPIPE).now()
+        }
         Err(e) => Err(Failure::not_run(format!("cannot write to standard output: {}", reason(&e)))),
         Ok(()) => Ok(()),
     }

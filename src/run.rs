@@ -43,8 +43,7 @@ pub fn run(args: RunArgs) -> Result<Infallible, Failure> {
     let _ = sconce_wasi::confine::no_new_privs();
 
     let program = Program { engine, main, preloads, entry, max_threads: args.max_threads };
-    let supervised = supervise::supervise(args.timeout, flags, move |control| program.run(linker, context, control));
-    supervised.map_err(|e| Failure::not_run(format!("cannot start the program's thread: {}", report::reason(&e))))
+    supervise::supervise(args.timeout, flags, move |control| program.run(linker, context, control))
 }
 
 fn config(args: &RunArgs) -> Result<Config, Failure> {

@@ -6,18 +6,18 @@
 //! A signal that was ignored at the start (`nohup`, a shell's background job) stays ignored. Of the others the first one
 //! interrupts the guest; its thread then ends the process by that same signal, so that a shell that runs it in a loop stops
 //! too. The second one has its default action at once, by its handler. A guest that does not stop within [`GRACE`], because
-//! a system call of its cannot be interrupted, is not waited for.
+//! a system call of its cannot be interrupted, is not waited for. Nothing of this needs a further thread: there may be none left
+//! to be had.
 
-use crate::report::{self, End, TIMED_OUT};
+use crate::report::{self, End, Failure, TIMED_OUT, reason};
 use crate::stdio::Flags;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::{PollFd, PollFlags};
 use sconce_engine::InterruptHandle;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::flag;
 use signal_hook::low_level::pipe;
-use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
@@ -27,6 +27,8 @@ use std::time::{Duration, Instant};
 
 /// How long the guest has to acknowledge an interrupt.
 const GRACE: Duration = Duration::from_secs(1);
+/// How often it is reminded: a reminder that finds it in the middle of a trampoline, say, is lost.
+const REMINDERS: Duration = Duration::from_millis(1);
 /// The guest thread's stack: host functions run here, wasm does not. As large as a first thread's usually is.
 const STACK: usize = 8 << 20;
 /// Signals that interrupt the guest.
@@ -101,6 +103,13 @@ impl Control {
         }
     }
 
+    /// Reminds the guest of what it was asked for; false if that is nothing that it has not acknowledged.
+    fn remind(&self) -> bool {
+        let Some((handle, _)) = self.handle.get() else { return false };
+        handle.0.nudge();
+        handle.0.is_set() && !self.ending.load(SeqCst)
+    }
+
     fn wake(&self) {
         // A full pipe wakes as well.
         let _ = (&self.wake).write(&[0]);
@@ -110,30 +119,19 @@ impl Control {
 /// Runs the guest, and ends the process as it says.
 ///
 /// # Errors
-/// When a thread or a pipe cannot be had.
+/// When a thread, a pipe or the signals cannot be had.
 pub fn supervise(
     timeout: Option<Duration>,
     flags: Flags,
     guest: impl FnOnce(&Arc<Control>) -> End + Send + 'static,
-) -> io::Result<std::convert::Infallible> {
-    let (mut pipe, wake) = UnixStream::pair()?;
+) -> Result<std::convert::Infallible, Failure> {
+    let (mut pipe, wake) = wakers().map_err(|e| cannot("make a pair of sockets", &e))?;
     let mut own = vec![pipe.as_raw_fd()];
-    pipe.set_nonblocking(true)?;
-    wake.set_nonblocking(true)?;
     let signal = Arc::new(AtomicUsize::new(0));
     let seen = Arc::new(AtomicBool::new(false));
-    let ignored = ignored_signals();
-    for number in SIGNALS {
-        if ignored >> (number - 1) & 1 == 1 {
-            continue;
-        }
-        // In this order: the second signal finds `seen` set by the first.
-        flag::register_conditional_default(number, seen.clone())?;
-        flag::register(number, seen.clone())?;
-        flag::register_usize(number, signal.clone(), number as usize)?;
-        let wake = wake.try_clone()?;
-        own.push(wake.as_raw_fd());
-        pipe::register(number, wake)?;
+    for number in SIGNALS.into_iter().filter(|&number| !sconce_engine::ignored_at_start(number)) {
+        let fd = register(number, &seen, &signal, &wake).map_err(|e| cannot("prepare for signals", &e))?;
+        own.push(fd);
     }
     let control = Arc::new(Control {
         timeout,
@@ -145,11 +143,12 @@ pub fn supervise(
         wake,
     });
     let shared = control.clone();
-    thread::Builder::new().name("guest".into()).stack_size(STACK).spawn(move || {
+    let started = thread::Builder::new().name("guest".into()).stack_size(STACK).spawn(move || {
         // A panic has been reported where it happened.
         let end = catch_unwind(AssertUnwindSafe(|| guest(&shared))).unwrap_or(End::Exit(101));
         shared.end(end)
-    })?;
+    });
+    started.map_err(|e| cannot("start the program's thread", &e))?;
     // From here on this thread uses these alone, and ends the process rather than returning. If it must share them with the guest's
     // thread, system calls take longer, and that is all.
     let _ = sconce_engine::keep_apart(&own);
@@ -160,7 +159,8 @@ pub fn supervise(
             (None, Some(timeout), Some((_, start))) => start.checked_add(timeout),
             _ => None,
         };
-        wait(&mut pipe, deadline);
+        let reminder = control.remind().then(|| Instant::now() + REMINDERS);
+        wait(&mut pipe, deadline.into_iter().chain(reminder).min());
         let received = signal.swap(0, SeqCst);
         let over = deadline.is_some_and(|d| Instant::now() >= d);
         if control.ending.load(SeqCst) {
@@ -189,10 +189,42 @@ pub fn supervise(
             end(control.reason()).now()
         };
         kill_at.get_or_insert(Instant::now() + GRACE);
-        // Interrupting returns when the guest has acknowledged, which it may never do.
-        let handle = handle.0.clone();
-        thread::Builder::new().name("interrupt".into()).spawn(move || handle.interrupt())?;
+        handle.0.request();
     }
+}
+
+/// A pair of ends: what is written to the second wakes who waits for the first.
+fn wakers() -> io::Result<(UnixStream, UnixStream)> {
+    let (pipe, wake) = UnixStream::pair()?;
+    pipe.set_nonblocking(true)?;
+    wake.set_nonblocking(true)?;
+    Ok((pipe, wake))
+}
+
+/// Has a signal noted in `signal` and written to a copy of `wake`, whose number is given.
+fn register(number: i32, seen: &Arc<AtomicBool>, signal: &Arc<AtomicUsize>, wake: &UnixStream) -> io::Result<RawFd> {
+    // In this order: the second signal finds `seen` set by the first. Default actions spare process 1 of a container.
+    if rustix::process::getpid().is_init() {
+        flag::register_conditional_shutdown(number, 128 + number, seen.clone())?;
+    } else {
+        flag::register_conditional_default(number, seen.clone())?;
+    }
+    flag::register(number, seen.clone())?;
+    flag::register_usize(number, signal.clone(), number as usize)?;
+    let wake = wake.try_clone()?;
+    let fd = wake.as_raw_fd();
+    pipe::register(number, wake)?;
+    Ok(fd)
+}
+
+fn cannot(what: &str, error: &io::Error) -> Failure {
+    let remedy = match error.kind() {
+        io::ErrorKind::WouldBlock => "; is there a limit on processes (ulimit -u, or the container's)?",
+        io::ErrorKind::PermissionDenied => "; does a filter of system calls (seccomp) refuse it?",
+        io::ErrorKind::Unsupported => "; does a filter of system calls (seccomp) hide it?",
+        _ => "",
+    };
+    Failure::not_run(format!("cannot {what}: {}{remedy}", reason(error)))
 }
 
 /// How the process ends for this reason; a timeout is said.
@@ -210,25 +242,11 @@ pub fn end(reason: Reason) -> End {
 
 /// Waits for a byte or the deadline, or less.
 fn wait(pipe: &mut UnixStream, deadline: Option<Instant>) {
-    let timeout = deadline.map(|d| {
-        let rest = d.saturating_duration_since(Instant::now());
-        Timespec { tv_sec: i64::try_from(rest.as_secs()).unwrap_or(i64::MAX), tv_nsec: rest.subsec_nanos().into() }
-    });
+    let rest = deadline.map(|d| d.saturating_duration_since(Instant::now()));
     // An interruption is a signal, which the caller looks for.
-    let _ = poll(&mut [PollFd::new(&*pipe, PollFlags::IN)], timeout.as_ref());
+    let _ = sconce_engine::poll(&mut [PollFd::new(&*pipe, PollFlags::IN)], rest);
     let mut bytes = [0; 64];
     while matches!(pipe.read(&mut bytes), Ok(n) if n > 0) {}
-}
-
-/// The set of signals that were ignored when the process started: bit n - 1 for signal n. There is no safe call that asks for
-/// an action, and the file says it as well.
-fn ignored_signals() -> u64 {
-    // The lines before it are short: names, numbers and sizes.
-    let mut status = [0; 4096];
-    let read = File::open("/proc/self/status").and_then(|mut f| f.read(&mut status)).unwrap_or(0);
-    let text = String::from_utf8_lossy(&status[..read]);
-    let line = text.lines().find_map(|l| l.strip_prefix("SigIgn:"));
-    line.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -255,7 +273,7 @@ mod tests {
     }
 
     /// A guest that no signal gets out of its system call; if it is `willing`, it looks at the reason by itself.
-    fn deaf_guest(willing: bool) -> io::Result<std::convert::Infallible> {
+    fn deaf_guest(willing: bool) -> Result<std::convert::Infallible, Failure> {
         supervise(None, Flags::save(), move |control| {
             let store = Store::new(&Engine::new(&Config::new()).expect("an engine"), ()).expect("a store");
             control.begin(store.interrupt_handle());

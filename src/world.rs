@@ -45,6 +45,7 @@ pub fn context(args: &RunArgs, inherited: Inherited) -> Result<WasiCtx, Failure>
     for var in &args.env {
         builder = builder.env(var.name.as_bytes(), var.value.as_bytes());
     }
+    builder = builder.ignore_signals((1..32).filter(|&signal| sconce_engine::ignored_at_start(signal)));
     builder = builder.inherit_stdio().map_err(|e| Failure::not_run(format!("standard streams: {}", reason(&e))))?;
     for dir in &args.dirs {
         let access = if dir.read_only { Access::ReadOnly } else { Access::ReadWrite };

@@ -83,6 +83,17 @@ impl InterruptHandle {
         self.0.interrupt();
     }
 
+    /// The same, but only asks. Code that neither calls the host nor returns does not notice without [`InterruptHandle::nudge`].
+    pub fn request(&self) {
+        self.0.request();
+    }
+
+    /// Makes the thread that runs the store look at what was asked for. One call may come at a moment when that is of no use: it is to be
+    /// made again, every millisecond or so, as long as [`InterruptHandle::is_set`].
+    pub fn nudge(&self) {
+        self.0.nudge();
+    }
+
     /// Takes back an interrupt that nothing has acknowledged yet.
     pub fn clear(&self) {
         self.0.clear();

@@ -15,7 +15,7 @@ use crate::lazy_pages::{LazyPages, LazySource, TableBytes, Use, marks};
 use crate::stubs::{StubListener, Stubs};
 use crate::sys::memfile::MemFile;
 use crate::sys::mmap::{Access, Mapping};
-use crate::sys::{PAGE, page_ceil, space};
+use crate::sys::{PAGE, page_ceil, signal, space};
 use sconce_environ::code_tables::CodeTables;
 use sconce_environ::index::DefinedFuncIndex;
 use std::collections::BTreeMap;
@@ -74,6 +74,7 @@ impl CodeSpace {
     /// # Errors
     /// As for [`CodeSpace::new`].
     pub fn with(options: CodeSpaceOptions) -> Result<Arc<CodeSpace>, ResourceError> {
+        signal::install();
         let CodeSpaceOptions { size, private, listener } = options;
         let os = ResourceError::os("cannot reserve address space for code");
         let wanted = size.unwrap_or(DEFAULT_SIZE).clamp(MINIMUM_SIZE, DEFAULT_SIZE).next_multiple_of(UNIT);

@@ -30,7 +30,7 @@ impl InterruptHandle {
     /// Asks the store to stop, and returns when it has, or when nothing runs. On the thread that runs the store (in a host
     /// function) it only asks.
     pub fn interrupt(&self) {
-        self.0.pending().fetch_or(pending::INTERRUPT, Ordering::SeqCst);
+        self.request();
         // SAFETY: no preconditions.
         let this_thread = unsafe { libc::gettid() };
         let mut idle = false;
@@ -47,6 +47,21 @@ impl InterruptHandle {
                 }
             }
             std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// Asks the store to stop, and does not wait for it. Code that neither calls the host nor returns has to be told: see
+    /// [`InterruptHandle::nudge`].
+    pub fn request(&self) {
+        self.0.pending().fetch_or(pending::INTERRUPT, Ordering::SeqCst);
+    }
+
+    /// Signals the thread that runs the store, if a request waits. For who cannot wait as [`InterruptHandle::interrupt`] does: to be called again,
+    /// every millisecond or so, as long as [`InterruptHandle::is_set`].
+    pub fn nudge(&self) {
+        let thread = self.0.running.load(Ordering::SeqCst);
+        if thread != 0 && self.is_set() {
+            signal::send_interrupt(thread);
         }
     }
 

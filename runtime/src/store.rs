@@ -17,7 +17,6 @@ use crate::memory::Memory;
 use crate::module::LoadedModule;
 use crate::shared::SharedMemory;
 use crate::stack::WasmStack;
-use crate::sys::signal;
 use crate::table::Table;
 use sconce_environ::compile::BoundsStyle;
 use sconce_environ::index::TypeId;
@@ -97,7 +96,6 @@ impl Store {
     /// # Errors
     /// If its stack cannot be had.
     pub fn new(space: &Arc<CodeSpace>, options: StoreOptions) -> Result<Box<Store>, ResourceError> {
-        signal::install();
         let shared = Shared::new(WasmStack::new(options.stack_size)?, space.clone());
         let id = StoreId::next();
         // SAFETY: the context lives as long as the store, which owns the heap.

@@ -16,6 +16,8 @@ pub struct WasiCtx {
     pub(crate) env: Strings,
     pub(crate) table: Table,
     pub(crate) resolver: Resolver,
+    /// The host's numbers of signals that are ignored.
+    pub(crate) ignored: Vec<i32>,
 }
 
 /// Strings as `args_get` and `environ_get` hand them out: each ends with a NUL, one behind the other.
@@ -67,6 +69,7 @@ pub struct WasiCtxBuilder {
     preopens: Vec<(OwnedFd, Vec<u8>, Access)>,
     sockets: Vec<OwnedFd>,
     descriptors: Vec<OwnedFd>,
+    ignored: Vec<i32>,
 }
 
 impl WasiCtx {
@@ -192,6 +195,13 @@ impl WasiCtxBuilder {
         self
     }
 
+    /// Signals that the guest is started with as ignored, by the host's numbers. Raising one does nothing; with SIGPIPE among them,
+    /// writing to a standard stream that nobody reads is the error `EPIPE`, and not the guest's end.
+    pub fn ignore_signals(mut self, signals: impl IntoIterator<Item = i32>) -> Self {
+        self.ignored.extend(signals);
+        self
+    }
+
     /// The context.
     ///
     /// # Errors
@@ -216,7 +226,7 @@ impl WasiCtxBuilder {
                 None => (null()?, Sharing::Own),
             };
             let mut d = Descriptor::new(fd, sharing, Access::ReadWrite).map_err(std::io::Error::from)?;
-            d.ends_on_broken_pipe = number != 0;
+            d.ends_on_broken_pipe = number != 0 && !self.ignored.contains(&rustix::process::Signal::PIPE.as_raw());
             add(d)?;
         }
         let mut names: Vec<Vec<u8>> = Vec::new();
@@ -239,7 +249,7 @@ impl WasiCtxBuilder {
             rustix::io::fcntl_setfd(&fd, rustix::io::FdFlags::CLOEXEC).map_err(std::io::Error::from)?;
             add(Descriptor::new(fd, Sharing::Shared, Access::ReadWrite).map_err(std::io::Error::from)?)?;
         }
-        Ok(WasiCtx { args, env, table, resolver: Resolver::probed() })
+        Ok(WasiCtx { args, env, table, resolver: Resolver::probed(), ignored: self.ignored })
     }
 }
 

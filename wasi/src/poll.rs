@@ -8,9 +8,10 @@ use crate::call::Call;
 use crate::clock;
 use crate::descriptor::{Descriptor, MAX_DESCRIPTORS};
 use crate::errno::{Errno, Fail, Outcome};
-use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::event::{PollFd, PollFlags};
 use rustix::time::ClockId;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Most subscriptions in one call.
 pub(crate) const MAX_SUBSCRIPTIONS: u32 = MAX_DESCRIPTORS as u32;
@@ -70,7 +71,7 @@ pub(crate) fn oneoff(call: &Call<'_>, generation: Generation, input: u32, output
         .collect();
     loop {
         let timeout = timeout(&subscriptions);
-        match rustix::event::poll(&mut polled, timeout.as_ref()) {
+        match sconce_engine::poll(&mut polled, timeout) {
             Err(rustix::io::Errno::INTR) => {
                 call.go_on()?;
                 continue;
@@ -92,7 +93,7 @@ pub(crate) fn oneoff(call: &Call<'_>, generation: Generation, input: u32, output
                 written += 1;
             }
         }
-        // Nothing: a clock of the day was set back, or a timeout was a tick too short.
+        // Nothing: a clock of the day was set back, or a timeout was a little too short.
         if written != 0 {
             return call.put_u32(out, written);
         }
@@ -145,7 +146,7 @@ fn clock_waiting(id: u32, value: u64, flags: u16) -> Waiting {
 }
 
 /// How long to wait at most: not at all if there is an event already, for ever if there is no clock.
-fn timeout(subscriptions: &[Subscription]) -> Option<Timespec> {
+fn timeout(subscriptions: &[Subscription]) -> Option<Duration> {
     /// The time of day may be set while we sleep until then.
     const LOOK_AGAIN: u64 = 1_000_000_000;
     let wait = |s: &Subscription| match s.waiting {
@@ -154,8 +155,7 @@ fn timeout(subscriptions: &[Subscription]) -> Option<Timespec> {
         Waiting::Clock(id, until) => Some(until.saturating_sub(clock::now(id))),
         Waiting::Descriptor(..) => None,
     };
-    let nanoseconds = subscriptions.iter().filter_map(wait).min()?;
-    Some(Timespec { tv_sec: (nanoseconds / 1_000_000_000) as i64, tv_nsec: (nanoseconds % 1_000_000_000) as i64 })
+    subscriptions.iter().filter_map(wait).min().map(Duration::from_nanos)
 }
 
 /// What `poll` said of a descriptor.

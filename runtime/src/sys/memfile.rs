@@ -1,5 +1,6 @@
 //! Files in memory, without a name: what code and memory images are kept in.
 
+use super::limits;
 use rustix::fs::{FallocateFlags, MemfdFlags, SealFlags, fallocate, fcntl_add_seals, ftruncate, memfd_create};
 use rustix::io::{Errno, Result, pwrite};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -10,7 +11,13 @@ pub(crate) struct MemFile(OwnedFd);
 
 impl MemFile {
     /// A file of `len` zero bytes, which take no memory until written. `executable` says whether it will be mapped so.
+    ///
+    /// The limit on file sizes (`ulimit -f`) holds for such files as well. One beyond it is `EFBIG` here, for which the kernel is not
+    /// asked: it would send SIGXFSZ too.
     pub(crate) fn new(name: &str, len: u64, executable: bool) -> Result<MemFile> {
+        if limits::soft(libc::RLIMIT_FSIZE).is_some_and(|most| len > most) {
+            return Err(Errno::FBIG);
+        }
         let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
         let kind = if executable { MemfdFlags::EXEC } else { MemfdFlags::NOEXEC_SEAL };
         // Kernels before 6.3 know neither kind.

@@ -1,9 +1,13 @@
-//! Everything that is the operating system's: mappings, memory files, address-space probes, threads' stacks, signals.
+//! Everything that is the operating system's: mappings, memory files, address-space probes, limits, threads' stacks, signals, what the
+//! process was started with.
 
+pub(crate) mod limits;
 pub(crate) mod memfile;
 pub(crate) mod mmap;
+pub(crate) mod poll;
 pub(crate) mod signal;
 pub(crate) mod space;
+pub(crate) mod start;
 pub(crate) mod syscall;
 pub(crate) mod thread;
 

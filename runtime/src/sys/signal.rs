@@ -139,6 +139,11 @@ extern "C" fn on_fault(signal: c_int, info: *mut siginfo_t, context: *mut c_void
         }
     }
     chain(signal, info, context);
+    // Who sets the default action and returns (as Rust's runtime does unless its own stack is exhausted) wants the process to end by
+    // it: a fault will happen again, but what was sent will not.
+    if code <= 0 && is_default(signal) {
+        end_by_signal(signal);
+    }
 }
 
 extern "C" fn on_interrupt(signal: c_int, info: *mut siginfo_t, context: *mut c_void) {
@@ -155,6 +160,65 @@ extern "C" fn on_interrupt(signal: c_int, info: *mut siginfo_t, context: *mut c_
     }
 }
 
+/// Lets the signals that have handlers here reach the calling thread. Masks are inherited: a parent that blocked them would turn
+/// each trap into the end of the process.
+pub(crate) fn unblock() {
+    // SAFETY: a set on the stack, emptied before it is used.
+    unsafe {
+        let mut set = zeroed();
+        libc::sigemptyset(&mut set);
+        for signal in FAULTS.into_iter().chain([INTERRUPT]) {
+            libc::sigaddset(&mut set, signal);
+        }
+        libc::pthread_sigmask(libc::SIG_UNBLOCK, &set, null_mut());
+    }
+}
+
+/// Ends the process by a signal's default action, and leaves no core file. Where that does not end it (the kernel spares process 1 of
+/// a container, a filter may refuse the call) with what a shell makes of the signal as exit status, at once: nothing is flushed.
+/// Async-signal-safe.
+pub fn end_by_signal(signal: c_int) -> ! {
+    // SAFETY: the process ends, so that nobody misses its handlers; the set is emptied before it is used.
+    unsafe {
+        libc::prctl(libc::PR_SET_DUMPABLE, 0, 0, 0, 0);
+        set_default(signal);
+        let mut set = zeroed();
+        libc::sigemptyset(&mut set);
+        libc::sigaddset(&mut set, signal);
+        libc::pthread_sigmask(libc::SIG_UNBLOCK, &set, null_mut());
+        // To this thread: the signal has come when the call returns.
+        libc::raise(signal);
+        libc::_exit(128 + signal)
+    }
+}
+
+/// Makes a signal be ignored by this process.
+///
+/// Meant for SIGXFSZ, by which the kernel accompanies the error `EFBIG`: a runtime is not to die of it.
+pub fn ignore(signal: c_int) {
+    set_action(signal, libc::SIG_IGN);
+}
+
+fn set_default(signal: c_int) {
+    set_action(signal, libc::SIG_DFL);
+}
+
+fn set_action(signal: c_int, action: libc::sighandler_t) {
+    // SAFETY: a sigaction is plain data, and neither of the two actions runs any code.
+    unsafe {
+        let mut new: sigaction = zeroed();
+        new.sa_sigaction = action;
+        // Fails for signals that have no other action than the default one.
+        sigaction(signal, &new, null_mut());
+    }
+}
+
+fn is_default(signal: c_int) -> bool {
+    let mut now = MaybeUninit::<sigaction>::uninit();
+    // SAFETY: only asks; the action is read if there was an answer.
+    unsafe { sigaction(signal, null(), now.as_mut_ptr()) == 0 && now.assume_init().sa_sigaction == libc::SIG_DFL }
+}
+
 /// Gives the signal to whoever had it before.
 fn chain(signal: c_int, info: *mut siginfo_t, context: *mut c_void) {
     // SAFETY: the slot was written before this handler was installed; the previous handler gets what the kernel gave us, and
@@ -164,16 +228,8 @@ fn chain(signal: c_int, info: *mut siginfo_t, context: *mut c_void) {
         let sent = (*info).si_code <= 0;
         match previous.sa_sigaction {
             libc::SIG_IGN if sent => {}
-            // The kernel does not let a fault be ignored, and neither do we: both become the default action.
-            libc::SIG_DFL | libc::SIG_IGN => {
-                let mut default: sigaction = zeroed();
-                default.sa_sigaction = libc::SIG_DFL;
-                sigaction(signal, &default, null_mut());
-                if sent {
-                    // It would not happen again by itself. Blocked now, it is delivered when the handler returns.
-                    libc::raise(signal);
-                }
-            }
+            // The kernel does not let a fault be ignored, and neither do we: both become the default action, and the fault happens again.
+            libc::SIG_DFL | libc::SIG_IGN => set_default(signal),
             handler if previous.sa_flags & libc::SA_SIGINFO != 0 => {
                 let handler: extern "C" fn(c_int, *mut siginfo_t, *mut c_void) = std::mem::transmute(handler);
                 handler(signal, info, context);

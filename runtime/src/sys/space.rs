@@ -1,13 +1,12 @@
 //! How much address space there is.
 
-use super::PAGE;
 use super::mmap::Mapping;
-use rustix::process::{Resource, getrlimit};
+use super::{PAGE, limits};
 use sconce_environ::compile::MEMORY_GUARD_BYTES;
 
 /// Bytes of address space that this process may still map under its limit (`ulimit -v`); `None` without a limit.
 pub(crate) fn remaining() -> Option<u64> {
-    let limit = getrlimit(Resource::As).current?;
+    let limit = limits::soft(libc::RLIMIT_AS)?;
     let used = std::fs::read_to_string("/proc/self/statm").ok().and_then(|s| s.split(' ').next()?.parse::<u64>().ok());
     Some(limit.saturating_sub(used.unwrap_or(0).saturating_mul(PAGE as u64)))
 }

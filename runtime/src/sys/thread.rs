@@ -2,9 +2,9 @@
 //! stack for signal handlers.
 
 use super::mmap::{Access, Mapping};
-use super::{PAGE, page_ceil};
+use super::{PAGE, limits, page_ceil, signal};
 use crate::error::ResourceError;
-use rustix::process::{Resource, getpid, getrlimit};
+use rustix::process::getpid;
 use std::cell::{Cell, OnceCell};
 use std::mem::MaybeUninit;
 use std::ptr::{null, null_mut};
@@ -56,6 +56,7 @@ fn prepare() -> Result<Thread, ResourceError> {
         // Dropped, and uninstalled, when the thread ends. During thread exit it cannot be kept, and so leaks.
         let _ = ALTERNATE.try_with(|cell| cell.set(a));
     }
+    signal::unblock();
     // SAFETY: no preconditions.
     let id = unsafe { libc::gettid() };
     let (stack_low, stack_high) = if id == getpid().as_raw_nonzero().get() { main_stack() } else { thread_stack() };
@@ -70,7 +71,7 @@ fn main_stack() -> (usize, usize) {
     // SAFETY: no preconditions.
     let top = unsafe { libc::getauxval(libc::AT_EXECFN) } as usize;
     let high = page_ceil(top).unwrap_or(top);
-    let limit = getrlimit(Resource::Stack).current.unwrap_or(MAIN_STACK_MAX).min(MAIN_STACK_MAX);
+    let limit = limits::soft(libc::RLIMIT_STACK).unwrap_or(MAIN_STACK_MAX).min(MAIN_STACK_MAX);
     (high.saturating_sub(limit as usize), high)
 }
 

@@ -1,0 +1,78 @@
+//! What the process was started with, and cannot be asked for once Rust's runtime has begun.
+//!
+//! Before `main` that ignores SIGPIPE and opens `/dev/null` in place of closed standard descriptors; where there is no such
+//! file it aborts. The loader calls [`record`] before all of that.
+
+use libc::{c_int, sigaction};
+use std::io::Error;
+use std::mem::MaybeUninit;
+use std::ptr::null;
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
+
+#[used]
+// SAFETY: the loader calls what stands in this section once, on the only thread there is, when libc is ready for use.
+#[unsafe(link_section = ".init_array")]
+static RECORD: extern "C" fn() = record;
+
+/// Bit n - 1 for signal n.
+static IGNORED: AtomicU32 = AtomicU32::new(0);
+/// Bit n for descriptor n.
+static CLOSED: AtomicU8 = AtomicU8::new(0);
+
+extern "C" fn record() {
+    let mut ignored = 0;
+    for signal in 1..32 {
+        let mut action = MaybeUninit::<sigaction>::uninit();
+        // SAFETY: only asks; the action is read if there was an answer, which there is not for some numbers under valgrind.
+        let is_ignored = unsafe {
+            sigaction(signal, null(), action.as_mut_ptr()) == 0 && action.assume_init_ref().sa_sigaction == libc::SIG_IGN
+        };
+        ignored |= u32::from(is_ignored) << (signal - 1);
+    }
+    IGNORED.store(ignored, Ordering::Relaxed);
+    for fd in 0..3 {
+        // SAFETY: the number alone is asked about.
+        let flags = unsafe { libc::fcntl(fd, libc::F_GETFD) };
+        if flags < 0 && Error::last_os_error().raw_os_error() == Some(libc::EBADF) {
+            CLOSED.fetch_or(1 << fd, Ordering::Relaxed);
+            // The number must be taken, or a file that is opened later would be standard output. This needs no file system, takes the
+            // lowest number, and can be neither read nor written. Should it be refused, Rust's runtime tries its own way.
+            // SAFETY: no memory is involved.
+            unsafe { libc::epoll_create1(0) };
+        }
+    }
+}
+
+/// Whether a signal was ignored when the process was started (`nohup`, `trap ''`, a shell's background job): it is to stay so.
+pub fn ignored_at_start(signal: i32) -> bool {
+    (1..32).contains(&signal) && IGNORED.load(Ordering::Relaxed) >> (signal - 1) & 1 == 1
+}
+
+/// Whether standard descriptor 0, 1 or 2 was closed when the process was started. What is there now only takes the number.
+pub fn closed_at_start(fd: c_int) -> bool {
+    (0..3).contains(&fd) && CLOSED.load(Ordering::Relaxed) >> fd & 1 == 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::process::ExitStatusExt;
+    use std::process::Command;
+
+    const ROLE: &str = "SCONCE_TEST_START";
+
+    #[test]
+    fn what_a_shell_ignored_and_closed_is_known() {
+        if std::env::var_os(ROLE).is_some() {
+            let is_ignored = |s: &i32| ignored_at_start(*s);
+            assert_eq!((0..64).filter(is_ignored).collect::<Vec<_>>(), [libc::SIGHUP, libc::SIGPIPE]);
+            assert_eq!([-1, 0, 1, 2, 3].map(closed_at_start), [false, true, false, true, false]);
+            std::process::exit(42);
+        }
+        let test = "sys::start::tests::what_a_shell_ignored_and_closed_is_known";
+        let mut env = Command::new("env");
+        env.args(["--default-signal", "sh", "-c", r#"trap '' HUP PIPE; exec "$0" --exact "$1" <&- 2>&-"#]);
+        let out = env.arg(std::env::current_exe().unwrap()).arg(test).env(ROLE, "1").output().unwrap();
+        assert_eq!((out.status.code(), out.status.signal()), (Some(42), None), "{out:?}");
+    }
+}
