@@ -35,7 +35,7 @@ const MOST: u64 = 1 << 32;
 /// Which path, and why.
 pub fn open(path: &Path) -> Result<Input, Failure> {
     let (name, source) = if path.as_os_str() == "-" {
-        ("standard input".to_owned(), read(io::stdin().lock()))
+        ("standard input".to_owned(), read_stdin())
     } else {
         (path.display().to_string(), open_file(path))
     };
@@ -52,6 +52,10 @@ fn open_file(path: &Path) -> io::Result<Source> {
         return Err(rustix::io::Errno::ISDIR.into());
     }
     if kind.is_file() { Ok(Source::File(file)) } else { read(file) }
+}
+
+fn read_stdin() -> io::Result<Source> {
+    if sconce_engine::closed_at_start(0) { Err(rustix::io::Errno::BADF.into()) } else { read(io::stdin().lock()) }
 }
 
 fn read(stream: impl Read) -> io::Result<Source> {

@@ -28,10 +28,30 @@ use report::{End, Failure};
 #[global_allocator]
 static ALLOCATOR: sconce_engine::LargePages = sconce_engine::LargePages;
 
+/// What a first thread's stack usually has.
+const STACK: u64 = 8 << 20;
+
 fn main() {
     sconce_engine::no_core();
     // What is written beyond a limit on file sizes is an error (EFBIG), to us as to the guest.
     sconce_engine::ignore(signal_hook::consts::SIGXFSZ);
+    if sconce_engine::stack_limit().is_some_and(|limit| limit < STACK) {
+        // The limit (`ulimit -s`) is on the first thread's stack alone.
+        let thread = std::thread::Builder::new().name("main".into()).stack_size(STACK as usize).spawn(|| execute());
+        match thread.map(std::thread::JoinHandle::join) {
+            // It ends the process, unless it panics, which has been reported where it happened.
+            Ok(_) => End::Exit(101).now(),
+            Err(e) => fail(&Failure::not_run(format!(
+                "the stack is limited (ulimit -s), and a thread with a larger one cannot be had: {}",
+                report::reason(&e)
+            ))),
+        }
+    }
+    execute()
+}
+
+/// Does what the command line says, and ends the process.
+fn execute() -> ! {
     let args = match cli::with_run(std::env::args_os().collect()) {
         Ok(args) => args,
         Err(unknown) => fail(&Failure::usage(unknown.to_string())),

@@ -100,6 +100,9 @@ pub fn error(message: &str) {
 /// What the system says, without the number that the standard library adds.
 pub fn reason(error: &io::Error) -> String {
     let text = error.to_string();
+    if error.raw_os_error() == Some(rustix::io::Errno::MFILE.raw_os_error()) {
+        return "too many open files for the limit on them (ulimit -n)".to_owned();
+    }
     match text.find(" (os error ") {
         Some(at) => text[..at].to_owned(),
         None => text,

@@ -12,13 +12,14 @@
 use crate::report::{self, End, Failure, TIMED_OUT, reason};
 use crate::stdio::Flags;
 use rustix::event::{PollFd, PollFlags};
+use rustix::pipe::{PipeFlags, pipe_with};
 use sconce_engine::InterruptHandle;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::flag;
 use signal_hook::low_level::pipe;
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd, RawFd};
-use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, OnceLock};
@@ -57,7 +58,7 @@ pub struct Control {
     /// Whether a thread of the guest's has said how the process ends.
     claimed: AtomicBool,
     flags: Flags,
-    wake: UnixStream,
+    wake: File,
 }
 
 struct Handle(InterruptHandle);
@@ -125,7 +126,8 @@ pub fn supervise(
     flags: Flags,
     guest: impl FnOnce(&Arc<Control>) -> End + Send + 'static,
 ) -> Result<std::convert::Infallible, Failure> {
-    let (mut pipe, wake) = wakers().map_err(|e| cannot("make a pair of sockets", &e))?;
+    let (pipe, wake) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).map_err(|e| cannot("make a pipe", &e.into()))?;
+    let (mut pipe, wake) = (File::from(pipe), File::from(wake));
     let mut own = vec![pipe.as_raw_fd()];
     let signal = Arc::new(AtomicUsize::new(0));
     let seen = Arc::new(AtomicBool::new(false));
@@ -193,18 +195,10 @@ pub fn supervise(
     }
 }
 
-/// A pair of ends: what is written to the second wakes who waits for the first.
-fn wakers() -> io::Result<(UnixStream, UnixStream)> {
-    let (pipe, wake) = UnixStream::pair()?;
-    pipe.set_nonblocking(true)?;
-    wake.set_nonblocking(true)?;
-    Ok((pipe, wake))
-}
-
 /// Has a signal noted in `signal` and written to a copy of `wake`, whose number is given.
-fn register(number: i32, seen: &Arc<AtomicBool>, signal: &Arc<AtomicUsize>, wake: &UnixStream) -> io::Result<RawFd> {
+fn register(number: i32, seen: &Arc<AtomicBool>, signal: &Arc<AtomicUsize>, wake: &File) -> io::Result<RawFd> {
     // In this order: the second signal finds `seen` set by the first. Default actions spare process 1 of a container.
-    if rustix::process::getpid().is_init() {
+    if std::process::id() == 1 {
         flag::register_conditional_shutdown(number, 128 + number, seen.clone())?;
     } else {
         flag::register_conditional_default(number, seen.clone())?;
@@ -241,7 +235,7 @@ pub fn end(reason: Reason) -> End {
 }
 
 /// Waits for a byte or the deadline, or less.
-fn wait(pipe: &mut UnixStream, deadline: Option<Instant>) {
+fn wait(pipe: &mut File, deadline: Option<Instant>) {
     let rest = deadline.map(|d| d.saturating_duration_since(Instant::now()));
     // An interruption is a signal, which the caller looks for.
     let _ = sconce_engine::poll(&mut [PollFd::new(&*pipe, PollFlags::IN)], rest);

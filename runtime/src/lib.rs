@@ -100,7 +100,7 @@ pub use sconce_x64::{Class, Signature};
 pub use shared::SharedMemory;
 pub use store::{Store, StoreOptions, caller_memory};
 pub use stubs::{EntryTrampoline, HostCallKind, HostTrampoline, STUB_OFFSETS, Stub, StubListener};
-pub use sys::limits::no_core;
+pub use sys::limits::{no_core, stack_limit};
 pub use sys::poll::poll;
 pub use sys::signal::{end_by_signal, ignore};
 pub use sys::space::guards_unavailable;

@@ -9,6 +9,11 @@ pub(crate) fn soft(resource: __rlimit_resource_t) -> Option<u64> {
     get(resource).map(|limit| limit.rlim_cur).filter(|&current| current != RLIM_INFINITY)
 }
 
+/// The limit on the stack of the process's first thread (`ulimit -s`), if there is one.
+pub fn stack_limit() -> Option<u64> {
+    soft(libc::RLIMIT_STACK)
+}
+
 fn get(resource: __rlimit_resource_t) -> Option<rlimit> {
     let mut limit = MaybeUninit::uninit();
     // SAFETY: the limit is read if there was an answer. (rustix takes it for granted that there is one.)

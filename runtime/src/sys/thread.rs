@@ -4,7 +4,6 @@
 use super::mmap::{Access, Mapping};
 use super::{PAGE, limits, page_ceil, signal};
 use crate::error::ResourceError;
-use rustix::process::getpid;
 use std::cell::{Cell, OnceCell};
 use std::mem::MaybeUninit;
 use std::ptr::{null, null_mut};
@@ -58,8 +57,8 @@ fn prepare() -> Result<Thread, ResourceError> {
     }
     signal::unblock();
     // SAFETY: no preconditions.
-    let id = unsafe { libc::gettid() };
-    let (stack_low, stack_high) = if id == getpid().as_raw_nonzero().get() { main_stack() } else { thread_stack() };
+    let (id, process) = unsafe { (libc::gettid(), libc::getpid()) };
+    let (stack_low, stack_high) = if id == process { main_stack() } else { thread_stack() };
     let thread = Thread { id, stack_low, stack_high };
     THREAD.set(Some(thread));
     Ok(thread)
@@ -71,7 +70,7 @@ fn main_stack() -> (usize, usize) {
     // SAFETY: no preconditions.
     let top = unsafe { libc::getauxval(libc::AT_EXECFN) } as usize;
     let high = page_ceil(top).unwrap_or(top);
-    let limit = limits::soft(libc::RLIMIT_STACK).unwrap_or(MAIN_STACK_MAX).min(MAIN_STACK_MAX);
+    let limit = limits::stack_limit().unwrap_or(MAIN_STACK_MAX).min(MAIN_STACK_MAX);
     (high.saturating_sub(limit as usize), high)
 }
 

@@ -149,6 +149,62 @@ fn a_signal_that_somebody_sent_is_no_trap() {
     unsafe { libc::raise(libc::SIGFPE) };
 }
 
+#[test]
+fn a_signal_that_somebody_sent_ends_the_process_although_rusts_handler_returns() {
+    if let Some(status) = in_child("traps::a_signal_that_somebody_sent_ends_the_process_although_rusts_handler_returns") {
+        assert_eq!((status.signal(), status.core_dumped()), (Some(libc::SIGBUS), false));
+        return;
+    }
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: plain calls; a core may be written as far as the hard limit allows.
+    unsafe {
+        libc::getrlimit(libc::RLIMIT_CORE, &mut limit);
+        limit.rlim_cur = limit.rlim_max;
+        libc::setrlimit(libc::RLIMIT_CORE, &limit);
+    }
+    let _world = World::new();
+    // SAFETY: no memory is involved.
+    unsafe { libc::raise(libc::SIGBUS) };
+}
+
+extern "C" fn returns(_: libc::c_int) {}
+
+#[test]
+fn a_handler_that_was_there_may_go_on_after_a_sent_signal_and_traps_still_work() {
+    if let Some(status) = in_child("traps::a_handler_that_was_there_may_go_on_after_a_sent_signal_and_traps_still_work") {
+        assert_eq!(status.code(), Some(0));
+        return;
+    }
+    // SAFETY: the handler does nothing.
+    unsafe { libc::signal(libc::SIGSEGV, returns as *const () as usize) };
+    let mut world = World::new();
+    let instance = world.instantiate(loader(true), &[]);
+    let f = world.func(instance, f0());
+    for _ in 0..2 {
+        // SAFETY: no memory is involved.
+        unsafe { libc::raise(libc::SIGSEGV) };
+        assert_eq!(trap(world.call(f, &loads(), &[1 << 20])).0, TrapCode::MemoryOutOfBounds);
+    }
+}
+
+#[test]
+fn faults_are_traps_although_the_parent_blocked_the_signals() {
+    // SAFETY: sets on the stack; the mask is this thread's.
+    unsafe {
+        let mut all = std::mem::zeroed();
+        libc::sigfillset(&mut all);
+        libc::pthread_sigmask(libc::SIG_BLOCK, &all, null_mut());
+    }
+    // Threads have the mask of who started them.
+    let run = || {
+        let mut world = World::new();
+        let instance = world.instantiate(loader(true), &[]);
+        let f = world.func(instance, f0());
+        assert_eq!(trap(world.call(f, &loads(), &[1 << 20])).0, TrapCode::MemoryOutOfBounds);
+    };
+    std::thread::spawn(run).join().unwrap();
+}
+
 extern "C" fn exits(signal: libc::c_int) {
     // SAFETY: async-signal-safe.
     unsafe { libc::_exit(signal + 100) };

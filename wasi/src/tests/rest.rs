@@ -54,6 +54,9 @@ fn ends() {
         assert_eq!(g.call(|c| proc::raise(c, dropped)), Ok(()));
     }
     assert_eq!(g.call(|c| proc::raise(c, 31)), errno(Errno::Inval));
+    let nohup = Guest::with(Access::ReadWrite, |b| b.ignore_signals([1]));
+    assert_eq!(nohup.call(|c| proc::raise(c, 1)), Ok(()));
+    assert_eq!(nohup.call(|c| proc::raise(c, 2)), Err(Fail::Killed(2)));
     assert_eq!(g.call(crate::sched::yield_), Ok(()));
 }
 
