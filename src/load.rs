@@ -55,7 +55,7 @@ fn open_file(path: &Path) -> io::Result<Source> {
 }
 
 fn read_stdin() -> io::Result<Source> {
-    if sconce_engine::closed_at_start(0) { Err(rustix::io::Errno::BADF.into()) } else { read(io::stdin().lock()) }
+    if sconce_engine::closed_at_start()[0] { Err(rustix::io::Errno::BADF.into()) } else { read(io::stdin().lock()) }
 }
 
 fn read(stream: impl Read) -> io::Result<Source> {

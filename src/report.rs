@@ -59,7 +59,7 @@ impl End {
 /// Any other failure.
 pub fn print(text: &str) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
-    let written = if sconce_engine::closed_at_start(1) {
+    let written = if sconce_engine::closed_at_start()[1] {
         Err(rustix::io::Errno::BADF.into())
     } else {
         out.write_all(text.as_bytes()).and_then(|()| out.flush())

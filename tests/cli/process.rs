@@ -283,8 +283,7 @@ fn stopped_time_counts_for_sleeps_and_limits() {
   (call $hello)
   (call $proc_exit (call $poll (i32.const 3000) (i32.const 4000) (i32.const {subscriptions}) (i32.const 5000))))"#
         );
-        let import =
-            r#"(import "wasi_snapshot_preview1" "poll_oneoff" (func $poll (param i32 i32 i32 i32) (result i32)))"#;
+        let import = r#"(import "wasi_snapshot_preview1" "poll_oneoff" (func $poll (param i32 i32 i32 i32) (result i32)))"#;
         command(&poll).replacen("(module", &format!("(module {import}"), 1)
     };
     dir.file("clock.wat", sleeper(1));
@@ -319,18 +318,18 @@ fn it_starts_where_there_is_nothing_but_its_libraries() {
     dir.file("fault.wat", FAULT);
     let copy = r#"for lib in $(ldd $S | grep -o '/[^ ]*'); do mkdir -p .$(dirname $lib); cp $lib .$lib; done; cp --reflink=auto $S sconce"#;
     assert_eq!(run_shell(&dir, copy).ok(), "");
-    let inside = |script: &str| shell(&dir, &format!("in() {{ chroot . ./sconce \"$@\"; }}; {script}"));
+    let inside = |script: &str| shell(&dir, &format!("inside() {{ chroot . ./sconce \"$@\"; }}; {script}"));
     // Neither /dev nor /proc, and standard descriptors that are closed.
     for closed in ["", "<&-", "2>&-", "<&- 2>&-"] {
-        assert_eq!(outcome(&mut inside(&format!("in run hello.wat {closed}"))).ok(), "hello\n");
+        assert_eq!(outcome(&mut inside(&format!("inside run hello.wat {closed}"))).ok(), "hello\n");
     }
     for closed in [">&-", "<&- >&-", "<&- >&- 2>&-"] {
-        assert_eq!(outcome(&mut inside(&format!("in run --cache off hello.wat {closed}"))).ok(), "");
-        assert_eq!(outcome(&mut inside(&format!("in run --cache off fault.wat {closed}"))).code(), 134);
+        assert_eq!(outcome(&mut inside(&format!("inside run --cache off hello.wat {closed}"))).ok(), "");
+        assert_eq!(outcome(&mut inside(&format!("inside run --cache off fault.wat {closed}"))).code(), 134);
     }
-    contains(&outcome(&mut inside("in run - <&-")).fails(1), &["cannot read standard input: Bad file descriptor"]);
-    contains(&outcome(&mut inside("in inspect hello.wat >&-")).fails(1), &["standard output: Bad file descriptor"]);
-    contains(&outcome(&mut inside("in run missing.wat")).fails(1), &["cannot read missing.wat"]);
+    contains(&outcome(&mut inside("inside run - <&-")).fails(1), &["cannot read standard input: Bad file descriptor"]);
+    contains(&outcome(&mut inside("inside inspect hello.wat >&-")).fails(1), &["standard output: Bad file descriptor"]);
+    contains(&outcome(&mut inside("inside run missing.wat")).fails(1), &["cannot read missing.wat"]);
     // What is ignored is known without /proc.
     let mut child = start(&mut inside("trap '' HUP; exec chroot . ./sconce forever.wat"));
     let _rest = hello_of(&mut child);

@@ -1,7 +1,7 @@
 //! System calls that a container's filter refuses: the binary runs without them, or says what it wanted.
 
 use crate::support::{Dir, Outcome, contains, hello, outcome};
-use seccompiler::{SeccompAction, SeccompFilter, TargetArch, apply_filter};
+use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, TargetArch, apply_filter};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
@@ -15,7 +15,8 @@ fn become_the_binary(role: &str) -> ! {
     let error: u32 = words.next().expect("an error").parse().expect("a number");
     let rules = [(number, Vec::new())].into();
     let filter = SeccompFilter::new(rules, SeccompAction::Allow, SeccompAction::Errno(error), TargetArch::x86_64);
-    apply_filter(&filter.and_then(TryInto::try_into).expect("a filter")).expect("a process may restrict itself");
+    let program = filter.and_then(BpfProgram::try_from).expect("a filter");
+    apply_filter(&program).expect("a process may restrict itself");
     panic!("{}", Command::new(env!("CARGO_BIN_EXE_sconce")).args(words).exec());
 }
 
@@ -34,7 +35,10 @@ fn what_is_refused_is_done_without_or_named() {
     }
     let dir = Dir::new();
     dir.file("hello.wat", hello());
-    dir.file("fault.wat", "(module (memory 1) (func $far (drop (i32.load (i32.const 100000)))) (func (export \"_start\") (call $far)))");
+    dir.file(
+        "fault.wat",
+        "(module (memory 1) (func $far (drop (i32.load (i32.const 100000)))) (func (export \"_start\") (call $far)))",
+    );
     let errors = [libc::EPERM, libc::ENOSYS];
     for number in [
         libc::SYS_close_range,
