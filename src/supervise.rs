@@ -213,7 +213,7 @@ fn register(number: i32, seen: &Arc<AtomicBool>, signal: &Arc<AtomicUsize>, wake
 
 fn cannot(what: &str, error: &io::Error) -> Failure {
     let remedy = match error.kind() {
-        io::ErrorKind::WouldBlock => "; is there a limit on processes (ulimit -u, or the container's)?",
+        io::ErrorKind::WouldBlock => "; is there a limit on processes or memory (ulimit -u, -v, -d, or the container's)?",
         io::ErrorKind::PermissionDenied => "; does a filter of system calls (seccomp) refuse it?",
         io::ErrorKind::Unsupported => "; does a filter of system calls (seccomp) hide it?",
         _ => "",

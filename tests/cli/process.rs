@@ -286,9 +286,20 @@ fn stopped_time_counts_for_sleeps_and_limits() {
         let import = r#"(import "wasi_snapshot_preview1" "poll_oneoff" (func $poll (param i32 i32 i32 i32) (result i32)))"#;
         command(&poll).replacen("(module", &format!("(module {import}"), 1)
     };
+    dir.file(
+        "wait.wat",
+        r#"(module
+  (import "wasi_snapshot_preview1" "fd_write" (func $fd_write (param i32 i32 i32 i32) (result i32)))
+  (import "env" "memory" (memory 1 1 shared)) (export "memory" (memory 0))
+  (data (i32.const 1024) "hello\n")
+  (func (export "_start")
+    (i32.store (i32.const 16) (i32.const 1024)) (i32.store (i32.const 20) (i32.const 6))
+    (drop (call $fd_write (i32.const 1) (i32.const 16) (i32.const 1) (i32.const 24)))
+    (drop (memory.atomic.wait32 (i32.const 0) (i32.const 0) (i64.const 3000000000)))))"#,
+    );
     dir.file("clock.wat", sleeper(1));
     dir.file("both.wat", sleeper(2));
-    let runs = [("clock.wat", 0), ("both.wat", 0), ("--timeout 3s forever.wat", 124)];
+    let runs = [("clock.wat", 0), ("both.wat", 0), ("wait.wat", 0), ("--timeout 3s forever.wat", 124)];
     let mut children = runs.map(|(args, _)| {
         let mut child = start(dir.sconce(args.split_whitespace()).stdin(Stdio::piped()));
         let rest = hello_of(&mut child);
