@@ -3,24 +3,27 @@
 //! | part | contents |
 //! |---|---|
 //! | fixed head, 96 bytes | magic, format version, crate version, length of the eager part, hash of the eager part behind this head |
-//! | eager part | identity (target, settings), metadata, where functions are, a hash for each [`CHUNK`] of what follows up to the stack maps |
+//! | eager part | identity (target, settings), metadata, where functions are, a hash for each [`CHUNK`] of what follows up to the jump tables |
 //! | from the next page | text |
 //! | behind it | contents of data segments |
 //! | behind it | tables of the code: traps, stack maps, what must not be interrupted, call sites in try regions, their handlers, jump tables |
 //! | behind it | wasm offsets, name section, DWARF: read when a backtrace wants them |
 //!
-//! Lengths stand before their parts; numbers are little-endian. What is executed or trusted is covered by a hash: the eager part by
-//! the head's, text, data and tables by the hashes in the eager part. The rest can at worst make a backtrace say something wrong. The hashes
-//! find damage. They are no signature: whoever can write an artifact can run any code. Metadata that passes the hash is checked
-//! all the same ([`crate::check`]), so that no bytes make this crate panic.
+//! Lengths stand before their parts; numbers are little-endian. Everything is covered by a hash: the eager part by the head's, which in
+//! a cache entry is keyed by the entry's key, so that one entry is not taken for another; text, data and tables by the hashes in the eager
+//! part, and what backtraces read by one for each section in the metadata. The hashes find damage. They are no signature: whoever
+//! can write an artifact can run any code. Metadata that passes the hash is checked all the same ([`crate::check`]), so that no bytes
+//! make this crate panic.
 
 use crate::Engine;
+use crate::cache::Key;
 use crate::check;
 use crate::data;
 use crate::engine::CompilerKind;
 use crate::error::{ArtifactError, Error};
 use crate::link::Linked;
 use crate::module::{Compilation, DebugSections, Module, Progress, code_offset, debug_sections};
+use crate::remake::Remake;
 use crate::sections::{self, Section};
 use crate::text;
 use crate::used::Used;
@@ -41,7 +44,7 @@ use std::sync::Arc;
 const MAGIC: [u8; 8] = *b"\x7fsconce\n";
 /// Changes whenever the meaning of any byte does. Versions of the crate do not read each other's artifacts anyway, so this
 /// matters between builds of one version.
-const FORMAT: u32 = 5;
+const FORMAT: u32 = 6;
 const HEAD: usize = 96;
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// Where in the head the version is, zero-padded.
@@ -77,9 +80,9 @@ struct Meta<M> {
     data_len: u64,
     /// Of the streams of tables, in the order of [`STREAMS`].
     tables_len: [u64; STREAMS],
-    offsets_len: u64,
+    offsets: (u64, rt::Digest),
     code_offset: u32,
-    custom: Vec<(String, u64)>,
+    custom: Vec<(String, u64, rt::Digest)>,
 }
 
 /// A module's parts, as they are written. Holds no engine, so that a thread that writes a cache entry keeps none alive.
@@ -122,12 +125,22 @@ impl Artifact {
     /// # Errors
     /// As [`Module::new_with_progress`].
     pub fn new(engine: &Engine, bytes: Vec<u8>, progress: Option<&dyn Progress>) -> Result<Artifact, Error> {
+        Artifact::by(engine, None, bytes, progress)
+    }
+
+    /// The same by this compiler, if it says which.
+    pub(crate) fn by(
+        engine: &Engine,
+        compiler: Option<CompilerKind>,
+        bytes: Vec<u8>,
+        progress: Option<&dyn Progress>,
+    ) -> Result<Artifact, Error> {
         let text = match text::to_binary(&bytes)? {
             Cow::Owned(binary) => Some(binary),
             Cow::Borrowed(_) => None,
         };
         let binary = text.unwrap_or(bytes);
-        let Compilation { compiler, mut decoded, linked } = Compilation::new(engine, &binary, progress)?;
+        let Compilation { compiler, mut decoded, linked } = Compilation::new(engine, compiler, &binary, progress)?;
         let data = data::contents(&mut decoded.module, &decoded.data, &binary);
         Ok(Artifact { identity: Identity::of(engine, compiler)?, binary, decoded, linked, data })
     }
@@ -137,7 +150,12 @@ impl Artifact {
     /// # Errors
     /// Those of `out`.
     pub fn write(&self, out: &mut dyn Write) -> io::Result<()> {
-        self.with_contents(|contents| contents.layout()?.write(out))
+        self.write_for(None, out)
+    }
+
+    /// The same as a cache entry's contents, if there is a key.
+    pub(crate) fn write_for(&self, key: Option<Key>, out: &mut dyn Write) -> io::Result<()> {
+        self.with_contents(|contents| contents.layout(key)?.write(out))
     }
 
     /// The same to a new file, whose room is reserved beforehand where the file system can: so a full one is known of before anything is
@@ -147,7 +165,7 @@ impl Artifact {
     /// Those of the file.
     pub fn write_new(&self, file: &mut File) -> io::Result<()> {
         self.with_contents(|contents| {
-            let layout = contents.layout()?;
+            let layout = contents.layout(None)?;
             let reserved = rustix::fs::fallocate(&*file, FallocateFlags::empty(), 0, layout.len());
             // Of others writing will tell, if they matter: not every file system can do this.
             if let Err(e @ (Errno::NOSPC | Errno::DQUOT | Errno::FBIG)) = reserved {
@@ -194,7 +212,7 @@ impl Module {
     /// [`Error::Artifact`] if the module came from an artifact's file that has been damaged since.
     pub fn serialize(&self) -> Result<Vec<u8>, Error> {
         let mut bytes = Vec::new();
-        let written = Parts::of(self)?.write(&mut bytes);
+        let written = Parts::of(self)?.write(None, &mut bytes);
         written.map_err(|_| ArtifactError::Corrupt("a part of its file is gone"))?;
         Ok(bytes)
     }
@@ -205,7 +223,7 @@ impl Module {
     /// # Errors
     /// [`Error::Artifact`] says which of format, version, CPU, settings or checksum does not match; [`Error::Resources`].
     pub fn deserialize(engine: &Engine, bytes: &[u8]) -> Result<Module, Error> {
-        read(engine, &Source::Bytes(bytes))
+        read(engine, &Source::Bytes(bytes), None)
     }
 
     /// The same from a file, of which large parts are read when they are first needed. The file is kept open. Should it change
@@ -214,7 +232,7 @@ impl Module {
     /// # Errors
     /// As [`Module::deserialize`].
     pub fn deserialize_file(engine: &Engine, file: File) -> Result<Module, Error> {
-        read(engine, &Source::File(Arc::new(file.into()), None))
+        read(engine, &Source::File(Arc::new(file.into()), None), None)
     }
 
     /// Whether these bytes begin as a serialized module does.
@@ -236,8 +254,8 @@ impl Parts {
         })
     }
 
-    /// Writes the artifact.
-    pub(crate) fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+    /// Writes the artifact; as a cache entry's contents, if there is a key.
+    pub(crate) fn write(&self, key: Option<Key>, out: &mut dyn Write) -> io::Result<()> {
         let gone = || io::Error::other("a section cannot be read any more");
         let text = self.code.text();
         let offsets = self.debug.offsets.bytes().ok_or_else(gone)?;
@@ -262,7 +280,7 @@ impl Parts {
             custom,
             code_offset: self.debug.code_offset,
         };
-        contents.layout()?.write(out)
+        contents.layout(key)?.write(out)
     }
 }
 
@@ -287,16 +305,16 @@ impl Layout<'_> {
 
 impl<'a> Contents<'a> {
     /// What is to be written.
-    fn layout(&self) -> io::Result<Layout<'a>> {
+    fn layout(&self, key: Option<Key>) -> io::Result<Layout<'a>> {
         let meta = Meta {
             module: self.module,
             thunks: self.thunks,
             text_len: self.text.len() as u64,
             data_len: self.data.len() as u64,
             tables_len: self.streams.map(|bytes| bytes.len() as u64),
-            offsets_len: self.offsets.len() as u64,
+            offsets: (self.offsets.len() as u64, digest(self.offsets)),
             code_offset: self.code_offset,
-            custom: self.custom.iter().map(|(name, bytes)| ((*name).to_owned(), bytes.len() as u64)).collect(),
+            custom: self.custom.iter().map(|(name, bytes)| ((*name).to_owned(), bytes.len() as u64, digest(bytes))).collect(),
         };
         let mut start = vec![0; HEAD];
         let part = |start: &mut Vec<u8>, bytes: &[u8]| {
@@ -320,7 +338,7 @@ impl<'a> Contents<'a> {
         let version = VERSION.as_bytes();
         head[VERSION_AT.start..][..version.len()].copy_from_slice(version);
         head[EAGER_LEN_AT].copy_from_slice(&(eager.len() as u64).to_le_bytes());
-        head[HASH_AT].copy_from_slice(blake3::hash(eager).as_bytes());
+        head[HASH_AT].copy_from_slice(&eager_hash(eager, key));
         start.resize(start.len().next_multiple_of(PAGE as usize), 0);
         Ok(Layout { start, rest })
     }
@@ -384,8 +402,8 @@ pub(crate) fn describe(settings: &Settings) -> String {
 /// Where an artifact is read from.
 pub(crate) enum Source<'a> {
     Bytes(&'a [u8]),
-    /// An open file, and what to remove if it turns out to be damaged when it is used.
-    File(Arc<OwnedFd>, Option<Arc<rt::Replaceable>>),
+    /// An open file, and what helps if it turns out to be damaged when it is used.
+    File(Arc<OwnedFd>, Option<Arc<Remake>>),
 }
 
 impl Source<'_> {
@@ -407,14 +425,23 @@ impl Source<'_> {
         read.ok_or_else(|| corrupt("it is cut off"))
     }
 
-    /// Bytes that nobody looks at for now.
-    fn lazy(&self, at: u64, len: u64) -> Result<Section, Error> {
+    fn remake(&self) -> Option<Arc<dyn rt::Remake>> {
         match self {
-            Source::File(file, _) => Ok(Section::in_file(file.clone(), at..at + len)),
+            Source::Bytes(_) => None,
+            Source::File(_, remake) => remake.clone().map(|remake| -> Arc<dyn rt::Remake> { remake }),
+        }
+    }
+
+    /// Bytes that nobody looks at for now.
+    fn lazy(&self, at: u64, len: u64, hash: rt::Digest) -> Result<Section, Error> {
+        match self {
+            Source::File(file, _) => {
+                Ok(Section::in_file(file.clone(), at..at + len, move |bytes| digest(bytes) == hash, self.remake()))
+            }
             Source::Bytes(_) => {
                 let mut bytes = vec![0; len as usize];
                 self.read_at(at, &mut bytes)?;
-                Ok(Section::from(bytes))
+                if digest(&bytes) == hash { Ok(Section::from(bytes)) } else { Err(corrupt("a checksum does not match")) }
             }
         }
     }
@@ -438,8 +465,8 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// Reads an artifact, copying what is trusted before it is hashed.
-pub(crate) fn read(engine: &Engine, source: &Source<'_>) -> Result<Module, Error> {
+/// Reads an artifact, copying what is trusted before it is hashed. With a key, it must be that cache entry.
+pub(crate) fn read(engine: &Engine, source: &Source<'_>, key: Option<Key>) -> Result<Module, Error> {
     let whole = source.len().map_err(|_| corrupt("its length is unknown"))?;
     let mut head = [0; HEAD];
     let known = usize::try_from(whole).map_or(HEAD, |len| len.min(HEAD));
@@ -459,7 +486,7 @@ pub(crate) fn read(engine: &Engine, source: &Source<'_>) -> Result<Module, Error
     let mut eager = vec![0; eager_len as usize];
     source.read_at(HEAD as u64, &mut eager)?;
     let mut cursor = Cursor(&eager);
-    if digest(&eager) != head[HASH_AT] {
+    if eager_hash(&eager, key) != head[HASH_AT] {
         return Err(corrupt("a checksum does not match"));
     }
     let identity: Identity = postcard::from_bytes(cursor.part()?).map_err(|_| corrupt("its identity does not parse"))?;
@@ -484,12 +511,13 @@ pub(crate) fn read(engine: &Engine, source: &Source<'_>) -> Result<Module, Error
     for len in meta.tables_len {
         streams.push(part(len)?);
     }
-    let offsets = (next(meta.offsets_len)?, meta.offsets_len);
+    let (len, hash) = meta.offsets;
+    let offsets = source.lazy(next(len)?, len, hash)?;
     let mut custom = Vec::new();
-    for (name, len) in meta.custom {
-        custom.push((name, source.lazy(next(len)?, len)?));
+    for (name, len, hash) in meta.custom {
+        custom.push((name, source.lazy(next(len)?, len, hash)?));
     }
-    let debug = DebugSections { offsets: source.lazy(offsets.0, offsets.1)?, custom, code_offset: meta.code_offset };
+    let debug = DebugSections { offsets, custom, code_offset: meta.code_offset };
     let mut streams = streams.iter().map(load_table);
     let mut stream = || streams.next().unwrap_or_else(|| Err(corrupt("a table is missing")));
     let tables = CodeTables {
@@ -556,9 +584,9 @@ impl Part<'_> {
     /// Where it comes from as it is used, if it is in a file and not shorter than pays.
     fn lazily(&self, shortest: u64) -> Option<rt::LazySource> {
         match self.source {
-            Source::File(file, replaceable) if (shortest + 1..=MAX_LAZY).contains(&self.len) => Some(rt::LazySource {
+            Source::File(file, _) if (shortest + 1..=MAX_LAZY).contains(&self.len) => Some(rt::LazySource {
                 file: file.clone(),
-                replaceable: replaceable.clone(),
+                remake: self.source.remake(),
                 offset: self.at,
                 len: usize::try_from(self.len).ok()?,
                 digests: self.hashes.into(),
@@ -592,10 +620,19 @@ fn load_data(data: &Part<'_>, module: &environ::module::Module) -> Result<(Secti
     if let (Source::File(file, _), Some(source)) = (data.source, data.lazily(LAZY))
         && let Some(lazy) = rt::LazyData::new(module, &source)
     {
-        let section = Section::in_file(file.clone(), data.at..data.at + data.len);
-        return Ok((section.checked(move |bytes| matches(bytes, &source.digests)), Some(lazy)));
+        let remake = source.remake.clone();
+        let check = move |bytes: &[u8]| matches(bytes, &source.digests);
+        return Ok((Section::in_file(file.clone(), data.at..data.at + data.len, check, remake), Some(lazy)));
     }
     Ok((Section::from(data.read()?), None))
+}
+
+/// What the head says of the eager part.
+fn eager_hash(eager: &[u8], key: Option<Key>) -> rt::Digest {
+    match key {
+        Some(key) => *blake3::keyed_hash(key.bytes(), eager).as_bytes(),
+        None => digest(eager),
+    }
 }
 
 /// A chunk's hash. Called in a signal handler: takes no lock and allocates nothing.

@@ -3,8 +3,9 @@
 //! Whatever goes wrong here costs the cache, never the run: it is logged, and the module is compiled.
 //!
 //! - The directory has mode 0700 and belongs to the user, else it is not used: what is in it is executed.
-//! - An entry's name is a hash of the module's bytes and of everything else that its code depends on, the executable included. So an
-//!   entry is never wrong, only missing or damaged; damage is found by the artifact's hashes, and the entry removed.
+//! - An entry's name is a hash of the module's bytes and of everything else that its code depends on, the build of this code included,
+//!   and its contents are sealed with it. So an entry is never wrong, only missing or damaged; damage is found by the artifact's hashes,
+//!   and the entry replaced, in the middle of a run too ([`crate::remake`]).
 //! - An entry is written under another name and then renamed, so that other processes see all of it or nothing.
 //! - Beside entries there are small files that say which contents a module's file has in a certain state ([`crate::file_state`]), and
 //!   which of a module's text its runs needed ([`crate::used`]).
@@ -12,22 +13,23 @@
 //!   modification time, at most once an hour.
 
 use crate::Engine;
-use crate::artifact::{self, Parts, Source};
+use crate::artifact::{self, Source};
 use crate::config::CacheMode;
 use crate::engine::CompilerKind;
 use crate::error::Error;
-use crate::file_state::FileState;
+use crate::file_state::{Clock, FileState};
 use crate::module::Module;
+use crate::remake::Remake;
+use crate::sections::read_exact_at;
 use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, CWD, Dir, Mode, OFlags, RawMode, Stat, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT};
 use rustix::io::Errno;
 use sconce_runtime as rt;
-use std::ffi::CString;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Seconds after which a use is noted again, and after which an unfinished file is taken for abandoned.
@@ -57,18 +59,32 @@ impl Key {
             hasher.update(&(part.len() as u64).to_le_bytes());
             hasher.update(part.as_bytes());
         }
-        // Two builds of one version may generate different code.
-        if let Ok(exe) = rustix::fs::stat("/proc/self/exe") {
-            for number in [exe.st_size, exe.st_mtime, exe.st_mtime_nsec.cast_signed()] {
-                hasher.update(&number.to_le_bytes());
-            }
+        // Two builds of one version may generate different code. There is no cache without.
+        if let Some(build) = build() {
+            hasher.update(build.as_bytes());
         }
         Ok(Key(hasher.finalize()))
     }
 
-    fn name(self) -> String {
+    pub(crate) fn name(self) -> String {
         self.0.to_hex().to_string()
     }
+
+    pub(crate) fn bytes(&self) -> &[u8; blake3::OUT_LEN] {
+        self.0.as_bytes()
+    }
+}
+
+/// What this build of the compilers has, and no other.
+fn build() -> Option<blake3::Hash> {
+    static BUILD: OnceLock<Option<blake3::Hash>> = OnceLock::new();
+    *BUILD.get_or_init(|| {
+        let (kind, bytes) = match rt::build()? {
+            rt::Build::Id(id) => (0, id),
+            rt::Build::File(contents) => (1, contents),
+        };
+        Some(blake3::Hasher::new().update(&[kind]).update(&bytes).finalize())
+    })
 }
 
 impl Cache {
@@ -85,6 +101,10 @@ impl Cache {
                 }
             },
         };
+        if build().is_none() {
+            log::warn!("there is no cache: nothing tells this build of sconce from others; link it with --build-id");
+            return None;
+        }
         match open_dir(&path) {
             Ok(dir) => Some(Cache { dir: dir.into(), path, limit }),
             Err(reason) => {
@@ -94,10 +114,33 @@ impl Cache {
         }
     }
 
-    /// The module of this content, as the first of the engine's compilers has compiled it of which there is a good entry.
-    pub(crate) fn load_any(self: &Arc<Self>, engine: &Engine, content: blake3::Hash) -> Result<Option<Module>, Error> {
+    /// The module of this content, as the first of the engine's compilers has compiled it of which there is a good entry. `file` has
+    /// the module's bytes: an entry is then read as it is used, and made again should it turn out to be damaged. Without, all
+    /// of an entry is looked at now.
+    pub(crate) fn load_any(
+        self: &Arc<Self>,
+        engine: &Engine,
+        content: blake3::Hash,
+        file: Option<&File>,
+    ) -> Result<Option<Module>, Error> {
         for &compiler in engine.accepted_compilers() {
-            if let Some(module) = self.load(engine, Key::new(engine, compiler, content)?) {
+            let key = Key::new(engine, compiler, content)?;
+            let read = |entry: &Arc<OwnedFd>| match file.and_then(|file| file.try_clone().ok()) {
+                Some(file) => {
+                    let remake = Remake {
+                        engine: engine.clone(),
+                        cache: self.clone(),
+                        key,
+                        compiler,
+                        file,
+                        content,
+                        made: OnceLock::new(),
+                    };
+                    artifact::read(engine, &Source::File(entry.clone(), Some(Arc::new(remake))), Some(key))
+                }
+                None => read_whole(entry, engine, key),
+            };
+            if let Some(module) = self.load(key, read) {
                 return Ok(Some(module));
             }
         }
@@ -105,7 +148,7 @@ impl Cache {
     }
 
     /// The module of this key, if there is a good entry.
-    pub(crate) fn load(self: &Arc<Self>, engine: &Engine, key: Key) -> Option<Module> {
+    fn load(&self, key: Key, read: impl FnOnce(&Arc<OwnedFd>) -> Result<Module, Error>) -> Option<Module> {
         let name = key.name();
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
         let file = match rustix::fs::openat(&*self.dir, &name, flags, Mode::empty()) {
@@ -116,8 +159,7 @@ impl Cache {
                 return None;
             }
         };
-        let replaceable = CString::new(name.as_str()).ok().map(|name| Arc::new(rt::Replaceable { dir: self.dir.clone(), name }));
-        match artifact::read(engine, &Source::File(file.clone(), replaceable)) {
+        match read(&file) {
             Ok(module) => {
                 self.note_use(&file);
                 log::debug!("cache entry {name} is used");
@@ -146,9 +188,9 @@ impl Cache {
     }
 
     /// Writes an entry, and makes room for it.
-    pub(crate) fn store(&self, key: Key, parts: &Parts) {
+    pub(crate) fn store(&self, key: Key, contents: impl FnOnce(&mut dyn Write) -> io::Result<()>) {
         let name = key.name();
-        match self.write(&name, |out| parts.write(out)) {
+        match self.write(&name, contents) {
             Ok(()) => log::debug!("cache entry {name} is written"),
             Err(e) => log::debug!("cache entry {name} is not written: {e}"),
         }
@@ -158,9 +200,10 @@ impl Cache {
     }
 
     /// The hash of the contents of a file in this state, if it is known.
-    pub(crate) fn remembered(&self, state: &FileState) -> Option<blake3::Hash> {
-        let hash = self.small(&state.name(), blake3::OUT_LEN)?;
-        blake3::Hash::from_slice(&hash).ok()
+    pub(crate) fn remembered(&self, state: &FileState, clock: Clock) -> Option<blake3::Hash> {
+        let known = self.small(&state.name(), blake3::OUT_LEN + size_of::<i64>())?;
+        let (hash, epoch) = known.split_first_chunk()?;
+        clock.runs_on(i64::from_le_bytes(epoch.try_into().ok()?)).then(|| blake3::Hash::from_bytes(*hash))
     }
 
     /// The contents of a small file, if there is one and it has this length.
@@ -181,11 +224,9 @@ impl Cache {
     }
 
     /// Remembers the hash of the contents of a file in this state, if the state is one to rely on.
-    pub(crate) fn remember(&self, state: &FileState, content: blake3::Hash) {
-        if state.is_settled(now())
-            && let Err(e) = self.write(&state.name(), |out| out.write_all(content.as_bytes()))
-        {
-            log::debug!("the hash of a module is not remembered: {e}");
+    pub(crate) fn remember(&self, state: &FileState, content: blake3::Hash, clock: Clock) {
+        if state.is_settled(clock) {
+            self.keep_small(&state.name(), &[&content.as_bytes()[..], &clock.epoch.to_le_bytes()].concat());
         }
     }
 
@@ -204,7 +245,7 @@ impl Cache {
         renamed
     }
 
-    fn remove(&self, name: &str) {
+    pub(crate) fn remove(&self, name: &str) {
         // Another process may have been faster.
         let _ = rustix::fs::unlinkat(&*self.dir, name, AtFlags::empty());
     }
@@ -245,6 +286,20 @@ impl Cache {
         }
         Ok(())
     }
+}
+
+/// Reads all of an entry, so that whatever is wrong with it is known now.
+fn read_whole(entry: &OwnedFd, engine: &Engine, key: Key) -> Result<Module, Error> {
+    let len = rustix::fs::fstat(entry).map_or(0, |stat| stat.st_size.cast_unsigned());
+    let mut bytes = Vec::new();
+    let room = usize::try_from(len).is_ok_and(|len| bytes.try_reserve_exact(len).is_ok());
+    if !room {
+        return Err(Error::Resources(format!("no memory for {len} bytes")));
+    }
+    bytes.resize(len as usize, 0);
+    // What cannot be read stays zero, and passes no hash.
+    let _ = read_exact_at(entry, &mut bytes, 0);
+    artifact::read(engine, &Source::Bytes(&bytes), Some(key))
 }
 
 fn last_use(stat: &Stat) -> (i64, u64) {

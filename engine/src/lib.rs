@@ -52,6 +52,7 @@ mod link;
 mod linker;
 mod memory;
 mod module;
+mod remake;
 mod sections;
 mod shared;
 mod store;

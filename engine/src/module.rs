@@ -5,7 +5,7 @@ use crate::cache::Key;
 use crate::data;
 use crate::engine::CompilerKind;
 use crate::error::Error;
-use crate::file_state::FileState;
+use crate::file_state::{Clock, FileState};
 use crate::link::{self, Job, Linked};
 use crate::sections::Section;
 use crate::types::extern_type;
@@ -93,17 +93,17 @@ impl Module {
     /// As [`Module::new_with_progress`]; [`Error::Io`].
     pub fn from_file(engine: &Engine, file: &File, progress: Option<&dyn Progress>) -> Result<Module, Error> {
         if let Some(cache) = engine.cache() {
-            let state = FileState::of(file);
-            if let Some(content) = state.and_then(|state| cache.remembered(&state))
-                && let Some(module) = cache.load_any(engine, content)?
+            let state = FileState::of(file).map(|state| (state, Clock::read()));
+            if let Some(content) = state.and_then(|(state, clock)| cache.remembered(&state, clock))
+                && let Some(module) = cache.load_any(engine, content, Some(file))?
             {
                 return Ok(module);
             }
             if let Some(content) = hash_file(file)
-                && let Some(module) = cache.load_any(engine, content)?
+                && let Some(module) = cache.load_any(engine, content, Some(file))?
             {
-                if let Some(state) = state.filter(|state| FileState::of(file).as_ref() == Some(state)) {
-                    cache.remember(&state, content);
+                if let Some((state, clock)) = state.filter(|(state, _)| FileState::of(file).as_ref() == Some(state)) {
+                    cache.remember(&state, content, clock);
                 }
                 return Ok(module);
             }
@@ -118,7 +118,7 @@ impl Module {
     fn cached(engine: &Engine, bytes: &[u8], progress: Option<&dyn Progress>) -> Result<Module, Error> {
         let Some(cache) = engine.cache() else { return Module::compile(engine, bytes, progress) };
         let content = blake3::hash(bytes);
-        if let Some(module) = cache.load_any(engine, content)? {
+        if let Some(module) = cache.load_any(engine, content, None)? {
             return Ok(module);
         }
         let module = Module::compile(engine, bytes, progress)?;
@@ -129,13 +129,13 @@ impl Module {
         let key = Key::new(engine, module.inner.compiler, content)?;
         let (cache, parts) = (cache.clone(), Parts::of(&module)?);
         // Beside the run, which need not wait for it; the engine waits at the end.
-        engine.in_background(move || cache.store(key, &parts));
+        engine.in_background(move || cache.store(key, |out| parts.write(Some(key), out)));
         Ok(module)
     }
 
     fn compile(engine: &Engine, bytes: &[u8], progress: Option<&dyn Progress>) -> Result<Module, Error> {
         let binary = text::to_binary(bytes)?;
-        let Compilation { compiler, mut decoded, linked } = Compilation::new(engine, &binary, progress)?;
+        let Compilation { compiler, mut decoded, linked } = Compilation::new(engine, None, &binary, progress)?;
         let Linked { text, thunks, tables, offsets } = linked;
         let debug = DebugSections {
             offsets: Section::from(offsets.0),
@@ -317,10 +317,16 @@ pub(crate) struct Compilation {
 }
 
 impl Compilation {
-    pub(crate) fn new(engine: &Engine, binary: &[u8], progress: Option<&dyn Progress>) -> Result<Compilation, Error> {
+    /// By this compiler, if it says which.
+    pub(crate) fn new(
+        engine: &Engine,
+        compiler: Option<CompilerKind>,
+        binary: &[u8],
+        progress: Option<&dyn Progress>,
+    ) -> Result<Compilation, Error> {
         let mut decoded = decode(binary, engine.inner.config.features)?;
         let parallel = engine.inner.config.parallel;
-        let compiler = engine.compiler_for(&decoded);
+        let compiler = compiler.unwrap_or_else(|| engine.compiler_for(&decoded));
         let job = Job { engine, compiler, bytes: binary, decoded: &decoded, parallel, progress };
         let linked = link::compile(&job)?;
         decoded.module.data_can_be_named = data::is_named(&decoded, binary);

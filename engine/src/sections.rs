@@ -1,5 +1,6 @@
 //! Bytes that a module keeps: in memory, or in the artifact's file until they are wanted.
 
+use sconce_runtime as rt;
 use std::ops::Range;
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, OnceLock};
@@ -11,6 +12,8 @@ pub(crate) struct Section {
     file: Option<(Arc<OwnedFd>, Range<u64>)>,
     /// Says whether what was read from the file is what it should be.
     check: Option<Check>,
+    /// What helps if it is not.
+    remake: Option<Arc<dyn rt::Remake>>,
 }
 
 type Check = Box<dyn Fn(&[u8]) -> bool + Send + Sync>;
@@ -22,27 +25,39 @@ impl From<Vec<u8>> for Section {
 }
 
 impl Section {
-    /// A section that is read when it is first asked for. What it says by then is not to be trusted.
-    pub(crate) fn in_file(file: Arc<OwnedFd>, range: Range<u64>) -> Section {
-        Section { file: Some((file, range)), ..Section::default() }
+    /// A section that is read when it is first asked for, and believed if `check` says so. If not, `remake` may have the file's
+    /// contents.
+    pub(crate) fn in_file(
+        file: Arc<OwnedFd>,
+        range: Range<u64>,
+        check: impl Fn(&[u8]) -> bool + Send + Sync + 'static,
+        remake: Option<Arc<dyn rt::Remake>>,
+    ) -> Section {
+        Section { file: Some((file, range)), check: Some(Box::new(check)), remake, ..Section::default() }
     }
 
-    /// The same section, whose bytes are only believed if `check` says so.
-    pub(crate) fn checked(self, check: impl Fn(&[u8]) -> bool + Send + Sync + 'static) -> Section {
-        Section { check: Some(Box::new(check)), ..self }
-    }
-
-    /// The bytes; `None` if the file cannot be read any more, or was changed where that matters.
+    /// The bytes; `None` if the file cannot be read any more, or was changed, and cannot be made again.
     pub(crate) fn bytes(&self) -> Option<&[u8]> {
         self.bytes.get_or_init(|| self.read()).as_deref()
     }
 
     fn read(&self) -> Option<Box<[u8]>> {
+        let good = |bytes: &Box<[u8]>| self.check.as_ref().is_none_or(|check| check(bytes));
+        self.read_file().filter(good).or_else(|| self.made_again().filter(good))
+    }
+
+    fn made_again(&self) -> Option<Box<[u8]>> {
+        let (_, range) = self.file.as_ref()?;
+        let place = usize::try_from(range.start).ok()?..usize::try_from(range.end).ok()?;
+        Some(self.remake.as_deref()?.bytes()?.get(place)?.into())
+    }
+
+    fn read_file(&self) -> Option<Box<[u8]>> {
         let (file, range) = self.file.as_ref()?;
         // The length was checked against the file's when the artifact was opened.
         let mut bytes = vec![0; usize::try_from(range.end - range.start).ok()?];
         read_exact_at(file, &mut bytes, range.start)?;
-        self.check.as_ref().is_none_or(|check| check(&bytes)).then(|| bytes.into())
+        Some(bytes.into())
     }
 }
 

@@ -101,11 +101,18 @@ mod tests {
         format!("(module {})", (0..FUNCTIONS).map(function).collect::<String>())
     }
 
+    /// The module, from a file beside the cache.
+    fn load(engine: &Engine, dir: &Path, wat: &str) -> Module {
+        let path = dir.with_extension("wat");
+        fs::write(&path, wat).unwrap();
+        Module::from_file(engine, &fs::File::open(path).unwrap(), None).unwrap()
+    }
+
     /// Runs some functions of the module in the cache; gives the number of chunks that were there before and after.
     fn run(dir: &Path, wat: &str, functions: impl Iterator<Item = u32>) -> [usize; 2] {
         // So that text is there when its module is.
         let engine = Engine::new(&Config::new().cache(CacheMode::Dir(dir.into())).parallel(false)).unwrap();
-        let module = Module::new(&engine, wat.as_bytes()).unwrap();
+        let module = load(&engine, dir, wat);
         let present = || super::count(&module.inner.loaded.code().present_chunks().unwrap_or_default());
         let before = present();
         let mut store = Store::new(&engine, ()).unwrap();
@@ -209,7 +216,7 @@ mod tests {
         let (dir, wat) = (temp.path().join("cache"), wat());
         let run = || {
             let engine = Engine::new(&Config::new().cache(CacheMode::Dir(dir.clone()))).unwrap();
-            let module = Module::new(&engine, wat.as_bytes()).unwrap();
+            let module = load(&engine, &dir, &wat);
             let mut store = Store::new(&engine, ()).unwrap();
             let instance = Linker::new(&engine).instantiate(&mut store, &module).unwrap();
             // Against the order in which it comes in.

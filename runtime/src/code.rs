@@ -507,7 +507,7 @@ mod tests {
         let digests = text.chunks(CHUNK).map(digest).collect();
         LazySource {
             file: Arc::new(file.as_fd().try_clone_to_owned().unwrap()),
-            replaceable: None,
+            remake: None,
             offset: 100,
             len: text.len(),
             digests,
@@ -584,6 +584,43 @@ mod tests {
         rustix::fs::ftruncate(&*cut.file, 100 + CHUNK as u64 - 1).unwrap();
         let cut = load(cut);
         assert_eq!(exit_code_of(|| assert!(first(&cut))), 1);
+    }
+
+    #[derive(Debug)]
+    struct Whole(Option<Vec<u8>>);
+
+    impl crate::lazy_pages::Remake for Whole {
+        fn bytes(&self) -> Option<&[u8]> {
+            self.0.as_deref()
+        }
+    }
+
+    #[test]
+    fn lazy_text_that_was_changed_is_taken_from_what_it_is_made_from() {
+        let space = CodeSpace::new(None).unwrap();
+        let mut text = returns(7);
+        text.resize(CHUNK + 10, 0xcc);
+        let file = [vec![0; 100], text.clone()].concat();
+        let load = |len: usize, remade: Option<Vec<u8>>| {
+            let source = LazySource { remake: Some(Arc::new(Whole(remade))), ..source(&text) };
+            rustix::io::pwrite(&*source.file, &[8], 101).unwrap();
+            rustix::fs::ftruncate(&*source.file, len as u64).unwrap();
+            space.load_lazily(source, tables(&[0], 6)).unwrap()
+        };
+        // SAFETY: the regions live here.
+        let first = |region: &CodeRegion| unsafe { space.load_missing(region.text_base(), true) };
+        for len in [file.len(), 150, 0] {
+            let region = load(len, Some(file.clone()));
+            assert!(first(&region));
+            assert_eq!(run(&region, 0), 7);
+            assert_eq!(region.text(), text);
+        }
+        // What is made is compared as well.
+        let wrong = [&file[..101], &[9], &file[102..]].concat();
+        for remade in [None, Some(wrong), Some(file[..150].to_vec()), Some(Vec::new())] {
+            let region = load(file.len(), remade);
+            assert_eq!(exit_code_of(|| assert!(first(&region))), 1);
+        }
     }
 
     #[test]

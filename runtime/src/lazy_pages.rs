@@ -12,18 +12,16 @@
 //! does not, so buffers are touched before they are handed to it, and access from outside a call asks first
 //! ([`LazyPages::ensure`]). Tables are always asked for.
 //!
-//! A chunk that does not match, or cannot be read, ends the process with a message: there is nothing to go on with, just as
-//! when the file of a running executable is damaged. If the file can be made again ([`Replaceable`]) it is removed, so that the next
-//! run does.
+//! A chunk that does not match, or cannot be read, is taken from what the file is made from, if that is known ([`Remake`]): a cache
+//! entry's module. Otherwise it ends the process with a message: there is nothing to go on with, just as when the file of a running
+//! executable is damaged.
 
 use crate::staged::Staged;
 use crate::sys::memfile::MemFile;
 use crate::sys::mmap::{Access, Mapping, move_pages, populate, protect};
-use rustix::fs::{AtFlags, unlinkat};
 use rustix::io::{Errno, pread, write};
 use rustix::thread::futex;
 use sconce_environ::code_tables::Stream;
-use std::ffi::CString;
 use std::ops::Range;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -36,13 +34,14 @@ pub const CHUNK: usize = 16 << 10;
 /// A chunk's digest.
 pub type Digest = [u8; 32];
 
-/// A file that nobody misses when it is damaged: a cache's.
-#[derive(Debug)]
-pub struct Replaceable {
-    /// Its directory.
-    pub dir: Arc<OwnedFd>,
-    /// Its name there.
-    pub name: CString,
+/// Who can make a file again that turns out to be damaged, or gone, while it is used.
+pub trait Remake: std::fmt::Debug + Send + Sync {
+    /// All that the file should hold; `None` if that cannot be known any more. The first call takes as long as it takes.
+    ///
+    /// Called in a signal handler too, but only for a fault of guest code, or of host code that copies from or to a guest's memory: neither
+    /// is inside the allocator. So this may do what other code does, except wait for a lock that such host code holds. Little
+    /// stack is left.
+    fn bytes(&self) -> Option<&[u8]>;
 }
 
 /// Where a part's bytes come from.
@@ -50,8 +49,8 @@ pub struct Replaceable {
 pub struct LazySource {
     /// The file, which nobody need keep from changing.
     pub file: Arc<OwnedFd>,
-    /// What to remove if it is damaged.
-    pub replaceable: Option<Arc<Replaceable>>,
+    /// What helps if it is damaged.
+    pub remake: Option<Arc<dyn Remake>>,
     /// Where the part begins in it.
     pub offset: u64,
     /// Bytes of the part.
@@ -80,10 +79,23 @@ impl LazySource {
         (self.digests.len() == self.len.div_ceil(CHUNK) && self.fetch(&mut bytes, 0)).then_some(bytes)
     }
 
-    /// Reads what stands at `start`, the beginning of a chunk; false if it cannot be read or does not match.
+    /// Reads what stands at `start`, the beginning of a chunk; false if it cannot be read or does not match, and cannot be made
+    /// again either.
     pub(crate) fn fetch(&self, bytes: &mut [u8], start: usize) -> bool {
-        self.read(bytes, start)
-            && bytes.chunks(CHUNK).zip(&self.digests[start / CHUNK..]).all(|(bytes, digest)| (self.digest)(bytes) == *digest)
+        (self.read(bytes, start) && self.matches(bytes, start))
+            || (self.make(bytes, start).is_some() && self.matches(bytes, start))
+    }
+
+    fn matches(&self, bytes: &[u8], start: usize) -> bool {
+        bytes.chunks(CHUNK).zip(&self.digests[start / CHUNK..]).all(|(bytes, digest)| (self.digest)(bytes) == *digest)
+    }
+
+    #[cold]
+    fn make(&self, bytes: &mut [u8], start: usize) -> Option<()> {
+        let all = self.remake.as_deref()?.bytes()?;
+        let at = usize::try_from(self.offset).ok()?.checked_add(start)?;
+        bytes.copy_from_slice(all.get(at..at.checked_add(bytes.len())?)?);
+        Some(())
     }
 
     fn read(&self, mut bytes: &mut [u8], start: usize) -> bool {
@@ -309,12 +321,10 @@ impl LazyPages {
     }
 
     fn damaged(&self) -> ! {
-        if let Some(Replaceable { dir, name }) = self.source.replaceable.as_deref() {
-            // Should this fail, the next run ends here as well.
-            let _ = unlinkat(dir, name.as_c_str(), AtFlags::empty());
-            give_up(b"error: this program's compiled code in the cache is damaged, and has been removed: run it again\n");
-        }
-        give_up(b"error: the file that this program's compiled code comes from was changed or damaged while it ran\n");
+        give_up(match self.source.remake {
+            Some(_) => b"error: this program's compiled code in the cache is damaged, and its module cannot be compiled again: run it again\n",
+            None => b"error: the file that this program's compiled code comes from was changed or damaged while it ran\n",
+        });
     }
 }
 

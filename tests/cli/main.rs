@@ -2,6 +2,8 @@
 
 mod arguments;
 mod artifacts;
+mod builds;
+mod images;
 mod invoke;
 mod messages;
 mod process;

@@ -4,6 +4,7 @@ mod artifacts;
 mod boundaries;
 mod cache;
 mod calls;
+mod damage;
 mod frames;
 mod host;
 mod items;

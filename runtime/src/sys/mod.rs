@@ -1,6 +1,7 @@
 //! Everything that is the operating system's: mappings, memory files, address-space probes, limits, threads' stacks, signals, what the
 //! process was started with.
 
+pub(crate) mod build;
 pub(crate) mod limits;
 pub(crate) mod memfile;
 pub(crate) mod mmap;

@@ -148,7 +148,7 @@ fn data_comes_in_lazily_where_nothing_can_tell() {
         change(&mut module);
         let len = 4 * CHUNK;
         let (file, digests) = (Arc::new(no_file()), vec![[0; 32]; len / CHUNK].into());
-        let source = LazySource { file, replaceable: None, offset: 0, len, digests, digest: |_| [0; 32] };
+        let source = LazySource { file, remake: None, offset: 0, len, digests, digest: |_| [0; 32] };
         LazyData::new(&module, &source).is_some()
     };
     let replace = |new: DataSegment| accepted(&|m| m.data[DataIndex::from_u32(1)] = new.clone());

@@ -1,0 +1,80 @@
+//! A cache entry that turns out to be damaged while its code runs is made again from the module.
+//!
+//! Compilation of one module by one build for one set of settings gives the same bytes each time, so what was read before stays
+//! right, and what is made again is compared with the same digests. Most runs never need any of this: all that a run keeps for it
+//! is the module's file.
+
+use crate::Engine;
+use crate::artifact::Artifact;
+use crate::cache::{Cache, Key};
+use crate::engine::CompilerKind;
+use sconce_runtime as rt;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::sync::{Arc, OnceLock};
+
+/// Stack for the thread that compiles: as much as a first thread usually has.
+const STACK: usize = 8 << 20;
+
+/// Bytes that no module exceeds: what its file has grown to since is nothing to read.
+const MOST: u64 = 1 << 32;
+
+/// How an entry is made again.
+pub(crate) struct Remake {
+    pub(crate) engine: Engine,
+    pub(crate) cache: Arc<Cache>,
+    pub(crate) key: Key,
+    /// Who compiled it.
+    pub(crate) compiler: CompilerKind,
+    /// The module's file, and the hash of what it must hold.
+    pub(crate) file: File,
+    pub(crate) content: blake3::Hash,
+    pub(crate) made: OnceLock<Option<Vec<u8>>>,
+}
+
+impl Remake {
+    /// Compiles the module, and replaces the entry.
+    fn make(&self) -> Option<Vec<u8>> {
+        log::debug!("cache entry {} is damaged, and is made again", self.key.name());
+        self.cache.remove(&self.key.name());
+        let made = self.compile();
+        match &made {
+            Some(bytes) => self.cache.store(self.key, |out| out.write_all(bytes)),
+            None => log::debug!("cache entry {} cannot be made again", self.key.name()),
+        }
+        made
+    }
+
+    fn compile(&self) -> Option<Vec<u8>> {
+        let len = self.file.metadata().ok().map(|m| m.len()).filter(|&len| len <= MOST)?;
+        let mut module = Vec::new();
+        module.try_reserve_exact(len as usize).ok()?;
+        module.resize(len as usize, 0);
+        // Its position is whoever's opened the file.
+        self.file.read_exact_at(&mut module, 0).ok()?;
+        if blake3::hash(&module) != self.content {
+            return None;
+        }
+        let artifact = Artifact::by(&self.engine, Some(self.compiler), module, None).ok()?;
+        let mut bytes = Vec::new();
+        artifact.write_for(Some(self.key), &mut bytes).ok()?;
+        Some(bytes)
+    }
+}
+
+impl rt::Remake for Remake {
+    fn bytes(&self) -> Option<&[u8]> {
+        let make = || {
+            // A handler's stack is too small for a compiler.
+            let builder = std::thread::Builder::new().name("remake".into()).stack_size(STACK);
+            std::thread::scope(|scope| builder.spawn_scoped(scope, || self.make()).ok()?.join().ok().flatten())
+        };
+        self.made.get_or_init(make).as_deref()
+    }
+}
+
+impl std::fmt::Debug for Remake {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Remake").field("key", &self.key).finish_non_exhaustive()
+    }
+}
