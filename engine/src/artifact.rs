@@ -553,6 +553,10 @@ fn check_version(head: &[u8; HEAD]) -> Result<(), Error> {
         let (expected, found) = (format!("{VERSION} (format {FORMAT})"), format!("{VERSION} (format {format})"));
         return Err(ArtifactError::Version { expected, found }.into());
     }
+    let unused = head[12..VERSION_AT.start].iter().chain(&head[VERSION_AT.start + VERSION.len()..VERSION_AT.end]);
+    if !unused.chain(&head[EAGER_LEN_AT.end..HASH_AT.start]).all(|&byte| byte == 0) {
+        return Err(corrupt("its head is not what was written"));
+    }
     Ok(())
 }
 

@@ -36,7 +36,6 @@ impl Remake {
     /// Compiles the module, and replaces the entry.
     fn make(&self) -> Option<Vec<u8>> {
         log::debug!("cache entry {} is damaged, and is made again", self.key.name());
-        self.cache.remove(&self.key.name());
         let made = self.compile();
         match &made {
             Some(bytes) => self.cache.store(self.key, |out| out.write_all(bytes)),
@@ -65,6 +64,8 @@ impl Remake {
 impl rt::Remake for Remake {
     fn bytes(&self) -> Option<&[u8]> {
         let make = || {
+            // Whatever comes of this, the next run is not to meet it.
+            self.cache.remove(&self.key.name());
             // A handler's stack is too small for a compiler.
             let builder = std::thread::Builder::new().name("remake".into()).stack_size(STACK);
             std::thread::scope(|scope| builder.spawn_scoped(scope, || self.make()).ok()?.join().ok().flatten())
