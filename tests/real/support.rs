@@ -25,8 +25,8 @@ pub const TIER: &str = match env!("CARGO_CRATE_NAME").as_bytes() {
 /// The built binary.
 pub const SCONCE: &str = env!("CARGO_BIN_EXE_sconce");
 
-/// One compilation cache for all tests of this binary, so that a program is compiled once: named by the build, since the cache
-/// itself tells versions of Sconce apart, not builds of a version.
+/// One compilation cache for all tests of this binary, so that a program is compiled once: named by the build, so that those of
+/// earlier ones do not pile up.
 static CACHE: LazyLock<PathBuf> = LazyLock::new(|| {
     let built = fs::metadata(SCONCE).expect("the binary is built");
     let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("real-cache");
