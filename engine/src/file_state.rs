@@ -158,7 +158,7 @@ mod tests {
     #[test]
     fn every_change_is_another_state() {
         let (file, Some(before)) = file(WORTH_A_STATE) else {
-            let system = rustix::fs::fstatfs(&File::open(env!("CARGO_MANIFEST_DIR")).unwrap()).unwrap();
+            let system = rustix::fs::fstatfs(File::open(env!("CARGO_MANIFEST_DIR")).unwrap()).unwrap();
             eprintln!("nothing to see: no states on file system {:#x} with this kernel", system.f_type);
             return;
         };

@@ -42,8 +42,8 @@ impl Section {
     }
 
     fn read(&self) -> Option<Box<[u8]>> {
-        let good = |bytes: &Box<[u8]>| self.check.as_ref().is_none_or(|check| check(bytes));
-        self.read_file().filter(good).or_else(|| self.made_again().filter(good))
+        let good = |bytes: Box<[u8]>| self.check.as_ref().is_none_or(|check| check(&bytes)).then_some(bytes);
+        self.read_file().and_then(good).or_else(|| self.made_again().and_then(good))
     }
 
     fn made_again(&self) -> Option<Box<[u8]>> {
