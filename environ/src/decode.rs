@@ -23,7 +23,7 @@ use crate::compile::FunctionInput;
 use crate::index::*;
 use crate::layout::VmLayout;
 use crate::module::Module;
-use crate::names::{FunctionNames, module_name};
+use crate::names::{self, FunctionNames, Names, module_name};
 use cranelift_entity::PrimaryMap;
 use sections::Decoder;
 use std::ops::Range;
@@ -126,7 +126,9 @@ impl Decoded {
 
     /// How functions are named in messages.
     fn function_name(&self, bytes: &[u8], index: FuncIndex) -> FunctionName {
-        FunctionName { index, name: self.function_names(bytes).get(index).map(str::to_owned) }
+        let section = self.name_section.as_ref().and_then(|range| slice(bytes, range)).unwrap_or_default();
+        let found = names::find(section, Names::Functions, &[index.as_u32()], &mut || true);
+        FunctionName { index, name: found[0].map(str::to_owned) }
     }
 }
 

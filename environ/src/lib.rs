@@ -24,6 +24,7 @@ pub mod ops;
 pub mod placement;
 pub mod proposals;
 pub mod registry;
+pub mod shown;
 pub mod stack_maps;
 pub mod translate;
 pub mod trap;

@@ -36,6 +36,41 @@ impl<'a> FunctionNames<'a> {
     }
 }
 
+/// What a name section names.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum Names {
+    /// Functions.
+    Functions,
+    /// Tags.
+    Tags,
+}
+
+/// Names of a few things, in the order of `wanted`, which is increasing. Unlike [`FunctionNames::read`] it keeps nothing of the section,
+/// which may be larger than anybody wants to wait for: `go_on` is asked at each name.
+pub fn find<'a>(section: &'a [u8], of: Names, wanted: &[u32], go_on: &mut dyn FnMut() -> bool) -> Vec<Option<&'a str>> {
+    let mut found = vec![None; wanted.len()];
+    let mut missing = wanted.len();
+    for subsection in NameSectionReader::new(BinaryReader::new(section, 0)).map_while(Result::ok) {
+        let map = match (subsection, of) {
+            (Name::Function(map), Names::Functions) | (Name::Tag(map), Names::Tags) => map,
+            _ => continue,
+        };
+        for naming in map.into_iter().map_while(Result::ok) {
+            if missing == 0 || !go_on() {
+                return found;
+            }
+            // Of two names, the first counts.
+            if let Ok(at) = wanted.binary_search(&naming.index)
+                && found[at].is_none()
+            {
+                found[at] = Some(naming.name);
+                missing -= 1;
+            }
+        }
+    }
+    found
+}
+
 /// The module's own name in a name section, if it parses that far.
 pub fn module_name(section: &[u8]) -> Option<&str> {
     let mut subsections = NameSectionReader::new(BinaryReader::new(section, 0)).map_while(Result::ok);

@@ -2,6 +2,7 @@
 
 use crate::features::proposal_name;
 use crate::index::FuncIndex;
+use crate::shown::{self, Shown};
 use std::fmt;
 
 /// Why bytes are not a module that can be run. Offsets are bytes from the start of the input.
@@ -78,7 +79,7 @@ impl fmt::Display for FunctionName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "function {}", self.index.as_u32())?;
         match &self.name {
-            Some(name) => write!(f, " `{name}`"),
+            Some(name) => write!(f, " `{}`", Shown::short(name)),
             None => Ok(()),
         }
     }
@@ -118,7 +119,7 @@ impl DecodeError {
 
 impl From<wasmparser::Error> for DecodeError {
     fn from(error: wasmparser::Error) -> DecodeError {
-        let (message, offset, function) = (error.message().to_owned(), error.offset(), None);
+        let (message, offset, function) = (shown::message(error.message()), error.offset(), None);
         match error.missing_wasm_feature() {
             Some(features) => DecodeError::NotEnabled { proposal: proposal_name(features), message, offset, function },
             None => DecodeError::Invalid { message, offset, function },
