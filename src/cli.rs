@@ -325,7 +325,7 @@ impl std::fmt::Display for UnknownCommand {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let command = <Cli as clap::CommandFactory>::command();
         let names: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
-        write!(f, "'{}' is neither a subcommand nor a file", self.word)?;
+        write!(f, "'{}' is neither a subcommand nor a file", sconce_environ::shown::Shown::short(&self.word))?;
         match crate::values::nearest(&self.word, names.iter().copied()) {
             Some(name) => write!(f, "; did you mean 'sconce {name}'?"),
             None => write!(f, "; the subcommands are {}", names.join(", ")),

@@ -26,7 +26,7 @@ pub fn compile(args: &CompileArgs) -> Result<(), Failure> {
     }
     let engine = load::engine(&config)?;
     let artifact = load::precompile(&engine, input)?;
-    write(&output, &artifact).map_err(|e| Failure::not_run(format!("cannot write {}: {}", output.display(), reason(&e))))
+    write(&output, &artifact).map_err(|e| Failure::not_run(format!("cannot write {}: {}", load::path_name(&output), reason(&e))))
 }
 
 fn write(output: &Path, artifact: &Artifact) -> std::io::Result<()> {

@@ -7,7 +7,7 @@ mod operators;
 
 use crate::cli::DisasArgs;
 use crate::load;
-use crate::report::{Failure, harmless, print};
+use crate::report::{self, Failure, print};
 use iced_x86::Register;
 use listing::Listing;
 use sconce_engine::{BoundsStyle, Engine, Error, MachineCode, Module, demangle};
@@ -16,7 +16,9 @@ use sconce_environ::features::Features;
 use sconce_environ::index::{DefinedFuncIndex, FuncIndex};
 use sconce_environ::module::{self, EntityIndex, EntityType};
 use sconce_environ::names::FunctionNames;
-use std::collections::BTreeMap;
+use sconce_environ::shown::Shown;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write;
 
 /// Prints the functions that were asked for.
@@ -31,8 +33,7 @@ pub fn disas(args: &DisasArgs) -> Result<(), Failure> {
         // Nothing of it is run, so it need not be trusted.
         let module = load::compile(&engine, input, load::Precompiled::Allowed)?;
         let names = module.custom_section("name").map(FunctionNames::read).unwrap_or_default();
-        let subject = Subject { name: &name, module: module.environ(), names, body: None, code: MachineCode::of(&module) };
-        return subject.list(&engine, args);
+        return Subject::new(&name, module.environ(), names, None, MachineCode::of(&module)).list(&engine, args);
     }
     let bytes = input.into_bytes()?;
     let binary = sconce_engine::text::to_binary(&bytes).map_err(|e| load::wrong(&name, &e))?;
@@ -40,8 +41,11 @@ pub fn disas(args: &DisasArgs) -> Result<(), Failure> {
     let decoded = decode(&binary, Features::default()).map_err(|e| load::wrong(&name, &e.into()))?;
     let names = decoded.function_names(&binary);
     let code = MachineCode::compile(&engine, &binary, &decoded);
-    Subject { name: &name, module: &decoded.module, names, body: Some((&binary, &decoded)), code }.list(&engine, args)
+    Subject::new(&name, &decoded.module, names, Some((&binary, &decoded)), code).list(&engine, args)
 }
+
+/// Bytes of a function's name in a listing, where it stands beside each call.
+const MAX_FUNCTION: usize = 1024;
 
 /// A module that functions are shown of.
 struct Subject<'a> {
@@ -52,9 +56,31 @@ struct Subject<'a> {
     /// The binary, if it is at hand.
     body: Option<(&'a [u8], &'a Decoded)>,
     code: MachineCode<'a>,
+    /// Names as they are shown, of functions that were looked up: a listing names some of them again and again.
+    shown: RefCell<HashMap<FuncIndex, Option<String>>>,
+    /// Names of functions that the name section does not have: of imports by their number, and of exports.
+    others: HashMap<FuncIndex, &'a str>,
 }
 
-impl Subject<'_> {
+/// The name that an import or the first export gives a function.
+fn other_names(module: &module::Module) -> HashMap<FuncIndex, &str> {
+    let exports = module.exports.iter().rev();
+    let exported = exports.filter_map(|e| if let EntityIndex::Func(f) = e.entity { Some((f, e.name.as_str())) } else { None });
+    let imported = module.imports.iter().filter(|i| matches!(i.kind, EntityType::Func(_))).map(|i| i.name.as_str());
+    exported.chain(imported.enumerate().map(|(n, name)| (FuncIndex::from_u32(n as u32), name))).collect()
+}
+
+impl<'a> Subject<'a> {
+    fn new(
+        name: &'a str,
+        module: &'a module::Module,
+        names: FunctionNames<'a>,
+        body: Option<(&'a [u8], &'a Decoded)>,
+        code: MachineCode<'a>,
+    ) -> Subject<'a> {
+        Subject { name, module, names, body, code, shown: RefCell::default(), others: other_names(module) }
+    }
+
     fn list(&self, engine: &Engine, args: &DisasArgs) -> Result<(), Failure> {
         let chosen = match &args.func {
             Some(text) => {
@@ -73,7 +99,7 @@ impl Subject<'_> {
         for (n, func) in chosen.map(DefinedFuncIndex::from_u32).enumerate() {
             let gap = if n == 0 { "" } else { "\n" };
             let text = self.function(engine, func, &fields).map_err(|e| load::wrong(self.name, &e))?;
-            print(&format!("{gap}{}", harmless(&text)))?;
+            report::list(&format!("{gap}{text}"))?;
         }
         Ok(())
     }
@@ -98,23 +124,17 @@ impl Subject<'_> {
             return Ok(func);
         }
         let near = crate::values::nearest(text, named.iter().map(|(_, name)| *name));
-        let hint = near.map(|name| format!("; did you mean '{name}'?")).unwrap_or_default();
-        Err(Failure::not_run(format!("{}: no function is called '{text}'{hint}", self.name)))
+        let hint = near.map(|name| format!("; did you mean '{}'?", Shown::short(name))).unwrap_or_default();
+        Err(Failure::not_run(format!("{}: no function is called '{}'{hint}", self.name, Shown::short(text))))
     }
 
-    /// A function's name, if it has one: from the name section, or an export's.
+    /// A function's name, if it has one: from the name section, an import's or an export's.
     fn function_name(&self, func: FuncIndex) -> Option<String> {
-        if let Some(name) = self.names.get(func).filter(|n| !n.is_empty()) {
-            return Some(demangle(name));
-        }
-        let mut imports = self.module.imports.iter().filter(|i| matches!(i.kind, EntityType::Func(_)));
-        if self.module.defined_func(func).is_none()
-            && let Some(import) = imports.nth(func.as_u32() as usize)
-        {
-            return Some(demangle(&import.name));
-        }
-        let export = self.module.exports.iter().find(|e| e.entity == EntityIndex::Func(func))?;
-        Some(demangle(&export.name))
+        let name = || {
+            let name = self.names.get(func).filter(|n| !n.is_empty()).or_else(|| self.others.get(&func).copied())?;
+            Some(Shown::new(&demangle(name)).at_most(MAX_FUNCTION).to_string())
+        };
+        self.shown.borrow_mut().entry(func).or_insert_with(name).clone()
     }
 
     fn any(&self, func: FuncIndex) -> String {

@@ -2,6 +2,7 @@
 
 use crate::values::nearest;
 use sconce_engine::ImportType;
+use sconce_environ::shown::{Shown, quoted};
 use std::fmt::Write;
 
 /// What could provide imports: what the linker has, and the modules of `--preload`.
@@ -13,6 +14,9 @@ pub struct Provided {
     pub preloads: Vec<String>,
 }
 
+/// Imports that are named; of more, how many.
+const MAX_NAMED: usize = 20;
+
 /// The message for a module.
 pub fn message(file: &str, missing: &[ImportType], provided: &Provided) -> String {
     let mut text = match missing.len() {
@@ -20,14 +24,18 @@ pub fn message(file: &str, missing: &[ImportType], provided: &Provided) -> Strin
         n => format!("{file}: {n} imports are missing:"),
     };
     let mut last: Option<(&str, String)> = None;
-    for import in missing {
-        let _ = write!(text, "\n  \"{}\" \"{}\": {}", import.module.escape_debug(), import.name.escape_debug(), import.ty);
+    for import in missing.iter().take(MAX_NAMED) {
+        let ty = import.ty.to_string();
+        let _ = write!(text, "\n  {} {}: {}", quoted(&import.module), quoted(&import.name), Shown::short(&ty));
         let hint = hint(import, provided);
         // What helps for a whole module is said once.
         if last.as_ref().is_none_or(|(module, said)| *module != import.module || *said != hint) {
             let _ = write!(text, "\n    {hint}");
         }
         last = Some((&import.module, hint));
+    }
+    if missing.len() > MAX_NAMED {
+        let _ = write!(text, "\n  and {} more", missing.len() - MAX_NAMED);
     }
     text
 }
@@ -38,8 +46,10 @@ fn hint(import: &ImportType, provided: &Provided) -> String {
     let here = fields(module);
     if !here.is_empty() || provided.preloads.contains(module) {
         return match nearest(name, here) {
-            Some(name) => format!("did you mean \"{name}\"?"),
-            None if provided.preloads.contains(module) => format!("the module of --preload {module} does not export it"),
+            Some(name) => format!("did you mean {}?", quoted(name)),
+            None if provided.preloads.contains(module) => {
+                format!("the module of --preload {} does not export it", Shown::short(module))
+            }
             None => "Sconce has no function of this name".to_owned(),
         };
     }
@@ -61,9 +71,9 @@ fn hint(import: &ImportType, provided: &Provided) -> String {
     if let Some(module) = nearest(module, modules)
         && fields(module).contains(&name.as_str())
     {
-        return format!("did you mean \"{module}\" \"{name}\"?");
+        return format!("did you mean {} {}?", quoted(module), quoted(name));
     }
-    format!("--preload {}=FILE gives it, if FILE exports it", module.escape_debug())
+    format!("--preload {}=FILE gives it, if FILE exports it", Shown::short(module))
 }
 
 #[cfg(test)]
@@ -106,5 +116,14 @@ mod tests {
             "a.wasm: 2 imports are missing:\n  \"env\" \"f\": func () -> ()\n    --preload env=FILE gives it, if FILE exports it\n  \
              \"env\" \"g\": func () -> ()"
         );
+    }
+
+    #[test]
+    fn the_message_is_short_however_many_are_missing_and_however_long_their_names_are() {
+        let long = "\u{1b}".repeat(100_000);
+        let missing: Vec<_> = (0..10_000).map(|n| import(&format!("{long}{n}"), &long)).collect();
+        let text = message("a.wasm", &missing, &Provided { names: vec![(long.clone(), long.clone())], preloads: vec![long] });
+        assert!(text.len() < 30_000 && text.ends_with("and 9980 more"), "{} bytes: {}", text.len(), &text[text.len() - 100..]);
+        assert!(!text.contains('\u{1b}'));
     }
 }

@@ -8,6 +8,7 @@ use sconce_environ::decode::{Decoded, decode};
 use sconce_environ::features::Features;
 use sconce_environ::index::{MemoryIndex, TypeIndex};
 use sconce_environ::module::{EntityIndex, EntityType, Module};
+use sconce_environ::shown::{MAX_NAME, Shown, is_hidden, quoted};
 use sconce_environ::types::{Limits, MemoryType, ValTypes};
 use serde_json::{Value, json};
 use std::fmt::Write;
@@ -26,7 +27,7 @@ pub fn inspect(args: &InspectArgs) -> Result<(), Failure> {
     decoded.validate_bodies(&bytes, &|| true).map_err(wrong)?;
     let proposals = sconce_environ::proposals::used(&bytes).map_err(wrong)?.names();
     let file = Inspected { name: &name, size: bytes.len(), decoded: &decoded, proposals };
-    print(&if args.json { format!("{:#}\n", to_json(&file)) } else { to_text(&file) })
+    print(&if args.json { plain_json(&to_json(&file)) } else { to_text(&file) })
 }
 
 struct Inspected<'a> {
@@ -37,23 +38,21 @@ struct Inspected<'a> {
 }
 
 fn to_text(file: &Inspected<'_>) -> String {
-    let Inspected { name, size, decoded, proposals } = file;
+    let Inspected { name: of, size, decoded, proposals } = file;
     let module = &decoded.module;
     let mut out = String::new();
-    let named = module.name.as_ref().map(|n| format!(", named \"{}\"", n.escape_debug())).unwrap_or_default();
-    let _ = writeln!(out, "{name}: core module, {size} bytes{named}");
+    let named = module.name.as_ref().map(|n| format!(", named {}", name(n))).unwrap_or_default();
+    let _ = writeln!(out, "{of}: core module, {size} bytes{named}");
     let features = if proposals.is_empty() { "none beyond 1.0".to_owned() } else { proposals.join(", ") };
     let _ = writeln!(out, "proposals used: {features}");
 
     section(&mut out, "types", module.types.keys().map(|i| format!("{}: {}", i.as_u32(), type_text(module, i))));
     let imports = module.imports.iter();
-    let import = |i: &sconce_environ::module::Import| {
-        format!("\"{}\" \"{}\": {}", i.module.escape_debug(), i.name.escape_debug(), describe(module, &i.kind))
-    };
+    let import =
+        |i: &sconce_environ::module::Import| format!("{} {}: {}", name(&i.module), name(&i.name), describe(module, &i.kind));
     section(&mut out, "imports", imports.map(import));
-    let export = |e: &sconce_environ::module::Export| {
-        format!("\"{}\": {}", e.name.escape_debug(), describe(module, &module.entity_type(e.entity)))
-    };
+    let export =
+        |e: &sconce_environ::module::Export| format!("{}: {}", name(&e.name), describe(module, &module.entity_type(e.entity)));
     section(&mut out, "exports", module.exports.iter().map(export));
     section(&mut out, "memories", module.memories.keys().map(|i| memory_text(module, i)));
     let defined = [
@@ -66,7 +65,7 @@ fn to_text(file: &Inspected<'_>) -> String {
     ];
     section(&mut out, "defines", defined.iter().filter(|(_, n)| *n > 0).map(|(what, n)| format!("{what}: {n}")));
     let custom = decoded.custom_sections.iter();
-    section(&mut out, "custom sections", custom.map(|s| format!("\"{}\": {} bytes", s.name.escape_debug(), s.contents.len())));
+    section(&mut out, "custom sections", custom.map(|s| format!("{}: {} bytes", name(&s.name), s.contents.len())));
     let asked = capabilities::asked(wasi_imports(module));
     let asks = |(capability, functions): &(&capabilities::Capability, Vec<&str>)| {
         let flag = capability.flag.map(|f| format!(" (granted by {f})")).unwrap_or_default();
@@ -74,6 +73,32 @@ fn to_text(file: &Inspected<'_>) -> String {
     };
     section(&mut out, "asks WASI to", asked.iter().map(asks));
     let _ = writeln!(out, "{}", how_to_run(module));
+    out
+}
+
+/// A name in a listing: longer than in messages, since it is what was asked for.
+fn name(text: &str) -> Shown<'_> {
+    quoted(text).at_most(MAX_NAME)
+}
+
+/// JSON whose names are those of the module to the letter, and whose text shows what is hidden as escapes all the same.
+fn plain_json(value: &Value) -> String {
+    let text = format!("{value:#}\n");
+    let hidden = |c: char| c != '\n' && is_hidden(c);
+    if !text.contains(hidden) {
+        return text;
+    }
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if hidden(c) {
+            // Only strings have such characters.
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                let _ = write!(out, "\\u{unit:04x}");
+            }
+        } else {
+            out.push(c);
+        }
+    }
     out
 }
 
@@ -143,7 +168,7 @@ fn pages(ty: &MemoryType) -> String {
 fn memory_text(module: &Module, index: MemoryIndex) -> String {
     let from = if module.defined_memory(index).is_none() { ", imported" } else { "" };
     let exports = module.exports.iter().filter(|e| e.entity == EntityIndex::Memory(index));
-    let exported: String = exports.map(|e| format!(", exported as \"{}\"", e.name.escape_debug())).collect();
+    let exported: String = exports.map(|e| format!(", exported as {}", name(&e.name))).collect();
     format!("{}: {}{from}{exported}", index.as_u32(), pages(&module.memories[index]))
 }
 

@@ -1,6 +1,7 @@
 //! Values of `--invoke`, as text: parameters are read by type, results printed so that they read back.
 
 use sconce_engine::Val;
+use sconce_environ::shown::Shown as Text;
 use sconce_environ::types::{FuncType, HeapType, RefType, ValType};
 use std::ffi::OsString;
 use std::fmt;
@@ -16,11 +17,15 @@ pub fn parse_arguments<R: Copy + fmt::Display>(ty: &FuncType<R>, texts: &[OsStri
     }
     if let Some(extra) = texts.get(ty.params.len()) {
         let want = count(ty.params.len(), "argument");
-        return Err(format!("it takes {want} and {} were given: '{}' is too many", texts.len(), extra.to_string_lossy()));
+        return Err(format!(
+            "it takes {want} and {} were given: '{}' is too many",
+            texts.len(),
+            Text::short(&extra.to_string_lossy())
+        ));
     }
     let parse = |(i, (ty, text)): (usize, (&ValType<R>, &OsString))| {
         let shown = text.to_string_lossy();
-        parse_value(*ty, &shown).map_err(|why| format!("argument {} ({ty}): '{shown}' {why}", i + 1))
+        parse_value(*ty, &shown).map_err(|why| format!("argument {} ({ty}): '{}' {why}", i + 1, Text::short(&shown)))
     };
     ty.params.iter().zip(texts).enumerate().map(parse).collect()
 }
@@ -200,7 +205,7 @@ fn parse_v128(text: &str) -> Result<u128, String> {
             Some(format) => parse_float(lane, format),
             None => parse_int(lane, bits as u32),
         };
-        let lane_bits = u128::from(parsed.map_err(|why| format!("has a lane '{lane}' that {why}"))?);
+        let lane_bits = u128::from(parsed.map_err(|why| format!("has a lane '{}' that {why}", Text::short(lane)))?);
         value |= (lane_bits & ((1 << bits) - 1)) << (i * bits);
     }
     Ok(value)

@@ -4,9 +4,10 @@ use crate::cli::{CompilerArgs, Tier};
 use crate::progress::Bar;
 use crate::report::{Failure, reason};
 use sconce_engine::environ::compile::CallStyle;
+use sconce_engine::environ::shown::Shown;
 use sconce_engine::{Artifact, Config, Engine, Error, Module};
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
@@ -26,42 +27,50 @@ enum Source {
     Bytes(Vec<u8>),
 }
 
-/// One byte above what a module may have: enough for the decoder to say so, however much is behind it.
-const MOST: u64 = 1 << 32;
-
 /// Opens a module; `-` is standard input.
 ///
 /// # Errors
 /// Which path, and why.
 pub fn open(path: &Path) -> Result<Input, Failure> {
-    let (name, source) = if path.as_os_str() == "-" {
-        ("standard input".to_owned(), read_stdin())
-    } else {
-        (path.display().to_string(), open_file(path))
-    };
-    match source {
-        Ok(source) => Ok(Input { name, source }),
-        Err(e) => Err(unreadable(&name, &e)),
+    if path.as_os_str() == "-" {
+        let name = "standard input".to_owned();
+        if sconce_engine::closed_at_start()[0] {
+            return Err(unreadable(&name, &rustix::io::Errno::BADF.into()));
+        }
+        let bytes = sconce_engine::read_module(io::stdin().lock(), None).map_err(|e| wrong(&name, &e))?;
+        return Ok(Input { name, source: Source::Bytes(bytes) });
     }
+    let name = path_name(path);
+    let file = open_file(path).map_err(|e| unreadable(&name, &e))?;
+    let regular = file.metadata().is_ok_and(|m| m.is_file());
+    let source = match regular {
+        true => Source::File(file),
+        false => Source::Bytes(sconce_engine::read_module(file, None).map_err(|e| wrong(&name, &e))?),
+    };
+    Ok(Input { name, source })
 }
 
-fn open_file(path: &Path) -> io::Result<Source> {
+/// Reads a script.
+///
+/// # Errors
+/// Which path, and why.
+pub fn script(path: &Path) -> Result<String, Failure> {
+    let name = path_name(path);
+    let file = open_file(path).map_err(|e| unreadable(&name, &e))?;
+    sconce_engine::read_script(file).map_err(|e| wrong(&name, &e))
+}
+
+/// How messages call a file.
+pub fn path_name(path: &Path) -> String {
+    Shown::new(&path.to_string_lossy()).to_string()
+}
+
+fn open_file(path: &Path) -> io::Result<File> {
     let file = File::open(path)?;
-    let kind = file.metadata()?.file_type();
-    if kind.is_dir() {
+    if file.metadata()?.is_dir() {
         return Err(rustix::io::Errno::ISDIR.into());
     }
-    if kind.is_file() { Ok(Source::File(file)) } else { read(file) }
-}
-
-fn read_stdin() -> io::Result<Source> {
-    if sconce_engine::closed_at_start()[0] { Err(rustix::io::Errno::BADF.into()) } else { read(io::stdin().lock()) }
-}
-
-fn read(stream: impl Read) -> io::Result<Source> {
-    let mut bytes = Vec::new();
-    stream.take(MOST).read_to_end(&mut bytes)?;
-    Ok(Source::Bytes(bytes))
+    Ok(file)
 }
 
 fn unreadable(name: &str, error: &io::Error) -> Failure {
@@ -77,13 +86,8 @@ impl Input {
         match self.source {
             Source::Bytes(bytes) => Ok(bytes),
             Source::File(file) => {
-                let mut bytes = Vec::new();
-                // At once, and not in ever larger pieces; should there be less memory than that, reading will say so.
-                let _ = bytes.try_reserve_exact(file.metadata().map_or(0, |m| m.len().min(MOST) as usize + 1));
-                match file.take(MOST).read_to_end(&mut bytes) {
-                    Ok(_) => Ok(bytes),
-                    Err(e) => Err(unreadable(&self.name, &e)),
-                }
+                let length = file.metadata().ok().map(|m| m.len());
+                sconce_engine::read_module(file, length).map_err(|e| wrong(&self.name, &e))
             }
         }
     }
@@ -160,10 +164,7 @@ pub fn compile(engine: &Engine, input: Input, precompiled: Precompiled) -> Resul
         Source::File(file) => Module::from_file(engine, file, Some(&bar)),
         Source::Bytes(bytes) => Module::new_with_progress(engine, bytes, &bar),
     };
-    module.map_err(|e| match e {
-        Error::Io(e) => unreadable(&name, &e),
-        other => wrong(&name, &other),
-    })
+    module.map_err(|e| wrong(&name, &e))
 }
 
 /// Compiles a module to be written to a file.
@@ -185,7 +186,10 @@ fn refused(name: &str) -> Failure {
     ))
 }
 
-/// An error of the module's.
+/// An error of the module's, or of reading it.
 pub fn wrong(name: &str, error: &Error) -> Failure {
-    Failure::not_run(format!("{name}: {error}"))
+    match error {
+        Error::Io(e) => unreadable(name, e),
+        other => Failure::not_run(format!("{name}: {other}")),
+    }
 }

@@ -23,6 +23,8 @@ mod world;
 use clap::Parser;
 use cli::{Cli, Command};
 use report::{End, Failure};
+use sconce_environ::shown::Shown;
+use std::io::Write as _;
 
 /// Modules and their code are megabytes that are written once.
 #[global_allocator]
@@ -58,7 +60,12 @@ fn execute() -> ! {
     };
     let log = |filter: &Option<String>| {
         if let Some(filter) = filter {
-            env_logger::Builder::new().parse_filters(filter).init();
+            // As it writes by itself, but that what is said may name what is in modules.
+            let line = |out: &mut env_logger::fmt::Formatter, record: &log::Record<'_>| {
+                let said = record.args().to_string();
+                writeln!(out, "[{} {} {}] {}", out.timestamp(), record.level(), record.target(), Shown::new(&said))
+            };
+            env_logger::Builder::new().format(line).parse_filters(filter).init();
         }
     };
     let result = match Cli::parse_from(args).command {

@@ -1,5 +1,6 @@
 //! How the process ends, and what it says then. Messages begin with `error: `, as those of the argument parser do.
 
+use sconce_environ::shown;
 use signal_hook::consts::SIGPIPE;
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -53,6 +54,14 @@ impl End {
     }
 }
 
+/// Writes a listing to standard output, with names in it escaped.
+///
+/// # Errors
+/// As [`print`].
+pub fn list(text: &str) -> Result<(), Failure> {
+    print(&shown::lines(text, usize::MAX))
+}
+
 /// Writes to standard output. A reader that is gone ends the process by SIGPIPE, as it ends other programs, unless that is ignored.
 ///
 /// # Errors
@@ -78,19 +87,13 @@ pub fn complain(lines: &str) {
     let _ = io::stderr().lock().write_all(format!("{}\n", harmless(lines)).as_bytes());
 }
 
-/// The text without control characters but line ends and tabs: messages quote names out of modules, and those must not speak
-/// to the terminal.
-pub fn harmless(text: &str) -> Cow<'_, str> {
-    let bad = |c: char| c.is_control() && c != '\n' && c != '\t';
-    if !text.contains(bad) {
-        return text.into();
-    }
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        if bad(c) { out.extend(c.escape_default()) } else { out.push(c) }
-    }
-    out.into()
+/// The text as a message: names in it were escaped where they were put in; what a library has slipped in is escaped here.
+fn harmless(text: &str) -> Cow<'_, str> {
+    shown::lines(text, MAX_MESSAGE)
 }
+
+/// Bytes of a message; each of its parts is far shorter.
+const MAX_MESSAGE: usize = 256 << 10;
 
 /// Says `error: ..`.
 pub fn error(message: &str) {

@@ -11,8 +11,10 @@ use crate::{invoke, world};
 use sconce_engine::{
     CacheMode, Config, Engine, Error, ExternType, FuncType, Linker, Memory, Module, Store, TrapCode, Val, ValType,
 };
+use sconce_environ::shown::{Shown, quoted};
 use sconce_wasi::{THREAD_SPAWN, THREAD_START, Threads, WasiCtx};
 use signal_hook::consts::{SIGPIPE, SIGQUIT};
+use std::collections::HashSet;
 use std::convert::Infallible;
 use std::fmt::Write;
 use std::path::Path;
@@ -104,15 +106,15 @@ fn entry(main: &Loaded, invoke: Option<&str>, texts: &[std::ffi::OsString]) -> R
     };
     let Some(ty) = find(name) else {
         let names = functions.iter().map(|(n, _)| n.as_str());
-        let mut message = format!("--invoke: {} exports no function \"{}\"", main.name, name.escape_debug());
+        let mut message = format!("--invoke: {} exports no function {}", main.name, quoted(name));
         match nearest(name, names) {
-            Some(near) => drop(write!(message, "; did you mean \"{}\"?", near.escape_debug())),
+            Some(near) => drop(write!(message, "; did you mean {}?", quoted(near))),
             None => list(&mut message, &functions),
         }
         return Err(Failure::usage(message));
     };
     let arguments = invoke::parse_arguments(ty, texts)
-        .map_err(|why| Failure::usage(format!("--invoke {}: {why}; its type is {ty}", name.escape_debug())))?;
+        .map_err(|why| Failure::usage(format!("--invoke {}: {why}; its type is {ty}", Shown::short(name))))?;
     Ok(Entry::Invoke { name: name.to_owned(), arguments, results: ty.results.len() })
 }
 
@@ -127,12 +129,19 @@ fn no_start(main: &Loaded, functions: &[(String, FuncType)]) -> String {
     text
 }
 
+/// Exports that a message lists.
+const MAX_LISTED: usize = 50;
+
 fn list(text: &mut String, functions: &[(String, FuncType)]) {
     if !functions.is_empty() {
         text.push_str("; it exports:");
     }
-    for (name, ty) in functions {
-        let _ = write!(text, "\n  \"{}\": func {ty}", name.escape_debug());
+    for (name, ty) in functions.iter().take(MAX_LISTED) {
+        let ty = ty.to_string();
+        let _ = write!(text, "\n  {}: func {}", quoted(name), Shown::short(&ty));
+    }
+    if functions.len() > MAX_LISTED {
+        let _ = write!(text, "\n  and {} more, which 'sconce inspect' lists", functions.len() - MAX_LISTED);
     }
 }
 
@@ -152,10 +161,10 @@ fn check_threads(main: &Loaded, preloads: &[(String, Loaded)]) -> Result<(), Fai
     match main.module.imports().find(|i| preloads.iter().any(|(name, _)| *name == i.module)) {
         None => Ok(()),
         Some(import) => Err(Failure::not_run(format!(
-            "{}: it starts threads, so it cannot import \"{}\" \"{}\" from a module of --preload",
+            "{}: it starts threads, so it cannot import {} {} from a module of --preload",
             main.name,
-            import.module.escape_debug(),
-            import.name.escape_debug()
+            quoted(&import.module),
+            quoted(&import.name)
         ))),
     }
 }
@@ -170,7 +179,11 @@ fn check_imports(linker: &Linker<Arc<WasiCtx>>, main: &Loaded, preloads: &[(Stri
     let mut provided = Provided::default();
     let check = |loaded: &Loaded, provided: &Provided| {
         let mut missing = linker.unresolved(&loaded.module);
-        missing.retain(|i| !is_shared_memory(i) && !provided.names.iter().any(|(m, n)| *m == i.module && *n == i.name));
+        missing.retain(|i| !is_shared_memory(i));
+        if !missing.is_empty() {
+            let known: HashSet<(&str, &str)> = provided.names.iter().map(|(m, n)| (m.as_str(), n.as_str())).collect();
+            missing.retain(|i| !known.contains(&(i.module.as_str(), i.name.as_str())));
+        }
         if std::ptr::eq(loaded, main) {
             missing.retain(|i| (i.module.as_str(), i.name.as_str()) != THREAD_SPAWN);
         }
@@ -184,7 +197,7 @@ fn check_imports(linker: &Linker<Arc<WasiCtx>>, main: &Loaded, preloads: &[(Stri
     };
     for (name, preload) in preloads {
         if provided.preloads.contains(name) {
-            return Err(Failure::usage(format!("--preload: the name '{}' is given twice", name.escape_debug())));
+            return Err(Failure::usage(format!("--preload: the name '{}' is given twice", Shown::short(name))));
         }
         check(preload, &provided)?;
         provided.names.extend(preload.module.exports().map(|e| (name.clone(), e.name)));

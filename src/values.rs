@@ -141,10 +141,19 @@ pub fn parse_timeout(text: &str) -> Result<Duration, String> {
 
 /// The candidate that `word` is most probably a slip of, if one is near enough.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    // Comparing costs the product of the lengths: of long names and of thousands of candidates nobody wants to hear.
+    const LONGEST: usize = 128;
+    const WORK: usize = 4 << 20;
+    let mut work = WORK;
     candidates
         .into_iter()
+        // A third of the letters wrong is no slip any more; lengths alone may say so.
+        .filter(|c| word.len().max(c.len()) <= LONGEST && word.len().abs_diff(c.len()) <= word.len().max(c.len()).div_ceil(3))
+        .take_while(|c| {
+            work = work.saturating_sub((word.len() + 1) * (c.len() + 1));
+            work > 0
+        })
         .map(|c| (strsim::damerau_levenshtein(word, c), c))
-        // A third of the letters wrong is no slip any more.
         .filter(|(distance, c)| *distance <= word.len().max(c.len()).div_ceil(3))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, c)| c)
@@ -224,5 +233,9 @@ mod tests {
     fn nearest_names() {
         assert_eq!(nearest("fd_wirte", ["fd_read", "fd_write", "path_open"]), Some("fd_write"));
         assert_eq!(nearest("xyz", ["fd_read"]), None);
+        assert_eq!(nearest(&"x".repeat(1 << 20), [&*"x".repeat((1 << 20) + 1)]), None);
+        // However many there are.
+        let names: Vec<String> = (0..1_000_000).map(|n| format!("a_function_of_some_length_{n}")).collect();
+        let _ = nearest("b_function_of_some_length_0", names.iter().map(String::as_str));
     }
 }

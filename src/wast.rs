@@ -2,9 +2,8 @@
 
 use crate::cli::WastArgs;
 use crate::load;
-use crate::report::{Failure, harmless, print, reason};
+use crate::report::{Failure, list, print};
 use sconce_wast::{Options, run_script};
-use std::path::Path;
 
 /// Runs scripts, prints every directive that fails, and a summary.
 ///
@@ -15,17 +14,17 @@ pub fn wast(args: &WastArgs) -> Result<(), Failure> {
     let options = Options { print: Some(std::sync::Arc::new(|line| drop(print(&format!("{line}\n"))))), strict_messages: false };
     let (mut passed, mut failed, mut unread) = (0, 0, 0);
     for path in &args.files {
-        match read(path) {
+        match load::script(path) {
             Ok(text) => {
-                let report = run_script(&engine, &path.display().to_string(), &text, &options);
+                let report = run_script(&engine, &load::path_name(path), &text, &options);
                 for failure in &report.failures {
-                    print(&harmless(&format!("{failure}\n")))?;
+                    list(&format!("{failure}\n"))?;
                 }
                 passed += report.passed;
                 failed += report.failures.len();
             }
             Err(why) => {
-                crate::report::error(&why);
+                crate::report::error(&why.message);
                 unread += 1;
             }
         }
@@ -38,9 +37,4 @@ pub fn wast(args: &WastArgs) -> Result<(), Failure> {
         (0, n) => Err(Failure::not_run(format!("{n} of {files} scripts could not be read"))),
         (n, _) => Err(Failure::not_run(format!("{n} directive{} failed", if n == 1 { "" } else { "s" }))),
     }
-}
-
-fn read(path: &Path) -> Result<String, String> {
-    let bytes = std::fs::read(path).map_err(|e| format!("cannot read {}: {}", path.display(), reason(&e)))?;
-    String::from_utf8(bytes).map_err(|e| format!("{}: not UTF-8 at byte {}", path.display(), e.utf8_error().valid_up_to()))
 }

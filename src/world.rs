@@ -2,6 +2,7 @@
 
 use crate::cli::RunArgs;
 use crate::report::{Failure, reason};
+use sconce_engine::environ::shown::Shown;
 use sconce_engine::{Engine, Linker};
 use sconce_wasi::{Access, BuildError, WasiCtx};
 use std::net::TcpListener;
@@ -64,9 +65,11 @@ pub fn context(args: &RunArgs, inherited: Inherited) -> Result<WasiCtx, Failure>
 
 fn failure(error: BuildError) -> Failure {
     match error {
-        BuildError::Preopen { path, source } => Failure::not_run(format!("--dir {}: {}", path.display(), reason(&source))),
+        BuildError::Preopen { path, source } => {
+            Failure::not_run(format!("--dir {}: {}", crate::load::path_name(&path), reason(&source)))
+        }
         BuildError::DuplicateGuestPath(path) => {
-            Failure::usage(format!("--dir: two directories have the guest path '{}'", path.escape_debug()))
+            Failure::usage(format!("--dir: two directories have the guest path '{}'", Shown::short(&path)))
         }
         other => Failure::not_run(other.to_string()),
     }

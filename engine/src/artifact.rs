@@ -546,8 +546,7 @@ fn check_version(head: &[u8; HEAD]) -> Result<(), Error> {
     let version = String::from_utf8_lossy(version);
     let format = u32::from_le_bytes([head[8], head[9], head[10], head[11]]);
     if version != VERSION {
-        let found = version.chars().filter(|c| !c.is_control()).collect();
-        return Err(ArtifactError::Version { expected: VERSION.into(), found }.into());
+        return Err(ArtifactError::Version { expected: VERSION.into(), found: version.into_owned() }.into());
     }
     if format != FORMAT {
         let (expected, found) = (format!("{VERSION} (format {FORMAT})"), format!("{VERSION} (format {format})"));

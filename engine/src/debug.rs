@@ -8,10 +8,13 @@ mod unwind;
 
 use crate::error::Error;
 use crate::module::Module;
-use crate::symbolize;
-use sconce_environ::index::DefinedFuncIndex;
+use crate::symbolize::demangle;
+use sconce_environ::index::{DefinedFuncIndex, FuncIndex};
+use sconce_environ::module::EntityIndex;
 use sconce_environ::names::FunctionNames;
+use sconce_environ::shown::Shown;
 use sconce_runtime as rt;
+use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::Write as _;
@@ -73,6 +76,7 @@ impl Listeners {
     fn tell_perf(&self, symbols: &[CodeSymbol]) {
         let mut text = String::new();
         for symbol in symbols {
+            // `symbols` has seen to it that names are one line each.
             let _ = writeln!(text, "{:x} {:x} {}", symbol.address, symbol.len, symbol.name);
         }
         let file = PERF_MAP.lock().unwrap_or_else(PoisonError::into_inner);
@@ -115,11 +119,24 @@ impl rt::StubListener for Listeners {
     }
 }
 
+/// Bytes of names that profilers and debuggers are told: of a function's, of a module's before it, and of all together.
+const MAX_NAME: usize = 1024;
+const MAX_PREFIX: usize = 64;
+const MAX_NAMES: usize = 64 << 20;
+
+/// The first name under which each function is exported.
+fn exported_functions(module: &Module) -> HashMap<FuncIndex, &str> {
+    let exports = module.environ().exports.iter().rev();
+    exports.filter_map(|e| if let EntityIndex::Func(f) = e.entity { Some((f, e.name.as_str())) } else { None }).collect()
+}
+
 /// A module's functions, in order, and the thunks behind them.
 fn symbols(module: &Module) -> Vec<CodeSymbol> {
     let code = module.inner.loaded.code();
     let names = module.custom_section("name").map(FunctionNames::read).unwrap_or_default();
-    let prefix = module.name().map(|name| format!("{}!", symbolize::printable(name))).unwrap_or_default();
+    let exported = exported_functions(module);
+    let prefix = module.name().map(|name| format!("{}!", Shown::new(name).at_most(MAX_PREFIX))).unwrap_or_default();
+    let mut room = MAX_NAMES;
     let mut symbols: Vec<_> = code
         .tables()
         .functions
@@ -127,7 +144,13 @@ fn symbols(module: &Module) -> Vec<CodeSymbol> {
         .enumerate()
         .map(|(n, f)| {
             let func = module.environ().func_index(DefinedFuncIndex::from_u32(n as u32));
-            let name = format!("{prefix}{}", symbolize::function_name(module, &names, func));
+            let name = match names.get(func).filter(|n| !n.is_empty()).map(demangle) {
+                // Mangled names can be far shorter than what they stand for.
+                Some(name) if room > 0 => format!("{prefix}{}", Shown::new(&name).at_most(MAX_NAME)),
+                None if room > 0 && exported.contains_key(&func) => format!("{prefix}{}", Shown::short(exported[&func])),
+                _ => format!("func[{}]", func.as_u32()),
+            };
+            room = room.saturating_sub(name.len());
             CodeSymbol { address: code.text_base() + f.start as usize, len: f.len as usize, name }
         })
         .collect();

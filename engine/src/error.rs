@@ -4,10 +4,11 @@ use crate::backtrace::Backtrace;
 use crate::exception::{Exception, ExceptionError};
 use crate::types::{ExternType, ImportType};
 use sconce_environ::decode::DecodeError;
+use sconce_environ::shown::{Shown, quoted};
 use sconce_environ::trap::TrapCode;
 use sconce_runtime as rt;
 use std::error::Error as StdError;
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 /// Whatever can go wrong.
 #[derive(Debug, thiserror::Error)]
@@ -86,7 +87,7 @@ pub enum LinkError {
     #[error("{}", missing_text(.0))]
     Missing(Vec<ImportType>),
     /// Something else is defined under this name.
-    #[error("import \"{module}\" \"{name}\": expected {expected}, found {found}")]
+    #[error("import {} {}: expected {expected}, found {found}", quoted(module), quoted(name))]
     Mismatch {
         /// Module name.
         module: String,
@@ -98,7 +99,7 @@ pub enum LinkError {
         found: Box<ExternType>,
     },
     /// The name is taken.
-    #[error("\"{module}\" \"{name}\" is defined already")]
+    #[error("{} {} is defined already", quoted(module), quoted(name))]
     Duplicate {
         /// Module name.
         module: String,
@@ -115,7 +116,7 @@ pub enum ArtifactError {
     #[error("this is not a module compiled by sconce")]
     NotAnArtifact,
     /// Made by another version.
-    #[error("compiled by sconce {found}, and this is sconce {expected}: compile the module again")]
+    #[error("compiled by sconce {}, and this is sconce {expected}: compile the module again", Shown::short(found))]
     Version {
         /// This version.
         expected: String,
@@ -123,7 +124,7 @@ pub enum ArtifactError {
         found: String,
     },
     /// Made for a CPU with other features, or by another compiler version.
-    #[error("compiled for {found}, and this is {expected}: compile the module again on this machine")]
+    #[error("compiled for {}, and this is {expected}: compile the module again on this machine", Shown::short(found))]
     Target {
         /// This machine.
         expected: String,
@@ -131,7 +132,10 @@ pub enum ArtifactError {
         found: String,
     },
     /// Made with other settings.
-    #[error("compiled with {found}, and this run uses {expected}: compile the module again, or choose the same options")]
+    #[error(
+        "compiled with {}, and this run uses {expected}: compile the module again, or choose the same options",
+        Shown::short(found)
+    )]
     Settings {
         /// This engine's.
         expected: String,
@@ -156,7 +160,7 @@ impl Error {
 
     /// What a host function returns to throw an exception into the wasm code that called it.
     pub fn exception(exception: Exception) -> Error {
-        Error::Exception(Box::new(ExceptionError { exception, backtrace: Backtrace::default() }))
+        Error::Exception(Box::new(ExceptionError { exception, backtrace: Backtrace::default(), origin: None }))
     }
 
     /// The host function's error, if it is one of this type.
@@ -198,7 +202,7 @@ impl Error {
             Error::Trap(e) if e.backtrace.frames.is_empty() => rt::Stop::Trap(e.code),
             Error::Exception(e) => {
                 // Where it was thrown first says more than where it passes through.
-                let ExceptionError { exception, backtrace } = *e;
+                let ExceptionError { exception, backtrace, origin: _ } = *e;
                 let note = (!backtrace.frames.is_empty()).then(|| Box::new(backtrace) as Box<_>);
                 rt::Stop::Exception { exception: exception.inner, note }
             }
@@ -258,10 +262,17 @@ impl From<Box<dyn StdError + Send + Sync>> for Error {
     }
 }
 
+/// Imports that a message names; of more, how many.
+const MAX_NAMED: usize = 20;
+
 fn missing_text(imports: &[ImportType]) -> String {
     let mut text = String::from(if imports.len() == 1 { "unknown import:" } else { "unknown imports:" });
-    for import in imports {
-        text.push_str(&format!("\n  \"{}\" \"{}\": {}", import.module, import.name, import.ty));
+    for import in imports.iter().take(MAX_NAMED) {
+        let ty = import.ty.to_string();
+        let _ = write!(text, "\n  {} {}: {}", quoted(&import.module), quoted(&import.name), Shown::short(&ty));
+    }
+    if imports.len() > MAX_NAMED {
+        let _ = write!(text, "\n  and {} more", imports.len() - MAX_NAMED);
     }
     text
 }

@@ -91,7 +91,7 @@ impl Instance {
     ) -> Result<TypedFunc<P, R>, Error> {
         let func = self
             .get_func(&mut store, name)
-            .ok_or_else(|| Error::Usage(format!("the instance exports no function \"{name}\"")))?;
+            .ok_or_else(|| Error::Usage(format!("the instance exports no function {}", sconce_environ::shown::quoted(name))))?;
         func.typed(store)
     }
 

@@ -10,17 +10,16 @@ use crate::link::{self, Job, Linked};
 use crate::sections::Section;
 use crate::types::extern_type;
 use crate::used::Used;
-use crate::{Engine, ExportType, ImportType, text};
+use crate::{Engine, ExportType, ImportType, source, text};
 use sconce_environ as environ;
 use sconce_environ::decode::{Decoded, decode};
 use sconce_environ::index::{FuncIndex, TypeId};
 use sconce_environ::module::{EntityIndex, EntityType};
-use sconce_environ::names::FunctionNames;
+use sconce_environ::names::{self, Names};
 use sconce_environ::registry;
 use sconce_runtime as rt;
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::Read;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::sync::{Arc, OnceLock};
@@ -92,7 +91,12 @@ impl Module {
     /// # Errors
     /// As [`Module::new_with_progress`]; [`Error::Io`].
     pub fn from_file(engine: &Engine, file: &File, progress: Option<&dyn Progress>) -> Result<Module, Error> {
-        if let Some(cache) = engine.cache() {
+        let length = file.metadata().ok().filter(|m| m.is_file()).map(|m| m.len());
+        let mut sample = [0; 4096];
+        let plausible = |length| file.read_at(&mut sample, 0).is_ok_and(|n| source::may_be_module(&sample[..n], length));
+        if let Some(cache) = engine.cache()
+            && length.is_some_and(plausible)
+        {
             let state = FileState::of(file).map(|state| (state, Clock::read()));
             if let Some(content) = state.and_then(|(state, clock)| cache.remembered(&state, clock))
                 && let Some(module) = cache.load_any(engine, content, Some(file))?
@@ -109,9 +113,7 @@ impl Module {
             }
         }
         // A private copy, hashed again: the file may change at any time.
-        let mut bytes = Vec::new();
-        let mut file = file;
-        file.read_to_end(&mut bytes).map_err(Error::Io)?;
+        let bytes = source::read_module(file, length)?;
         Module::cached(engine, &bytes, progress)
     }
 
@@ -248,7 +250,7 @@ impl Module {
 
     /// A function's name, from the name section, as it is written there.
     pub fn function_name(&self, func: FuncIndex) -> Option<String> {
-        FunctionNames::read(self.custom_section("name")?).get(func).map(str::to_owned)
+        names::find(self.custom_section("name")?, Names::Functions, &[func.as_u32()], &mut || true)[0].map(str::to_owned)
     }
 
     /// A custom section that is kept for backtraces: `name` and `.debug_*`. Read from the artifact when it is first asked for;

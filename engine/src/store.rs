@@ -292,7 +292,11 @@ impl<'a, T: 'static> StoreContextMut<'a, T> {
             },
             rt::Stop::Exception { exception, note } => {
                 let backtrace = note.and_then(|note| note.downcast().ok()).map_or_else(Backtrace::default, |b| *b);
-                Error::Exception(Box::new(ExceptionError { exception: Exception { inner: exception }, backtrace }))
+                // SAFETY: borrowed.
+                let modules = unsafe { &(*self.inner.as_ptr()).modules };
+                let origin = self.runtime().tag_origin(exception.tag());
+                let origin = origin.and_then(|(module, tag)| Some((modules.get(&module.code().id())?.clone(), tag)));
+                Error::Exception(Box::new(ExceptionError { exception: Exception { inner: exception }, backtrace, origin }))
             }
             rt::Stop::Resource(error) => error.into(),
             rt::Stop::Panic(payload) => std::panic::resume_unwind(payload),

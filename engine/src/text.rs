@@ -1,6 +1,7 @@
 //! From what a file contains to the binary format.
 
 use crate::error::Error;
+use sconce_environ::shown::{Shown, message};
 use std::borrow::Cow;
 
 /// The binary format of a module in text or binary form. Text may begin with a line `#!`. What is neither is returned as it is,
@@ -19,14 +20,41 @@ pub fn to_binary(bytes: &[u8]) -> Result<Cow<'_, [u8]>, Error> {
     }
     // The line is kept as a comment, so that line numbers in messages are the file's.
     let text = if text.starts_with("#!") { Cow::Owned(text.replacen("#!", ";;", 1)) } else { Cow::Borrowed(text) };
-    match wat::parse_str(&text) {
-        Ok(binary) => Ok(Cow::Owned(binary)),
-        Err(e) => Err(Error::Text(e.to_string())),
-    }
+    assemble(&text).map(Cow::Owned).map_err(|error| Error::Text(told(&error, &text)))
+}
+
+fn assemble(text: &str) -> Result<Vec<u8>, wast::Error> {
+    let buffer = wast::parser::ParseBuffer::new(text)?;
+    wast::parser::parse::<wast::Wat<'_>>(&buffer)?.encode()
+}
+
+/// What is wrong, where, and what stands there: a line may be as long as the file, so only what is around the place is quoted.
+fn told(error: &wast::Error, text: &str) -> String {
+    const BEFORE: usize = 60;
+    const BEHIND: usize = 40;
+    let (row, column) = error.span().linecol_in(text);
+    let line = text.lines().nth(row).unwrap_or_default();
+    let column = line.floor_char_boundary(column);
+    let from = line[..column].char_indices().rev().take(BEFORE).last().map_or(column, |(at, _)| at);
+    let behind = &line[column..];
+    let to = column + behind.char_indices().nth(BEHIND).map_or(behind.len(), |(at, _)| at);
+    let plain = |part: &str| Shown::new(&part.replace('\t', "    ")).to_string();
+    let mark = |cut: bool| if cut { "…" } else { "" };
+    let before = format!("{}{}", mark(from > 0), plain(&line[from..column]));
+    let behind = format!("{}{}", plain(&line[column..to]), mark(to < line.len()));
+    format!(
+        "{}\n     --> <text>:{}:{}\n      |\n {:4} | {before}{behind}\n      | {:width$}^",
+        message(&error.message()),
+        row + 1,
+        column + 1,
+        row + 1,
+        "",
+        width = before.chars().count(),
+    )
 }
 
 /// Whether the first token is one that a module in text form can begin with.
-fn looks_like_text(text: &str) -> bool {
+pub(crate) fn looks_like_text(text: &str) -> bool {
     let text = text.trim_start_matches('\u{feff}').trim_start();
     text.starts_with('(') || text.starts_with(";;")
 }
@@ -53,5 +81,22 @@ mod tests {
     fn lines_in_messages_are_the_files() {
         let error = to_binary(b"#!/usr/bin/sconce\n(module (fun))").unwrap_err().to_string();
         assert!(error.contains(":2:"), "{error}");
+    }
+
+    #[test]
+    fn excerpts_are_bounded_and_plain() {
+        let told = |text: &str| to_binary(text.as_bytes()).unwrap_err().to_string();
+        assert_eq!(
+            told("(module\n  (fun))"),
+            "expected valid module field\n     --> <text>:2:4\n      |\n    2 |   (fun))\n      |    ^"
+        );
+        let spaces = " ".repeat(1 << 20);
+        let long = told(&format!("(module {spaces}(fun){spaces})"));
+        assert!(long.len() < 500 && long.contains("…"), "{long}");
+        for name in ["\\1b[31m", "\\e2\\80\\ae", "a\\nerror: forged", &"n".repeat(1 << 20)] {
+            let unknown = told(&format!("(module (func (call $\"{name}\")))"));
+            assert!(unknown.len() < 2000 && unknown.lines().count() == 5 && unknown.starts_with("unknown func"), "{unknown}");
+            assert!(!unknown.contains(|c| c != '\n' && sconce_environ::shown::is_hidden(c)), "{unknown:?}");
+        }
     }
 }

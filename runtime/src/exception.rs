@@ -19,14 +19,15 @@ use crate::enter::Stop;
 use crate::error::ResourceError;
 use crate::handle::{StoreId, TagHandle};
 use crate::heap::HostRef;
+use crate::module::LoadedModule;
 use crate::store::Store;
-use sconce_environ::index::TypeId;
+use sconce_environ::index::{TagIndex, TypeId};
 use sconce_environ::trap::TrapCode;
 use sconce_environ::types::{RefKind, ValType};
 use sconce_environ::vm::{VmStoreContext, VmTag, pending};
 use std::collections::HashMap;
-use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 
 /// A tag of a store.
 #[derive(Debug)]
@@ -176,6 +177,18 @@ impl Store {
     pub fn tag_type_id(&self, tag: TagHandle) -> TypeId {
         self.id().check(tag.store);
         self.tags[tag.index as usize].type_id
+    }
+
+    /// The module that defines a tag, and its index there; `None` for a tag of the host's.
+    pub fn tag_origin(&self, tag: TagHandle) -> Option<(&Arc<LoadedModule>, TagIndex)> {
+        self.id().check(tag.store);
+        self.instances.iter().find_map(|instance| {
+            // An instance's own tags are made one after the other.
+            let imported = instance.module.module().num_imported_tags as usize;
+            let first = *instance.tags.get(imported)?;
+            let at = imported + tag.index.checked_sub(first)? as usize;
+            (instance.tags.get(at) == Some(&tag.index)).then(|| (&instance.module, TagIndex::from_u32(at as u32)))
+        })
     }
 
     /// An exception of the host's.

@@ -42,6 +42,7 @@ impl Listing<'_> {
         let mut rows = Rows::new(self.operators.unwrap_or_default());
         let mut runs = self.function.wasm_offsets.iter().peekable();
         let mut operator = None;
+        let relocs: BTreeMap<u32, RelocTarget> = self.function.relocs.iter().map(|r| (r.offset, r.target)).collect();
         for piece in &pieces.pieces {
             let at = piece.start();
             let mut begins = false;
@@ -59,7 +60,7 @@ impl Listing<'_> {
                 Piece::Instruction(instruction) => {
                     let mut text = String::new();
                     formatter.format(instruction, &mut text);
-                    let remarks = self.remarks(instruction, meanings.get(&at).copied());
+                    let remarks = self.remarks(instruction, meanings.get(&at).copied(), &relocs);
                     let text = if remarks.is_empty() { text } else { format!("{text:<40} ; {}", remarks.join("; ")) };
                     rows.code(&format!("{mark}{at:5x}  {text}"));
                 }
@@ -83,11 +84,11 @@ impl Listing<'_> {
     }
 
     /// What is to be said about an instruction, from the function's tables and about where it leads.
-    fn remarks(&self, instruction: &Instruction, meaning: Option<Meaning>) -> Vec<String> {
+    fn remarks(&self, instruction: &Instruction, meaning: Option<Meaning>, relocs: &BTreeMap<u32, RelocTarget>) -> Vec<String> {
         let (start, end) = (instruction.ip32(), instruction.next_ip32());
         let mut remarks = Vec::new();
         let f = self.function;
-        let relocated = f.relocs.iter().find(|r| (start..end).contains(&r.offset)).map(|r| r.target);
+        let relocated = relocs.range(start..end).next().map(|(_, target)| *target);
         match relocated.or_else(|| self.elsewhere(instruction)) {
             Some(RelocTarget::Function(func)) => remarks.push((self.defined)(func)),
             Some(RelocTarget::Slot(func)) => remarks.push(format!("slot of {}", (self.defined)(func))),

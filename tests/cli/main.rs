@@ -6,6 +6,7 @@ mod builds;
 mod images;
 mod invoke;
 mod messages;
+mod names;
 mod process;
 mod profilers;
 mod refused;

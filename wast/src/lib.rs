@@ -15,6 +15,7 @@ mod threads;
 mod values;
 
 use sconce_engine::Engine;
+use sconce_engine::environ::shown::{MAX_NAME, Shown, lines};
 use std::fmt;
 use std::sync::Arc;
 
@@ -91,7 +92,10 @@ pub struct Failure {
 impl fmt::Display for Failure {
     /// Four lines: place, directive, expected, got.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Failure { file, line, column, directive, expected, got } = self;
+        let Failure { file, line, column, .. } = self;
+        let (directive, expected) = (Shown::new(&self.directive), Shown::new(&self.expected));
+        // The engine's messages may have lines, and show names in them as they should be.
+        let got = lines(&self.got, MAX_NAME);
         write!(f, "{file}:{line}:{column}: failed\n  {directive}\n  expected: {expected}\n  got:      {got}")
     }
 }

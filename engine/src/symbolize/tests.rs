@@ -1,5 +1,6 @@
 use super::*;
-use std::collections::HashMap;
+use sconce_environ::shown::MAX_NAME;
+use std::time::{Duration, Instant};
 
 type Sections = HashMap<&'static str, Vec<u8>>;
 
@@ -97,9 +98,12 @@ fn sample() -> Sections {
     HashMap::from([(".debug_abbrev", abbreviations()), (".debug_info", info(entries)), (".debug_line", lines())])
 }
 
-fn locate(sections: &Sections, probe: u64) -> Option<Vec<SourceLocation>> {
-    let dwarf = Dwarf::load(&|name| sections.get(name).map(Vec::as_slice), &[probe])?;
-    Some(dwarf.locations(probe))
+fn locate_with(sections: &Sections, probe: u64, effort: &mut Effort) -> Vec<SourceLocation> {
+    dwarf::locate(&|name| sections.get(name).map(Vec::as_slice), &[probe], effort).remove(0)
+}
+
+fn locate(sections: &Sections, probe: u64) -> Vec<SourceLocation> {
+    locate_with(sections, probe, &mut Effort::default())
 }
 
 fn at(function: &str, line: u32, column: Option<u32>) -> SourceLocation {
@@ -109,16 +113,25 @@ fn at(function: &str, line: u32, column: Option<u32>) -> SourceLocation {
 #[test]
 fn lines_and_inlined_functions_are_found() {
     let sections = sample();
-    assert_eq!(locate(&sections, 0x14), Some(vec![at("outer", 10, Some(5))]));
-    assert_eq!(locate(&sections, 0x24), Some(vec![at("lib::inner", 20, Some(5)), at("outer", 12, None)]));
-    assert_eq!(locate(&sections, 0x3f), Some(vec![at("outer", 11, Some(5))]));
-    assert_eq!(locate(&sections, 0x40), Some(vec![]));
-    assert_eq!(locate(&HashMap::new(), 0x14), None);
+    let places = [
+        vec![at("outer", 10, Some(5))],
+        vec![at("lib::inner", 20, Some(5)), at("outer", 12, None)],
+        vec![at("outer", 11, Some(5))],
+        vec![],
+    ];
+    let probes = [0x14, 0x24, 0x3f, 0x40];
+    for (probe, places) in probes.iter().zip(&places) {
+        assert_eq!(&locate(&sections, *probe), places, "{probe:#x}");
+    }
+    // Those of one module are looked for together.
+    let all = dwarf::locate(&|name| sections.get(name).map(Vec::as_slice), &probes, &mut Effort::default());
+    assert_eq!(all, places);
+    assert_eq!(locate(&HashMap::new(), 0x14), []);
 }
 
 #[test]
 fn frames_are_shown_with_what_was_inlined() {
-    let locations = locate(&sample(), 0x24).unwrap();
+    let locations = locate(&sample(), 0x24);
     let mut frame = SymbolizedFrame { module: None, func: 7, name: "outer".into(), wasm_offset: Some(0x64), locations };
     let shown = "0x0064 lib::inner (inlined)\n             at lib.rs:20:5\n      outer\n             at lib.rs:12";
     assert_eq!(frame.to_string(), shown);
@@ -148,49 +161,161 @@ fn damaged_dwarf_is_survived() {
                 _ => bytes[place] = random(256) as u8,
             }
         }
-        still_read += usize::from(locate(&sections, 0x24).is_some_and(|l| !l.is_empty()));
+        still_read += usize::from(!locate(&sections, 0x24).is_empty());
     }
     assert!(still_read > 100, "{still_read}: the damage is too great to reach far");
 }
 
-#[test]
-fn functions_inlined_too_deeply_are_not_looked_at() {
-    let nested = |depth: usize| {
+/// Sections that cost far more than their size, for readers that are not careful.
+fn dear() -> Vec<(&'static str, Sections)> {
+    use gimli::constants as dw;
+    let with_entries = |entries: &dyn Fn(Bytes) -> Bytes| {
         let mut sections = sample();
-        let entries = |unit: Bytes| {
-            let mut unit = unit.u8(OUTER).text("outer").u32(0x10).u32(0x30);
-            for _ in 0..depth {
-                unit = unit.u8(INLINED).u32(11).u32(0x10).u32(0x30).u8(1).u8(1);
-            }
-            unit.raw(&vec![0; depth + 1])
-        };
         sections.insert(".debug_info", info(entries));
         sections
     };
-    assert!(locate(&nested(100), 0x24).is_some());
-    assert!(locate(&nested(100_000), 0x24).is_none());
-}
-
-#[test]
-fn shared_range_lists_do_not_multiply() {
-    let ranges = |functions: usize, ranges: u32| {
-        let mut sections = sample();
-        let mut list = Bytes::default();
-        for i in 0..ranges {
-            list = list.u32(i * 2 + 1).u32(i * 2 + 2);
+    let nested = with_entries(&|unit: Bytes| {
+        let mut unit = unit.u8(OUTER).text("outer").u32(0x10).u32(0x30);
+        for _ in 0..300_000 {
+            unit = unit.u8(INLINED).u32(11).u32(0x10).u32(0x30).u8(1).u8(1);
         }
-        sections.insert(".debug_ranges", list.u32(0).u32(0).0);
-        let entries = |mut unit: Bytes| {
-            for _ in 0..functions {
+        unit.raw(&vec![0; 300_001])
+    });
+    let ranges = {
+        let mut sections = with_entries(&|mut unit: Bytes| {
+            for _ in 0..50_000 {
                 unit = unit.u8(RANGED).u32(0);
             }
             unit
+        });
+        let list = (0..50_000).fold(Bytes::default(), |list, i| list.u32(i * 2 + 1).u32(i * 2 + 2));
+        sections.insert(".debug_ranges", list.u32(0).u32(0).0);
+        sections
+    };
+    // An origin that is its own origin, and two that are each other's.
+    let cycle = with_entries(&|unit: Bytes| {
+        let at = unit.0.len() as u32 + 4;
+        let unit = unit.u8(OUTER).text("outer").u32(0x10).u32(0x30);
+        let first = at + 15;
+        let unit = unit.u8(INLINED).u32(first).u32(0x20).u32(0x10).u8(1).u8(1);
+        unit.u8(INLINED).u32(first).u32(0x20).u32(0x10).u8(1).u8(1).u8(0).u8(0).u8(0)
+    });
+    let long_names = {
+        let mut sections = with_entries(&|unit: Bytes| {
+            let inner = unit.0.len() as u32 + 4;
+            let mut unit = unit.u8(ABSTRACT).text(&"n\u{202e}".repeat(1 << 20)).u8(OUTER).text("outer").u32(0x10).u32(0x30);
+            for _ in 0..400 {
+                unit = unit.u8(INLINED).u32(inner).u32(0x10).u32(0x30).u8(1).u8(1);
+            }
+            unit.raw(&[0; 401])
+        });
+        sections.insert(".debug_line", lines_with(&"f".repeat(1 << 19), |program| program));
+        sections
+    };
+    // One entry of no bytes but its number, with attributes that take none.
+    let flags = {
+        let mut sections = with_entries(&|unit: Bytes| unit.raw(&vec![9; 1 << 16]));
+        let mut table = abbreviations();
+        table.pop();
+        table.extend([9, dw::DW_TAG_subprogram.0 as u8, 0]);
+        table.extend([dw::DW_AT_external.0 as u8, dw::DW_FORM_flag_present.0 as u8].repeat(100_000));
+        table.extend([0, 0, 0]);
+        sections.insert(".debug_abbrev", table);
+        sections
+    };
+    let program = |program: &dyn Fn(Bytes) -> Bytes| {
+        let mut sections = sample();
+        sections.insert(".debug_line", lines_with("lib.rs", program));
+        sections
+    };
+    vec![
+        ("inlined functions inside each other", nested),
+        ("a range list of many functions", ranges),
+        ("origins in a circle", cycle),
+        ("a long name of many functions", long_names),
+        ("attributes without bytes", flags),
+        ("rows", program(&|program| program.raw(&vec![0x20; 24 << 20]))),
+        ("files that a program defines", program(&|program| program.raw(&[0, 6, 3, b'f', 0, 0, 0, 0].repeat(4 << 20)))),
+        ("instructions without rows", program(&|program| program.raw(&[2, 0xff, 0xff, 0x03].repeat(6 << 20)))),
+        ("abbreviations of one unit", sharing(1, 2 << 20, 1, 1)),
+        ("abbreviations that units share", sharing(100_000, 10_000, 1, 1)),
+        ("files that units share", sharing(100_000, 1, 100_000, 1)),
+        ("directories that files share", sharing(1, 1, 10_000, 1 << 18)),
+        ("a line table's files", sharing(1, 1, 2 << 20, 1)),
+        ("units", sharing(1_000_000, 1, 1, 1)),
+    ]
+}
+
+/// As [`lines`], for a file of this name, with more of a program before what is there.
+fn lines_with(file: &str, more: impl FnOnce(Bytes) -> Bytes) -> Vec<u8> {
+    let header = Bytes::default().u8(1).u8(1).u8(1).u8(-5i8 as u8).u8(14).u8(13).raw(&[0, 1, 1, 1, 1, 0, 0, 0, 1, 0, 0, 1]);
+    let header = header.u8(0).text(file).raw(&[0, 0, 0]).u8(0);
+    let program = more(Bytes::default()).raw(&[0, 1, 1, 0, 5, 2]).u32(0x10).raw(&[3, 9, 1, 2, 0x30, 0, 1, 1]);
+    Bytes::default().u16(4).u32(header.0.len() as u32).raw(&header.0).raw(&program.0).sized()
+}
+
+/// KiB of the process's memory: what it has now (`VmRSS`), or had at most since the last reset (`VmHWM`).
+fn memory(which: &str) -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").expect("the process's status");
+    let line = status.lines().find_map(|line| line.strip_prefix(which)).expect("a line for it");
+    line.trim_matches(|c: char| !c.is_ascii_digit()).parse().expect("a number")
+}
+
+/// Runs something, and says how many KiB more memory the process had meanwhile.
+fn peak<R>(run: impl FnOnce() -> R) -> (R, u64) {
+    // proc_pid_clear_refs(5): 5 resets the peak.
+    std::fs::write("/proc/self/clear_refs", "5").expect("the peak is reset");
+    let before = memory("VmRSS:");
+    let result = run();
+    (result, memory("VmHWM:").saturating_sub(before))
+}
+
+#[test]
+fn no_dwarf_takes_long_or_much_memory() {
+    for (what, sections) in dear() {
+        let start = Instant::now();
+        let (found, memory) = peak(|| locate(&sections, 0x24));
+        let time = start.elapsed();
+        assert!(memory < 64 << 10, "{what}: {memory} KiB");
+        // The clock ends it in a second; what is beyond is for builds without optimizations, and busy machines.
+        assert!(time < Duration::from_secs(5), "{what}: {time:?}");
+        let text: usize = found.iter().map(|l| l.function.iter().chain(&l.file).map(String::len).sum::<usize>()).sum();
+        assert!(text < 150_000, "{what}: {text}");
+        assert!(found.iter().flat_map(|l| l.function.iter().chain(&l.file)).all(|t| !t.contains('\u{202e}')), "{what}");
+    }
+}
+
+#[test]
+fn where_the_effort_ends_the_search_does() {
+    let sections = sample();
+    let enough = (1..10_000).find(|&work| !locate_with(&sections, 0x24, &mut Effort::of(work)).is_empty());
+    assert!(enough.is_some_and(|work| work > 20), "{enough:?}");
+    let mut effort = Effort::of(1 << 20);
+    assert!(!locate_with(&sections, 0x24, &mut effort).is_empty());
+    // What one search has left is for the next.
+    let mut times = 0;
+    while !locate_with(&sections, 0x24, &mut effort).is_empty() {
+        times += 1;
+    }
+    assert!((100..100_000).contains(&times), "{times}");
+}
+
+/// Functions that the linker has left out are at addresses of others.
+#[test]
+fn the_function_that_fits_is_the_one() {
+    let sections = |dead_first: bool| {
+        let mut sections = sample();
+        let entries = |unit: Bytes| {
+            let live = |unit: Bytes| unit.u8(OUTER).text("outer").u32(0x10).u32(0x30).u8(0);
+            let dead = |unit: Bytes| unit.u8(OUTER).text("dead").u32(0).u32(0x1000).u8(0);
+            if dead_first { live(dead(unit)) } else { dead(live(unit)) }
         };
         sections.insert(".debug_info", info(entries));
         sections
     };
-    assert!(locate(&ranges(10, 10), 0x24).is_some());
-    assert!(locate(&ranges(50_000, 50_000), 0x24).is_none());
+    for dead_first in [false, true] {
+        assert_eq!(locate(&sections(dead_first), 0x24), vec![at("outer", 20, Some(5))]);
+    }
 }
 
 /// So many units, which share their abbreviations (so many) and a line table (with so many files, in a directory of that length).
@@ -218,65 +343,6 @@ fn sharing(units: usize, abbreviations: usize, files: usize, directory: usize) -
 }
 
 #[test]
-fn shared_tables_do_not_multiply() {
-    // A tenth of everything, so that it does not last.
-    let measured = |sections: &Sections| {
-        let load = |id: gimli::SectionId| {
-            Ok::<_, gimli::Error>(EndianSlice::new(sections.get(id.name()).map_or(&[], Vec::as_slice), LittleEndian))
-        };
-        let mut budget = Budget::default();
-        budget.bytes /= 10;
-        budget.header_bytes /= 10;
-        budget.measure(&gimli::Dwarf::load(load).unwrap(), &[0x24])
-    };
-    assert!(measured(&sharing(100, 100, 100, 10)).is_some());
-    assert!(measured(&sharing(1_000, 10_000, 1, 1)).is_none(), "abbreviations");
-    assert!(measured(&sharing(1_000, 1, 10_000, 1)).is_none(), "files");
-    assert!(measured(&sharing(1, 1, 10_000, 1 << 18)).is_none(), "paths");
-    assert!(measured(&sharing(1, 1, 1 << 17, 1)).is_none(), "a line table's header");
-    // What is refused is refused at once.
-    assert!(locate(&sharing(1_000_000, 10_000, 1_000, 1), 0x24).is_none());
-}
-
-/// Whatever makes `addr2line` look at a unit makes it be measured.
-#[test]
-fn no_unit_is_looked_at_unmeasured() {
-    use gimli::constants as dw;
-    let (low, high) = (dw::DW_AT_low_pc.0 as u8, dw::DW_AT_high_pc.0 as u8);
-    let (addr, data4) = (dw::DW_FORM_addr.0 as u8, dw::DW_FORM_data4.0 as u8);
-    // The unit's range is far away: by its size, as the second of two says, or as it seems while its end goes before its size.
-    let roots = [
-        (vec![low, addr, high, data4], vec![0x1000_0000, 4]),
-        (vec![low, addr, high, data4, low, addr, high, data4], vec![0x1000_0000, 4, 0, 0x100]),
-        (vec![low, addr, high, data4, high, addr], vec![0, 1, 0x100]),
-        (vec![low, addr, high, data4], vec![0x10, 0]),
-    ];
-    for (attributes, values) in roots {
-        let depth = 100_000;
-        let one = |code: u8, tag: gimli::DwTag, attributes: &[u8]| [&[code, tag.0 as u8, 1], attributes, &[0, 0]].concat();
-        let range = [low, addr, high, data4];
-        let mut table = one(1, dw::DW_TAG_compile_unit, &[&attributes[..], &[dw::DW_AT_stmt_list.0 as u8, 0x17]].concat());
-        table.extend(one(2, dw::DW_TAG_subprogram, &range));
-        table.extend(one(3, dw::DW_TAG_inlined_subroutine, &range));
-        table.push(0);
-        let mut unit = Bytes::default().u16(4).u32(0).u8(4).u8(1);
-        for value in values {
-            unit = unit.u32(value);
-        }
-        unit = unit.u32(0).u8(2).u32(0).u32(0x100);
-        for _ in 0..depth {
-            unit = unit.u8(3).u32(0).u32(0x100);
-        }
-        let info = unit.raw(&vec![0; depth + 2]).sized();
-        // Says that the unit has the address after all.
-        let set = Bytes::default().u16(2).u32(0).u8(4).u8(0).u32(0).u32(0).u32(0x100).u32(0).u32(0).sized();
-        let sections =
-            HashMap::from([(".debug_abbrev", table), (".debug_info", info), (".debug_line", lines()), (".debug_aranges", set)]);
-        assert!(locate(&sections, 0x24).is_none_or(|found| found.is_empty()));
-    }
-}
-
-#[test]
 fn names_are_demangled() {
     for (mangled, name) in [
         ("_ZN4core9panicking5panic17h0123456789abcdefE", "core::panicking::panic"),
@@ -301,6 +367,7 @@ fn names_stay_short_and_cannot_speak_to_the_terminal() {
         bomb = format!("_Z1fI1a{}E", format!("S{}_S{}_", i % 10, i % 10).repeat(3) + &bomb[4..]);
     }
     assert!(demangle(&bomb).len() <= bomb.len().max(MAX_NAME) + 3);
+    assert!(bomb.len() < 8 << 10 || demangle(&bomb).starts_with("_Z"));
     let nested = format!("_Z1f{}i", "P".repeat(100_000));
     assert!(demangle(&nested).len() <= MAX_NAME + 3);
     let rust = format!("_RNvC1a{}", "IC1bE".repeat(50_000));
