@@ -385,8 +385,16 @@ fn print(result: Result<Vec<String>, Stopped>) -> End {
     End::Exit(TRAPPED)
 }
 
-fn advice(code: TrapCode) -> &'static str {
-    if code == TrapCode::StackOverflow { "\nhelp: --stack-size SIZE gives a larger stack" } else { "" }
+/// What helps against traps that a limit is the reason of.
+const ADVICE: [(TrapCode, &str); 3] = [
+    (TrapCode::StackOverflow, "--stack-size SIZE gives a larger stack"),
+    (TrapCode::StackMemory, "--max-memory SIZE gives more memory; what threads use of their stacks counts"),
+    (TrapCode::ReferenceHeapFull, "references have 4 GiB, or what --max-memory SIZE leaves for them"),
+];
+
+fn advice(code: TrapCode) -> String {
+    let found = ADVICE.iter().find(|(about, _)| *about == code);
+    found.map(|(_, text)| format!("\nhelp: {text}")).unwrap_or_default()
 }
 
 /// The frames, each on lines of its own, behind a line's end.

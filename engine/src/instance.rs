@@ -9,6 +9,13 @@ use sconce_environ::module::EntityIndex;
 use sconce_environ::registry;
 use sconce_runtime as rt;
 
+/// An instance whose start function has not run: see [`crate::Linker::make`].
+#[derive(Debug)]
+pub struct Unstarted {
+    instance: Instance,
+    start: Option<FuncIndex>,
+}
+
 /// An instance of a module in a store.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Instance {
@@ -23,10 +30,16 @@ impl Instance {
     /// function; [`Error::Resources`]; [`Error::Usage`] for another engine's module, another store's import, or a wrong number of imports.
     pub fn new(mut store: impl AsContextMut, module: &Module, imports: &[Extern]) -> Result<Instance, Error> {
         let mut store = store.as_context_mut();
+        Unstarted::new(&mut store, module, imports)?.start(store)
+    }
+}
+
+impl Unstarted {
+    pub(crate) fn new<T>(store: &mut StoreContextMut<'_, T>, module: &Module, imports: &[Extern]) -> Result<Unstarted, Error> {
         if !module.engine().same(store.engine()) {
             return Err(Error::Usage("the module belongs to another engine than the store".into()));
         }
-        let items = check_imports(&store, module, imports)?;
+        let items = check_imports(store, module, imports)?;
         store.note_module(module);
         // SAFETY: imports are of this store and have the types that the module wants.
         let made = unsafe { store.runtime_mut().instantiate(&module.inner.loaded, &items) };
@@ -35,13 +48,25 @@ impl Instance {
             rt::InstantiateError::Resource(e) => e.into(),
             other => Error::Instantiation(other.to_string()),
         })?;
-        let instance = Instance { handle };
-        if let Some(start) = module.environ().start {
-            instance.start(&mut store, start)?;
-        }
-        Ok(instance)
+        Ok(Unstarted { instance: Instance { handle }, start: module.environ().start })
     }
 
+    /// Runs the start function, if there is one.
+    ///
+    /// # Errors
+    /// Those of the start function.
+    ///
+    /// # Panics
+    /// If it belongs to another store.
+    pub fn start(self, mut store: impl AsContextMut) -> Result<Instance, Error> {
+        if let Some(start) = self.start {
+            self.instance.start(&mut store.as_context_mut(), start)?;
+        }
+        Ok(self.instance)
+    }
+}
+
+impl Instance {
     fn start<T>(self, store: &mut StoreContextMut<'_, T>, start: FuncIndex) -> Result<(), Error> {
         let rt::Item::Func(handle) = store.runtime_mut().instance_item(self.handle, EntityIndex::Func(start)) else {
             unreachable!("asked for a function");

@@ -4,7 +4,7 @@ use crate::caller::Caller;
 use crate::error::{Error, LinkError};
 use crate::host::{HostFunction, IntoFunc};
 use crate::store::{AsContextMut, StoreContextMut};
-use crate::{Engine, Extern, Func, FuncType, ImportType, Instance, Memory, Module, SharedMemory, Val};
+use crate::{Engine, Extern, Func, FuncType, ImportType, Instance, Memory, Module, SharedMemory, Unstarted, Val};
 use std::collections::HashMap;
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -157,6 +157,14 @@ impl<T: 'static> Linker<T> {
     /// # Errors
     /// As [`Instance::new`]; [`LinkError::Missing`] names all missing imports.
     pub fn instantiate(&self, mut store: impl AsContextMut<Data = T>, module: &Module) -> Result<Instance, Error> {
+        self.make(&mut store, module)?.start(store)
+    }
+
+    /// Makes an instance without running its start function: until then nothing of the guest runs, so what fails is for want of something.
+    ///
+    /// # Errors
+    /// As [`Linker::instantiate`], except for those of the start function.
+    pub fn make(&self, mut store: impl AsContextMut<Data = T>, module: &Module) -> Result<Unstarted, Error> {
         let mut store = store.as_context_mut();
         if !self.engine.same(store.engine()) {
             return Err(Error::Usage("the linker belongs to another engine than the store".into()));
@@ -165,7 +173,7 @@ impl<T: 'static> Linker<T> {
         let found: Option<Vec<_>> = wanted.map(|import| self.definition(&import.module, &import.name)).collect();
         let Some(found) = found else { return Err(LinkError::Missing(self.unresolved(module)).into()) };
         let imports = found.into_iter().map(|d| d.make(&mut store)).collect::<Result<Vec<_>, _>>()?;
-        Instance::new(store, module, &imports)
+        Unstarted::new(&mut store, module, &imports)
     }
 }
 

@@ -72,6 +72,14 @@ pub trait AsContextMut: AsContext {
     fn as_context_mut(&mut self) -> StoreContextMut<'_, Self::Data>;
 }
 
+/// Prepares this thread for running wasm code, which the first call on it does otherwise.
+///
+/// # Errors
+/// [`Error::Resources`] if a stack for its signal handlers cannot be had.
+pub fn prepare_thread() -> Result<(), Error> {
+    Ok(rt::prepare_thread()?)
+}
+
 /// Stops a store's wasm code from another thread.
 #[derive(Clone)]
 pub struct InterruptHandle(rt::InterruptHandle);
@@ -111,18 +119,24 @@ impl<T: 'static> Store<T> {
     /// # Errors
     /// [`Error::Resources`] if its wasm stack cannot be had.
     pub fn new(engine: &Engine, data: T) -> Result<Store<T>, Error> {
-        Store::with_memory_limit(engine, data, &MemoryLimit(rt::MemoryLimit::new(engine.inner.config.max_memory)))
+        Store::make(engine, data, rt::MemoryLimit::new(engine.inner.config.max_memory), false)
     }
 
-    /// An empty store whose memories and tables count against a limit that others count against too.
+    /// An empty store of which a program can make many, for its threads: it counts against a limit that others count against too. Its
+    /// memories, tables and references count, as any store's, and so do its wasm stack, as far as it is used (64 KiB at least), and
+    /// what its instances consist of.
     ///
     /// # Errors
-    /// As [`Store::new`].
+    /// As [`Store::new`], and if the limit is reached, or address space is short.
     pub fn with_memory_limit(engine: &Engine, data: T, limit: &MemoryLimit) -> Result<Store<T>, Error> {
+        Store::make(engine, data, limit.0.clone(), true)
+    }
+
+    fn make(engine: &Engine, data: T, memory: rt::MemoryLimit, all_counts: bool) -> Result<Store<T>, Error> {
         let types = engine.inner.types.clone();
         let config = &engine.inner.config;
-        let options =
-            rt::StoreOptions { stack_size: config.stack_size, memory: limit.0.clone(), types, gc_stress: config.gc_stress };
+        let (stack_size, gc_stress) = (config.stack_size, config.gc_stress);
+        let options = rt::StoreOptions { stack_size, memory, all_counts, types, gc_stress };
         let runtime = rt::Store::new(&engine.inner.space, options)?;
         let inner = Box::new(StoreInner { runtime, modules: HashMap::new(), data, engine: engine.clone() });
         let inner = NonNull::from(Box::leak(inner));

@@ -24,6 +24,9 @@ pub enum AbiType {
     Entering,
     /// The handle of an object without any count left, 32 bits.
     Dead,
+    /// Where the values of an exception are, 16 bytes each, whose tag the argument before this one names. The runtime holds a count on
+    /// the references among them until the builtin returns.
+    Values,
 }
 
 macro_rules! builtins {
@@ -104,7 +107,7 @@ builtins! {
     /// `elem.drop`.
     ElemDrop elem_drop(elem: I32);
     /// `throw`: continues at a handler, or leaves wasm. `values` is an array of 16-byte places.
-    Throw throw(tag: I32, values: Ptr);
+    Throw throw(tag: I32, values: Values);
     /// `throw_ref`.
     ThrowRef throw_ref(exception: Ref);
     /// Whether one canonical type is another or one of its subtypes (1 or 0); neither is `NO_TYPE`. For indirect calls of

@@ -63,6 +63,10 @@ traps! {
     /// Compiled code relied on what does not hold: only code in paranoid style looks ([`crate::compile::Settings::paranoid`]), and what it
     /// finds is a mistake of Sconce's.
     BrokenInvariant = 17, "broken invariant";
+    /// There is no memory for another object that references name.
+    ReferenceHeapFull = 18, "reference heap is full";
+    /// The limit of memory leaves nothing for a wasm stack to grow.
+    StackMemory = 19, "call stack exhausted: the limit of memory is reached";
 }
 
 impl std::fmt::Display for TrapCode {

@@ -67,7 +67,7 @@ pub(crate) fn of_host_call(shared: &Shared) -> RawBacktrace {
 pub(crate) fn word(shared: &Shared, address: usize) -> Option<usize> {
     let stack = shared.stack.usable();
     let inside = address.is_multiple_of(8) && address >= stack.start && address <= stack.end - 8;
-    // SAFETY: the stack is readable from end to end, and mapped as long as the store.
+    // SAFETY: what is usable of the stack is readable, and mapped as long as the store.
     inside.then(|| unsafe { (address as *const usize).read() })
 }
 

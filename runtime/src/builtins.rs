@@ -31,6 +31,7 @@ macro_rules! abi {
     (Dead) => {
         u32
     };
+    (Values) => { *const u128 };
 }
 
 /// The reference among a row's arguments that an argument is.
@@ -46,12 +47,22 @@ macro_rules! reference {
     };
 }
 
-/// Whether an argument leads to what nobody holds for the moment: the values of an exception, an object that is dying.
-macro_rules! is_loose {
-    (Ptr) => {
+/// The tag and the values of an exception among a row's arguments.
+macro_rules! payload {
+    ($tag:ident: I32, $values:ident: Values) => {
+        Some(($tag, $values))
+    };
+    ($($arg:ident: $ty:ident),*) => {
+        None
+    };
+}
+
+/// Whether a builtin with such an argument is no safe point before it begins: the object is dying, or the builtin sweeps by itself.
+macro_rules! is_no_safe_point {
+    (Dead) => {
         true
     };
-    (Dead) => {
+    (Entering) => {
         true
     };
     ($ty:ident) => {
@@ -79,8 +90,11 @@ macro_rules! table {
                 // SAFETY: compiled code passes the context of the instance that it belongs to, and the trampoline has left
                 // wasm properly.
                 unsafe {
-                    let held = before(vmctx, references, !(false $(|| is_loose!($ty))*));
-                    let result = guarded((*vmctx).store, Default::default(), || super::$name(&mut Caller::new(vmctx), $($arg),*));
+                    let safe_point = !(false $(|| is_no_safe_point!($ty))*);
+                    let (held, ready) = before(vmctx, references, payload!($($arg: $ty),*), safe_point);
+                    let result = guarded((*vmctx).store, Default::default(), || {
+                        if ready { super::$name(&mut Caller::new(vmctx), $($arg),*) } else { Ok(Default::default()) }
+                    });
                     let entering: &[Option<u32>] = &[$(entering!($ty $arg)),*];
                     after(vmctx, held, entering.iter().flatten().copied().next());
                     result
@@ -96,29 +110,47 @@ macro_rules! table {
 }
 sconce_environ::for_each_builtin!(table);
 
-/// What precedes every builtin: it holds a count on each reference that it was passed. Gives how many there are.
+/// What precedes every builtin: it holds a count on each reference that it was passed, and is a safe point, so that whatever wasm does
+/// without calling the host comes by one. Gives how many references it holds, and whether the builtin is to begin.
 ///
 /// # Safety
-/// As for [`Caller::new`].
+/// As for [`Caller::new`]; the values of a payload are those of its tag.
 #[inline]
-unsafe fn before(vmctx: *mut VmContext, references: &[Option<u32>], safe_point: bool) -> usize {
-    // SAFETY: the caller's promise.
+unsafe fn before(
+    vmctx: *mut VmContext,
+    references: &[Option<u32>],
+    payload: Option<(u32, *const u128)>,
+    safe_point: bool,
+) -> (usize, bool) {
+    // SAFETY: the caller's promise. Not used once the safe point has begun.
     let store = unsafe { Store::from_vm((*vmctx).store) };
     let mut held = 0;
-    for &handle in references.iter().flatten() {
-        store.heap.hold_argument(handle);
+    let mut hold = |heap: &mut Heap, handle| {
+        heap.hold_argument(handle);
         held += 1;
+    };
+    references.iter().flatten().for_each(|&handle| hold(&mut store.heap, handle));
+    if !safe_point || !store.has_work() {
+        return (held, true);
     }
-    if store.heap.stress && safe_point {
+    if let Some((tag, values)) = payload {
         // SAFETY: the caller's promise.
-        unsafe {
-            guarded((*vmctx).store, (), || {
-                store.sweep(Occasion::Asked);
-                Ok(())
-            });
+        let handles = unsafe {
+            let tag = Caller::new(vmctx).instance.tags[tag as usize];
+            store.handles_thrown(tag, values)
         };
+        handles.into_iter().for_each(|handle| hold(&mut store.heap, handle));
     }
-    held
+    let mut ready = false;
+    // SAFETY: the caller's promise; no reference to the store is used across this. A drop may panic, or enter the store again.
+    unsafe {
+        guarded((*vmctx).store, (), || {
+            Store::safe_point((*(*vmctx).store).runtime.cast());
+            ready = true;
+            Ok(())
+        });
+    };
+    (held, ready)
 }
 
 /// What follows every builtin: its references are given up, and host values that died are dropped, now that the operation is
@@ -347,10 +379,10 @@ fn elem_drop(c: &mut Caller<'_>, elem: u32) -> Result<(), Stop> {
     Ok(())
 }
 
-fn throw(c: &mut Caller<'_>, tag: u32, values: *const VmFuncRef) -> Result<(), Stop> {
+fn throw(c: &mut Caller<'_>, tag: u32, values: *const u128) -> Result<(), Stop> {
     let tag = c.instance.tags[tag as usize];
     // SAFETY: compiled code has written the tag's values there.
-    unsafe { c.store.throw(tag, values.cast()) }
+    unsafe { c.store.throw(tag, values) }
 }
 
 fn throw_ref(c: &mut Caller<'_>, exception: u32) -> Result<(), Stop> {

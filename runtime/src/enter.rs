@@ -192,11 +192,20 @@ pub unsafe fn host_call<R>(ctx: *mut VmHostContext, on_failure: R, body: impl Fn
 unsafe fn fail_host_call(vm: *mut VmStoreContext, failed: Stop) {
     let failed = match failed {
         Stop::Exception { exception, note } => {
+            // No boundary follows, so here is the safe point; the exception has a count on what it carries.
             // SAFETY: the host function, which may have used the store, is over.
-            match unsafe { Store::from_vm(vm) }.throw_from_host(&exception) {
-                Ok(true) => return,
-                Ok(false) => Stop::Exception { exception, note },
-                Err(e) => Stop::Resource(e),
+            let settled = catch_panic(|| unsafe {
+                if Store::from_vm(vm).has_work() {
+                    Store::safe_point((*vm).runtime.cast());
+                }
+                Ok(())
+            });
+            // SAFETY: as above.
+            match settled.map(|()| unsafe { Store::from_vm(vm) }.throw_from_host(&exception)) {
+                Ok(Ok(true)) => return,
+                Ok(Ok(false)) => Stop::Exception { exception, note },
+                Ok(Err(code)) => Stop::Trap(code),
+                Err(failed) => failed,
             }
         }
         other => other,

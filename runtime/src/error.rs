@@ -18,16 +18,28 @@ pub enum ResourceError {
     /// Tables of code speak of code that is not there.
     #[error("the compiled code is damaged")]
     DamagedCode,
-    /// Memories and tables would exceed a limit.
-    #[error("memory of {wanted} bytes exceeds the limit of {limit} bytes (--max-memory)")]
+    /// What counts as memory would exceed the limit.
+    #[error("{what} cannot have {wanted} bytes: the limit of memory is {limit} bytes, and {used} are taken (--max-memory)")]
     MemoryLimit {
+        /// What it is for.
+        what: &'static str,
         /// Bytes asked for.
         wanted: u64,
-        /// The limit, for all memories and tables of a store together.
+        /// Bytes that were taken then.
+        used: u64,
+        /// The limit, for everything that counts together.
         limit: u64,
     },
-    /// A table would exceed the limit.
-    #[error("a table of {wanted} elements exceeds the limit of {limit}")]
+    /// A memory is larger than any can be.
+    #[error("a memory of {wanted} bytes is too large: {limit} bytes are the most")]
+    MemoryTooLarge {
+        /// Bytes asked for.
+        wanted: u64,
+        /// The most bytes that a memory of its kind can have.
+        limit: u64,
+    },
+    /// A table is larger than any can be.
+    #[error("a table of {wanted} elements is too large: {limit} are the most")]
     TableLimit {
         /// Elements asked for.
         wanted: u64,

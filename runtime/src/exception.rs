@@ -11,7 +11,8 @@
 //! [`Store::payload`], from where the handler loads them.
 //!
 //! References among the values are in the activations table from before the search until the handler runs: what wasm throws is
-//! there already, the rest is inserted. No sweep happens in between, so a pending exception keeps what it carries.
+//! there already, the rest is inserted. What fills the heap is swept where it does: before a throw, and when there is no room for the
+//! exception, each time with a count on what the exception carries. No sweep happens after that.
 
 use crate::activation::Shared;
 use crate::backtrace;
@@ -236,7 +237,7 @@ impl Store {
     pub fn new_exnref(&mut self, exception: &Exception) -> Result<HostRef, ResourceError> {
         self.id().check(exception.store);
         self.heap.settle_host();
-        let handle = self.make_exception(exception.tag, &exception.values)?;
+        let handle = self.make_object(|store| store.make_exception(exception.tag, &exception.values))?;
         Ok(self.heap.hold(handle))
     }
 
@@ -254,26 +255,28 @@ impl Store {
 
     /// Makes wasm continue at the handler of an exception with this tag and the values in `payload`, when the running builtin or
     /// host function returns; false if there is none. `exception` is its handle, if it has one already.
-    fn catch(&mut self, tag: u32, exception: Option<u32>) -> Result<bool, ResourceError> {
+    fn catch(&mut self, tag: u32, exception: Option<u32>) -> Result<bool, TrapCode> {
         let vm: *mut VmStoreContext = self.vm();
         // SAFETY: no wasm code is running, so the field is at rest.
         let exit_fp = unsafe { (*vm).exit_fp as usize };
         let identity: *const VmTag = &*self.tags[tag as usize].vm;
         let Some(handler) = search(&self.shared, exit_fp, identity) else { return Ok(false) };
-        let exception = match exception {
-            Some(exception) => exception,
+        let handles = self.heap.handles_in(self.tags[tag as usize].shape, &self.payload);
+        // No frame may hold them any more when there is a sweep.
+        handles.iter().for_each(|&handle| self.heap.hold_argument(handle));
+        let made = match exception {
+            Some(exception) => Ok(exception),
             None if handler.wants_exception => {
                 let values = std::mem::take(&mut self.payload);
-                let made = self.make_exception(tag, &values);
+                let made = self.make_object(|store| store.make_exception(tag, &values));
                 self.payload = values;
-                made?
+                made
             }
-            None => 0,
+            None => Ok(0),
         };
-        self.heap.enter_frame(exception);
-        for handle in self.heap.handles_in(self.tags[tag as usize].shape, &self.payload) {
-            self.heap.enter_frame(handle);
-        }
+        made.iter().chain(&handles).for_each(|&handle| self.heap.enter_frame(handle));
+        self.heap.release_arguments(handles.len());
+        let exception = made.map_err(|_| TrapCode::ReferenceHeapFull)?;
         // SAFETY: as above; the trampoline reads the fields next.
         unsafe {
             (*vm).handler = handler.pc as *const _;
@@ -288,13 +291,23 @@ impl Store {
 
     /// Throws the exception in `payload`.
     fn throw_payload(&mut self, tag: u32, exception: Option<u32>) -> Result<(), Stop> {
-        match self.catch(tag, exception).map_err(Stop::Resource)? {
+        match self.catch(tag, exception).map_err(Stop::Trap)? {
             true => Ok(()),
             false => {
                 let exception = self.exception_of(tag, self.payload.as_slice().into());
                 Err(Stop::Exception { exception, note: None })
             }
         }
+    }
+
+    /// The handles among the values of the store's tag number `tag`, null ones included.
+    ///
+    /// # Safety
+    /// `values` leads to a 16-byte place for each of the tag's values.
+    pub(crate) unsafe fn handles_thrown(&self, tag: u32, values: *const u128) -> Vec<u32> {
+        let Tag { count, shape, .. } = self.tags[tag as usize];
+        // SAFETY: the caller's promise.
+        self.heap.handles_in(shape, unsafe { std::slice::from_raw_parts(values, count) })
     }
 
     /// `throw` of the store's tag number `tag`.
@@ -322,7 +335,7 @@ impl Store {
     }
 
     /// Throws an exception out of a host function: whether it is handled.
-    pub(crate) fn throw_from_host(&mut self, exception: &Exception) -> Result<bool, ResourceError> {
+    pub(crate) fn throw_from_host(&mut self, exception: &Exception) -> Result<bool, TrapCode> {
         // Another store's means nothing to this one's code.
         if exception.store != self.id() {
             return Ok(false);

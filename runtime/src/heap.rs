@@ -75,6 +75,10 @@ pub struct HeapStats {
 
 /// Objects after which a sweep is asked for, should there be no more survivors than that.
 const ALLOCATIONS_PER_SWEEP: usize = 1 << 16;
+/// Bytes of objects after which a sweep is asked for, should survivors have no more than that.
+const BYTES_PER_SWEEP: usize = 4 << 20;
+/// Bytes of objects that are worth looking at a frame for.
+const BYTES_PER_FRAME: usize = 64;
 
 /// A store's reference heap.
 pub(crate) struct Heap {
@@ -99,6 +103,8 @@ pub(crate) struct Heap {
     objects: usize,
     /// Objects after which the next sweep is asked for.
     allocations_left: usize,
+    /// Bytes of objects after which it is.
+    bytes_left: usize,
     sweeps: SweepCounts,
     frames_walked: u64,
     /// Sweep at every safe point, and verify.
@@ -116,24 +122,12 @@ impl Heap {
     ///
     /// # Safety
     /// The heap is the context's only one.
-    pub(crate) unsafe fn new(
-        store: StoreId,
-        shared: &Arc<Shared>,
-        limit: &MemoryLimit,
-        stress: bool,
-    ) -> Result<Heap, ResourceError> {
-        let cage = Cage::new(limit)?;
-        let vm = shared.vm();
-        // SAFETY: the heap keeps the context alive; no wasm runs yet.
-        unsafe {
-            (*vm).cage_base = cage.base();
-            (*vm).cage_length = cage.length();
-        }
-        Ok(Heap {
-            cage,
+    pub(crate) unsafe fn new(store: StoreId, shared: &Arc<Shared>, limit: &MemoryLimit, stress: bool) -> Heap {
+        Heap {
+            cage: Cage::new(limit),
             values: Values::default(),
-            // SAFETY: as above.
-            activations: unsafe { Activations::new(vm, stress) },
+            // SAFETY: the heap keeps the context alive; no wasm runs yet.
+            activations: unsafe { Activations::new(shared.vm(), stress) },
             host: HostRefs::new(store, shared.clone(), stress),
             shared: shared.clone(),
             shapes: Vec::new(),
@@ -145,10 +139,26 @@ impl Heap {
             maps: MapCache::default(),
             objects: 0,
             allocations_left: ALLOCATIONS_PER_SWEEP,
+            bytes_left: BYTES_PER_SWEEP,
             sweeps: SweepCounts::default(),
             frames_walked: 0,
             stress,
-        })
+        }
+    }
+
+    /// Gets address space for objects, the first time. To be called before code that can hold a handle runs; code in guard style needs
+    /// the whole cage.
+    pub(crate) fn prepare(&mut self, whole: bool) -> Result<(), ResourceError> {
+        if self.cage.length() == 0 {
+            self.cage.reserve(whole)?;
+            let vm = self.shared.vm();
+            // SAFETY: the heap keeps the context alive; no code runs that looks at these fields.
+            unsafe {
+                (*vm).cage_base = self.cage.base();
+                (*vm).cage_length = self.cage.length();
+            }
+        }
+        if whole && !self.cage.is_whole() { Err(ResourceError::ShortCage) } else { Ok(()) }
     }
 
     pub(crate) fn stats(&self) -> HeapStats {
@@ -299,13 +309,21 @@ impl Heap {
     }
 
     fn allocate(&mut self, kind: ObjectKind, type_id: u32, size: usize) -> Result<u32, ResourceError> {
+        self.prepare(false)?;
         let handle = self.cage.allocate(kind, type_id, size)?;
         self.objects += 1;
         self.allocations_left = self.allocations_left.saturating_sub(1);
-        if self.allocations_left == 0 {
+        self.bytes_left = self.bytes_left.saturating_sub(self.cage.room(handle));
+        if (self.allocations_left == 0 || self.bytes_left == 0) && !self.activations.is_asked() {
             self.ask();
         }
         Ok(handle)
+    }
+
+    /// A sweep has looked at so many frames. The next one is asked for when there is as much to be gained as it will cost.
+    fn schedule(&mut self, walked: usize) {
+        self.allocations_left = self.objects.max(ALLOCATIONS_PER_SWEEP).max(walked);
+        self.bytes_left = self.cage.live().max(BYTES_PER_SWEEP).max(walked.saturating_mul(BYTES_PER_FRAME));
     }
 
     /// Asks for a sweep at the next safe point.
@@ -314,13 +332,21 @@ impl Heap {
         self.host.ask();
     }
 
-    /// An object for a host value; nobody holds it yet.
-    pub(crate) fn new_extern(&mut self, value: Box<dyn Any + Send + Sync>) -> Result<u32, ResourceError> {
-        let handle = self.allocate(ObjectKind::Extern, NO_TYPE, size_of::<VmExtern>())?;
+    /// Something is to be done at the next boundary between wasm and the host.
+    pub(crate) fn ask_for_boundary(&self) {
+        self.host.ask();
+    }
+
+    /// An object for a host value, which [`Heap::set_extern_value`] gives it next; nobody holds it yet.
+    pub(crate) fn new_extern(&mut self) -> Result<u32, ResourceError> {
+        self.allocate(ObjectKind::Extern, NO_TYPE, size_of::<VmExtern>())
+    }
+
+    /// Gives a new object its host value.
+    pub(crate) fn set_extern_value(&mut self, handle: u32, value: Box<dyn Any + Send + Sync>) {
         let index = self.values.add(value);
         // SAFETY: the object was just made, and is as large.
         unsafe { (*self.cage.at(handle).cast::<VmExtern>()).index = index };
-        Ok(handle)
     }
 
     /// The host value of a handle; `None` for null and for what names none.

@@ -5,6 +5,7 @@
 //! place, so the instance stays in its store even then: others may hold its functions already.
 
 use crate::error::{InstantiateError, ResourceError};
+use crate::exception::Tag;
 use crate::funcref::HostRecord;
 use crate::global::Global;
 use crate::handle::{FuncHandle, Item, StoreId};
@@ -12,6 +13,7 @@ use crate::memory::Memory;
 use crate::module::LoadedModule;
 use crate::shared::SharedMemory;
 use crate::store::Store;
+use crate::sys::space::leave_room;
 use crate::table::Table;
 use sconce_environ::compile::BoundsStyle;
 use sconce_environ::const_expr::{self, ConstContext};
@@ -21,7 +23,7 @@ use sconce_environ::module::{CompositeType, ConstExpr, ElementItems, EntityIndex
 use sconce_environ::trap::TrapCode;
 use sconce_environ::types::{RefKind, ValType};
 use sconce_environ::vm::*;
-use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
+use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::ffi::c_void;
 use std::ptr::{NonNull, null};
 use std::sync::Arc;
@@ -54,14 +56,14 @@ struct Context {
 }
 
 impl Context {
-    fn new(size: u32) -> Context {
+    fn new(size: u32) -> Result<Context, ResourceError> {
         let size = (size as usize).max(size_of::<VmContext>());
         // The size is bounded by validation's limits, so the layout exists.
         let layout = Layout::from_size_align(size, align_of::<VmContext>()).unwrap_or(Layout::new::<VmContext>());
         // SAFETY: the size is not zero.
         let at = unsafe { alloc_zeroed(layout) };
-        let Some(at) = NonNull::new(at) else { handle_alloc_error(layout) };
-        Context { at, layout }
+        let at = NonNull::new(at).ok_or_else(no_memory)?;
+        Ok(Context { at, layout })
     }
 }
 
@@ -112,6 +114,41 @@ fn handles_references(module: &Module) -> bool {
         })
 }
 
+fn no_memory() -> ResourceError {
+    ResourceError::os("cannot get memory for an instance")(rustix::io::Errno::NOMEM)
+}
+
+/// An empty vector with room for `len`: a guest says how many, and how often.
+fn room_for<T>(len: usize) -> Result<Vec<T>, ResourceError> {
+    let mut vec = Vec::new();
+    vec.try_reserve_exact(len).map_err(|_| no_memory())?;
+    Ok(vec)
+}
+
+fn all_false(len: usize) -> Result<Box<[bool]>, ResourceError> {
+    let mut flags = room_for(len)?;
+    flags.resize(len, false);
+    Ok(flags.into())
+}
+
+/// Bytes that an instance takes, but for its memories' and tables' contents, which count by themselves.
+fn bytes_of_an_instance(module: &LoadedModule) -> u64 {
+    let m = module.module();
+    // A host function has a record in the store and one in the instance, and something keeps it.
+    let import = 2 * size_of::<HostRecord>() + size_of::<Item>() + 4 * size_of::<usize>();
+    let index = size_of::<u32>();
+    let tag = size_of::<Tag>() + size_of::<VmTag>() + index;
+    let items = size_of::<Instance>()
+        + m.imports.len() * import
+        + m.memories.len() * (size_of::<Memory>() + index)
+        + m.tables.len() * (size_of::<Table>() + index)
+        + m.globals.len() * (size_of::<Global>() + index)
+        + m.tags.len() * tag
+        + m.data.len()
+        + m.elements.len();
+    u64::from(module.layout().size()) + items as u64
+}
+
 /// Makes an instance; see [`Store::instantiate`].
 ///
 /// # Safety
@@ -124,23 +161,26 @@ pub(crate) unsafe fn instantiate(
     let m = module.module();
     assert_eq!(imports.len(), m.imports.len(), "an item for each import");
     if handles_references(m) {
-        if module.bounds() == BoundsStyle::Guard && !store.heap.cage.is_whole() {
-            return Err(ResourceError::ShortCage.into());
-        }
+        store.heap.prepare(module.bounds() == BoundsStyle::Guard)?;
         store.heap.cage.prepare_null()?;
     }
-    let context = Context::new(module.layout().size());
+    if store.all_counts {
+        store.budget.take("an instance", bytes_of_an_instance(module))?;
+    }
+    let context = Context::new(module.layout().size())?;
+    store.globals.try_reserve(m.globals.len()).map_err(|_| no_memory())?;
+    store.tags.try_reserve(m.tags.len()).map_err(|_| no_memory())?;
     let mut instance = Box::new(Instance {
         module: module.clone(),
         context,
         index: u32::try_from(store.instances.len()).unwrap_or(u32::MAX),
-        memories: Vec::with_capacity(m.memories.len()),
-        tables: Vec::with_capacity(m.tables.len()),
-        globals: Vec::with_capacity(m.globals.len()),
-        tags: Vec::with_capacity(m.tags.len()),
+        memories: room_for(m.memories.len())?,
+        tables: room_for(m.tables.len())?,
+        globals: room_for(m.globals.len())?,
+        tags: room_for(m.tags.len())?,
         _host: Box::new([]),
-        dropped_data: vec![false; m.data.len()].into(),
-        dropped_elems: vec![false; m.elements.len()].into(),
+        dropped_data: all_false(m.data.len())?,
+        dropped_elems: all_false(m.elements.len())?,
     });
     // From here on pointers into the instance are handed out.
     let this: *mut Instance = &mut *instance;
@@ -152,7 +192,7 @@ pub(crate) unsafe fn instantiate(
     // SAFETY: offsets come from the module's layout; the context is as large as it says.
     unsafe {
         fill_head(store, instance, this);
-        import(store, instance, imports);
+        import(store, instance, imports)?;
         define_functions(instance);
         define_tags(store, instance)?;
         define_tables(store, instance)?;
@@ -164,6 +204,9 @@ pub(crate) unsafe fn instantiate(
         initialise_tables(store, instance);
         element_segments(store, instance)?;
         data_segments(store, instance)?;
+    }
+    if store.all_counts {
+        leave_room()?;
     }
     Ok(index)
 }
@@ -186,24 +229,27 @@ unsafe fn fill_head(store: &Store, instance: &Instance, this: *mut Instance) {
     }
 }
 
-unsafe fn import(store: &mut Store, instance: &mut Instance, imports: &[Item]) {
+unsafe fn import(store: &mut Store, instance: &mut Instance, imports: &[Item]) -> Result<(), ResourceError> {
     let module = instance.module.clone();
     let layout = module.layout();
     let id = store.id();
-    let functions: Vec<FuncHandle> = imports.iter().filter_map(|i| if let Item::Func(f) = i { Some(*f) } else { None }).collect();
-    let is_host = |f: &&FuncHandle| {
+    let functions = imports.iter().filter_map(|i| if let Item::Func(f) = i { Some(f) } else { None });
+    let is_host = |f: &FuncHandle| {
         id.check(f.store);
         // SAFETY: a record of this store.
         unsafe { is_host(f.record.as_ptr()) }
     };
-    let mut records: Box<[HostRecord]> = functions.iter().filter(is_host).map(|_| HostRecord::default()).collect();
+    let host = functions.clone().filter(|f| is_host(f)).count();
+    let mut records = room_for(host)?;
+    records.resize_with(host, HostRecord::default);
+    let mut records: Box<[HostRecord]> = records.into();
     let mut free = records.iter_mut();
-    for (i, f) in functions.iter().enumerate() {
+    for (i, f) in functions.enumerate() {
         let f_index = FuncIndex::from_u32(i as u32);
         // SAFETY: records of this store; offsets from the layout.
         unsafe {
             let mut funcref: *const VmFuncRef = f.record.as_ptr();
-            if is_host(&f)
+            if is_host(f)
                 && let Some(record) = free.next()
             {
                 funcref = record.fill(&*funcref, instance.vmctx());
@@ -249,6 +295,7 @@ unsafe fn import(store: &mut Store, instance: &mut Instance, imports: &[Item]) {
             }
         }
     }
+    Ok(())
 }
 
 /// Whether a record is of a host function.

@@ -106,3 +106,4 @@ pub use sys::poll::poll;
 pub use sys::signal::{end_by_signal, ignore};
 pub use sys::space::guards_unavailable;
 pub use sys::start::{closed_at_start, ignored_at_start};
+pub use sys::thread::prepare as prepare_thread;

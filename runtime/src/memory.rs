@@ -41,13 +41,13 @@ impl Reservation {
         budget: &mut MemoryBudget,
     ) -> Result<(Reservation, VmMemory), ResourceError> {
         let os = || ResourceError::os("cannot reserve address space for a memory");
-        let too_large = |limit| ResourceError::MemoryLimit { wanted: ty.limits.min.saturating_mul(ty.page_size()), limit };
+        let too_large = |limit| ResourceError::MemoryTooLarge { wanted: ty.limits.min.saturating_mul(ty.page_size()), limit };
         let most = if ty.memory64 { NO_LIMIT } else { 4 << 30 };
         // More than indices reach would end behind the reservation.
         let countable = Some(ty.limits.min).filter(|&min| min <= countable_pages(&ty));
         let bytes = countable.and_then(|min| min.checked_mul(ty.page_size()));
         let min = bytes.filter(|&min| min <= most).ok_or_else(|| too_large(most))?;
-        budget.take(min)?;
+        budget.take("a memory", min)?;
         let indexable = if ty.memory64 { MAX_RESERVATION_64.max(min) } else { 4 << 30 };
         let declared = ty.limits.max.map_or(u64::MAX, |m| m.saturating_mul(ty.page_size()));
         let capacity = declared.min(indexable).min(budget.most()).max(min);
@@ -95,7 +95,7 @@ impl Reservation {
         before.checked_add(pages).filter(|&n| n <= max)?;
         let more = pages.checked_mul(self.ty.page_size())?;
         let new = old.checked_add(more).filter(|&n| n <= self.capacity)?;
-        budget.take(more).ok()?;
+        budget.take("a memory", more).ok()?;
         let [start, end] = [old, new].map(|n| n.next_multiple_of(PAGE as u64).min(self.mapping.len() as u64) as usize);
         // SAFETY: pages that were inaccessible; nobody has a reference into them.
         if unsafe { self.mapping.protect(start, end - start, Access::ReadWrite) }.is_err() {

@@ -17,6 +17,7 @@ use crate::memory::Memory;
 use crate::module::LoadedModule;
 use crate::shared::SharedMemory;
 use crate::stack::WasmStack;
+use crate::sys::space::leave_room;
 use crate::table::Table;
 use sconce_environ::compile::BoundsStyle;
 use sconce_environ::index::TypeId;
@@ -36,6 +37,9 @@ pub struct StoreOptions {
     pub stack_size: usize,
     /// What all its memories, tables and references together may have. Stores of one program can share a limit.
     pub memory: MemoryLimit,
+    /// Whether everything else counts as well: what its wasm stack uses (64 KiB at least), and what its instances are made of. For
+    /// stores of which a guest can make many.
+    pub all_counts: bool,
     /// The engine's types, by which compiled code's type ids are compared.
     pub types: Arc<RwLock<TypeRegistry>>,
     /// Sweep at every safe point, and verify every count after each sweep: for tests.
@@ -44,7 +48,8 @@ pub struct StoreOptions {
 
 impl Default for StoreOptions {
     fn default() -> StoreOptions {
-        StoreOptions { stack_size: 8 << 20, memory: MemoryLimit::default(), types: Arc::default(), gc_stress: false }
+        let (memory, types) = (MemoryLimit::default(), Arc::default());
+        StoreOptions { stack_size: 8 << 20, memory, all_counts: false, types, gc_stress: false }
     }
 }
 
@@ -53,6 +58,8 @@ pub struct Store {
     id: StoreId,
     pub(crate) shared: Arc<Shared>,
     pub(crate) budget: MemoryBudget,
+    /// What [`StoreOptions::all_counts`] says.
+    pub(crate) all_counts: bool,
     pub(crate) types: Arc<RwLock<TypeRegistry>>,
     pub(crate) memories: Vec<Memory>,
     pub(crate) tables: Vec<Table>,
@@ -96,14 +103,20 @@ impl Store {
     /// # Errors
     /// If its stack cannot be had.
     pub fn new(space: &Arc<CodeSpace>, options: StoreOptions) -> Result<Box<Store>, ResourceError> {
-        let shared = Shared::new(WasmStack::new(options.stack_size)?, space.clone());
+        let stack =
+            WasmStack::new(options.stack_size, Some(&options.memory).filter(|limit| options.all_counts && limit.is_set()))?;
+        let shared = Shared::new(stack, space.clone());
         let id = StoreId::next();
         // SAFETY: the context lives as long as the store, which owns the heap.
-        let heap = unsafe { Heap::new(id, &shared, &options.memory, options.gc_stress)? };
+        let heap = unsafe { Heap::new(id, &shared, &options.memory, options.gc_stress) };
+        if options.all_counts {
+            leave_room()?;
+        }
         let mut store = Box::new(Store {
             id,
             shared,
             budget: MemoryBudget::new(&options.memory),
+            all_counts: options.all_counts,
             types: options.types,
             memories: Vec::new(),
             tables: Vec::new(),
@@ -427,9 +440,11 @@ impl Store {
     ///
     /// # Errors
     /// If the heap is full: it has room for at least 134 million, where address space is not short and the memory limit allows it.
+    /// That is found out by a sweep, so no raw handle may be in the host's hands.
     pub fn new_externref(&mut self, value: Box<dyn Any + Send + Sync>) -> Result<HostRef, ResourceError> {
         self.heap.settle_host();
-        let handle = self.heap.new_extern(value)?;
+        let handle = self.make_object(|store| store.heap.new_extern())?;
+        self.heap.set_extern_value(handle, value);
         Ok(self.heap.hold(handle))
     }
 
@@ -461,11 +476,49 @@ impl Store {
 
     #[cold]
     pub(crate) fn boundary_due(&mut self) {
-        if self.heap.activations.is_due() {
-            self.sweep(if self.heap.activations.is_asked() { Occasion::Asked } else { Occasion::Boundary });
+        // SAFETY: `self` is not used any more.
+        unsafe { Store::safe_point(self) };
+    }
+
+    /// Whether a safe point of wasm code has something to do.
+    #[inline]
+    pub(crate) fn has_work(&self) -> bool {
+        self.heap.activations.is_due() || self.heap.has_garbage()
+    }
+
+    /// Sweeps if it is time to, takes up what the host has done with its references, and drops host values that nobody refers to.
+    ///
+    /// # Safety
+    /// As for [`Store::settle`]. What is in nobody's hands but a builtin's or the host's has a count of theirs.
+    #[cold]
+    pub(crate) unsafe fn safe_point(this: *mut Store) {
+        // SAFETY: the caller's promise; the reference ends before values are dropped.
+        unsafe {
+            let store = &mut *this;
+            if store.heap.activations.is_due() {
+                store.sweep(if store.heap.activations.is_asked() { Occasion::Asked } else { Occasion::Boundary });
+            }
+            store.heap.settle_host();
+            Store::settle(this);
         }
-        self.heap.settle_host();
-        self.settle_last();
+    }
+
+    /// Makes an object; where there is no room, once more after a sweep, and once more when free blocks have been put together. What
+    /// the object refers to is held by somebody.
+    pub(crate) fn make_object(&mut self, make: impl Fn(&mut Store) -> Result<u32, ResourceError>) -> Result<u32, ResourceError> {
+        let first = make(self);
+        if first.is_ok() {
+            return first;
+        }
+        self.sweep(Occasion::Exhausted);
+        if self.heap.has_garbage() {
+            // Not now, in the middle of something.
+            self.heap.ask_for_boundary();
+        }
+        make(self).or_else(|_| {
+            self.heap.cage.coalesce();
+            make(self)
+        })
     }
 
     /// Sweeps at once. No raw handle may be in the host's hands.

@@ -8,7 +8,7 @@ use sconce_environ::types::{RefKind, TableType};
 use sconce_environ::vm::{NO_TYPE, VmFuncRef, VmTable, VmTableEntry};
 use std::ptr::{null, null_mut};
 
-/// Elements that a table may have. Guests can ask for 2^32 of 32 bytes.
+/// Elements that a table may have, whatever the limit of memory is: README.md says so. Guests can ask for 2^32 of 32 bytes.
 pub(crate) const MAX_ELEMENTS: u64 = 10_000_000;
 
 /// Owns the elements' memory. Elements are read and written through `Table::vm`'s base, since compiled code does so too;
@@ -111,12 +111,11 @@ impl Table {
         let before = self.len();
         let max = self.ty.limits.max.unwrap_or(u64::MAX).min(MAX_ELEMENTS);
         let wanted = before.saturating_add(delta);
-        let refused = ResourceError::TableLimit { wanted, limit: max };
         if wanted > max {
-            return Err(refused);
+            return Err(ResourceError::TableLimit { wanted, limit: max });
         }
         let bytes = delta * self.element_size();
-        budget.take(bytes)?;
+        budget.take("a table", bytes)?;
         let more = delta as usize;
         let reserved = match &mut self.elements {
             Elements::Funcs(v) => v.try_reserve(more),
@@ -124,7 +123,7 @@ impl Table {
         };
         if reserved.is_err() {
             budget.give_back(bytes);
-            return Err(refused);
+            return Err(ResourceError::os("cannot get memory for a table")(rustix::io::Errno::NOMEM));
         }
         let after = wanted as usize;
         let base = match &mut self.elements {

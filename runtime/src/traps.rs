@@ -1,8 +1,8 @@
 //! Which faults are traps.
 //!
 //! A fault is a trap of the store that this thread is running if its PC lies in that store's code space, and
-//! - its address lies in the guard of the store's wasm stack: the stack is exhausted, whatever instruction touched it (the push
-//!   of a call, a probe, a trampoline), or
+//! - its address lies in the guard of the store's wasm stack, or in a part of it for which there is no memory: the stack is
+//!   exhausted, whatever instruction touched it (the push of a call, a probe, a trampoline), or
 //! - its PC lies in a module's text and the module's trap table has an entry for it that fits the kind of fault; for memory
 //!   faults the address must also lie in one of the store's memories, or in the first page if the entry is of a null reference or
 //!   of an element past a table's end.
@@ -46,7 +46,9 @@ pub(crate) fn on_fault(fault: signal::Fault, context: &mut Context) -> bool {
     // use the guest's memory just as the guest.
     if let signal::Fault::Memory { address, refused_read } = fault
         // SAFETY: what a store's thread meets of its code space is of regions that the store owns.
-        && (unsafe { shared.code.load_missing(address, refused_read) } || load_missing_data(shared, address))
+        && (unsafe { shared.code.load_missing(address, refused_read) }
+            || load_missing_data(shared, address)
+            || shared.stack.extend(address))
     {
         return true;
     }
@@ -73,10 +75,13 @@ fn recognise(shared: &Shared, fault: signal::Fault, pc: usize) -> Option<TrapCod
     if !shared.code.contains(pc) {
         return None;
     }
-    if let signal::Fault::Memory { address, .. } = fault
-        && shared.stack.guard().contains(&address)
-    {
-        return Some(TrapCode::StackOverflow);
+    if let signal::Fault::Memory { address, .. } = fault {
+        if shared.stack.guard().contains(&address) {
+            return Some(TrapCode::StackOverflow);
+        }
+        if shared.stack.unused().contains(&address) {
+            return Some(TrapCode::StackMemory);
+        }
     }
     // SAFETY: the store runs this code, so it owns the region.
     let region = unsafe { shared.code.region_at(pc)? };

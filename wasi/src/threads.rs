@@ -2,15 +2,21 @@
 //!
 //! A guest's thread is a thread of the host with a store, an instance and a wasm stack of its own. What threads have in common is
 //! the module, the shared memories that it imports, the [`WasiCtx`](crate::WasiCtx) in their stores' data, and the limit on
-//! memory. Its instance's export `wasi_thread_start` is called with its number and what the spawning thread passed.
+//! memory, against which counts whatever the thread needs. Its instance's export `wasi_thread_start` is called with its number and
+//! what the spawning thread passed.
+//!
+//! `thread-spawn` returns when the new thread has its instance and everything else that it needs to run the guest's code: what cannot
+//! be had until then (memory, address space, a thread) is an error that the guest gets, with which it can go on.
 //!
 //! How a program ends is the embedder's to say: a thread that ends other than by returning (an exit, a trap, an interrupt) is
 //! reported, on that thread, and [`Threads::stop`] ends all that run.
 
 use crate::errno::Errno;
-use sconce_engine::{AsContext, Caller, Error, Func, InterruptHandle, Linker, Module, Store};
+use rustix::process::{Resource, getrlimit};
+use sconce_engine::{AsContext, Caller, Error, Func, InterruptHandle, Linker, Module, Store, Unstarted, prepare_thread};
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::thread;
 
@@ -36,6 +42,8 @@ struct Inner<T: 'static> {
     running: Mutex<Running>,
     /// Told when a thread has ended.
     changed: Condvar,
+    /// Held while a thread is made, where address space is limited: what a store has left for the thread, no other may take.
+    making: Mutex<()>,
 }
 
 #[derive(Default)]
@@ -56,6 +64,7 @@ impl<T: Clone + Send + 'static> Threads<T> {
             linker: OnceLock::new(),
             running: Mutex::default(),
             changed: Condvar::new(),
+            making: Mutex::default(),
         }))
     }
 
@@ -111,6 +120,8 @@ fn spawn<T: Clone + Send + 'static>(threads: &Weak<Inner<T>>, caller: &Caller<'_
     if full(&inner.running()) {
         return again;
     }
+    let is_limited = getrlimit(Resource::As).current.is_some();
+    let _making = is_limited.then(|| inner.making.lock().unwrap_or_else(PoisonError::into_inner));
     let limit = caller.as_context().memory_limit();
     let Ok(store) = Store::with_memory_limit(inner.module.engine(), caller.data().clone(), &limit) else { return again };
     let mut running = inner.running();
@@ -123,10 +134,11 @@ fn spawn<T: Clone + Send + 'static>(threads: &Weak<Inner<T>>, caller: &Caller<'_
     drop(running);
     let entry = Entry { inner: inner.clone(), id };
     let builder = thread::Builder::new().name(format!("guest-{id}")).stack_size(HOST_STACK);
+    let (made, is_made) = sync_channel(1);
     // A thread that cannot be had drops its entry.
-    match builder.spawn(move || entry.run(store, argument)) {
-        Ok(_) => id,
-        Err(_) => again,
+    match builder.spawn(move || entry.run(store, argument, &made)) {
+        Ok(_) if is_made.recv() == Ok(true) => id,
+        Ok(_) | Err(_) => again,
     }
 }
 
@@ -144,9 +156,22 @@ impl<T> Drop for Entry<T> {
 }
 
 impl<T: Clone + Send + 'static> Entry<T> {
-    fn run(self, mut store: Store<T>, argument: i32) {
+    /// `made` is told whether there is a thread.
+    fn run(self, mut store: Store<T>, argument: i32, made: &SyncSender<bool>) {
         // A panic has been reported where it happened; it ends the program, as in the first thread.
-        let result = catch_unwind(AssertUnwindSafe(|| self.start(&mut store, argument)));
+        let result = catch_unwind(AssertUnwindSafe(|| match self.make(&mut store) {
+            Err(Error::Resources(_)) => Ok(false),
+            result => {
+                // The one who spawned it waits.
+                let _ = made.send(true);
+                self.start(&mut store, result?, argument).map(|()| true)
+            }
+        }));
+        if let Ok(Ok(false)) = result {
+            drop((store, self));
+            let _ = made.send(false);
+            return;
+        }
         if let Err(error) = result.unwrap_or_else(|_| Err(Error::host("a thread panicked"))) {
             (self.inner.ended)(self.id, error);
         }
@@ -154,9 +179,15 @@ impl<T: Clone + Send + 'static> Entry<T> {
         drop(store);
     }
 
-    fn start(&self, store: &mut Store<T>, argument: i32) -> Result<(), Error> {
-        let Some(linker) = self.inner.linker.get() else { return Ok(()) };
-        let instance = linker.instantiate(&mut *store, &self.inner.module)?;
+    /// Everything that is needed before the guest's code can run.
+    fn make(&self, store: &mut Store<T>) -> Result<Unstarted, Error> {
+        let linker = self.inner.linker.get().ok_or_else(|| Error::Usage("the threads are in no linker".into()))?;
+        prepare_thread()?;
+        linker.make(store, &self.inner.module)
+    }
+
+    fn start(&self, store: &mut Store<T>, instance: Unstarted, argument: i32) -> Result<(), Error> {
+        let instance = instance.start(&mut *store)?;
         let start: Func = instance
             .get_func(&mut *store, START)
             .ok_or_else(|| Error::Usage(format!("the module exports no function \"{START}\"")))?;

@@ -6,6 +6,7 @@ mod cache;
 mod calls;
 mod damage;
 mod frames;
+mod heap_limits;
 mod host;
 mod items;
 mod limits;

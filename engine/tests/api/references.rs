@@ -765,14 +765,15 @@ fn exceptions_count_against_the_memory_limit() {
         let run = |store: &mut Store<()>, instance: &Instance, n: i32| -> Result<i32, Error> {
             instance.get_typed_func::<i32, i32>(&mut *store, "run").unwrap().call(&mut *store, n)
         };
+        let mut second = Store::with_memory_limit(&engine, (), &limit).unwrap();
         let one = instantiate(&mut first);
         assert_eq!(run(&mut first, &one, 2000).unwrap(), 7);
         let refused = run(&mut first, &one, 50_000).unwrap_err();
-        assert!(refused.to_string().contains("reference heap is full"), "{refused}");
+        assert_eq!(refused.trap_code(), Some(TrapCode::ReferenceHeapFull), "{refused}");
+        assert_eq!(refused.backtrace().unwrap().frames.len(), 2);
         // What was freed can be had again, by this store; by another one when this one is gone.
         first.gc();
         assert_eq!(run(&mut first, &one, 2000).unwrap(), 7);
-        let mut second = Store::with_memory_limit(&engine, (), &limit).unwrap();
         let other = instantiate(&mut second);
         assert!(run(&mut second, &other, 2000).is_err());
         drop(first);

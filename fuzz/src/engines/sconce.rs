@@ -194,7 +194,7 @@ fn stop(error: &Error) -> Stop {
         TrapCode::InvalidConversionToInteger => Stop::InvalidConversion,
         TrapCode::NullReference | TrapCode::NullFunctionReference | TrapCode::NullExceptionReference => Stop::NullReference,
         TrapCode::ExpectedSharedMemory => Stop::WaitUnshared,
-        TrapCode::StackOverflow | TrapCode::Interrupt => Stop::Exhausted,
+        TrapCode::StackOverflow | TrapCode::Interrupt | TrapCode::ReferenceHeapFull | TrapCode::StackMemory => Stop::Exhausted,
     }
 }
 

@@ -39,7 +39,8 @@ const BASE: usize = PAGE - size_of::<VmObject>();
 /// See the module's documentation.
 #[derive(Debug)]
 pub(crate) struct Cage {
-    mapping: Mapping,
+    /// Absent until something needs it.
+    mapping: Option<Mapping>,
     /// What is accessible behind null counts against the store's limit, until the cage is gone.
     budget: MemoryBudget,
     /// Bytes without the guard.
@@ -50,6 +51,8 @@ pub(crate) struct Cage {
     has_null: bool,
     /// Given out up to here.
     top: usize,
+    /// Bytes of live objects' blocks.
+    live: usize,
     /// The first free block of each class, or 0; its `state` holds the next.
     free: [u32; CLASSES],
 }
@@ -73,29 +76,37 @@ fn size_of_class(class: usize) -> usize {
 }
 
 impl Cage {
-    /// A cage of 4 GiB, or a smaller one where address space is short, whose memory counts against `limit`.
-    pub(crate) fn new(limit: &MemoryLimit) -> Result<Cage, ResourceError> {
-        let os = ResourceError::os("cannot reserve address space for references");
-        let mapping = space::reserve_cage(PAGE + CAGE_BYTES as usize + CAGE_GUARD_BYTES, MINIMUM).map_err(os)?;
-        // No handle is beyond 32 bits.
-        let length = (mapping.len() - CAGE_GUARD_BYTES - BASE).min(CAGE_BYTES as usize);
-        let committed = BASE + CAGE_NULL_BYTES;
-        Ok(Cage {
-            mapping,
+    /// A cage without address space, whose memory counts against `limit`.
+    pub(crate) fn new(limit: &MemoryLimit) -> Cage {
+        Cage {
+            mapping: None,
             budget: MemoryBudget::new(limit),
-            length,
-            committed,
+            length: 0,
+            committed: BASE + CAGE_NULL_BYTES,
             has_null: false,
             top: CAGE_NULL_BYTES,
+            live: 0,
             free: [0; CLASSES],
-        })
+        }
+    }
+
+    /// Reserves address space, the first time: 4 GiB, or less where it is short. If less will not do, it must be shorter for that.
+    pub(crate) fn reserve(&mut self, whole: bool) -> Result<(), ResourceError> {
+        if self.mapping.is_none() {
+            let os = ResourceError::os("cannot reserve address space for references");
+            let mapping = space::reserve_cage(PAGE + CAGE_BYTES as usize + CAGE_GUARD_BYTES, MINIMUM, whole).map_err(os)?;
+            // No handle is beyond 32 bits.
+            self.length = (mapping.len() - CAGE_GUARD_BYTES - BASE).min(CAGE_BYTES as usize);
+            self.mapping = Some(mapping);
+        }
+        Ok(())
     }
 
     /// Gives null its head, which compiled code reads and writes. To be called before code that can hold a handle runs.
     pub(crate) fn prepare_null(&mut self) -> Result<(), ResourceError> {
-        if !self.has_null {
+        if let Some(mapping) = self.mapping.as_ref().filter(|_| !self.has_null) {
             // SAFETY: a page that nobody has used yet.
-            unsafe { self.mapping.protect(0, PAGE, Access::ReadWrite) }
+            unsafe { mapping.protect(0, PAGE, Access::ReadWrite) }
                 .map_err(ResourceError::os("cannot get memory for references"))?;
             self.has_null = true;
             self.reset_null();
@@ -113,12 +124,12 @@ impl Cage {
         }
     }
 
-    /// Where the handle 0 leads.
+    /// Where the handle 0 leads; nowhere without address space.
     pub(crate) fn base(&self) -> *mut u8 {
-        self.mapping.base().wrapping_add(BASE)
+        self.mapping.as_ref().map_or(ptr::null_mut(), |mapping| mapping.base().wrapping_add(BASE))
     }
 
-    /// Handles are below this.
+    /// Handles are below this: 0 without address space.
     pub(crate) fn length(&self) -> usize {
         self.length
     }
@@ -126,6 +137,11 @@ impl Cage {
     /// Whether every 32-bit number leads to somewhere inside: code in guard style needs that.
     pub(crate) fn is_whole(&self) -> bool {
         self.length as u64 >= CAGE_BYTES
+    }
+
+    /// Bytes of live objects' blocks.
+    pub(crate) fn live(&self) -> usize {
+        self.live
     }
 
     /// Bytes that have been given out so far.
@@ -164,8 +180,9 @@ impl Cage {
         let size = size_of_class(class);
         let handle = match self.pop(class) {
             Some(handle) => handle,
-            None => self.extend(size)?,
+            None => self.extend(size).or_else(|e| self.cut(class).ok_or(e))?,
         };
+        self.live += size;
         let head = VmObject { state: 0, kind: kind as u8, size_class: class as u8, reserved: 0, type_id };
         // SAFETY: a block of `size` bytes that is nobody's.
         unsafe {
@@ -192,18 +209,18 @@ impl Cage {
     /// The next `size` bytes at the top.
     fn extend(&mut self, size: usize) -> Result<u32, ResourceError> {
         let end = self.top + size;
-        if end > self.length {
+        let Some(mapping) = self.mapping.as_ref().filter(|_| end <= self.length) else {
             return Err(ResourceError::TooManyReferences);
-        }
+        };
         if BASE + end > self.committed {
-            let most = self.mapping.len() - CAGE_GUARD_BYTES - self.committed;
+            let most = mapping.len() - CAGE_GUARD_BYTES - self.committed;
             let step = self.committed.clamp(FIRST_STEP, LAST_STEP).max(size).next_multiple_of(PAGE).min(most);
             // Less than usual where the limit is near.
             let least = (BASE + end - self.committed).next_multiple_of(PAGE).min(step);
-            let fits = [step, least].into_iter().find(|&step| self.budget.take(step as u64).is_ok());
+            let fits = [step, least].into_iter().find(|&step| self.budget.take("references", step as u64).is_ok());
             let step = fits.ok_or(ResourceError::TooManyReferences)?;
             // SAFETY: pages that nobody has used yet.
-            let made = unsafe { self.mapping.protect(self.committed, step, Access::ReadWrite) };
+            let made = unsafe { mapping.protect(self.committed, step, Access::ReadWrite) };
             if let Err(e) = made {
                 self.budget.give_back(step as u64);
                 return Err(ResourceError::os("cannot get memory for references")(e));
@@ -225,6 +242,49 @@ impl Cage {
             (*object).kind = ObjectKind::Free as u8;
             (*object).state = u64::from(*first);
             *first = handle;
+            self.live = self.live.saturating_sub(size_of_class(class));
+        }
+    }
+
+    /// The beginning of a free block of a larger class; the rest stays free.
+    fn cut(&mut self, class: usize) -> Option<u32> {
+        let (handle, larger) = (class + 1..CLASSES).find_map(|larger| Some((self.pop(larger)?, larger)))?;
+        let at = handle as usize;
+        self.give_back(at + size_of_class(class), at + size_of_class(larger));
+        Some(handle)
+    }
+
+    /// Puts free blocks together that lie beside each other, so that they serve other sizes. Walks the whole cage.
+    pub(crate) fn coalesce(&mut self) {
+        self.free = [0; CLASSES];
+        let (mut at, mut free_from) = (CAGE_NULL_BYTES, None);
+        while at < self.top {
+            // SAFETY: blocks follow each other without gaps up to the top.
+            let head = unsafe { *self.at(at as u32) };
+            if head.kind == ObjectKind::Free as u8 {
+                free_from.get_or_insert(at);
+            } else if let Some(from) = free_from.take() {
+                self.give_back(from, at);
+            }
+            at += size_of_class(head.size_class.into()).max(GRAIN);
+        }
+        if let Some(from) = free_from {
+            self.top = from;
+        }
+    }
+
+    /// Makes free blocks of a range below the top, as large ones as there are classes for.
+    fn give_back(&mut self, mut from: usize, to: usize) {
+        while from < to {
+            let rest = (to - from).min(MAX_SIZE);
+            let size = if rest <= MAX_SMALL { rest } else { 1 << rest.ilog2() };
+            let Some(class) = class_of(size) else { return };
+            let (kind, state) = (ObjectKind::Free as u8, u64::from(self.free[class]));
+            let head = VmObject { state, kind, size_class: class as u8, reserved: 0, type_id: NO_TYPE };
+            // SAFETY: a range inside memory that has been given out, which is nobody's.
+            unsafe { self.at(from as u32).write(head) };
+            self.free[class] = from as u32;
+            from += size;
         }
     }
 
@@ -251,6 +311,46 @@ mod tests {
     use super::*;
     use std::collections::HashSet;
 
+    fn reserved(limit: &MemoryLimit) -> Cage {
+        let mut cage = Cage::new(limit);
+        cage.reserve(true).unwrap();
+        cage
+    }
+
+    #[test]
+    fn free_blocks_are_put_together_and_cut_for_other_sizes() {
+        const LIMIT: usize = 256 << 10;
+        let mut cage = reserved(&MemoryLimit::new(Some(LIMIT as u64)));
+        let mut random = 12345u32;
+        let mut next = |below: usize| {
+            random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (random >> 8) as usize % below
+        };
+        let fill = |cage: &mut Cage, size: &mut dyn FnMut() -> usize| {
+            let mut all = Vec::new();
+            while let Ok(handle) = cage.allocate(ObjectKind::Extern, 7, size()) {
+                all.push(handle);
+            }
+            all
+        };
+        let room = |cage: &Cage, all: &[u32]| all.iter().map(|&h| cage.room(h)).sum::<usize>();
+        // One that stays, in the middle of everything.
+        let all = fill(&mut cage, &mut || 48);
+        let kept = all[all.len() / 2];
+        for sizes in [16usize, 40, 1000, 3000, 16_016, 60_000, 0] {
+            cage.objects().filter(|&h| h != kept).collect::<Vec<_>>().into_iter().for_each(|h| cage.free(h));
+            assert_eq!(cage.live(), 48);
+            cage.coalesce();
+            let all = fill(&mut cage, &mut || if sizes == 0 { 1 + next(2000) } else { sizes });
+            let largest = if sizes == 0 { 2048 } else { size_of_class(class_of(sizes).unwrap()) };
+            assert!(room(&cage, &all) + 48 == cage.live() && cage.live() + 3 * largest > LIMIT, "{sizes}: {}", cage.live());
+            let mut places: Vec<_> = all.iter().chain([&kept]).map(|&h| (h as usize, cage.room(h))).collect();
+            places.sort_unstable();
+            assert!(places.windows(2).all(|pair| pair[0].0 + pair[0].1 <= pair[1].0), "{sizes}");
+            assert_eq!(cage.objects().count(), places.len());
+        }
+    }
+
     #[test]
     fn a_class_holds_its_sizes_and_no_much_larger_ones() {
         for size in 1..=MAX_SIZE {
@@ -265,7 +365,7 @@ mod tests {
 
     #[test]
     fn memory_is_given_out_once_and_again_after_it_came_back() {
-        let mut cage = Cage::new(&MemoryLimit::default()).unwrap();
+        let mut cage = reserved(&MemoryLimit::default());
         let sizes = [32, 48, 16_000, 32, 1024, 1040];
         let mut all = Vec::new();
         for _ in 0..300 {
@@ -298,7 +398,7 @@ mod tests {
     #[test]
     fn memory_counts_against_the_limit_to_the_last_page() {
         let limit = MemoryLimit::new(Some(200 << 10));
-        let mut cage = Cage::new(&limit).unwrap();
+        let mut cage = reserved(&limit);
         assert_eq!(limit.used(), 0);
         let mut count = 0;
         let refused = loop {
@@ -310,7 +410,7 @@ mod tests {
         assert!(matches!(refused, ResourceError::TooManyReferences), "{refused}");
         assert_eq!((count, limit.used()), (200, 200 << 10));
         // Others get nothing before it is gone.
-        let mut other = Cage::new(&limit).unwrap();
+        let mut other = reserved(&limit);
         assert!(other.allocate(ObjectKind::Extern, 7, 32).is_err());
         drop(cage);
         assert_eq!(limit.used(), 0);
@@ -319,7 +419,7 @@ mod tests {
 
     #[test]
     fn what_is_no_handle_names_nothing() {
-        let mut cage = Cage::new(&MemoryLimit::default()).unwrap();
+        let mut cage = reserved(&MemoryLimit::default());
         let handle = cage.allocate(ObjectKind::Extern, 7, 32).unwrap();
         assert!(cage.object(handle).is_some());
         assert_eq!(cage.room(handle), 32);

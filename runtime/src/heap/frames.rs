@@ -128,7 +128,7 @@ pub(crate) fn walk(shared: &Shared, maps: &mut MapCache, mut f: impl FnMut(u32))
 fn word(shared: &Shared, address: usize) -> Option<usize> {
     let stack = shared.stack.usable();
     let inside = address.is_multiple_of(8) && address >= stack.start && address <= stack.end - 8;
-    // SAFETY: the stack is readable from end to end, and mapped as long as the store.
+    // SAFETY: what is usable of the stack is readable, and mapped as long as the store.
     inside.then(|| unsafe { (address as *const usize).read() })
 }
 

@@ -178,7 +178,7 @@ mod tests {
     #[test]
     fn more_clones_than_32_bits_count_are_counted() {
         let space = crate::code::CodeSpace::new(None).unwrap();
-        let shared = Shared::new(crate::stack::WasmStack::new(1 << 16).unwrap(), space);
+        let shared = Shared::new(crate::stack::WasmStack::new(1 << 16, None).unwrap(), space);
         let refs = HostRefs::new(StoreId::next(), shared, false);
         refs.note(64, i64::from(i32::MAX));
         refs.note(64, 1);

@@ -1,10 +1,12 @@
 //! Sweeps: the activations table becomes exactly what frames hold, and what left it is released.
 //!
 //! A sweep costs what it walks: entries of the table and frames. Room is made for twice what was found and one entry a frame
-//! more, so that at least as much work lies between two sweeps as the second will cost.
+//! more, so that at least as much work lies between two sweeps as the second will cost. What fills the heap rather than the table
+//! (large exceptions, values that the host makes) asks for a sweep when as many objects or bytes were added as there were, or as the
+//! frames are worth. A heap without room is swept before that is said.
 
 use super::activations::MINIMUM;
-use super::{ALLOCATIONS_PER_SWEEP, Heap, frames};
+use super::{Heap, frames};
 use crate::activation::Shared;
 use sconce_environ::heap::state;
 
@@ -19,6 +21,8 @@ pub enum Occasion {
     Asked,
     /// The host wanted one at once.
     Explicit,
+    /// There was no room for an object.
+    Exhausted,
 }
 
 /// How many sweeps there have been, by occasion.
@@ -32,12 +36,14 @@ pub struct SweepCounts {
     pub asked: u64,
     /// [`Occasion::Explicit`].
     pub explicit: u64,
+    /// [`Occasion::Exhausted`].
+    pub exhausted: u64,
 }
 
 impl SweepCounts {
     /// All of them.
     pub fn total(&self) -> u64 {
-        self.full + self.boundary + self.asked + self.explicit
+        self.full + self.boundary + self.asked + self.explicit + self.exhausted
     }
 
     fn count(&mut self, why: Occasion) {
@@ -46,6 +52,7 @@ impl SweepCounts {
             Occasion::Boundary => &mut self.boundary,
             Occasion::Asked => &mut self.asked,
             Occasion::Explicit => &mut self.explicit,
+            Occasion::Exhausted => &mut self.exhausted,
         } += 1;
     }
 }
@@ -59,6 +66,7 @@ impl Heap {
         if self.objects == 0 {
             // No frame can hold anything, and the table is empty.
             self.activations.answered();
+            self.schedule(0);
             return;
         }
         let before = self.activations.take();
@@ -104,6 +112,6 @@ impl Heap {
         let capacity = (2 * exact.len() + walked as usize).max(MINIMUM);
         self.activations.replace(exact, capacity);
         self.bury();
-        self.allocations_left = self.objects.max(ALLOCATIONS_PER_SWEEP);
+        self.schedule(walked as usize);
     }
 }

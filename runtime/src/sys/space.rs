@@ -2,6 +2,7 @@
 
 use super::mmap::Mapping;
 use super::{PAGE, limits};
+use crate::error::ResourceError;
 use sconce_environ::compile::MEMORY_GUARD_BYTES;
 
 /// Bytes of address space that this process may still map under its limit (`ulimit -v`); `None` without a limit.
@@ -29,11 +30,24 @@ pub fn guards_unavailable() -> Option<String> {
     }
 }
 
-/// Reserves `wanted` bytes, or, where address space is limited to little more than memories with guards take, a sixteenth of what
-/// is left, but at least `least`.
-pub(crate) fn reserve_cage(wanted: usize, least: usize) -> rustix::io::Result<Mapping> {
+/// Bytes of address space that a thread of a guest must leave for what the host does next: the thread's own stacks, and allocations
+/// that cannot fail.
+const ROOM: u64 = 64 << 20;
+
+/// Whether [`ROOM`] is left under the limit on address space.
+pub(crate) fn leave_room() -> Result<(), ResourceError> {
     match remaining() {
-        Some(left) if left < GUARDS_WORTH => reserve_up_to(wanted, least, 16),
+        Some(left) if left < ROOM => Err(ResourceError::os("address space is short (ulimit -v)")(rustix::io::Errno::NOMEM)),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// Reserves `wanted` bytes, or, where address space is limited to little more than memories with guards take, a sixteenth of what
+/// is left, but at least `least`. If only the `whole` is good for anything, all but [`ROOM`] is little enough to be taken.
+pub(crate) fn reserve_cage(wanted: usize, least: usize, whole: bool) -> rustix::io::Result<Mapping> {
+    let enough = if whole { wanted as u64 + ROOM } else { GUARDS_WORTH };
+    match remaining() {
+        Some(left) if left < enough => reserve_up_to(wanted, least, 16),
         _ => reserve_up_to(wanted, least, 1),
     }
 }

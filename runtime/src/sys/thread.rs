@@ -44,12 +44,20 @@ thread_local! {
 pub(crate) fn current() -> Result<Thread, ResourceError> {
     match THREAD.get() {
         Some(t) => Ok(t),
-        None => prepare(),
+        None => make_ready(),
     }
 }
 
+/// Prepares this thread for wasm, which entering it does otherwise.
+///
+/// # Errors
+/// If a stack for signal handlers cannot be had.
+pub fn prepare() -> Result<(), ResourceError> {
+    current().map(drop)
+}
+
 #[cold]
-fn prepare() -> Result<Thread, ResourceError> {
+fn make_ready() -> Result<Thread, ResourceError> {
     let alternate = AlternateStack::install()?;
     if let Some(a) = alternate {
         // Dropped, and uninstalled, when the thread ends. During thread exit it cannot be kept, and so leaks.

@@ -58,7 +58,7 @@ fn no_memory_is_larger_than_its_indices_reach() {
     let mut store = World::new().store;
     for bounds in [BoundsStyle::Guard, BoundsStyle::Explicit] {
         let refused = store.new_memory(memory_type(65537, None), bounds);
-        assert!(matches!(refused, Err(ResourceError::MemoryLimit { limit: 0x1_0000_0000, .. })), "{refused:?}");
+        assert!(matches!(refused, Err(ResourceError::MemoryTooLarge { limit: 0x1_0000_0000, .. })), "{refused:?}");
     }
 }
 
