@@ -116,8 +116,9 @@ pub struct RunArgs {
     #[arg(long, help_heading = "What is run")]
     pub allow_precompiled: bool,
 
-    /// The most memory that the program may have, over all its linear memories and tables, in bytes or with K, M or G. Growing
-    /// beyond it fails in the program.
+    /// The most memory that the program may have, in bytes or with K, M or G: its linear memories, tables, references and exceptions, and
+    /// all that each further thread takes (64 KiB at least: its stack as far as it is used, its globals and functions). Growing beyond it
+    /// fails in the program.
     #[arg(long, value_name = "SIZE", help_heading = "Limits", value_parser = parse_size)]
     pub max_memory: Option<u64>,
 

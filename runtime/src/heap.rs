@@ -21,7 +21,8 @@
 //! - The table owns one count for each entry, a table's element, a global, a field of an object and a [`HostRef`] one each.
 //!   A builtin holds one on each reference that it was passed until it returns.
 //! - Inserting from the host's side never sweeps: between an insertion and the moment when a frame holds the handle nothing is
-//!   released. Sweeps happen in builtins, before a host function's body and around calls from the host, never in between.
+//!   released. Sweeps happen in builtins, before a host function's body, around calls from the host, and where the host throws or makes
+//!   an object for which there is no room, never in between.
 //! - A host value is dropped when nothing is in the middle of anything: its object is gone already, tables and counts are right,
 //!   and no other drop is under way in the store. It may enter the store again.
 //! - The cage holds no host pointers: host values and the functions that exceptions carry are numbers there. A handle that is

@@ -118,8 +118,9 @@ impl Table {
         budget.take("a table", bytes)?;
         let more = delta as usize;
         let reserved = match &mut self.elements {
-            Elements::Funcs(v) => v.try_reserve(more),
-            Elements::Handles(v) => v.try_reserve(more),
+            // Twice as much, or else what is needed.
+            Elements::Funcs(v) => v.try_reserve(more).or_else(|_| v.try_reserve_exact(more)),
+            Elements::Handles(v) => v.try_reserve(more).or_else(|_| v.try_reserve_exact(more)),
         };
         if reserved.is_err() {
             budget.give_back(bytes);

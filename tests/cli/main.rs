@@ -12,6 +12,7 @@ mod profilers;
 mod refused;
 mod signals;
 mod support;
+mod thread_limits;
 mod threads;
 mod tiers;
 mod tools;

@@ -12,7 +12,6 @@
 //! reported, on that thread, and [`Threads::stop`] ends all that run.
 
 use crate::errno::Errno;
-use rustix::process::{Resource, getrlimit};
 use sconce_engine::{AsContext, Caller, Error, Func, InterruptHandle, Linker, Module, Store, Unstarted, prepare_thread};
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -42,7 +41,7 @@ struct Inner<T: 'static> {
     running: Mutex<Running>,
     /// Told when a thread has ended.
     changed: Condvar,
-    /// Held while a thread is made, where address space is limited: what a store has left for the thread, no other may take.
+    /// Held while a thread is made: what its store has found left of the process's limits is for it, not for another one.
     making: Mutex<()>,
 }
 
@@ -120,8 +119,7 @@ fn spawn<T: Clone + Send + 'static>(threads: &Weak<Inner<T>>, caller: &Caller<'_
     if full(&inner.running()) {
         return again;
     }
-    let is_limited = getrlimit(Resource::As).current.is_some();
-    let _making = is_limited.then(|| inner.making.lock().unwrap_or_else(PoisonError::into_inner));
+    let _making = inner.making.lock().unwrap_or_else(PoisonError::into_inner);
     let limit = caller.as_context().memory_limit();
     let Ok(store) = Store::with_memory_limit(inner.module.engine(), caller.data().clone(), &limit) else { return again };
     let mut running = inner.running();

@@ -2,8 +2,8 @@
 //! makes. A heap that is full all the same is a trap.
 
 use sconce_engine::{
-    AsContextMut, Caller, Config, Engine, Error, Exception, ExternRef, FuncType, Instance, Linker, Module, Store, Tag, Tier, TrapCode,
-    Val, ValType,
+    AsContextMut, Caller, Config, Engine, Error, Exception, ExternRef, FuncType, Instance, Linker, Module, Store, Tag, Tier,
+    TrapCode, Val, ValType,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};

@@ -766,7 +766,7 @@ fn exceptions_count_against_the_memory_limit() {
             instance.get_typed_func::<i32, i32>(&mut *store, "run").unwrap().call(&mut *store, n)
         };
         let mut second = Store::with_memory_limit(&engine, (), &limit).unwrap();
-        let one = instantiate(&mut first);
+        let (one, other) = (instantiate(&mut first), instantiate(&mut second));
         assert_eq!(run(&mut first, &one, 2000).unwrap(), 7);
         let refused = run(&mut first, &one, 50_000).unwrap_err();
         assert_eq!(refused.trap_code(), Some(TrapCode::ReferenceHeapFull), "{refused}");
@@ -774,7 +774,6 @@ fn exceptions_count_against_the_memory_limit() {
         // What was freed can be had again, by this store; by another one when this one is gone.
         first.gc();
         assert_eq!(run(&mut first, &one, 2000).unwrap(), 7);
-        let other = instantiate(&mut second);
         assert!(run(&mut second, &other, 2000).is_err());
         drop(first);
         assert_eq!(run(&mut second, &other, 2000).unwrap(), 7);

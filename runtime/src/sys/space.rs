@@ -1,14 +1,19 @@
 //! How much address space there is.
 
-use super::mmap::Mapping;
+use super::mmap::{Access, Mapping};
 use super::{PAGE, limits};
 use crate::error::ResourceError;
 use sconce_environ::compile::MEMORY_GUARD_BYTES;
 
 /// Bytes of address space that this process may still map under its limit (`ulimit -v`); `None` without a limit.
 pub(crate) fn remaining() -> Option<u64> {
-    let limit = limits::soft(libc::RLIMIT_AS)?;
-    let used = std::fs::read_to_string("/proc/self/statm").ok().and_then(|s| s.split(' ').next()?.parse::<u64>().ok());
+    left_of(libc::RLIMIT_AS, 0)
+}
+
+/// What is left of a limit on what the field of this number in `/proc/self/statm` says; `None` without a limit.
+fn left_of(limit: libc::__rlimit_resource_t, field: usize) -> Option<u64> {
+    let limit = limits::soft(limit)?;
+    let used = std::fs::read_to_string("/proc/self/statm").ok().and_then(|s| s.split(' ').nth(field)?.parse::<u64>().ok());
     Some(limit.saturating_sub(used.unwrap_or(0).saturating_mul(PAGE as u64)))
 }
 
@@ -33,13 +38,27 @@ pub fn guards_unavailable() -> Option<String> {
 /// Bytes of address space that a thread of a guest must leave for what the host does next: the thread's own stacks, and allocations
 /// that cannot fail.
 const ROOM: u64 = 64 << 20;
+/// Mappings that it must leave.
+const MAPPINGS: usize = 32;
 
-/// Whether [`ROOM`] is left under the limit on address space.
+/// Whether [`ROOM`] is left under the limits on address space and on data, and [`MAPPINGS`] under the kernel's on their number.
 pub(crate) fn leave_room() -> Result<(), ResourceError> {
-    match remaining() {
-        Some(left) if left < ROOM => Err(ResourceError::os("address space is short (ulimit -v)")(rustix::io::Errno::NOMEM)),
-        Some(_) | None => Ok(()),
+    let short = |what| ResourceError::os(what)(rustix::io::Errno::NOMEM);
+    // The sixth field is data and stacks.
+    for (limit, field, what) in
+        [(libc::RLIMIT_AS, 0, "address space is short (ulimit -v)"), (libc::RLIMIT_DATA, 5, "data is limited (ulimit -d)")]
+    {
+        if left_of(limit, field).is_some_and(|left| left < ROOM) {
+            return Err(short(what));
+        }
     }
+    let os = || ResourceError::os("mappings are short (vm.max_map_count)");
+    let probe = Mapping::reserve(MAPPINGS * PAGE).map_err(os())?;
+    // Neighbours that differ are mappings of their own.
+    (0..MAPPINGS).step_by(2).try_for_each(|page| {
+        // SAFETY: a mapping that nobody uses.
+        unsafe { probe.protect(page * PAGE, PAGE, Access::ReadWrite) }.map_err(os())
+    })
 }
 
 /// Reserves `wanted` bytes, or, where address space is limited to little more than memories with guards take, a sixteenth of what
