@@ -37,7 +37,7 @@ pub fn guards_unavailable() -> Option<String> {
 
 /// Bytes of address space that a thread of a guest must leave for what the host does next: the thread's own stacks, and allocations
 /// that cannot fail.
-const ROOM: u64 = 64 << 20;
+const ROOM: u64 = 32 << 20;
 /// Mappings that it must leave.
 const MAPPINGS: usize = 32;
 
