@@ -328,10 +328,18 @@ mod tests {
         };
         let fill = |cage: &mut Cage, size: &mut dyn FnMut() -> usize| {
             let mut all = Vec::new();
-            while let Ok(handle) = cage.allocate(ObjectKind::Extern, 7, size()) {
-                all.push(handle);
+            loop {
+                // As stores do: what was cut off is put together again.
+                let size = size();
+                let made = cage.allocate(ObjectKind::Extern, 7, size).or_else(|_| {
+                    cage.coalesce();
+                    cage.allocate(ObjectKind::Extern, 7, size)
+                });
+                match made {
+                    Ok(handle) => all.push(handle),
+                    Err(_) => return all,
+                }
             }
-            all
         };
         let room = |cage: &Cage, all: &[u32]| all.iter().map(|&h| cage.room(h)).sum::<usize>();
         // One that stays, in the middle of everything.
@@ -342,8 +350,13 @@ mod tests {
             assert_eq!(cage.live(), 48);
             cage.coalesce();
             let all = fill(&mut cage, &mut || if sizes == 0 { 1 + next(2000) } else { sizes });
+            // Large blocks are powers of two: a little is lost at their ends.
             let largest = if sizes == 0 { 2048 } else { size_of_class(class_of(sizes).unwrap()) };
-            assert!(room(&cage, &all) + 48 == cage.live() && cage.live() + 3 * largest > LIMIT, "{sizes}: {}", cage.live());
+            assert!(
+                room(&cage, &all) + 48 == cage.live() && cage.live() + 3 * largest > LIMIT / 16 * 15,
+                "{sizes}: {}",
+                cage.live()
+            );
             let mut places: Vec<_> = all.iter().chain([&kept]).map(|&h| (h as usize, cage.room(h))).collect();
             places.sort_unstable();
             assert!(places.windows(2).all(|pair| pair[0].0 + pair[0].1 <= pair[1].0), "{sizes}");
