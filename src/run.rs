@@ -4,7 +4,6 @@ use crate::cli::{Profile, RunArgs};
 use crate::imports::{self, Provided};
 use crate::load::{self, Precompiled};
 use crate::report::{self, End, Failure, TRAPPED};
-use crate::stdio::Flags;
 use crate::supervise::{self, Control, Reason};
 use crate::values::nearest;
 use crate::{invoke, world};
@@ -27,7 +26,6 @@ use std::sync::Arc;
 pub fn run(args: RunArgs) -> Result<Infallible, Failure> {
     // Before anything is opened: the numbers of `--fd` are the parent's.
     let inherited = world::Inherited::take(&args.fd)?;
-    let flags = Flags::save();
     let engine = load::engine(&config(&args)?)?;
     let precompiled = if args.allow_precompiled { Precompiled::Allowed } else { Precompiled::Refused };
     let load = |path: &Path| -> Result<Loaded, Failure> {
@@ -45,7 +43,7 @@ pub fn run(args: RunArgs) -> Result<Infallible, Failure> {
     let _ = sconce_wasi::confine::no_new_privs();
 
     let program = Program { engine, main, preloads, entry, max_threads: args.max_threads };
-    supervise::supervise(args.timeout, flags, move |control| program.run(linker, context, control))
+    supervise::supervise(args.timeout, move |control| program.run(linker, context, control))
 }
 
 fn config(args: &RunArgs) -> Result<Config, Failure> {

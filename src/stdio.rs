@@ -1,33 +1,49 @@
-//! The state of standard descriptors that outlives the process. Flags such as `O_APPEND` belong to the open file, which the
-//! shell and other programs share: what a guest changes is put back. (It has no way to a terminal's own settings.)
+//! Standard streams that the program closes. The process has each of them open beside the program, and the waiting thread has one
+//! more in its table: until those are gone, whoever reads the other end of a pipe waits for an end that does not come.
 
-use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
-use std::os::fd::{AsFd, BorrowedFd};
+use rustix::fs::{Mode, OFlags, open};
+use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
+use std::fs::File;
+use std::io::Write;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
-/// Flags of descriptors 0 to 2, as they were.
-#[derive(Copy, Clone, Debug)]
-pub struct Flags([Option<OFlags>; 3]);
+/// Whether the program has closed standard error, to which the waiting thread writes.
+static STDERR_CLOSED: AtomicBool = AtomicBool::new(false);
+/// What the waiting thread waits for.
+static WAKE: OnceLock<File> = OnceLock::new();
 
-fn with<R>(f: impl Fn(usize, BorrowedFd<'_>) -> R) -> [R; 3] {
-    let (stdin, stdout, stderr) = (std::io::stdin(), std::io::stdout(), std::io::stderr());
-    [f(0, stdin.as_fd()), f(1, stdout.as_fd()), f(2, stderr.as_fd())]
+/// The waiting thread is woken through this.
+pub fn wake_by(pipe: File) {
+    // There is one waiting thread in a process, and so one that is first.
+    let _ = WAKE.set(pipe);
 }
 
-impl Flags {
-    /// What they are now.
-    pub fn save() -> Flags {
-        Flags(with(|_, fd| fcntl_getfl(fd).ok()))
+/// The program has closed this stream: for this thread's table. What Sconce would still write there is lost, as it would be for any
+/// program that closes it.
+pub fn close(number: usize) {
+    leave(number);
+    if number == 2 {
+        STDERR_CLOSED.store(true, SeqCst);
+        // A full pipe wakes as well.
+        let _ = WAKE.get().map(|mut wake| wake.write(&[0]));
     }
+}
 
-    /// Puts back what was changed.
-    pub fn restore(self) {
-        with(|i, fd| {
-            if let Some(flags) = self.0[i]
-                && fcntl_getfl(fd).is_ok_and(|now| now != flags)
-            {
-                // A descriptor that refuses has nothing else that could be done about it.
-                let _ = fcntl_setfl(fd, flags);
-            }
-        });
+/// For the waiting thread's table, when it has been woken.
+pub fn close_here() {
+    if STDERR_CLOSED.swap(false, SeqCst) {
+        leave(2);
     }
+}
+
+/// Closes it, and keeps its number from being given to a file. What is there instead is to reads and writes as if nothing were.
+fn leave(number: usize) {
+    let Ok(nothing) = open("/", OFlags::PATH | OFlags::CLOEXEC, Mode::empty()) else { return };
+    // It can only fail where it cannot be helped.
+    let _ = match number {
+        0 => dup2_stdin(&nothing),
+        1 => dup2_stdout(&nothing),
+        _ => dup2_stderr(&nothing),
+    };
 }

@@ -10,7 +10,7 @@
 //! to be had.
 
 use crate::report::{self, End, Failure, TIMED_OUT, reason};
-use crate::stdio::Flags;
+use crate::stdio;
 use rustix::event::{PollFd, PollFlags};
 use rustix::pipe::{PipeFlags, pipe_with};
 use sconce_engine::InterruptHandle;
@@ -57,7 +57,6 @@ pub struct Control {
     ending: AtomicBool,
     /// Whether a thread of the guest's has said how the process ends.
     claimed: AtomicBool,
-    flags: Flags,
     wake: File,
 }
 
@@ -91,7 +90,6 @@ impl Control {
     /// Ends the process from a thread of the guest's that has the claim.
     pub fn end(&self, end: End) -> ! {
         self.ending.store(true, SeqCst);
-        self.flags.restore();
         end.now()
     }
 
@@ -123,12 +121,13 @@ impl Control {
 /// When a thread, a pipe or the signals cannot be had.
 pub fn supervise(
     timeout: Option<Duration>,
-    flags: Flags,
     guest: impl FnOnce(&Arc<Control>) -> End + Send + 'static,
 ) -> Result<std::convert::Infallible, Failure> {
     let (pipe, wake) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).map_err(|e| cannot("make a pipe", &e.into()))?;
     let (mut pipe, wake) = (File::from(pipe), File::from(wake));
-    let mut own = vec![pipe.as_raw_fd()];
+    // Standard error is for saying why the program was ended.
+    let mut own = vec![pipe.as_raw_fd(), 2];
+    stdio::wake_by(wake.try_clone().map_err(|e| cannot("make a pipe", &e))?);
     let signal = Arc::new(AtomicUsize::new(0));
     let seen = Arc::new(AtomicBool::new(false));
     for number in SIGNALS.into_iter().filter(|&number| !sconce_engine::ignored_at_start(number)) {
@@ -141,7 +140,6 @@ pub fn supervise(
         reason: AtomicUsize::new(0),
         ending: AtomicBool::new(false),
         claimed: AtomicBool::new(false),
-        flags,
         wake,
     });
     let shared = control.clone();
@@ -163,33 +161,25 @@ pub fn supervise(
         };
         let reminder = control.remind().then(|| Instant::now() + REMINDERS);
         wait(&mut pipe, deadline.into_iter().chain(reminder).min());
+        stdio::close_here();
         let received = signal.swap(0, SeqCst);
         let over = deadline.is_some_and(|d| Instant::now() >= d);
         if control.ending.load(SeqCst) {
             match received {
                 0 => continue,
                 // The guest is past being interrupted: what is left is to report, and to keep what was compiled.
-                signal => {
-                    flags.restore();
-                    End::Signal(signal as i32).now()
-                }
+                signal => End::Signal(signal as i32).now(),
             }
         }
         let reason = match (received, kill_at) {
             (0, None) if over => TIMEOUT,
-            (0, Some(_)) if over => {
-                flags.restore();
-                end(control.reason()).now()
-            }
+            (0, Some(_)) if over => end(control.reason()).now(),
             (0, _) => continue,
             (signal, _) => signal,
         };
         // A signal goes before a timeout that is under way.
         control.reason.store(reason, SeqCst);
-        let Some((handle, _)) = control.handle.get() else {
-            flags.restore();
-            end(control.reason()).now()
-        };
+        let Some((handle, _)) = control.handle.get() else { end(control.reason()).now() };
         kill_at.get_or_insert(Instant::now() + GRACE);
         handle.0.request();
     }
@@ -268,7 +258,7 @@ mod tests {
 
     /// A guest that no signal gets out of its system call; if it is `willing`, it looks at the reason by itself.
     fn deaf_guest(willing: bool) -> Result<std::convert::Infallible, Failure> {
-        supervise(None, Flags::save(), move |control| {
+        supervise(None, move |control| {
             let store = Store::new(&Engine::new(&Config::new()).expect("an engine"), ()).expect("a store");
             control.begin(store.interrupt_handle());
             println!("ready");

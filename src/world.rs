@@ -2,6 +2,7 @@
 
 use crate::cli::RunArgs;
 use crate::report::{Failure, reason};
+use crate::stdio;
 use sconce_engine::environ::shown::Shown;
 use sconce_engine::{Engine, Linker};
 use sconce_wasi::{Access, BuildError, WasiCtx};
@@ -48,6 +49,7 @@ pub fn context(args: &RunArgs, inherited: Inherited) -> Result<WasiCtx, Failure>
     }
     builder = builder.ignore_signals((1..32).filter(|&signal| sconce_engine::ignored_at_start(signal)));
     builder = builder.inherit_stdio().map_err(|e| Failure::not_run(format!("standard streams: {}", reason(&e))))?;
+    builder = builder.on_standard_close(stdio::close);
     for dir in &args.dirs {
         let access = if dir.read_only { Access::ReadOnly } else { Access::ReadWrite };
         builder = builder.preopen_path(&dir.host, dir.guest.as_bytes(), access).map_err(failure)?;

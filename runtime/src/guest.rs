@@ -11,7 +11,7 @@
 use crate::lazy_pages::CHUNK;
 use crate::sys::syscall::syscall;
 use rustix::fd::{AsRawFd, BorrowedFd};
-use rustix::io::Errno;
+use rustix::io::{Errno, ReadWriteFlags};
 use sconce_environ::vm::VmMemory;
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
@@ -22,6 +22,9 @@ pub const IOV_MAX: u32 = 1024;
 
 /// Most iovecs that are kept in the small frame.
 const FEW: usize = 16;
+
+/// The offset by which calls that take one mean the file's position.
+const HERE: i64 = -1;
 
 /// A range that does not lie inside a guest memory.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -200,6 +203,48 @@ impl<'a> GuestMemory<'a> {
         self.transfer([libc::SYS_pwrite64, libc::SYS_pwritev], fd, iovs, count, offset as usize)
     }
 
+    /// `preadv2(2)` at the file's position, with flags for this call alone. Returns the bytes read.
+    pub fn readv_with(self, fd: BorrowedFd<'_>, iovs: u32, count: u32, flags: ReadWriteFlags) -> Result<usize, Errno> {
+        self.transfer_with(libc::SYS_preadv2, fd, (iovs, count), usize::MAX, HERE, flags)
+    }
+
+    /// `pwritev2(2)` at `offset` of the file, or at its position, with flags for this call alone: at most `most` bytes. Returns the
+    /// bytes written.
+    pub fn writev_with(
+        self,
+        fd: BorrowedFd<'_>,
+        iovs: (u32, u32),
+        most: usize,
+        offset: Option<u64>,
+        flags: ReadWriteFlags,
+    ) -> Result<usize, Errno> {
+        let offset = offset.map_or(Ok(HERE), |o| i64::try_from(o).map_err(|_| Errno::INVAL))?;
+        self.transfer_with(libc::SYS_pwritev2, fd, iovs, most, offset, flags)
+    }
+
+    fn transfer_with(
+        self,
+        call: i64,
+        fd: BorrowedFd<'_>,
+        (iovs, count): (u32, u32),
+        most: usize,
+        offset: i64,
+        flags: ReadWriteFlags,
+    ) -> Result<usize, Errno> {
+        let mut rest = most;
+        let cut = |mut vec: libc::iovec| {
+            vec.iov_len = vec.iov_len.min(rest);
+            rest -= vec.iov_len;
+            vec
+        };
+        self.vectored_many(iovs, count, cut, |vecs| {
+            let args = [fd.as_raw_fd() as usize, vecs.as_ptr() as usize, vecs.len(), offset as usize, 0, flags.bits() as usize];
+            // SAFETY: `vectored_many` hands over buffers inside the memory, `cut` makes them no longer, and the call is one of the
+            // two for many buffers with flags.
+            unsafe { syscall(call, args) }
+        })
+    }
+
     /// One of the four pairs above: the call for one buffer, and the call for many. The kernel writes the buffers, or reads
     /// them, and nothing else; it ignores an offset where the call has none.
     #[inline(always)]
@@ -228,11 +273,12 @@ impl<'a> GuestMemory<'a> {
         })
     }
 
-    /// `sendmsg(2)` from the guest's iovec array. A peer that is gone is `EPIPE`, never a signal. Returns the bytes sent.
-    pub fn send(self, fd: BorrowedFd<'_>, iovs: u32, count: u32) -> Result<usize, Errno> {
+    /// `sendmsg(2)` from the guest's iovec array, with `flags` (`MSG_*`). A peer that is gone is `EPIPE`, never a signal. Returns the
+    /// bytes sent.
+    pub fn send(self, fd: BorrowedFd<'_>, iovs: u32, count: u32, flags: i32) -> Result<usize, Errno> {
         self.vectored(iovs, count, |vecs| {
             let message = message(vecs);
-            let args = [fd.as_raw_fd() as usize, &raw const message as usize, libc::MSG_NOSIGNAL as usize, 0, 0, 0];
+            let args = [fd.as_raw_fd() as usize, &raw const message as usize, (flags | libc::MSG_NOSIGNAL) as usize, 0, 0, 0];
             // SAFETY: the message's vectors are ranges inside the memory, and it has neither address nor control buffer.
             unsafe { syscall(libc::SYS_sendmsg, args) }
         })
@@ -250,19 +296,25 @@ impl<'a> GuestMemory<'a> {
     #[inline(always)]
     fn vectored<T>(self, iovs: u32, count: u32, call: impl FnOnce(&[libc::iovec]) -> Result<T, Errno>) -> Result<T, Errno> {
         if count as usize <= FEW {
-            self.vectored_in(&mut [const { MaybeUninit::uninit() }; FEW], iovs, count, call)
+            self.vectored_in(&mut [const { MaybeUninit::uninit() }; FEW], iovs, count, |vec| vec, call)
         } else {
-            self.vectored_many(iovs, count, call)
+            self.vectored_many(iovs, count, |vec| vec, call)
         }
     }
 
     /// Apart, so that only calls which need it pay for 16 KiB of stack.
     #[inline(never)]
-    fn vectored_many<T>(self, iovs: u32, count: u32, call: impl FnOnce(&[libc::iovec]) -> Result<T, Errno>) -> Result<T, Errno> {
+    fn vectored_many<T>(
+        self,
+        iovs: u32,
+        count: u32,
+        cut: impl FnMut(libc::iovec) -> libc::iovec,
+        call: impl FnOnce(&[libc::iovec]) -> Result<T, Errno>,
+    ) -> Result<T, Errno> {
         if count > IOV_MAX {
             return Err(Errno::INVAL);
         }
-        self.vectored_in(&mut [const { MaybeUninit::uninit() }; IOV_MAX as usize], iovs, count, call)
+        self.vectored_in(&mut [const { MaybeUninit::uninit() }; IOV_MAX as usize], iovs, count, cut, call)
     }
 
     /// `count` is at most `space.len()`.
@@ -272,11 +324,12 @@ impl<'a> GuestMemory<'a> {
         space: &mut [MaybeUninit<libc::iovec>],
         iovs: u32,
         count: u32,
+        mut cut: impl FnMut(libc::iovec) -> libc::iovec,
         call: impl FnOnce(&[libc::iovec]) -> Result<T, Errno>,
     ) -> Result<T, Errno> {
         let space = &mut space[..count as usize];
         for (entry, addr) in space.iter_mut().zip((u64::from(iovs)..).step_by(8)) {
-            entry.write(self.iovec(addr)?);
+            entry.write(cut(self.iovec(addr)?));
         }
         // SAFETY: the loop wrote all `count` entries of `space`, and MaybeUninit<iovec> has iovec's layout.
         call(unsafe { std::slice::from_raw_parts(space.as_ptr().cast::<libc::iovec>(), space.len()) })
@@ -384,7 +437,7 @@ mod tests {
         let mut bytes = *b"................hello...........";
         let memory = GuestMemory::from(&mut bytes[..]);
         iovecs(memory, 0, &[(16, 3), (19, 2)]);
-        assert_eq!(memory.send(a.as_fd(), 0, 2), Ok(5));
+        assert_eq!(memory.send(a.as_fd(), 0, 2, 0), Ok(5));
         iovecs(memory, 0, &[(24, 4), (0, 0)]);
         let (n, flags) = memory.recv(b.as_fd(), 0, 2, 0).unwrap();
         assert_eq!((n, flags & libc::MSG_TRUNC), (4, libc::MSG_TRUNC));
@@ -392,7 +445,23 @@ mod tests {
         memory.read_bytes(24u32, &mut out).unwrap();
         assert_eq!(&out, b"hell.");
         drop(b);
-        assert_eq!(memory.send(a.as_fd(), 0, 1), Err(Errno::CONNREFUSED));
+        assert_eq!(memory.send(a.as_fd(), 0, 1, 0), Err(Errno::CONNREFUSED));
+    }
+
+    #[test]
+    fn flags_are_of_one_call() {
+        let (reader, writer) = pipe().unwrap();
+        let mut bytes = vec![0u8; 128 << 10];
+        let memory = GuestMemory::from(&mut bytes[..]);
+        iovecs(memory, 0, &[(1000, 5), (2000, 120_000)]);
+        assert_eq!(memory.readv_with(reader.as_fd(), 0, 2, ReadWriteFlags::NOWAIT), Err(Errno::AGAIN));
+        let all = (0, 2);
+        assert_eq!(memory.writev_with(writer.as_fd(), all, 7, None, ReadWriteFlags::empty()), Ok(7));
+        assert_eq!(memory.readv_with(reader.as_fd(), 0, 2, ReadWriteFlags::NOWAIT), Ok(7));
+        // More than fits: a part of it, then nothing.
+        assert_eq!(memory.writev_with(writer.as_fd(), all, usize::MAX, None, ReadWriteFlags::NOWAIT), Ok(65_536));
+        assert_eq!(memory.writev_with(writer.as_fd(), all, usize::MAX, None, ReadWriteFlags::NOWAIT), Err(Errno::AGAIN));
+        assert_eq!(memory.writev_with(writer.as_fd(), all, 0, Some(1 << 63), ReadWriteFlags::empty()), Err(Errno::INVAL));
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod process;
 mod profilers;
 mod refused;
 mod signals;
+mod streams;
 mod support;
 mod thread_limits;
 mod threads;

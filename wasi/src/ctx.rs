@@ -3,7 +3,8 @@
 use crate::abi::filetype;
 use crate::descriptor::{Access, Descriptor, MAX_DESCRIPTORS, Sharing, Table};
 use crate::errno::{Errno, Outcome};
-use crate::resolve::Resolver;
+use crate::positions::{self, Room};
+use crate::resolve::{Resolver, Unfit};
 use rustix::fd::OwnedFd;
 use rustix::fs::{Mode, OFlags};
 use std::path::{Path, PathBuf};
@@ -18,6 +19,9 @@ pub struct WasiCtx {
     pub(crate) resolver: Resolver,
     /// The host's numbers of signals that are ignored.
     pub(crate) ignored: Vec<i32>,
+    /// What its directories may remember.
+    pub(crate) room: Arc<Room>,
+    on_standard_close: Option<fn(usize)>,
 }
 
 /// Strings as `args_get` and `environ_get` hand them out: each ends with a NUL, one behind the other.
@@ -46,6 +50,12 @@ pub enum BuildError {
     /// What was given as a directory is something else.
     #[error("the directory for the guest path {0:?} is not a directory")]
     NotADirectory(String),
+    /// A directory in procfs is this process's own, by which its memory and its environment could be reached.
+    #[error("{0} is this process's own directory in procfs, by which it could be taken over; give /proc itself")]
+    OwnProcess(String),
+    /// A directory in procfs is mounted elsewhere by itself, so that what it belongs to cannot be known.
+    #[error("{0} is a part of procfs that is mounted apart from the rest, and could be this process's own; give /proc itself")]
+    PartOfProcfs(String),
     /// An argument or environment variable contains a NUL, or the name of a variable is empty or contains `=`.
     #[error("{0:?} cannot be passed to the guest")]
     BadString(String),
@@ -61,15 +71,32 @@ pub enum BuildError {
 ///
 /// Descriptors are numbered as programs expect: standard input, output and error are 0 to 2, directories follow from 3 on
 /// in the order given, then listening sockets, then other descriptors. What is not given of the first three is `/dev/null`.
+///
+/// Flags of what is given as a stream or descriptor stay as they are, since others may share them: the guest's are imitated. What
+/// was opened to append to is only appended to. A directory as a stream gives no access to what is in it.
 #[derive(Debug, Default)]
 pub struct WasiCtxBuilder {
     args: Vec<Vec<u8>>,
     env: Vec<(Vec<u8>, Vec<u8>)>,
-    stdio: [Option<(OwnedFd, Sharing)>; 3],
+    stdio: [Stream; 3],
+    on_standard_close: Option<fn(usize)>,
     preopens: Vec<(OwnedFd, Vec<u8>, Access)>,
     sockets: Vec<OwnedFd>,
     descriptors: Vec<OwnedFd>,
     ignored: Vec<i32>,
+}
+
+/// A standard stream.
+#[derive(Debug, Default)]
+enum Stream {
+    /// `/dev/null`.
+    #[default]
+    Null,
+    /// The process's, or another.
+    Process(OwnedFd),
+    Given(OwnedFd),
+    /// Not open.
+    Closed,
 }
 
 impl WasiCtx {
@@ -82,6 +109,26 @@ impl WasiCtx {
     #[inline]
     pub(crate) fn fd(&self, fd: u32, needed: u64) -> Outcome<Arc<Descriptor>> {
         self.table.get(fd, needed)
+    }
+
+    /// The socket of this number, if it has the rights `needed`; `ENOTSOCK` for everything else.
+    #[inline]
+    pub(crate) fn socket(&self, fd: u32, needed: u64) -> Outcome<Arc<Descriptor>> {
+        let d = self.table.get(fd, 0)?;
+        if !d.is_socket() {
+            return Err(Errno::NotSock.into());
+        }
+        d.check(needed)?;
+        Ok(d)
+    }
+
+    /// Lets go of what was taken out of the table.
+    pub(crate) fn closed(&self, d: Arc<Descriptor>) {
+        let standard = d.standard;
+        drop(d);
+        if let (Some(number), Some(close)) = (standard, self.on_standard_close) {
+            close(number);
+        }
     }
 
     /// The directory of this number, if it has the rights `needed`; `ENOTDIR` for everything else.
@@ -132,35 +179,43 @@ impl WasiCtxBuilder {
         self
     }
 
-    /// Standard input, output and error are the process's. Whether each is a terminal, a file or a pipe shows.
+    /// Standard input, output and error are the process's. Whether each is a terminal, a file or a pipe shows, and what was closed when
+    /// the process was started is closed.
     pub fn inherit_stdio(mut self) -> std::io::Result<Self> {
         let streams = [rustix::stdio::stdin(), rustix::stdio::stdout(), rustix::stdio::stderr()];
-        for (slot, stream) in self.stdio.iter_mut().zip(streams) {
+        for ((slot, stream), closed) in self.stdio.iter_mut().zip(streams).zip(sconce_engine::closed_at_start()) {
             *slot = match rustix::io::fcntl_dupfd_cloexec(stream, 3) {
-                Ok(fd) => Some((fd, Sharing::Shared)),
-                // Closed: as if it had not been given.
-                Err(rustix::io::Errno::BADF) => None,
+                _ if closed => Stream::Closed,
+                Ok(fd) => Stream::Process(fd),
+                Err(rustix::io::Errno::BADF) => Stream::Closed,
                 Err(e) => return Err(e.into()),
             };
         }
         Ok(self)
     }
 
+    /// What is called with 0, 1 or 2 when the guest has closed that stream and it was the process's, which still has it open: so whoever
+    /// waits for its end waits on. A process that is nothing but the guest's closes it as well.
+    pub fn on_standard_close(mut self, close: fn(usize)) -> Self {
+        self.on_standard_close = Some(close);
+        self
+    }
+
     /// Standard input.
     pub fn stdin(mut self, fd: impl Into<OwnedFd>) -> Self {
-        self.stdio[0] = Some((fd.into(), Sharing::Own));
+        self.stdio[0] = Stream::Given(fd.into());
         self
     }
 
     /// Standard output.
     pub fn stdout(mut self, fd: impl Into<OwnedFd>) -> Self {
-        self.stdio[1] = Some((fd.into(), Sharing::Own));
+        self.stdio[1] = Stream::Given(fd.into());
         self
     }
 
     /// Standard error.
     pub fn stderr(mut self, fd: impl Into<OwnedFd>) -> Self {
-        self.stdio[2] = Some((fd.into(), Sharing::Own));
+        self.stdio[2] = Stream::Given(fd.into());
         self
     }
 
@@ -183,7 +238,7 @@ impl WasiCtxBuilder {
         }
     }
 
-    /// Adds a listening socket.
+    /// Adds a listening socket, which nobody else has.
     pub fn listener(mut self, socket: impl Into<OwnedFd>) -> Self {
         self.sockets.push(socket.into());
         self
@@ -219,15 +274,20 @@ impl WasiCtxBuilder {
             env.push(&[name, b"=", value])?;
         }
         let table = Table::new(MAX_DESCRIPTORS);
-        let add = |d: Descriptor| table.insert(d).map(drop).map_err(|_| BuildError::TooMany);
+        let put = |d: Option<Descriptor>| table.push(d).map_err(|_| BuildError::TooMany);
+        let shared = |fd| Descriptor::new(fd, Sharing::Shared, Access::ReadWrite).map_err(std::io::Error::from);
         for (number, stream) in self.stdio.into_iter().enumerate() {
-            let (fd, sharing) = match stream {
-                Some(given) => given,
-                None => (null()?, Sharing::Own),
-            };
-            let mut d = Descriptor::new(fd, sharing, Access::ReadWrite).map_err(std::io::Error::from)?;
-            d.ends_on_broken_pipe = number != 0 && !self.ignored.contains(&rustix::process::Signal::PIPE.as_raw());
-            add(d)?;
+            let ends_on_broken_pipe = number != 0 && !self.ignored.contains(&rustix::process::Signal::PIPE.as_raw());
+            let stream_of = |fd: Descriptor, standard| Some(fd.into_stream(standard, ends_on_broken_pipe));
+            put(match stream {
+                Stream::Null => {
+                    let null = Descriptor::new(null()?, Sharing::Own, Access::ReadWrite).map_err(std::io::Error::from)?;
+                    stream_of(null, None)
+                }
+                Stream::Process(fd) => stream_of(shared(fd)?, Some(number)),
+                Stream::Given(fd) => stream_of(shared(fd)?, None),
+                Stream::Closed => None,
+            })?;
         }
         let mut names: Vec<Vec<u8>> = Vec::new();
         for (fd, guest, access) in self.preopens {
@@ -241,15 +301,40 @@ impl WasiCtxBuilder {
             if d.filetype != filetype::DIRECTORY {
                 return Err(BuildError::NotADirectory(shown));
             }
+            fit(&d, || format!("the directory for the guest path {shown:?}"))?;
             d.preopen = Some(guest.into());
-            add(d)?;
+            put(Some(d))?;
         }
-        for fd in self.sockets.into_iter().chain(self.descriptors) {
+        let sockets = self.sockets.into_iter().map(|fd| (fd, Sharing::Own));
+        for (fd, sharing) in sockets.chain(self.descriptors.into_iter().map(|fd| (fd, Sharing::Shared))) {
             // Nobody but the kernel says what numbers the process was given: none of them may reach a program that it starts.
             rustix::io::fcntl_setfd(&fd, rustix::io::FdFlags::CLOEXEC).map_err(std::io::Error::from)?;
-            add(Descriptor::new(fd, Sharing::Shared, Access::ReadWrite).map_err(std::io::Error::from)?)?;
+            let d = Descriptor::new(fd, sharing, Access::ReadWrite).map_err(std::io::Error::from)?;
+            fit(&d, || "a descriptor".to_owned())?;
+            put(Some(d))?;
         }
-        Ok(WasiCtx { args, env, table, resolver: Resolver::probed(), ignored: self.ignored })
+        Ok(WasiCtx {
+            args,
+            env,
+            table,
+            resolver: Resolver::probed(),
+            room: Room::new(positions::MOST),
+            on_standard_close: self.on_standard_close,
+            ignored: self.ignored,
+        })
+    }
+}
+
+/// Whether a directory may be a guest's.
+fn fit(d: &Descriptor, what: impl FnOnce() -> String) -> Result<(), BuildError> {
+    if d.filetype != filetype::DIRECTORY {
+        return Ok(());
+    }
+    let base = d.base();
+    match base.place.fitness(base.fd).map_err(std::io::Error::from)? {
+        Ok(()) => Ok(()),
+        Err(Unfit::Own) => Err(BuildError::OwnProcess(what())),
+        Err(Unfit::Apart) => Err(BuildError::PartOfProcfs(what())),
     }
 }
 

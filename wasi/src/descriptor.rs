@@ -2,11 +2,15 @@
 
 use crate::abi::{fdflags, filetype, filetype_of, rights};
 use crate::errno::{Errno, Outcome};
-use rustix::event::{PollFd, PollFlags, Timespec};
+use crate::misuse;
+use crate::positions::Positions;
+use crate::resolve::{Base, Found, Place};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::{FileType, OFlags};
+use rustix::fs::{FileType, OFlags, Stat};
 use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+
+mod shared;
 
 /// Most descriptors that a guest can have at once; more is `EMFILE`. The host's own limit may come first.
 pub(crate) const MAX_DESCRIPTORS: usize = 65_536;
@@ -17,9 +21,10 @@ const SYNC_FLAGS: u16 = fdflags::DSYNC | fdflags::RSYNC | fdflags::SYNC;
 /// Who else uses the open file description (`open(2)`) behind a descriptor.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Sharing {
-    /// Nobody: the guest opened it, or the embedder gave it away.
+    /// Nobody: the guest opened it, or nobody else had it.
     Own,
-    /// Whoever started the process: the flag `O_NONBLOCK` is theirs too, and must not change under them.
+    /// Whoever gave it: its flags are theirs too, and must not change under them. What they opened to be appended to is only
+    /// appended to.
     Shared,
 }
 
@@ -43,15 +48,21 @@ pub(crate) struct Descriptor {
     pub preopen: Option<Box<[u8]>>,
     /// Standard output and error: the run ends when nobody reads them.
     pub ends_on_broken_pipe: bool,
+    /// Which of the process's standard descriptors is open beside it.
+    pub standard: Option<usize>,
+    /// Where it is, for a directory.
+    place: Place,
     sharing: Sharing,
+    /// The rights that its kind and the mode it was opened in have room for.
+    possible: u64,
     base: AtomicU64,
     inheriting: AtomicU64,
-    /// The guest's `$fdflags`, but for `APPEND`, which the kernel keeps.
+    /// The guest's `$fdflags`, but for an `APPEND` that the kernel keeps.
     flags: AtomicU16,
     /// Those of [`SYNC_FLAGS`] that the kernel honours; the others are made up for after each write.
     kernel_sync: u16,
     /// Where each entry of a directory ended when it was last read. Locked while the position is set and entries are read.
-    pub entry_ends: Mutex<Vec<u64>>,
+    pub entry_ends: OnceLock<Mutex<Positions>>,
 }
 
 impl AsFd for Descriptor {
@@ -64,40 +75,33 @@ impl Descriptor {
     /// With all the rights that its kind and the mode that it was opened with allow.
     pub(crate) fn new(file: OwnedFd, sharing: Sharing, access: Access) -> rustix::io::Result<Descriptor> {
         let flags = rustix::fs::fcntl_getfl(&file)?;
-        Descriptor::with_flags(file, sharing, access, flags)
+        let stat = rustix::fs::fstat(&file)?;
+        let place = Place::of(file.as_fd(), &stat)?;
+        Descriptor::with_flags(Found { file, stat, place }, sharing, access, flags)
     }
 
-    /// What `path_open` opened with the flags `host`, `O_NONBLOCK` among them, so that neither a FIFO nor a device could keep it
-    /// from returning.
+    /// What `path_open` opened with the flags `host`.
     pub(crate) fn opened(
-        file: OwnedFd,
+        found: Found,
         access: Access,
         asked: (u64, u64),
         flags: u16,
         host: OFlags,
     ) -> rustix::io::Result<Descriptor> {
-        let mut d = Descriptor::with_flags(file, Sharing::Own, access, host)?;
-        let waits = d.filetype != filetype::DIRECTORY && d.filetype != filetype::REGULAR_FILE;
-        if waits && flags & fdflags::NONBLOCK == 0 {
-            let now = rustix::fs::fcntl_getfl(&d.file)?;
-            rustix::fs::fcntl_setfl(&d.file, now.difference(OFlags::NONBLOCK))?;
-        }
+        let mut d = Descriptor::with_flags(found, Sharing::Own, access, host)?;
         // Times may be set through a file that was opened for reading, as utimensat would by its name.
-        *d.base.get_mut() |= if waits { 0 } else { rights::FD_FILESTAT_SET_TIMES };
+        let by_name = if d.waits() { 0 } else { rights::FD_FILESTAT_SET_TIMES };
+        d.possible |= by_name;
+        *d.base.get_mut() |= by_name;
         *d.base.get_mut() &= asked.0;
         *d.inheriting.get_mut() &= asked.1;
         *d.flags.get_mut() = flags & !fdflags::APPEND;
         Ok(d)
     }
 
-    fn with_flags(file: OwnedFd, sharing: Sharing, access: Access, flags: OFlags) -> rustix::io::Result<Descriptor> {
-        let kind = FileType::from_raw_mode(rustix::fs::fstat(&file)?.st_mode);
-        let filetype = match kind {
-            FileType::Socket if rustix::net::sockopt::socket_type(&file)? == rustix::net::SocketType::DGRAM => {
-                filetype::SOCKET_DGRAM
-            }
-            kind => filetype_of(kind),
-        };
+    fn with_flags(found: Found, sharing: Sharing, access: Access, flags: OFlags) -> rustix::io::Result<Descriptor> {
+        let Found { file, stat, place } = found;
+        let kind = FileType::from_raw_mode(stat.st_mode);
         let (mut base, inheriting) = match kind {
             FileType::Directory => (rights::DIRECTORY, rights::OPENED),
             FileType::Socket => (rights::SOCKET, rights::SOCKET),
@@ -112,18 +116,47 @@ impl Descriptor {
             }
         }
         Ok(Descriptor {
+            filetype: filetype_here(&file, &stat)?,
             file,
-            filetype,
             access,
             preopen: None,
             ends_on_broken_pipe: false,
+            standard: None,
+            place,
             sharing,
+            possible: base,
             base: AtomicU64::new(base),
             inheriting: AtomicU64::new(inheriting),
             flags: AtomicU16::new(fdflags_of(flags) & !fdflags::APPEND),
             kernel_sync: fdflags_of(flags) & SYNC_FLAGS,
-            entry_ends: Mutex::default(),
+            entry_ends: OnceLock::new(),
         })
+    }
+
+    /// As a standard stream. A directory is one that nothing can be done with: what is in it was not given.
+    pub(crate) fn into_stream(mut self, standard: Option<usize>, ends_on_broken_pipe: bool) -> Descriptor {
+        self.ends_on_broken_pipe = ends_on_broken_pipe;
+        self.standard = standard;
+        if self.filetype == filetype::DIRECTORY {
+            *self.base.get_mut() &= rights::FD_FILESTAT_GET | rights::POLL_FD_READWRITE;
+            *self.inheriting.get_mut() = 0;
+        }
+        self
+    }
+
+    /// It, as where paths begin.
+    #[inline(always)]
+    pub(crate) fn base(&self) -> Base<'_> {
+        Base { fd: self.file.as_fd(), place: self.place }
+    }
+
+    /// Whether reading or writing it may have to wait for somebody.
+    fn waits(&self) -> bool {
+        !matches!(self.filetype, filetype::DIRECTORY | filetype::REGULAR_FILE | filetype::BLOCK_DEVICE)
+    }
+
+    pub(crate) fn is_socket(&self) -> bool {
+        matches!(self.filetype, filetype::SOCKET_DGRAM | filetype::SOCKET_STREAM)
     }
 
     /// Base and inheriting rights.
@@ -131,10 +164,18 @@ impl Descriptor {
         (self.base.load(Ordering::Relaxed), self.inheriting.load(Ordering::Relaxed))
     }
 
-    /// `ENOTCAPABLE` if one of these rights is missing.
+    /// `ENOTCAPABLE` if one of these rights is missing, and what [`misuse`] says if it never was there.
     #[inline]
     pub(crate) fn check(&self, needed: u64) -> Outcome {
-        if needed & !self.base.load(Ordering::Relaxed) == 0 { Ok(()) } else { Err(Errno::NotCapable.into()) }
+        if needed & !self.base.load(Ordering::Relaxed) == 0 { Ok(()) } else { self.refuse(needed) }
+    }
+
+    #[cold]
+    fn refuse(&self, needed: u64) -> Outcome {
+        if needed & !self.possible != 0 {
+            return misuse::answer(self.filetype, self.possible, needed);
+        }
+        Err(Errno::NotCapable.into())
     }
 
     /// Takes rights away; more than there are is `ENOTCAPABLE`.
@@ -156,53 +197,6 @@ impl Descriptor {
         }
     }
 
-    /// The guest's `$fdflags`.
-    pub(crate) fn flags(&self) -> rustix::io::Result<u16> {
-        let append = fdflags_of(rustix::fs::fcntl_getfl(&self.file)?) & fdflags::APPEND;
-        Ok(append | self.flags.load(Ordering::Relaxed))
-    }
-
-    /// Sets the guest's `$fdflags`. What the kernel cannot change in an open file (`O_SYNC`), or what is not the guest's alone
-    /// (`O_NONBLOCK` of a shared description), is kept here and minded at each call.
-    pub(crate) fn set_flags(&self, flags: u16) -> rustix::io::Result<()> {
-        let now = rustix::fs::fcntl_getfl(&self.file)?;
-        let mut new = now.difference(OFlags::APPEND);
-        new.set(OFlags::APPEND, flags & fdflags::APPEND != 0);
-        if self.sharing == Sharing::Own {
-            new.set(OFlags::NONBLOCK, flags & fdflags::NONBLOCK != 0);
-        }
-        if new != now {
-            rustix::fs::fcntl_setfl(&self.file, new)?;
-        }
-        self.flags.store(flags & !fdflags::APPEND, Ordering::Relaxed);
-        Ok(())
-    }
-
-    fn nonblocking(&self) -> bool {
-        self.flags.load(Ordering::Relaxed) & fdflags::NONBLOCK != 0
-    }
-
-    /// Runs a transfer that may wait, in the way that the guest's flags want it.
-    #[inline(always)]
-    pub(crate) fn transfer<T>(&self, events: PollFlags, mut op: impl FnMut() -> rustix::io::Result<T>) -> rustix::io::Result<T> {
-        let shared = self.sharing == Sharing::Shared;
-        if shared && self.nonblocking() && !self.ready(events, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }))? {
-            return Err(rustix::io::Errno::AGAIN);
-        }
-        loop {
-            match op() {
-                // The description does not block, but the guest wants to.
-                Err(rustix::io::Errno::AGAIN) if shared && !self.nonblocking() => self.ready(events, None)?,
-                done => return done,
-            };
-        }
-    }
-
-    #[inline(never)]
-    fn ready(&self, events: PollFlags, timeout: Option<&Timespec>) -> rustix::io::Result<bool> {
-        Ok(rustix::event::poll(&mut [PollFd::new(&self.file, events)], timeout)? != 0)
-    }
-
     /// After a write: what the guest's flags want of it that the kernel was not asked for.
     #[inline]
     pub(crate) fn written(&self) -> rustix::io::Result<()> {
@@ -212,6 +206,14 @@ impl Descriptor {
             _ => rustix::fs::fsync(&self.file),
         }
     }
+}
+
+/// `$filetype`: an open socket says which kind it is of.
+fn filetype_here(file: &OwnedFd, stat: &Stat) -> rustix::io::Result<u8> {
+    Ok(match FileType::from_raw_mode(stat.st_mode) {
+        FileType::Socket if rustix::net::sockopt::socket_type(file)? == rustix::net::SocketType::DGRAM => filetype::SOCKET_DGRAM,
+        kind => filetype_of(kind),
+    })
 }
 
 /// `$fdflags` of a host's open flags.
@@ -277,6 +279,20 @@ impl Table {
         Ok(free as u32)
     }
 
+    /// Gives the next number to a descriptor, or leaves it free.
+    pub(crate) fn push(&self, d: Option<Descriptor>) -> Outcome {
+        let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
+        let Entries { slots, lowest } = &mut *entries;
+        if slots.len() >= self.limit {
+            return Err(Errno::MFile.into());
+        }
+        if d.is_some() && *lowest == slots.len() {
+            *lowest += 1;
+        }
+        slots.push(d.map(Arc::new));
+        Ok(())
+    }
+
     /// Takes a descriptor out. It is closed when the last call that uses it has returned.
     pub(crate) fn remove(&self, fd: u32) -> Outcome<Arc<Descriptor>> {
         let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
@@ -285,21 +301,19 @@ impl Table {
         Ok(d)
     }
 
-    /// Gives the descriptor `from` the number of another, which is closed. Both must be open.
-    pub(crate) fn renumber(&self, from: u32, to: u32) -> Outcome {
+    /// Gives the descriptor `from` the number of another, which is returned to be closed. Both must be open.
+    pub(crate) fn renumber(&self, from: u32, to: u32) -> Outcome<Option<Arc<Descriptor>>> {
         let (from, to) = (from as usize, to as usize);
         let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
         let open = |n: usize| entries.slots.get(n).is_some_and(Option::is_some);
         if !open(from) || !open(to) {
             return Err(Errno::BadF.into());
         }
-        if from != to {
-            let moved = entries.slots[from].take();
-            let closed = std::mem::replace(&mut entries.slots[to], moved);
-            entries.lowest = entries.lowest.min(from);
-            drop(entries);
-            drop(closed);
+        if from == to {
+            return Ok(None);
         }
-        Ok(())
+        let moved = entries.slots[from].take();
+        entries.lowest = entries.lowest.min(from);
+        Ok(std::mem::replace(&mut entries.slots[to], moved))
     }
 }

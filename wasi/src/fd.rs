@@ -4,10 +4,11 @@ use crate::abi::{self, Generation, Status, fdflags, filetype, fstflags, rights};
 use crate::call::Call;
 use crate::descriptor::Descriptor;
 use crate::errno::{Errno, Fail, Outcome};
-use rustix::event::PollFlags;
+use crate::positions::{MOST, Positions};
 use rustix::fd::AsFd;
 use rustix::fs::{Advice, FallocateFlags, FileType, SeekFrom, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT};
 use std::num::NonZeroU64;
+use std::sync::{Mutex, PoisonError};
 
 /// Offsets and sizes that the kernel can take: its own are signed.
 fn offset(value: u64) -> Outcome<u64> {
@@ -19,7 +20,7 @@ fn offset(value: u64) -> Outcome<u64> {
 pub(crate) fn read(call: &Call<'_>, fd: u32, iovs: u32, count: u32, out: u32) -> Outcome {
     call.memory.check(out, 4u32)?;
     let d = call.ctx.fd(fd, rights::FD_READ)?;
-    let n = call.retry(|| d.transfer(PollFlags::IN, || call.memory.readv(d.as_fd(), iovs, count)))?;
+    let n = call.retry(|| d.read(call.memory, iovs, count))?;
     call.put_u32(out, n as u32)
 }
 
@@ -37,7 +38,7 @@ pub(crate) fn pread(call: &Call<'_>, fd: u32, iovs: u32, count: u32, at: u64, ou
 pub(crate) fn write(call: &Call<'_>, fd: u32, iovs: u32, count: u32, out: u32) -> Outcome {
     call.memory.check(out, 4u32)?;
     let d = call.ctx.fd(fd, rights::FD_WRITE)?;
-    let n = call.retry(|| d.transfer(PollFlags::OUT, || call.memory.writev(d.as_fd(), iovs, count))).map_err(|e| match e {
+    let n = call.retry(|| d.write(call.memory, iovs, count)).map_err(|e| match e {
         Fail::Errno(Errno::Pipe) if d.ends_on_broken_pipe => Fail::BrokenPipe,
         e => e,
     })?;
@@ -50,7 +51,7 @@ pub(crate) fn write(call: &Call<'_>, fd: u32, iovs: u32, count: u32, out: u32) -
 pub(crate) fn pwrite(call: &Call<'_>, fd: u32, iovs: u32, count: u32, at: u64, out: u32) -> Outcome {
     call.memory.check(out, 4u32)?;
     let d = call.ctx.fd(fd, rights::FD_WRITE | rights::FD_SEEK)?;
-    let n = call.retry(|| call.memory.pwritev(d.as_fd(), iovs, count, at))?;
+    let n = call.retry(|| d.write_at(call.memory, iovs, count, at))?;
     d.written()?;
     call.put_u32(out, n as u32)
 }
@@ -83,12 +84,18 @@ pub(crate) fn tell(call: &Call<'_>, fd: u32, out: u32) -> Outcome {
 
 /// `fd_close`.
 pub(crate) fn close(call: &Call<'_>, fd: u32) -> Outcome {
-    call.ctx.table.remove(fd).map(drop)
+    let closed = call.ctx.table.remove(fd)?;
+    call.ctx.closed(closed);
+    Ok(())
 }
 
 /// `fd_renumber`.
 pub(crate) fn renumber(call: &Call<'_>, from: u32, to: u32) -> Outcome {
-    call.ctx.table.renumber(from, to)
+    let closed = call.ctx.table.renumber(from, to)?;
+    if let Some(closed) = closed {
+        call.ctx.closed(closed);
+    }
+    Ok(())
 }
 
 /// `fd_sync`.
@@ -172,6 +179,7 @@ pub(crate) fn filestat_set_size(call: &Call<'_>, fd: u32, size: u64) -> Outcome 
     let d = call.ctx.fd(fd, rights::FD_FILESTAT_SET_SIZE)?;
     d.writable()?;
     let size = offset(size)?;
+    d.may_be_cut()?;
     call.retry(|| rustix::fs::ftruncate(&*d, size))
 }
 
@@ -180,6 +188,7 @@ pub(crate) fn filestat_set_times(call: &Call<'_>, fd: u32, atim: u64, mtim: u64,
     let d = call.ctx.fd(fd, rights::FD_FILESTAT_SET_TIMES)?;
     let times = timestamps(atim, mtim, flags)?;
     d.writable()?;
+    d.may_have(&times)?;
     Ok(rustix::fs::futimens(&*d, &times)?)
 }
 
@@ -230,28 +239,27 @@ const ENTRIES: usize = 8192;
 /// Marks a cookie that is a position of the kernel's, in a directory with more entries than are numbered.
 const KERNEL: u64 = 1 << 63;
 
-/// Entries of a directory that are numbered at most: 8 MiB of positions.
-const NUMBERED: usize = 1 << 20;
-
 /// `fd_readdir`: entries from `cookie` on, until the buffer is full; the last may be cut. Fewer bytes than the buffer has
 /// mean that there are no more.
 ///
 /// A cookie is the entry's number, since programs keep no more than 32 bits of it (`telldir`), and the kernel's positions (`d_off`)
-/// have 63. Each number stands for the position where the entry ended, and so stays good while entries come and go.
+/// have 63. Each number stands for the position where the entry ended, and so stays good while entries come and go. Where there is no
+/// room for more positions, cookies are the kernel's, with a mark.
 pub(crate) fn readdir(call: &Call<'_>, fd: u32, buf: u32, len: u32, cookie: u64, out: u32) -> Outcome {
     call.memory.check(buf, len)?;
     call.memory.check(out, 4u32)?;
     let d = call.ctx.fd(fd, rights::FD_READDIR)?;
-    let mut ends = d.entry_ends.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let ends = d.entry_ends.get_or_init(|| Mutex::new(Positions::new(&call.ctx.room)));
+    let mut ends = ends.lock().unwrap_or_else(PoisonError::into_inner);
     // Where to begin, and the number of the entry before; none if entries are not numbered there.
     let (position, mut number) = match cookie {
         0 => (0, Some(0)),
         c if c & KERNEL != 0 => (c & !KERNEL, None),
-        c if c > NUMBERED as u64 => return Err(Errno::Inval.into()),
+        c if c > MOST as u64 => return Err(Errno::Inval.into()),
         // One that was not given out yet is looked for from the last that was.
         c => {
             let known = ends.len().min(c as usize);
-            (known.checked_sub(1).map_or(0, |last| ends[last]), Some(known))
+            (known.checked_sub(1).map_or(0, |last| ends.end_of(last)), Some(known))
         }
     };
     let mut space = [const { std::mem::MaybeUninit::uninit() }; ENTRIES];
@@ -269,7 +277,7 @@ pub(crate) fn readdir(call: &Call<'_>, fd: u32, buf: u32, len: u32, cookie: u64,
             Some(entry) => entry?,
         };
         let skip = number.is_some_and(|n| (n as u64) < cookie);
-        number = number.and_then(|n| number_entry(&mut ends, n, entry.next_entry_cookie()));
+        number = number.and_then(|n| ends.note(n, entry.next_entry_cookie()));
         if skip {
             continue;
         }
@@ -288,16 +296,6 @@ pub(crate) fn readdir(call: &Call<'_>, fd: u32, buf: u32, len: u32, cookie: u64,
         used += take as u32;
     }
     call.put_u32(out, used)
-}
-
-/// Notes where the entry after entry `before` ends, and gives its number.
-fn number_entry(ends: &mut Vec<u64>, before: usize, end: u64) -> Option<usize> {
-    match ends.get_mut(before) {
-        Some(known) => *known = end,
-        None if before < NUMBERED => ends.push(end),
-        None => return None,
-    }
-    Some(before + 1)
 }
 
 /// Some file systems leave the type to `stat`.

@@ -7,11 +7,13 @@
 //! # Decisions
 //!
 //! - Rights are kept and enforced as in the first version of the interface: an operation takes its right, what is opened gets no
-//!   more than its directory passes on, and they can only be given up. Whether a file is opened for writing is said by `FD_WRITE`
+//!   more than its directory passes on, and they can only be given up. What a descriptor's kind or mode has no room for is answered
+//!   as Linux does, not with `ENOTCAPABLE`. Whether a file is opened for writing is said by `FD_WRITE`
 //!   alone, since programs ask for other rights as a matter of course.
 //! - What a path may reach is `resolve`'s to say. Escapes are `EPERM`, a NUL is `EINVAL`, changes below a read-only directory
 //!   are `EROFS`.
-//! - A descriptor shared with whoever started the process (standard streams) keeps its blocking mode: `NONBLOCK` is imitated.
+//! - A descriptor shared with whoever gave it (standard streams) keeps its flags: `NONBLOCK` and `APPEND` are imitated. What it was
+//!   opened to append to stays so.
 //! - A guest can be stopped at every call that waits: the call is cut short by a signal, and the guest is asked about.
 //! - No number of the guest's makes the host allocate without bound: lists are limited, buffers are the guest's own memory.
 #![forbid(unsafe_code)]
@@ -27,10 +29,13 @@ mod environ;
 mod errno;
 mod fd;
 mod link;
+mod misuse;
 mod path;
 mod poll;
+mod positions;
 mod proc;
 mod random;
+mod read_only;
 mod resolve;
 mod sched;
 mod sock;

@@ -1,18 +1,15 @@
 //! `path_*`: what is done by name below a directory. [`crate::resolve`] says what a name means.
 //!
-//! A change below a read-only directory is `EROFS`, in the order of a read-only file system: a file that exists can be opened
-//! with `CREAT` for reading there. A link to a file of a read-only directory is refused too, wherever it would be: through
-//! it the file could be written.
+//! A change below a read-only directory is refused as [`read_only`] says.
 
 use crate::abi::{Generation, fdflags, filetype_of, oflags, rights};
 use crate::call::{Call, Text};
 use crate::descriptor::{Access, Descriptor};
 use crate::errno::{Errno, Outcome};
 use crate::fd::{put_filestat, timestamps};
-use crate::resolve::{Follow, GuestPath, PATH_MAX};
-use rustix::fd::{AsFd, OwnedFd};
+use crate::read_only;
+use crate::resolve::{Follow, PATH_MAX};
 use rustix::fs::{Mode, OFlags};
-use std::sync::Arc;
 
 /// `$lookupflags`.
 fn follow(flags: u32) -> Outcome<Follow> {
@@ -21,13 +18,6 @@ fn follow(flags: u32) -> Outcome<Follow> {
         1 => Ok(Follow::Yes),
         _ => Err(Errno::Inval.into()),
     }
-}
-
-/// A directory in which something is to be changed.
-fn changeable(call: &Call<'_>, fd: u32, needed: u64) -> Outcome<Arc<Descriptor>> {
-    let d = call.ctx.dir(fd, needed)?;
-    d.writable()?;
-    Ok(d)
 }
 
 /// What a guest asks `path_open` for.
@@ -63,11 +53,11 @@ pub(crate) fn open(call: &Call<'_>, fd: u32, path: (u32, u32), ask: &Open, out: 
     let host = host_flags(ask.oflags, flags, base)?;
     let mut text = Text::new();
     let path = text.path(call, path)?;
-    let file = match dir.access {
-        Access::ReadWrite => call.retry(|| call.ctx.resolver.open(dir.as_fd(), path, follow, host, Mode::from_raw_mode(0o666))),
-        Access::ReadOnly => open_read_only(call, &dir, path, follow, host),
+    let found = match dir.access {
+        Access::ReadWrite => call.retry(|| call.ctx.resolver.open(dir.base(), path, follow, host, Mode::from_raw_mode(0o666))),
+        Access::ReadOnly => call.retry(|| read_only::open(call.ctx.resolver, dir.base(), path, follow, host)),
     }?;
-    let opened = Descriptor::opened(file, dir.access, (base, inheriting), flags, host)?;
+    let opened = Descriptor::opened(found, dir.access, (base, inheriting), flags, host)?;
     call.put_u32(out, call.ctx.table.insert(opened)?)
 }
 
@@ -78,8 +68,9 @@ fn host_flags(oflags: u32, flags: u16, base: u64) -> Outcome<OFlags> {
         (false, true) => OFlags::WRONLY,
         (_, false) => OFlags::RDONLY,
     };
-    // Never wait for the other end of a FIFO or for a device, and never get a controlling terminal.
-    host |= OFlags::NONBLOCK | OFlags::NOCTTY;
+    // A FIFO is waited for as ever, unless the guest says otherwise: an interrupt ends that, too. Never get a controlling terminal.
+    host |= OFlags::NOCTTY;
+    host.set(OFlags::NONBLOCK, flags & fdflags::NONBLOCK != 0);
     if oflags & (oflags::CREAT | oflags::DIRECTORY) == oflags::CREAT | oflags::DIRECTORY {
         return Err(Errno::Inval.into());
     }
@@ -96,26 +87,6 @@ fn host_flags(oflags: u32, flags: u16, base: u64) -> Outcome<OFlags> {
     Ok(host)
 }
 
-/// As on a read-only file system.
-fn open_read_only(call: &Call<'_>, dir: &Descriptor, path: GuestPath<'_>, follow: Follow, flags: OFlags) -> Outcome<OwnedFd> {
-    if flags.intersects(OFlags::WRONLY | OFlags::RDWR | OFlags::TRUNC) {
-        return Err(Errno::RoFs.into());
-    }
-    let create = flags.contains(OFlags::CREATE);
-    if create && flags.contains(OFlags::EXCL) {
-        return match call.ctx.resolver.stat(dir.as_fd(), path, Follow::No) {
-            Ok(_) => Err(Errno::Exist.into()),
-            Err(rustix::io::Errno::NOENT) => Err(Errno::RoFs.into()),
-            Err(e) => Err(e.into()),
-        };
-    }
-    let flags = flags.difference(OFlags::CREATE | OFlags::EXCL);
-    call.retry(|| match call.ctx.resolver.open(dir.as_fd(), path, follow, flags, Mode::empty()) {
-        Err(rustix::io::Errno::NOENT) if create => Err(rustix::io::Errno::ROFS),
-        done => done,
-    })
-}
-
 /// `path_filestat_get`.
 #[inline(always)]
 pub(crate) fn filestat_get(call: &Call<'_>, generation: Generation, fd: u32, lookup: u32, path: (u32, u32), out: u32) -> Outcome {
@@ -125,7 +96,7 @@ pub(crate) fn filestat_get(call: &Call<'_>, generation: Generation, fd: u32, loo
     let path = text.path(call, path)?;
     // As `Call::retry`, whose closure would not be inlined into both generations.
     let status = loop {
-        match call.ctx.resolver.stat(dir.as_fd(), path, follow) {
+        match call.ctx.resolver.stat(dir.base(), path, follow) {
             Err(rustix::io::Errno::INTR) => call.go_on()?,
             done => break done?,
         }
@@ -143,61 +114,89 @@ pub(crate) fn filestat_set_times(
     flags: u32,
 ) -> Outcome {
     let (follow, times) = (follow(lookup)?, timestamps(atim, mtim, flags)?);
-    let dir = changeable(call, fd, rights::PATH_FILESTAT_SET_TIMES)?;
+    let dir = call.ctx.dir(fd, rights::PATH_FILESTAT_SET_TIMES)?;
     let mut text = Text::new();
     let path = text.path(call, path)?;
-    call.retry(|| call.ctx.resolver.set_times(dir.as_fd(), path, follow, &times))
+    let resolver = call.ctx.resolver;
+    call.retry(|| match dir.access {
+        Access::ReadWrite => resolver.set_times(dir.base(), path, follow, &times),
+        Access::ReadOnly => read_only::set_times(resolver, dir.base(), path, follow),
+    })
 }
 
 /// `path_create_directory`.
 pub(crate) fn create_directory(call: &Call<'_>, fd: u32, path: (u32, u32)) -> Outcome {
-    let dir = changeable(call, fd, rights::PATH_CREATE_DIRECTORY)?;
+    let dir = call.ctx.dir(fd, rights::PATH_CREATE_DIRECTORY)?;
     let mut text = Text::new();
     let path = text.path(call, path)?;
-    call.retry(|| call.ctx.resolver.mkdir(dir.as_fd(), path))
+    let resolver = call.ctx.resolver;
+    call.retry(|| match dir.access {
+        Access::ReadWrite => resolver.mkdir(dir.base(), path),
+        Access::ReadOnly => read_only::mkdir(resolver, dir.base(), path),
+    })
 }
 
 /// `path_remove_directory`.
 pub(crate) fn remove_directory(call: &Call<'_>, fd: u32, path: (u32, u32)) -> Outcome {
-    let dir = changeable(call, fd, rights::PATH_REMOVE_DIRECTORY)?;
+    let dir = call.ctx.dir(fd, rights::PATH_REMOVE_DIRECTORY)?;
     let mut text = Text::new();
     let path = text.path(call, path)?;
-    call.retry(|| call.ctx.resolver.rmdir(dir.as_fd(), path))
+    let resolver = call.ctx.resolver;
+    call.retry(|| match dir.access {
+        Access::ReadWrite => resolver.rmdir(dir.base(), path),
+        Access::ReadOnly => read_only::rmdir(resolver, dir.base(), path),
+    })
 }
 
 /// `path_unlink_file`.
 pub(crate) fn unlink_file(call: &Call<'_>, fd: u32, path: (u32, u32)) -> Outcome {
-    let dir = changeable(call, fd, rights::PATH_UNLINK_FILE)?;
+    let dir = call.ctx.dir(fd, rights::PATH_UNLINK_FILE)?;
     let mut text = Text::new();
     let path = text.path(call, path)?;
-    call.retry(|| call.ctx.resolver.unlink(dir.as_fd(), path))
+    let resolver = call.ctx.resolver;
+    call.retry(|| match dir.access {
+        Access::ReadWrite => resolver.unlink(dir.base(), path),
+        Access::ReadOnly => read_only::unlink(resolver, dir.base(), path),
+    })
 }
 
 /// `path_rename`.
 pub(crate) fn rename(call: &Call<'_>, fd: u32, old: (u32, u32), new_fd: u32, new: (u32, u32)) -> Outcome {
-    let from = changeable(call, fd, rights::PATH_RENAME_SOURCE)?;
-    let to = changeable(call, new_fd, rights::PATH_RENAME_TARGET)?;
+    let from = call.ctx.dir(fd, rights::PATH_RENAME_SOURCE)?;
+    let to = call.ctx.dir(new_fd, rights::PATH_RENAME_TARGET)?;
     let (mut old_text, mut new_text) = (Text::new(), Text::new());
     let (old, new) = (old_text.path(call, old)?, new_text.path(call, new)?);
-    call.retry(|| call.ctx.resolver.rename((from.as_fd(), old), (to.as_fd(), new)))
+    let resolver = call.ctx.resolver;
+    call.retry(|| match (from.access, to.access) {
+        (Access::ReadWrite, Access::ReadWrite) => resolver.rename((from.base(), old), (to.base(), new)),
+        (Access::ReadOnly, _) | (_, Access::ReadOnly) => read_only::rename(resolver, (from.base(), old), (to.base(), new)),
+    })
 }
 
 /// `path_link`.
 pub(crate) fn link(call: &Call<'_>, fd: u32, lookup: u32, old: (u32, u32), new_fd: u32, new: (u32, u32)) -> Outcome {
     let follow = follow(lookup)?;
-    let from = changeable(call, fd, rights::PATH_LINK_SOURCE)?;
-    let to = changeable(call, new_fd, rights::PATH_LINK_TARGET)?;
+    let from = call.ctx.dir(fd, rights::PATH_LINK_SOURCE)?;
+    let to = call.ctx.dir(new_fd, rights::PATH_LINK_TARGET)?;
     let (mut old_text, mut new_text) = (Text::new(), Text::new());
     let (old, new) = (old_text.path(call, old)?, new_text.path(call, new)?);
-    call.retry(|| call.ctx.resolver.link((from.as_fd(), old), follow, (to.as_fd(), new)))
+    let resolver = call.ctx.resolver;
+    call.retry(|| match (from.access, to.access) {
+        (Access::ReadWrite, Access::ReadWrite) => resolver.link((from.base(), old), follow, (to.base(), new)),
+        (Access::ReadOnly, _) | (_, Access::ReadOnly) => read_only::link(resolver, (from.base(), old), follow, (to.base(), new)),
+    })
 }
 
 /// `path_symlink`: a link with the text `old`.
 pub(crate) fn symlink(call: &Call<'_>, old: (u32, u32), fd: u32, new: (u32, u32)) -> Outcome {
-    let dir = changeable(call, fd, rights::PATH_SYMLINK)?;
+    let dir = call.ctx.dir(fd, rights::PATH_SYMLINK)?;
     let (mut old_text, mut new_text) = (Text::new(), Text::new());
     let (old, new) = (old_text.bytes(call, old)?, new_text.path(call, new)?);
-    call.retry(|| call.ctx.resolver.symlink(old, dir.as_fd(), new))
+    let resolver = call.ctx.resolver;
+    call.retry(|| match dir.access {
+        Access::ReadWrite => resolver.symlink(old, dir.base(), new),
+        Access::ReadOnly => read_only::symlink(resolver, old, dir.base(), new),
+    })
 }
 
 /// `path_readlink`: as much of the link's text as fits; how much goes to `out`.
@@ -207,7 +206,7 @@ pub(crate) fn readlink(call: &Call<'_>, fd: u32, path: (u32, u32), buf: u32, len
     let mut text = Text::new();
     let path = text.path(call, path)?;
     let mut target = [0; PATH_MAX + 1];
-    let target_len = call.retry(|| call.ctx.resolver.readlink(dir.as_fd(), path, &mut target))?;
+    let target_len = call.retry(|| call.ctx.resolver.readlink(dir.base(), path, &mut target))?;
     let n = target_len.min(len as usize);
     call.memory.write_bytes(buf, &target[..n])?;
     call.put_u32(out, n as u32)

@@ -118,7 +118,7 @@ fn subscription(call: &Call<'_>, generation: Generation, at: u64) -> Outcome<Sub
             let fd = call.memory.read::<u32>(at + 16)?;
             let (right, flags) =
                 if kind == FD_READ { (rights::FD_READ, PollFlags::IN) } else { (rights::FD_WRITE, PollFlags::OUT) };
-            match call.ctx.fd(fd, right | rights::POLL_FD_READWRITE) {
+            match polled(call, fd, right) {
                 Ok(d) => Waiting::Descriptor(d, flags),
                 Err(Fail::Errno(e)) => Waiting::Wrong(e),
                 Err(e) => return Err(e),
@@ -127,6 +127,15 @@ fn subscription(call: &Call<'_>, generation: Generation, at: u64) -> Outcome<Sub
         _ => return Err(Errno::Inval.into()),
     };
     Ok(Subscription { userdata, kind, waiting })
+}
+
+/// A descriptor to wait for. Of a directory it can be known that there is nothing to wait for.
+fn polled(call: &Call<'_>, fd: u32, right: u64) -> Outcome<Arc<Descriptor>> {
+    let d = call.ctx.fd(fd, rights::POLL_FD_READWRITE)?;
+    if d.filetype != filetype::DIRECTORY {
+        d.check(right)?;
+    }
+    Ok(d)
 }
 
 /// `$subscription_clock`. CPU time cannot be waited for: nothing passes on it meanwhile.

@@ -4,21 +4,19 @@ use crate::abi::{fdflags, rights};
 use crate::call::Call;
 use crate::descriptor::{Access, Descriptor, Sharing};
 use crate::errno::{Errno, Outcome};
-use rustix::event::PollFlags;
-use rustix::fd::AsFd;
 use rustix::net::{RecvFlags, ReturnFlags, Shutdown, SocketFlags};
 
 /// `sock_accept`: waits for a connection; the new descriptor's `$fdflags` may be `NONBLOCK`.
 pub(crate) fn accept(call: &Call<'_>, fd: u32, flags: u32, out: u32) -> Outcome {
     call.memory.check(out, 4u32)?;
-    let d = call.ctx.fd(fd, rights::SOCK_ACCEPT)?;
+    let d = call.ctx.socket(fd, rights::SOCK_ACCEPT)?;
     let mut socket_flags = SocketFlags::CLOEXEC;
     match u16::try_from(flags) {
         Ok(0) => {}
         Ok(fdflags::NONBLOCK) => socket_flags |= SocketFlags::NONBLOCK,
         _ => return Err(Errno::Inval.into()),
     }
-    let socket = call.retry(|| d.transfer(PollFlags::IN, || rustix::net::accept_with(&*d, socket_flags)))?;
+    let socket = call.retry(|| d.accept(|| rustix::net::accept_with(&*d, socket_flags)))?;
     let fd = call.ctx.table.insert(Descriptor::new(socket, Sharing::Own, Access::ReadWrite)?)?;
     call.put_u32(out, fd)
 }
@@ -30,15 +28,14 @@ pub(crate) fn recv(call: &Call<'_>, fd: u32, iovs: u32, count: u32, flags: u32, 
     const DATA_TRUNCATED: u16 = 1;
     call.memory.check(out_len, 4u32)?;
     call.memory.check(out_flags, 2u32)?;
-    let d = call.ctx.fd(fd, rights::FD_READ)?;
+    let d = call.ctx.socket(fd, rights::FD_READ)?;
     if flags & !(PEEK | WAITALL) != 0 {
         return Err(Errno::Inval.into());
     }
     let mut host = RecvFlags::empty();
     host.set(RecvFlags::PEEK, flags & PEEK != 0);
     host.set(RecvFlags::WAITALL, flags & WAITALL != 0);
-    let bits = host.bits() as i32;
-    let (n, got) = call.retry(|| d.transfer(PollFlags::IN, || call.memory.recv(d.as_fd(), iovs, count, bits)))?;
+    let (n, got) = call.retry(|| d.receive(call.memory, iovs, count, host))?;
     let cut = ReturnFlags::from_bits_retain(got as u32).contains(ReturnFlags::TRUNC);
     call.put_u32(out_len, n as u32)?;
     Ok(call.memory.write(out_flags, if cut { DATA_TRUNCATED } else { 0 })?)
@@ -47,17 +44,17 @@ pub(crate) fn recv(call: &Call<'_>, fd: u32, iovs: u32, count: u32, flags: u32, 
 /// `sock_send`: a peer that is gone is `EPIPE`.
 pub(crate) fn send(call: &Call<'_>, fd: u32, iovs: u32, count: u32, flags: u32, out: u32) -> Outcome {
     call.memory.check(out, 4u32)?;
-    let d = call.ctx.fd(fd, rights::FD_WRITE)?;
+    let d = call.ctx.socket(fd, rights::FD_WRITE)?;
     if flags != 0 {
         return Err(Errno::Inval.into());
     }
-    let n = call.retry(|| d.transfer(PollFlags::OUT, || call.memory.send(d.as_fd(), iovs, count)))?;
+    let n = call.retry(|| d.send(call.memory, iovs, count))?;
     call.put_u32(out, n as u32)
 }
 
 /// `sock_shutdown`.
 pub(crate) fn shutdown(call: &Call<'_>, fd: u32, how: u32) -> Outcome {
-    let d = call.ctx.fd(fd, rights::SOCK_SHUTDOWN)?;
+    let d = call.ctx.socket(fd, rights::SOCK_SHUTDOWN)?;
     let how = match how {
         1 => Shutdown::Read,
         2 => Shutdown::Write,

@@ -1,7 +1,9 @@
 //! The functions on host bytes in a guest memory's stead: what an engine would call.
 
 mod fds;
+mod given;
 mod hostile;
+mod misuse;
 mod paths;
 mod polls;
 mod read_only;

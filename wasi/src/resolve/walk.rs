@@ -6,7 +6,7 @@
 //! that was stood in before, whose descriptor is still held. (Only paths more than [`HELD`] deep let go of the outermost, and
 //! then make sure, by device and inode, that `..` leads back there.)
 
-use super::{ATTEMPTS, MAX_LINKS, STEP};
+use super::{ATTEMPTS, Base, MAX_LINKS, STEP, procfs};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::{Errno, Result};
@@ -15,7 +15,7 @@ use rustix::io::{Errno, Result};
 const HELD: usize = 64;
 
 /// Opens `path` below `base` with these flags.
-pub(super) fn open(base: BorrowedFd<'_>, path: &[u8], flags: OFlags, mode: Mode) -> Result<OwnedFd> {
+pub(super) fn open(base: Base<'_>, path: &[u8], flags: OFlags, mode: Mode) -> Result<OwnedFd> {
     for _ in 0..ATTEMPTS {
         match attempt(base, path, flags, mode) {
             Err(Errno::AGAIN) => {}
@@ -26,8 +26,8 @@ pub(super) fn open(base: BorrowedFd<'_>, path: &[u8], flags: OFlags, mode: Mode)
 }
 
 /// One try; `EAGAIN` if something moved underneath it.
-fn attempt(base: BorrowedFd<'_>, path: &[u8], flags: OFlags, mode: Mode) -> Result<OwnedFd> {
-    let mut stand = Stand { base, below: Vec::new() };
+fn attempt(base: Base<'_>, path: &[u8], flags: OFlags, mode: Mode) -> Result<OwnedFd> {
+    let mut stand = Stand { base: base.fd, procfs: base.place.is_procfs(), below: Vec::new() };
     let mut rest = path.to_vec();
     let mut links = 0;
     if rest.first() == Some(&b'/') {
@@ -52,7 +52,10 @@ fn attempt(base: BorrowedFd<'_>, path: &[u8], flags: OFlags, mode: Mode) -> Resu
                 None
             }
             _ if last && after.is_empty() => match end_of_path(stand.here(), name, flags, mode)? {
-                End::Opened(fd) => return Ok(fd),
+                End::Opened(fd) => {
+                    stand.admit(name)?;
+                    return Ok(fd);
+                }
                 End::Link(text) => Some(text),
             },
             _ if last && flags.contains(OFlags::CREATE) => return Err(Errno::ISDIR),
@@ -61,6 +64,7 @@ fn attempt(base: BorrowedFd<'_>, path: &[u8], flags: OFlags, mode: Mode) -> Resu
                     rustix::fs::openat(stand.here(), name, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
                 match FileType::from_raw_mode(rustix::fs::fstat(&fd)?.st_mode) {
                     FileType::Directory => {
+                        stand.admit(name)?;
                         stand.down(fd)?;
                         None
                     }
@@ -111,6 +115,8 @@ fn end_of_path(dir: BorrowedFd<'_>, name: &[u8], flags: OFlags, mode: Mode) -> R
 /// Where the walk stands: the base, and the directories entered since.
 struct Stand<'a> {
     base: BorrowedFd<'a>,
+    /// Whether it began on procfs.
+    procfs: bool,
     below: Vec<Level>,
 }
 
@@ -132,6 +138,11 @@ impl Stand<'_> {
     /// What the kernel asks for each component, `.` and `..` included: permission to search.
     fn search(&self) -> Result<()> {
         rustix::fs::openat(self.here(), ".", STEP, Mode::empty()).map(drop)
+    }
+
+    /// `EPERM` if what was opened by that name here must not be reached.
+    fn admit(&self, name: &[u8]) -> Result<()> {
+        if self.procfs && procfs::is_own(self.here(), name)? { Err(Errno::PERM) } else { Ok(()) }
     }
 
     fn down(&mut self, fd: OwnedFd) -> Result<()> {

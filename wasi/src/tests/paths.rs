@@ -90,18 +90,32 @@ fn links_are_followed_only_when_asked() {
 }
 
 #[test]
-fn opening_never_waits() {
+fn a_fifo_is_opened_without_waiting_if_that_is_asked_for() {
     let g = Guest::new();
     rustix::fs::mkfifoat(rustix::fs::CWD, g.dir.path().join("fifo"), rustix::fs::Mode::from_raw_mode(0o600)).unwrap();
-    assert_eq!(g.open(b"fifo", 0, WRITE), errno(Errno::NxIo));
-    let r = g.open(b"fifo", 0, READ).unwrap();
-    assert_eq!(g.fdstat(r).2, 0, "and what was opened waits again");
+    assert_eq!(g.open_at(3, 0, b"fifo", 0, WRITE, 4), errno(Errno::NxIo));
+    let r = g.open_at(3, 0, b"fifo", 0, READ, 4).unwrap();
+    assert_eq!(g.fdstat(r).2, 4);
+    assert_eq!(g.read(r, 1), Ok(vec![]), "nobody writes");
     assert_eq!(g.fdstat(r).3, filetype::UNKNOWN);
+    // Its other end is there.
     let w = g.open(b"fifo", 0, WRITE).unwrap();
+    assert_eq!(g.fdstat(w).2, 0);
     g.write(w, b"through").unwrap();
     assert_eq!(g.read(r, 100), Ok(b"through".to_vec()));
-    let nonblocking = g.open_at(3, 0, b"fifo", 0, READ, 4).unwrap();
-    assert_eq!(g.read(nonblocking, 1), errno(Errno::Again));
+    assert_eq!(g.read(r, 1), errno(Errno::Again));
+    // Who waits goes on when somebody comes, and is interrupted as in any other call that waits.
+    g.call(|c| fd::close(c, r)).unwrap();
+    g.call(|c| fd::close(c, w)).unwrap();
+    let path = g.dir.path().join("fifo");
+    std::thread::scope(|s| {
+        s.spawn(|| {
+            std::thread::sleep(std::time::Duration::from_millis(50));
+            std::fs::write(path, "late").unwrap();
+        });
+        let r = g.open(b"fifo", 0, READ).unwrap();
+        assert_eq!(g.read(r, 100), Ok(b"late".to_vec()));
+    });
 }
 
 #[test]

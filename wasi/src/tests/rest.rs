@@ -91,7 +91,7 @@ fn sockets() {
     let (iovs, n) = g.iovs(&[(BUF, 3)]);
     assert_eq!(g.call(|c| sock::send(c, s, iovs, n, 0, OUT)), errno(Errno::Pipe));
     assert_eq!(g.call(|c| sock::shutdown(c, s, 4)), errno(Errno::Inval));
-    assert_eq!(g.call(|c| sock::shutdown(c, 3, 1)), errno(Errno::NotCapable));
+    assert_eq!(g.call(|c| sock::shutdown(c, 3, 1)), errno(Errno::NotSock));
     assert_eq!(g.call(|c| sock::recv(c, 0, iovs, n, 0, OUT, OUT + 4)), errno(Errno::NotSock));
 }
 
