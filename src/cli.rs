@@ -247,7 +247,7 @@ pub struct CompileArgs {
 #[derive(Debug, Args)]
 #[command(max_term_width = 110)]
 pub struct WastArgs {
-    /// The scripts.
+    /// The scripts; `-` is standard input.
     #[arg(value_name = "FILE", required = true, value_hint = ValueHint::FilePath)]
     pub files: Vec<PathBuf>,
 

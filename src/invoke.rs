@@ -1,6 +1,6 @@
 //! Values of `--invoke`, as text: parameters are read by type, results printed so that they read back.
 
-use sconce_engine::Val;
+use sconce_engine::{Store, Val};
 use sconce_environ::shown::Shown as Text;
 use sconce_environ::types::{FuncType, HeapType, RefType, ValType};
 use std::ffi::OsString;
@@ -44,8 +44,11 @@ fn parse_value<R>(ty: ValType<R>, text: &str) -> Result<Val, String> {
         ValType::Ref(RefType { nullable: true, heap }) if text == "null" => match heap {
             HeapType::Func | HeapType::NoFunc | HeapType::Concrete(_) => Val::FuncRef(None),
             HeapType::Extern | HeapType::NoExtern => Val::ExternRef(None),
-            HeapType::Exn | HeapType::NoExn => return Err("no exception can be passed on the command line".into()),
+            HeapType::Exn | HeapType::NoExn => Val::ExnRef(None),
         },
+        ValType::Ref(RefType { nullable: false, .. }) => {
+            return Err("cannot be passed: the only reference that can be written here is null, and the type excludes it".into());
+        }
         ValType::Ref(_) => return Err("is no reference that can be written here: only null can".into()),
     })
 }
@@ -211,12 +214,24 @@ fn parse_v128(text: &str) -> Result<u128, String> {
     Ok(value)
 }
 
-/// A result, so that it reads back as a parameter of its type; non-null references have only their kind.
-pub struct Shown<'a>(pub &'a Val);
+/// A result, so that it reads back as a parameter of its type; references that are not null, which cannot, as scripts write them.
+pub struct Shown<'a> {
+    value: &'a Val,
+    /// The index of the function that it refers to, in the module that defines it.
+    func: Option<u32>,
+}
+
+impl<'a> Shown<'a> {
+    /// A value of the store's.
+    pub fn new<T: 'static>(value: &'a Val, store: &Store<T>) -> Shown<'a> {
+        let func = if let Val::FuncRef(Some(func)) = value { func.index(store) } else { None };
+        Shown { value, func }
+    }
+}
 
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match *self.0 {
+        match *self.value {
             Val::I32(v) => write!(f, "{v}"),
             Val::I64(v) => write!(f, "{v}"),
             Val::F32(bits) => show_float(f, u64::from(bits), Format::F32, &format!("{:?}", f32::from_bits(bits))),
@@ -226,9 +241,12 @@ impl fmt::Display for Shown<'_> {
                 write!(f, "i32x4:{},{},{},{}", lane(0), lane(1), lane(2), lane(3))
             }
             Val::FuncRef(None) | Val::ExternRef(None) | Val::ExnRef(None) => f.write_str("null"),
-            Val::ExnRef(Some(_)) => f.write_str("exnref"),
-            Val::FuncRef(Some(_)) => f.write_str("funcref"),
-            Val::ExternRef(Some(_)) => f.write_str("externref"),
+            Val::ExnRef(Some(_)) => f.write_str("(ref.exn)"),
+            Val::FuncRef(Some(_)) => match self.func {
+                Some(index) => write!(f, "(ref.func {index})"),
+                None => f.write_str("(ref.func)"),
+            },
+            Val::ExternRef(Some(_)) => f.write_str("(ref.extern)"),
         }
     }
 }
@@ -259,7 +277,7 @@ mod tests {
     }
 
     fn one(t: ValType, text: &str) -> Result<String, String> {
-        args(&[t], &[text]).map(|v| Shown(&v[0]).to_string())
+        args(&[t], &[text]).map(|v| Shown { value: &v[0], func: None }.to_string())
     }
 
     #[test]
@@ -374,8 +392,21 @@ mod tests {
 
     #[test]
     fn references() {
-        assert_eq!(one(ValType::FUNCREF, "null").as_deref(), Ok("null"));
-        assert_eq!(one(ValType::EXTERNREF, "null").as_deref(), Ok("null"));
+        let index = TypeIndex::from_u32(0);
+        for heap in [
+            HeapType::Func,
+            HeapType::NoFunc,
+            HeapType::Concrete(index),
+            HeapType::Extern,
+            HeapType::NoExtern,
+            HeapType::Exn,
+            HeapType::NoExn,
+        ] {
+            let ty = |nullable| ValType::Ref(RefType { nullable, heap });
+            assert_eq!(one(ty(true), "null").as_deref(), Ok("null"), "{heap:?}");
+            assert!(one(ty(true), "0").expect_err("0").ends_with("only null can"), "{heap:?}");
+            assert!(one(ty(false), "null").expect_err("null").ends_with("the type excludes it"), "{heap:?}");
+        }
         assert!(one(ValType::EXTERNREF, "1").expect_err("1").starts_with("argument 1 (externref): '1'"));
     }
 

@@ -33,10 +33,7 @@ enum Source {
 /// Which path, and why.
 pub fn open(path: &Path) -> Result<Input, Failure> {
     if path.as_os_str() == "-" {
-        let name = "standard input".to_owned();
-        if sconce_engine::closed_at_start()[0] {
-            return Err(unreadable(&name, &rustix::io::Errno::BADF.into()));
-        }
+        let name = standard_input()?;
         let bytes = sconce_engine::read_module(io::stdin().lock(), None).map_err(|e| wrong(&name, &e))?;
         return Ok(Input { name, source: Source::Bytes(bytes) });
     }
@@ -50,14 +47,29 @@ pub fn open(path: &Path) -> Result<Input, Failure> {
     Ok(Input { name, source })
 }
 
-/// Reads a script.
+/// Reads a script, and gives the name that failures have, too; `-` is standard input.
 ///
 /// # Errors
 /// Which path, and why.
-pub fn script(path: &Path) -> Result<String, Failure> {
-    let name = path_name(path);
-    let file = open_file(path).map_err(|e| unreadable(&name, &e))?;
-    sconce_engine::read_script(file).map_err(|e| wrong(&name, &e))
+pub fn script(path: &Path) -> Result<(String, String), Failure> {
+    let (name, text) = if path.as_os_str() == "-" {
+        (standard_input()?, sconce_engine::read_script(io::stdin().lock()))
+    } else {
+        let name = path_name(path);
+        let file = open_file(path).map_err(|e| unreadable(&name, &e))?;
+        (name, sconce_engine::read_script(file))
+    };
+    let text = text.map_err(|e| wrong(&name, &e))?;
+    Ok((name, text))
+}
+
+/// The name of standard input, if it is open.
+fn standard_input() -> Result<String, Failure> {
+    let name = "standard input".to_owned();
+    if sconce_engine::closed_at_start()[0] {
+        return Err(unreadable(&name, &rustix::io::Errno::BADF.into()));
+    }
+    Ok(name)
 }
 
 /// How messages call a file.

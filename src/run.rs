@@ -286,7 +286,7 @@ impl Program {
         if let Some(function) = instance.get_func(&mut *store, name) {
             function.call(&mut *store, arguments, &mut values).map_err(blame(main))?;
         }
-        Ok(values.iter().map(|v| invoke::Shown(v).to_string()).collect())
+        Ok(values.iter().map(|v| invoke::Shown::new(v, store).to_string()).collect())
     }
 
     /// Makes the shared memories that are imported and come from nowhere else.

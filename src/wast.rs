@@ -15,8 +15,8 @@ pub fn wast(args: &WastArgs) -> Result<(), Failure> {
     let (mut passed, mut failed, mut unread) = (0, 0, 0);
     for path in &args.files {
         match load::script(path) {
-            Ok(text) => {
-                let report = run_script(&engine, &load::path_name(path), &text, &options);
+            Ok((name, text)) => {
+                let report = run_script(&engine, &name, &text, &options);
                 for failure in &report.failures {
                     list(&format!("{failure}\n"))?;
                 }

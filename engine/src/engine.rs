@@ -5,7 +5,7 @@ use crate::debug::Listeners;
 use crate::{BoundsStyle, Config, Error, FuncType, Tier, ValType};
 use sconce_cranelift::CraneliftCompiler;
 use sconce_environ::compile::{Compiler, Settings};
-use sconce_environ::decode::Decoded;
+use sconce_environ::decode::{Decoded, Features};
 use sconce_environ::index::TypeId;
 use sconce_environ::registry::TypeRegistry;
 use sconce_environ::types::RefKind;
@@ -113,6 +113,11 @@ impl Engine {
     /// One line for people if the automatic choice could not be the fast one.
     pub fn fallback_notice(&self) -> Option<&str> {
         self.inner.notice.as_deref()
+    }
+
+    /// The proposals that its modules may use.
+    pub fn features(&self) -> Features {
+        self.inner.config.features
     }
 
     /// Whether both are the same engine.

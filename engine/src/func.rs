@@ -55,6 +55,14 @@ impl Func {
         store.engine().types().func_type(id).clone()
     }
 
+    /// Its index in the module that defines it; `None` for a host function.
+    ///
+    /// # Panics
+    /// If it belongs to another store.
+    pub fn index(&self, store: impl AsContext) -> Option<u32> {
+        store.as_context().runtime().func_index(self.handle).map(|f| f.as_u32())
+    }
+
     /// Calls it.
     ///
     /// # Errors

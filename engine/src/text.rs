@@ -20,12 +20,8 @@ pub fn to_binary(bytes: &[u8]) -> Result<Cow<'_, [u8]>, Error> {
     }
     // The line is kept as a comment, so that line numbers in messages are the file's.
     let text = if text.starts_with("#!") { Cow::Owned(text.replacen("#!", ";;", 1)) } else { Cow::Borrowed(text) };
-    assemble(&text).map(Cow::Owned).map_err(|error| Error::Text(told(&error, &text)))
-}
-
-fn assemble(text: &str) -> Result<Vec<u8>, wast::Error> {
-    let buffer = wast::parser::ParseBuffer::new(text)?;
-    wast::parser::parse::<wast::Wat<'_>>(&buffer)?.encode()
+    let binary = sconce_environ::text::to_binary(&text);
+    binary.map(Cow::Owned).map_err(|error| Error::Text(told(&error, &text)))
 }
 
 /// What is wrong, where, and what stands there: a line may be as long as the file, so only what is around the place is quoted.

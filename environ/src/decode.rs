@@ -9,6 +9,7 @@ mod beside;
 mod blame;
 mod bodies;
 mod error;
+mod grammar;
 mod objects;
 mod sections;
 mod sniff;
@@ -17,6 +18,7 @@ mod tables;
 pub use crate::features::Features;
 pub use bodies::BodyValidator;
 pub use error::{DecodeError, FunctionName};
+pub use grammar::well_formed;
 pub(crate) use sniff::check as check_header;
 
 use crate::compile::FunctionInput;

@@ -26,6 +26,7 @@ pub mod proposals;
 pub mod registry;
 pub mod shown;
 pub mod stack_maps;
+pub mod text;
 pub mod translate;
 pub mod trap;
 pub mod types;

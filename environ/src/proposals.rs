@@ -5,6 +5,8 @@
 
 mod operators;
 
+pub(crate) use operators::{Origin, OriginOf};
+
 use crate::decode::DecodeError;
 use crate::features::proposal_name;
 use wasmparser::*;

@@ -20,7 +20,7 @@ use crate::stack::WasmStack;
 use crate::sys::space::leave_room;
 use crate::table::Table;
 use sconce_environ::compile::BoundsStyle;
-use sconce_environ::index::TypeId;
+use sconce_environ::index::{FuncIndex, TypeId};
 use sconce_environ::module::EntityIndex;
 use sconce_environ::registry::TypeRegistry;
 use sconce_environ::types::{GlobalType, MemoryType, TableType};
@@ -212,6 +212,16 @@ impl Store {
         self.id.check(f.store);
         // SAFETY: records live as long as the store.
         TypeId::from_u32(unsafe { (*f.record.as_ptr()).type_id })
+    }
+
+    /// The index of a wasm function in the module that defines it; `None` for a host function. Looks for it: for messages.
+    pub fn func_index(&self, f: FuncHandle) -> Option<FuncIndex> {
+        self.id.check(f.store);
+        // SAFETY: records live as long as the store.
+        let VmFuncRef { code, vmctx, .. } = unsafe { *f.record.as_ptr() };
+        let instance = self.instances.iter().find(|instance| instance.vmctx() == vmctx)?;
+        let module = &instance.module;
+        module.module().functions.keys().find(|&f| module.function_address(f) == Some(code as usize))
     }
 
     /// A function reference as wasm holds it; null is 0.

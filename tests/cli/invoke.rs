@@ -32,12 +32,81 @@ fn values_of_every_type_pass() {
         ("v128 f.wat i32x4:1,2,3,4", "i32x4:1,2,3,4\n"),
         ("funcref f.wat null", "null\n"),
         ("externref f.wat null", "null\n"),
-        ("self f.wat", "funcref\n"),
+        ("self f.wat", "(ref.func 7)\n"),
         ("add f.wat -5 7", "2\n"),
         ("swap f.wat 1 2.5", "2.5\n1\n"),
         ("nothing f.wat", ""),
     ] {
         assert_eq!(dir.run(&format!("--invoke {words}")).ok(), printed, "{words}");
+    }
+}
+
+/// Both compilers, and the one that is chosen.
+const TIERS: [&str; 3] = ["", "--tier lightbeam", "--tier cranelift"];
+
+#[test]
+fn null_is_a_value_of_every_nullable_reference_type() {
+    let types = [
+        "funcref",
+        "externref",
+        "exnref",
+        "nullfuncref",
+        "nullexternref",
+        "nullexnref",
+        "(ref null $f)",
+        "(ref null func)",
+        "(ref null noexn)",
+    ];
+    let dir = Dir::new();
+    let functions: Vec<String> = types
+        .iter()
+        .enumerate()
+        .map(|(i, ty)| {
+            format!(
+                "(func (export \"is{i}\") (param {ty}) (result i32) (ref.is_null (local.get 0)))
+                 (func (export \"id{i}\") (param {ty}) (result {ty}) (local.get 0))"
+            )
+        })
+        .collect();
+    dir.file("n.wat", format!("(module (type $f (func (param i32))) {})", functions.join("\n")));
+    for tier in TIERS {
+        for (i, ty) in types.iter().enumerate() {
+            assert_eq!(dir.run(&format!("run {tier} --invoke is{i} n.wat null")).ok(), "1\n", "{ty} {tier}");
+            assert_eq!(dir.run(&format!("run {tier} --invoke id{i} n.wat null")).ok(), "null\n", "{ty} {tier}");
+        }
+    }
+    dir.file("e.wat", "(module (func (export \"f\") (param (ref extern))))");
+    contains(&dir.run("--invoke f e.wat null").fails(2), &["argument 1 ((ref extern))", "'null'", "the type excludes it"]);
+}
+
+#[test]
+fn references_are_printed_as_scripts_write_them() {
+    let dir = Dir::new();
+    dir.file("lib.wat", "(module (func) (func (export \"f\")))");
+    dir.file(
+        "r.wat",
+        r#"(module
+          (import "lib" "f" (func $imported))
+          (tag $t)
+          (table 2 externref)
+          (func)
+          (func $f (export "own") (result funcref) (ref.func $f))
+          (func (export "other") (result funcref) (ref.func $imported))
+          (func (export "exception") (result exnref) (block $caught (result exnref) (try_table (catch_all_ref $caught) (throw $t)) (unreachable)))
+          (func (export "all") (result funcref exnref externref v128 f32 f64)
+            (ref.func $f) (ref.null exn) (ref.null extern) (v128.const f32x4 nan 1 2 3) (f32.const -nan:0x200001) (f64.const nan)))"#,
+    );
+    for tier in TIERS {
+        for (name, printed) in [
+            ("own", "(ref.func 2)\n"),
+            // In the module that has it.
+            ("other", "(ref.func 1)\n"),
+            ("exception", "(ref.exn)\n"),
+            ("all", "(ref.func 2)\nnull\nnull\ni32x4:2143289344,1065353216,1073741824,1077936128\n-nan:0x200001\nnan\n"),
+        ] {
+            let out = dir.run(&format!("run {tier} --preload lib=lib.wat --invoke {name} r.wat"));
+            assert_eq!(out.ok(), printed, "{name} {tier}");
+        }
     }
 }
 

@@ -20,6 +20,18 @@ fn scripts_report_every_failure_and_a_summary() {
     assert_eq!(out.code(), 1);
     contains(&out.stderr, &["cannot read missing.wast: No such file"]);
     contains(&out.stdout, &["2 passed"]);
+    // Standard input is a script, too.
+    let text = format!("{module}(assert_return (invoke \"f\") (i32.const 2))");
+    assert_eq!(dir.run_with("wast -", module.as_bytes()).ok(), "1 script: 1 passed, 0 failed\n");
+    let out = dir.run_with("wast good.wast -", text.as_bytes());
+    assert_eq!((out.code(), out.stderr.as_str()), (1, "error: 1 directive failed\n"), "{out:?}");
+    contains(
+        &out.stdout,
+        &["standard input:2:1: failed", "expected: (i32.const 2)", "got:      (i32.const 1)", "2 scripts: 3 passed"],
+    );
+    let out = dir.run_with("wast -", b"(module)\xff");
+    contains(&out.stderr, &["standard input: not UTF-8 at byte 8"]);
+    contains(&dir.run("wast .").stderr, &["cannot read .: Is a directory"]);
     // Neither names nor the script's own text speak to the terminal.
     dir.file("control.wast", "(module (func (export \"\\1b[31m\")) (func (export \"\\1b[31m\")))\n(invoke \"\u{1b}[31m\")");
     let out = dir.run("wast control.wast");

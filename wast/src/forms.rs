@@ -92,7 +92,31 @@ pub(crate) fn clip(text: &str) -> String {
     let line = text.lines().next().unwrap_or_default().trim_end();
     let cut = line.char_indices().nth(MAX_CHARS).map_or(line.len(), |(at, _)| at);
     let more = if line.len() < text.trim_end().len() || cut < line.len() { " ..." } else { "" };
-    format!("{}{more}", &line[..cut])
+    format!("{}{more}", plain(&line[..cut]))
+}
+
+/// What is said about a failure, on one line: a script chooses names, messages and how many values there are.
+pub(crate) fn one_line(text: &str) -> String {
+    const MAX_CHARS: usize = 2000;
+    match text.char_indices().nth(MAX_CHARS) {
+        Some((at, _)) => format!("{} ...", plain(&text[..at])),
+        None => plain(text),
+    }
+}
+
+/// The text with everything escaped that would not be shown as a character of its own: controls, line ends, direction marks and
+/// what has no width.
+fn plain(text: &str) -> String {
+    let invisible = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
+            || matches!(c, '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+    };
+    let mut plain = String::with_capacity(text.len());
+    for c in text.chars() {
+        if invisible(c) { plain.extend(c.escape_default()) } else { plain.push(c) }
+    }
+    plain
 }
 
 #[cfg(test)]
@@ -128,5 +152,12 @@ mod tests {
         assert_eq!(clip("(a)"), "(a)");
         assert_eq!(clip("(a\n b)"), "(a ...");
         assert_eq!(clip(&"é".repeat(200)), format!("{} ...", "é".repeat(120)));
+    }
+
+    #[test]
+    fn what_is_not_seen_is_escaped() {
+        assert_eq!(clip("(a \"\u{1b}[31m\u{202e}\u{200b}é\")"), "(a \"\\u{1b}[31m\\u{202e}\\u{200b}é\")");
+        assert_eq!(one_line("a\nb\u{2028}c"), "a\\nb\\u{2028}c");
+        assert_eq!(one_line(&"é".repeat(3000)), format!("{} ...", "é".repeat(2000)));
     }
 }

@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 mod forms;
+mod phases;
 mod script;
 mod spectest;
 mod threads;

@@ -1,9 +1,9 @@
 //! The host module `spectest`, which the official scripts import from (reference interpreter, `host/spectest.ml`).
 
 use crate::Print;
+use crate::values::number;
 use sconce_engine::environ::types::Limits;
 use sconce_engine::{Error, Global, GlobalType, Linker, Memory, MemoryType, RefType, Store, Table, TableType, Val};
-use std::fmt::Write;
 
 const MODULE: &str = "spectest";
 
@@ -19,36 +19,34 @@ pub(crate) fn define(store: &mut Store<()>, linker: &mut Linker<()>, print: Opti
         linker.define(&mut *store, MODULE, name, global)?;
     }
     let table_type = TableType { element: RefType::FUNCREF, limits: Limits { min: 10, max: Some(20) }, table64: false };
-    let table = Table::new(&mut *store, table_type, Val::FuncRef(None))?;
-    linker.define(&mut *store, MODULE, "table", table)?;
+    for (name, table64) in [("table", false), ("table64", true)] {
+        let table = Table::new(&mut *store, TableType { table64, ..table_type }, Val::FuncRef(None))?;
+        linker.define(&mut *store, MODULE, name, table)?;
+    }
     let memory_type = MemoryType { limits: Limits { min: 1, max: Some(2) }, memory64: false, shared: false, page_size_log2: 16 };
     let memory = Memory::new(&mut *store, memory_type)?;
     linker.define(&mut *store, MODULE, "memory", memory)?;
     let shared = Memory::new(&mut *store, MemoryType { shared: true, ..memory_type })?;
     linker.define(&mut *store, MODULE, "shared_memory", shared)?;
 
-    let line = move |values: &[&dyn std::fmt::Display]| {
+    // One line a value, as the reference interpreter has it: `5 : i32`.
+    let line = move |values: &[Val]| {
         if let Some(print) = &print {
-            let mut text = String::new();
-            for (i, value) in values.iter().enumerate() {
-                // Writing to a string does not fail.
-                let _ = write!(text, "{}{value}", if i == 0 { "" } else { " " });
-            }
-            print(&text);
+            values.iter().for_each(|value| print(&format!("{} : {}", number(value), value.ty())));
         }
     };
     let p = line.clone();
     linker.func_wrap(MODULE, "print", move || p(&[]))?;
     let p = line.clone();
-    linker.func_wrap(MODULE, "print_i32", move |a: i32| p(&[&a]))?;
+    linker.func_wrap(MODULE, "print_i32", move |a: i32| p(&[a.into()]))?;
     let p = line.clone();
-    linker.func_wrap(MODULE, "print_i64", move |a: i64| p(&[&a]))?;
+    linker.func_wrap(MODULE, "print_i64", move |a: i64| p(&[a.into()]))?;
     let p = line.clone();
-    linker.func_wrap(MODULE, "print_f32", move |a: f32| p(&[&a]))?;
+    linker.func_wrap(MODULE, "print_f32", move |a: f32| p(&[a.into()]))?;
     let p = line.clone();
-    linker.func_wrap(MODULE, "print_f64", move |a: f64| p(&[&a]))?;
+    linker.func_wrap(MODULE, "print_f64", move |a: f64| p(&[a.into()]))?;
     let p = line.clone();
-    linker.func_wrap(MODULE, "print_i32_f32", move |a: i32, b: f32| p(&[&a, &b]))?;
-    linker.func_wrap(MODULE, "print_f64_f64", move |a: f64, b: f64| line(&[&a, &b]))?;
+    linker.func_wrap(MODULE, "print_i32_f32", move |a: i32, b: f32| p(&[a.into(), b.into()]))?;
+    linker.func_wrap(MODULE, "print_f64_f64", move |a: f64, b: f64| line(&[a.into(), b.into()]))?;
     Ok(())
 }

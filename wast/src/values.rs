@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use wast::WastArg;
 use wast::WastRet;
 use wast::core::{AbstractHeapType, HeapType, NanPattern, V128Pattern, WastArgCore, WastRetCore};
-use wast::token::{F32, F64};
+use wast::token::{F32, F64, Index};
 
 /// What `(ref.extern n)` refers to: equal numbers are equal values.
 pub(crate) struct HostValue(pub u32);
@@ -26,7 +26,7 @@ pub(crate) fn argument<T: 'static>(store: &mut Store<T>, hosts: &mut HostValues,
             Some(Hierarchy::Func) => Val::FuncRef(None),
             Some(Hierarchy::Extern) => Val::ExternRef(None),
             Some(Hierarchy::Exn) => Val::ExnRef(None),
-            None => return Err(format!("no null of heap type {heap:?} in this engine")),
+            None => return Err(format!("no null of heap type {} in this engine", heap_name(heap))),
         },
         WastArgCore::RefExtern(n) => {
             let reference = match hosts.get(n) {
@@ -62,6 +62,42 @@ fn hierarchy(heap: &HeapType<'_>) -> Option<Hierarchy> {
     }
 }
 
+/// A heap type as scripts write it.
+fn heap_name(heap: &HeapType<'_>) -> String {
+    match heap {
+        HeapType::Abstract { shared: false, ty } => abstract_name(*ty).into(),
+        HeapType::Abstract { shared: true, ty } => format!("(shared {})", abstract_name(*ty)),
+        HeapType::Concrete(index) => index_name(index),
+        HeapType::Exact(index) => format!("(exact {})", index_name(index)),
+    }
+}
+
+fn abstract_name(ty: AbstractHeapType) -> &'static str {
+    match ty {
+        AbstractHeapType::Func => "func",
+        AbstractHeapType::Extern => "extern",
+        AbstractHeapType::Exn => "exn",
+        AbstractHeapType::Cont => "cont",
+        AbstractHeapType::Any => "any",
+        AbstractHeapType::Eq => "eq",
+        AbstractHeapType::Struct => "struct",
+        AbstractHeapType::Array => "array",
+        AbstractHeapType::I31 => "i31",
+        AbstractHeapType::NoFunc => "nofunc",
+        AbstractHeapType::NoExtern => "noextern",
+        AbstractHeapType::None => "none",
+        AbstractHeapType::NoExn => "noexn",
+        AbstractHeapType::NoCont => "nocont",
+    }
+}
+
+fn index_name(index: &Index<'_>) -> String {
+    match index {
+        Index::Num(n, _) => n.to_string(),
+        Index::Id(id) => format!("${}", id.name()),
+    }
+}
+
 /// Whether a value is what a pattern asks for.
 pub(crate) fn matches<T: 'static>(store: &Store<T>, value: &Val, pattern: &WastRet<'_>) -> bool {
     match pattern {
@@ -83,8 +119,9 @@ fn matches_core<T: 'static>(store: &Store<T>, value: &Val, pattern: &WastRetCore
         (WastRetCore::RefNull(Some(heap)), Val::ExternRef(None)) => matches!(hierarchy(heap), Some(Hierarchy::Extern)),
         (WastRetCore::RefExtern(None), Val::ExternRef(Some(_))) => true,
         (WastRetCore::RefExtern(Some(n)), Val::ExternRef(Some(r))) => host_number(store, r) == Some(*n),
-        // A function's index cannot be seen from outside, so a pattern with one matches nothing.
         (WastRetCore::RefFunc(None), Val::FuncRef(Some(_))) => true,
+        // The index in the module that defines the function: names are gone by now, and match nothing.
+        (WastRetCore::RefFunc(Some(Index::Num(n, _))), Val::FuncRef(Some(f))) => f.index(store) == Some(*n),
         (WastRetCore::Either(patterns), value) => patterns.iter().any(|p| matches_core(store, value, p)),
         _ => false,
     }
@@ -144,12 +181,20 @@ fn list(items: impl Iterator<Item = String>) -> String {
     if text.is_empty() { "no results".into() } else { text }
 }
 
+/// A number as scripts write it; empty for vectors and references.
+pub(crate) fn number(value: &Val) -> String {
+    match value {
+        Val::I32(v) => v.to_string(),
+        Val::I64(v) => v.to_string(),
+        Val::F32(v) => show_f32(*v),
+        Val::F64(v) => show_f64(*v),
+        Val::V128(_) | Val::FuncRef(_) | Val::ExternRef(_) | Val::ExnRef(_) => String::new(),
+    }
+}
+
 fn show_value<T: 'static>(store: &Store<T>, value: &Val, pattern: Option<&WastRet<'_>>) -> String {
     match value {
-        Val::I32(v) => format!("(i32.const {v})"),
-        Val::I64(v) => format!("(i64.const {v})"),
-        Val::F32(v) => format!("(f32.const {})", show_f32(*v)),
-        Val::F64(v) => format!("(f64.const {})", show_f64(*v)),
+        Val::I32(_) | Val::I64(_) | Val::F32(_) | Val::F64(_) => format!("({}.const {})", value.ty(), number(value)),
         Val::V128(v) => {
             let shape = match pattern {
                 Some(WastRet::Core(WastRetCore::V128(p))) => Some(p),
@@ -158,7 +203,10 @@ fn show_value<T: 'static>(store: &Store<T>, value: &Val, pattern: Option<&WastRe
             format!("(v128.const {})", show_v128(v.to_le_bytes(), shape))
         }
         Val::FuncRef(None) => "(ref.null func)".into(),
-        Val::FuncRef(Some(_)) => "(ref.func)".into(),
+        Val::FuncRef(Some(f)) => match f.index(store) {
+            Some(index) => format!("(ref.func {index})"),
+            None => "(ref.func)".into(),
+        },
         Val::ExternRef(None) => "(ref.null extern)".into(),
         Val::ExnRef(None) => "(ref.null exn)".into(),
         Val::ExnRef(Some(_)) => "(ref.exn)".into(),
@@ -222,17 +270,12 @@ fn show_pattern(pattern: &WastRetCore<'_>) -> String {
         WastRetCore::F64(p) => format!("(f64.const {})", show_f64_pattern(p)),
         WastRetCore::V128(p) => format!("(v128.const {})", show_v128_pattern(p)),
         WastRetCore::RefNull(None) => "(ref.null)".into(),
-        WastRetCore::RefNull(Some(heap)) => match hierarchy(heap) {
-            Some(Hierarchy::Func) => "(ref.null func)".into(),
-            Some(Hierarchy::Extern) => "(ref.null extern)".into(),
-            Some(Hierarchy::Exn) => "(ref.null exn)".into(),
-            None => format!("(ref.null {heap:?})"),
-        },
+        WastRetCore::RefNull(Some(heap)) => format!("(ref.null {})", heap_name(heap)),
         WastRetCore::RefExtern(None) => "(ref.extern)".into(),
         WastRetCore::RefExtern(Some(n)) => format!("(ref.extern {n})"),
         WastRetCore::RefHost(n) => format!("(ref.host {n})"),
         WastRetCore::RefFunc(None) => "(ref.func)".into(),
-        WastRetCore::RefFunc(Some(index)) => format!("(ref.func {index:?})"),
+        WastRetCore::RefFunc(Some(index)) => format!("(ref.func {})", index_name(index)),
         WastRetCore::RefAny => "(ref.any)".into(),
         WastRetCore::RefEq => "(ref.eq)".into(),
         WastRetCore::RefArray => "(ref.array)".into(),

@@ -162,6 +162,39 @@ impl VisitSimdOperator<'_> for Visitor<'_> {
     for_each_visit_simd_operator!(note);
 }
 
+/// Where an operator comes from.
+pub(crate) struct Origin {
+    /// The proposal that brought it; empty for those of 1.0.
+    pub features: WasmFeatures,
+    /// As wasmparser calls it: `MemoryInit`.
+    pub name: &'static str,
+}
+
+/// Gives every operator's [`Origin`].
+pub(crate) struct OriginOf;
+
+macro_rules! origin {
+    ($(@$proposal:ident $op:ident $({ $($arg:ident: $ty:ty),* })? => $visit:ident ($($rest:tt)*))*) => {$(
+        fn $visit(&mut self $($(, _: $ty)*)?) -> Origin {
+            Origin { features: flag!($proposal), name: stringify!($op) }
+        }
+    )*};
+}
+
+impl<'a> VisitOperator<'a> for OriginOf {
+    type Output = Origin;
+
+    fn simd_visitor(&mut self) -> Option<&mut dyn VisitSimdOperator<'a, Output = Origin>> {
+        Some(self)
+    }
+
+    for_each_visit_operator!(origin);
+}
+
+impl VisitSimdOperator<'_> for OriginOf {
+    for_each_visit_simd_operator!(origin);
+}
+
 impl Proposals {
     pub(super) fn body(&mut self, body: &FunctionBody<'_>) -> Result<()> {
         for local in body.get_locals_reader()? {
