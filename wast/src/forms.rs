@@ -31,6 +31,12 @@ pub(crate) fn lexer(text: &str) -> Lexer<'_> {
     lexer
 }
 
+/// Whether a text has nothing in it but white space and comments.
+pub(crate) fn is_blank(text: &str) -> bool {
+    use TokenKind::{BlockComment, LineComment, Whitespace};
+    lexer(text).iter(0).all(|token| token.is_ok_and(|t| matches!(t.kind, Whitespace | LineComment | BlockComment)))
+}
+
 /// Where the first form inside of this form begins; at its closing parenthesis if there is none.
 pub(crate) fn first_inside(form: &str) -> usize {
     let opening = |token: &Token| token.kind == TokenKind::LParen;

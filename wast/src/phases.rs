@@ -65,6 +65,10 @@ pub(crate) fn encode(module: &mut QuoteWat<'_>) -> Result<Vec<u8>, String> {
         QuoteWatTest::Binary(_) => Err("magic header not detected".into()),
         QuoteWatTest::Text(source) => {
             let source = String::from_utf8(source).map_err(|_| "malformed UTF-8 encoding")?;
+            // A sequence of no fields is a module, too, which `wast` does not know.
+            if forms::is_blank(&source) {
+                return Ok(b"\0asm\x01\0\0\0".to_vec());
+            }
             let buffer = ParseBuffer::new_with_lexer(forms::lexer(&source)).map_err(text)?;
             let mut wat = parser::parse::<Wat<'_>>(&buffer).map_err(text)?;
             sconce_engine::environ::text::encode(&mut wat).map_err(text)

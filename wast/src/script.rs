@@ -444,6 +444,7 @@ fn says(code: TrapCode, expected: &str) -> bool {
 fn describe(e: &Error) -> String {
     match e {
         Error::Trap(trap) => format!("{}: {}", End::of(trap.code).name(), trap.code.message()),
-        e => e.to_string(),
+        // Of several imports it has a line each.
+        e => e.to_string().lines().map(str::trim).collect::<Vec<_>>().join(" "),
     }
 }

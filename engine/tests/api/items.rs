@@ -3,8 +3,8 @@
 use crate::{engine, instance};
 use sconce_engine::environ::types::Limits;
 use sconce_engine::{
-    Config, Engine, Error, ExternRef, Func, Global, GlobalType, Memory, MemoryType, RefType, Store, Table, TableType, Val,
-    ValType,
+    CallStyle, Config, Engine, Error, ExternRef, Func, Global, GlobalType, Linker, Memory, MemoryType, Module, RefType, Store,
+    Table, TableType, Tier, Val, ValType,
 };
 
 fn memory_type(min: u64, max: Option<u64>) -> MemoryType {
@@ -141,4 +141,55 @@ fn host_values_are_dropped_with_the_store() {
     assert_eq!(std::sync::Arc::strong_count(&value), 2);
     drop(store);
     assert_eq!(std::sync::Arc::strong_count(&value), 1);
+}
+
+/// A function's index is that in the module which defines it, however the reference to it came about.
+#[test]
+fn functions_know_their_index() {
+    for tier in [Tier::Lightbeam, Tier::Cranelift] {
+        for calls in [CallStyle::Direct, CallStyle::Slots] {
+            let engine = Engine::new(&Config::new().tier(tier).calls(calls)).unwrap();
+            let mut store = Store::new(&engine, ()).unwrap();
+            let mut linker = Linker::new(&engine);
+            linker.func_wrap("host", "f", || {}).unwrap();
+            let module = |wat: &str| Module::new(&engine, wat.as_bytes()).unwrap();
+            let defines = module(
+                r#"(module (import "host" "f" (func (export "host"))) (func) (func (export "two")) (func $three (export "three"))
+                (table (export "table") 2 funcref) (elem (i32.const 0) $three $four) (func $four))"#,
+            );
+            let defining = linker.instantiate(&mut store, &defines).unwrap();
+            // The same module again: its functions are others with the same indices.
+            let again = linker.instantiate(&mut store, &defines).unwrap();
+            linker.instance(&mut store, "m", defining).unwrap();
+            let imports = module(
+                r#"(module (import "m" "three" (func $three (export "three"))) (func) (func (export "two")) (func (export "get") (result funcref) (ref.func $three)) (elem declare func $three))"#,
+            );
+            let importing = linker.instantiate(&mut store, &imports).unwrap();
+            for (instance, name, index) in [
+                (defining, "host", None),
+                (defining, "two", Some(2)),
+                (defining, "three", Some(3)),
+                (again, "three", Some(3)),
+                (importing, "three", Some(3)),
+                (importing, "two", Some(2)),
+                (importing, "get", Some(3)),
+            ] {
+                let func = instance.get_func(&mut store, name).unwrap();
+                assert_eq!(func.index(&store), index, "{name}");
+            }
+            let table = defining.get_table(&mut store, "table").unwrap();
+            let indices: Vec<_> = (0..2)
+                .map(|i| match table.get(&store, i).unwrap() {
+                    Val::FuncRef(Some(f)) => f.index(&store),
+                    other => panic!("{other:?}"),
+                })
+                .collect();
+            assert_eq!(indices, [Some(3), Some(4)]);
+            assert_eq!(Func::wrap(&mut store, || {}).unwrap().index(&store), None);
+            let mut result = [Val::I32(0)];
+            importing.get_func(&mut store, "get").unwrap().call(&mut store, &[], &mut result).unwrap();
+            let [Val::FuncRef(Some(f))] = result else { panic!("a function") };
+            assert_eq!(f.index(&store), Some(3));
+        }
+    }
 }
