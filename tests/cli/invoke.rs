@@ -88,7 +88,7 @@ fn references_are_printed_as_scripts_write_them() {
         r#"(module
           (import "lib" "f" (func $imported))
           (tag $t)
-          (table 2 externref)
+          (elem declare func $imported $f)
           (func)
           (func $f (export "own") (result funcref) (ref.func $f))
           (func (export "other") (result funcref) (ref.func $imported))

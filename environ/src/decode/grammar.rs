@@ -4,7 +4,7 @@
 
 use super::{DecodeError, Features, sniff};
 use crate::features::proposal_name;
-use crate::proposals::{Origin, OriginOf, used};
+use crate::proposals::{Origin, OriginOf, Proposals};
 use wasmparser::{
     ConstExpr, DataKind, ElementItems, ElementKind, FrameStack as _, FromReader, FunctionBody, OperatorsReader, Parser, Payload,
     SectionLimited, TableInit,
@@ -18,7 +18,7 @@ pub fn well_formed(bytes: &[u8], features: Features) -> Result<(), DecodeError> 
     sniff::check(bytes)?;
     let mut parser = Parser::new(0);
     parser.set_features(features.wasmparser());
-    let mut grammar = Grammar { features, data_count: false };
+    let mut grammar = Grammar { features, proposals: Proposals::default(), data_count: false };
     for payload in parser.parse_all(bytes) {
         match grammar.payload(payload?) {
             Err(e) if is_block_in_constant(&e) => return Ok(()),
@@ -26,7 +26,7 @@ pub fn well_formed(bytes: &[u8], features: Features) -> Result<(), DecodeError> 
         }
     }
     // What only proposals beyond the supported ones can mean, such as a global's flag for sharing, says nothing at all.
-    let unknown = used(bytes)?.wasmparser() - Features::SUPPORTED.wasmparser();
+    let unknown = grammar.proposals.wasmparser() - Features::SUPPORTED.wasmparser();
     match unknown.iter().next() {
         Some(proposal) => Err(wrong(format!("an encoding of the proposal `{}`", proposal_name(proposal)), 0)),
         None => Ok(()),
@@ -35,6 +35,8 @@ pub fn well_formed(bytes: &[u8], features: Features) -> Result<(), DecodeError> 
 
 struct Grammar {
     features: Features,
+    /// What the declarations before the code use.
+    proposals: Proposals,
     /// Whether a section has said how many data segments there are.
     data_count: bool,
 }
@@ -50,18 +52,33 @@ fn items<'a, T: FromReader<'a>>(
 impl Grammar {
     fn payload(&mut self, payload: Payload<'_>) -> Result<(), DecodeError> {
         match payload {
-            Payload::TypeSection(section) => items(section, |_| Ok(())),
-            Payload::ImportSection(section) => {
-                items(section, |imports| imports.into_iter().try_for_each(|import| Ok(import.map(drop)?)))
-            }
-            Payload::FunctionSection(section) => items(section, |_| Ok(())),
-            Payload::TableSection(section) => items(section, |table| match table.init {
-                TableInit::Expr(expr) => self.const_expr(&expr),
-                TableInit::RefNull => Ok(()),
+            Payload::TypeSection(section) => items(section, |group| {
+                self.proposals.rec_group(&group);
+                Ok(())
             }),
-            Payload::MemorySection(section) => items(section, |_| Ok(())),
+            Payload::ImportSection(section) => items(section, |imports| {
+                imports.into_iter().try_for_each(|import| {
+                    self.proposals.import(&import?.1.ty);
+                    Ok(())
+                })
+            }),
+            Payload::FunctionSection(section) => items(section, |_| Ok(())),
+            Payload::TableSection(section) => items(section, |table| {
+                self.proposals.table(&table);
+                match &table.init {
+                    TableInit::Expr(expr) => self.const_expr(expr),
+                    TableInit::RefNull => Ok(()),
+                }
+            }),
+            Payload::MemorySection(section) => items(section, |ty| {
+                self.proposals.memory(&ty);
+                Ok(())
+            }),
             Payload::TagSection(section) => items(section, |_| Ok(())),
-            Payload::GlobalSection(section) => items(section, |global| self.const_expr(&global.init_expr)),
+            Payload::GlobalSection(section) => items(section, |global| {
+                self.proposals.global(&global.ty);
+                self.const_expr(&global.init_expr)
+            }),
             Payload::ExportSection(section) => items(section, |_| Ok(())),
             Payload::ElementSection(section) => items(section, |element| {
                 if let ElementKind::Active { offset_expr, .. } = &element.kind {
