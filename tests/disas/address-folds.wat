@@ -72,17 +72,16 @@
 ;;|                     |    2a  ret
 ;;|
 ;;| function 3 $constant: () -> (i32)
-;;| 7 bytes of wasm, 40 bytes of code by lightbeam, bounds=guard
+;;| 7 bytes of wasm, 36 bytes of code by lightbeam, bounds=guard
 ;;| (prologue)               |     0  push    rbp
 ;;|                          |     1  mov     rbp, rsp
 ;;|                          |     4  push    r14
 ;;|                          |     6  sub     rsp, 8
 ;;|                          |     d  mov     r14, rdi
 ;;| 0x004e i32.const -8
-;;| 0x0050 i32.load offset=8 |    10  mov     r11, [r14+0x30]                  ; base of memory 0
-;;|                          |    14  mov     eax, 0xfffffff8
-;;|                          |    19  mov     r11, [r14+0x30]                  ; base of memory 0
-;;|                          |    1d  mov     eax, [r11+rax+8]                 ; trap: out of bounds memory access
-;;| 0x0053 end               |    22  mov     r14, [rbp-8]
-;;|                          |    26  leave
-;;|                          |    27  ret
+;;| 0x0050 i32.load offset=8 |    10  mov     eax, 0xfffffff8
+;;|                          |    15  mov     r11, [r14+0x30]                  ; base of memory 0
+;;|                          |    19  mov     eax, [r11+rax+8]                 ; trap: out of bounds memory access
+;;| 0x0053 end               |    1e  mov     r14, [rbp-8]
+;;|                          |    22  leave
+;;|                          |    23  ret

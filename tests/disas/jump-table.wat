@@ -12,7 +12,7 @@
     (i32.const 30)))
 ;;| --tier lightbeam
 ;;| function 0: (i32) -> (i32)
-;;| 27 bytes of wasm, 84 bytes of code by lightbeam, bounds=guard
+;;| 27 bytes of wasm, 92 bytes of code by lightbeam, bounds=guard
 ;;| (prologue)                    |     0  push    rbp
 ;;|                               |     1  mov     rbp, rsp
 ;;|                               |     4  sub     rsp, 0x10
@@ -24,26 +24,27 @@
 ;;| 0x001f       local.get 0
 ;;| 0x0021       br_table 0 1 0 2 |    10  mov     eax, esi
 ;;|                               |    12  cmp     eax, 3
-;;|                               |    15  jae     0x3f
-;;|                               |    1b  lea     r11, [0x48]
-;;|                               |    22  movsxd  rax, [r11+rax*4]
-;;|                               |    26  add     rax, r11
-;;|                               |    29  jmp     rax
+;;|                               |    15  jae     0x49
+;;|                               |    1b  mov     r11d, 0
+;;|                               |    21  cmovae  eax, r11d
+;;|                               |    25  lea     r11, [0x50]
+;;|                               |    2c  movsxd  rax, [r11+rax*4]
+;;|                               |    30  add     rax, r11
+;;|                               |    33  jmp     rax
 ;;| 0x0027     end
 ;;| 0x0028     i32.const 10
-;;| 0x002a     return             |>   2b  mov     eax, 0xa
-;;|                               |    30  jmp     0x44
+;;| 0x002a     return             |>   35  mov     eax, 0xa
+;;|                               |    3a  jmp     0x4e
 ;;| 0x002b   end
 ;;| 0x002c   i32.const 20
-;;| 0x002e   return               |>   35  mov     eax, 0x14
-;;|                               |    3a  jmp     0x44
+;;| 0x002e   return               |>   3f  mov     eax, 0x14
+;;|                               |    44  jmp     0x4e
 ;;| 0x002f end
 ;;| 0x0030 i32.const 30
-;;| 0x0032 end                    |>   3f  mov     eax, 0x1e
-;;| (0x0032)                      |>   44  leave
-;;|                               |    45  ret
-;;|                               |    46  data: cc cc
-;;|                               |    48  jump table: 0x2b 0x35 0x2b
+;;| 0x0032 end                    |>   49  mov     eax, 0x1e
+;;| (0x0032)                      |>   4e  leave
+;;|                               |    4f  ret
+;;|                               |    50  jump table: 0x35 0x3f 0x35
 ;;| --tier cranelift
 ;;| function 0: (i32) -> (i32)
 ;;| 27 bytes of wasm, 86 bytes of code by cranelift, bounds=guard

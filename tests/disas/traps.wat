@@ -9,7 +9,7 @@
   (func $unreachable unreachable))
 ;;| --tier lightbeam
 ;;| function 0 $divide: (i32, i32) -> (i32)
-;;| 7 bytes of wasm, 43 bytes of code by lightbeam, bounds=guard
+;;| 7 bytes of wasm, 41 bytes of code by lightbeam, bounds=guard
 ;;| (prologue)         |     0  push    rbp
 ;;|                    |     1  mov     rbp, rsp
 ;;|                    |     4  sub     rsp, 0x10
@@ -19,15 +19,14 @@
 ;;|                    |    13  mov     edx, edx
 ;;| 0x0034 local.get 0
 ;;| 0x0036 local.get 1
-;;| 0x0038 i32.div_s   |    15  mov     r11d, edx
-;;|                    |    18  mov     eax, esi
-;;|                    |    1a  test    r11d, r11d
-;;|                    |    1d  je      0x29
-;;|                    |    23  cdq
-;;|                    |    24  idiv    r11d                             ; trap: integer overflow
-;;| 0x0039 end         |    27  leave
-;;|                    |    28  ret
-;;| (0x0038)           |>   29  ud2                                      ; trap: integer divide by zero
+;;| 0x0038 i32.div_s   |    15  mov     eax, esi
+;;|                    |    17  cmp     dword ptr [rbp-0x10], 0
+;;|                    |    1b  je      0x27
+;;|                    |    21  cdq
+;;|                    |    22  idiv    dword ptr [rbp-0x10]             ; trap: integer overflow
+;;| 0x0039 end         |    25  leave
+;;|                    |    26  ret
+;;| (0x0038)           |>   27  ud2                                      ; trap: integer divide by zero
 ;;|
 ;;| function 1 $convert: (f64) -> (i32)
 ;;| 5 bytes of wasm, 47 bytes of code by lightbeam, bounds=guard
