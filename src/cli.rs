@@ -126,7 +126,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "SIZE", help_heading = "Limits", value_parser = parse_size)]
     pub stack_size: Option<u64>,
 
-    /// End the program when this time has passed since its first instruction, by the clock on the wall: 500ms, 10s, 5m, 1h.
+    /// End the program when this time has passed since the start, compilation included, by the clock on the wall: 500ms, 10s, 5m, 1h.
     #[arg(long, value_name = "TIME", help_heading = "Limits", value_parser = parse_timeout)]
     pub timeout: Option<Duration>,
 

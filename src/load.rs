@@ -27,6 +27,8 @@ enum Source {
     Bytes(Vec<u8>),
 }
 
+const STANDARD_INPUT: &str = "standard input";
+
 /// Opens a module; `-` is standard input.
 ///
 /// # Errors
@@ -65,11 +67,16 @@ pub fn script(path: &Path) -> Result<(String, String), Failure> {
 
 /// The name of standard input, if it is open.
 fn standard_input() -> Result<String, Failure> {
-    let name = "standard input".to_owned();
+    let name = STANDARD_INPUT.to_owned();
     if sconce_engine::closed_at_start()[0] {
         return Err(unreadable(&name, &rustix::io::Errno::BADF.into()));
     }
     Ok(name)
+}
+
+/// How messages call a module; `-` is standard input.
+pub fn name(path: &Path) -> String {
+    if path.as_os_str() == "-" { STANDARD_INPUT.to_owned() } else { path_name(path) }
 }
 
 /// How messages call a file.

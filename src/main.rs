@@ -5,6 +5,7 @@ mod capabilities;
 mod cli;
 mod compile;
 mod completions;
+mod deadline;
 mod disas;
 mod imports;
 mod inspect;

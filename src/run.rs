@@ -1,6 +1,7 @@
 //! `sconce run`: everything that can be found wrong is found before the guest's first instruction.
 
 use crate::cli::{Profile, RunArgs};
+use crate::deadline::Deadline;
 use crate::imports::{self, Provided};
 use crate::load::{self, Precompiled};
 use crate::report::{self, End, Failure, TRAPPED};
@@ -24,13 +25,16 @@ use std::sync::Arc;
 /// # Errors
 /// Why it could not be started.
 pub fn run(args: RunArgs) -> Result<Infallible, Failure> {
+    let deadline = args.timeout.map(Deadline::begin);
     // Before anything is opened: the numbers of `--fd` are the parent's.
     let inherited = world::Inherited::take(&args.fd)?;
     let engine = load::engine(&config(&args)?)?;
     let precompiled = if args.allow_precompiled { Precompiled::Allowed } else { Precompiled::Refused };
     let load = |path: &Path| -> Result<Loaded, Failure> {
-        let input = load::open(path)?;
-        Ok(Loaded { name: input.name.clone(), module: load::compile(&engine, input, precompiled)? })
+        Deadline::prepare(deadline, &load::name(path), || {
+            let input = load::open(path)?;
+            Ok(Loaded { name: input.name.clone(), module: load::compile(&engine, input, precompiled)? })
+        })
     };
     let main = load(Path::new(&args.command[0]))?;
     let preloads = args.preload.iter().map(|p| Ok((p.name.clone(), load(&p.file)?))).collect::<Result<Vec<_>, Failure>>()?;
@@ -43,7 +47,7 @@ pub fn run(args: RunArgs) -> Result<Infallible, Failure> {
     let _ = sconce_wasi::confine::no_new_privs();
 
     let program = Program { engine, main, preloads, entry, max_threads: args.max_threads };
-    supervise::supervise(args.timeout, move |control| program.run(linker, context, control))
+    supervise::supervise(deadline, move |control| program.run(linker, context, control))
 }
 
 fn config(args: &RunArgs) -> Result<Config, Failure> {

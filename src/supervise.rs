@@ -9,6 +9,7 @@
 //! a system call of its cannot be interrupted, is not waited for. Nothing of this needs a further thread: there may be none left
 //! to be had.
 
+use crate::deadline::Deadline;
 use crate::report::{self, End, Failure, TIMED_OUT, reason};
 use crate::stdio;
 use rustix::event::{PollFd, PollFlags};
@@ -18,7 +19,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::flag;
 use signal_hook::low_level::pipe;
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::os::fd::{AsRawFd, RawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
@@ -51,13 +52,12 @@ pub enum Reason {
 /// What the two threads share.
 #[derive(Debug)]
 pub struct Control {
-    timeout: Option<Duration>,
-    handle: OnceLock<(Handle, Instant)>,
+    deadline: Option<Deadline>,
+    handle: OnceLock<Handle>,
     reason: AtomicUsize,
     ending: AtomicBool,
     /// Whether a thread of the guest's has said how the process ends.
     claimed: AtomicBool,
-    wake: File,
 }
 
 struct Handle(InterruptHandle);
@@ -69,11 +69,10 @@ impl std::fmt::Debug for Handle {
 }
 
 impl Control {
-    /// The guest's first instruction is next: time runs from here.
+    /// The guest's first instruction is next: from here on it is interrupted, where it would have been ended.
     pub fn begin(&self, handle: InterruptHandle) {
-        if self.handle.set((Handle(handle), Instant::now())).is_ok() && self.timeout.is_some() {
-            self.wake();
-        }
+        // There is one guest.
+        let _ = self.handle.set(Handle(handle));
     }
 
     /// The guest has stopped; what remains is to report and to end. No grace period applies any more.
@@ -97,21 +96,16 @@ impl Control {
     pub fn reason(&self) -> Reason {
         match self.reason.load(SeqCst) {
             0 => Reason::None,
-            TIMEOUT => Reason::Timeout(self.timeout.unwrap_or_default()),
+            TIMEOUT => Reason::Timeout(self.deadline.map_or(Duration::ZERO, Deadline::after)),
             signal => Reason::Signal(signal as i32),
         }
     }
 
     /// Reminds the guest of what it was asked for; false if that is nothing that it has not acknowledged.
     fn remind(&self) -> bool {
-        let Some((handle, _)) = self.handle.get() else { return false };
+        let Some(handle) = self.handle.get() else { return false };
         handle.0.nudge();
         handle.0.is_set() && !self.ending.load(SeqCst)
-    }
-
-    fn wake(&self) {
-        // A full pipe wakes as well.
-        let _ = (&self.wake).write(&[0]);
     }
 }
 
@@ -120,7 +114,7 @@ impl Control {
 /// # Errors
 /// When a thread, a pipe or the signals cannot be had.
 pub fn supervise(
-    timeout: Option<Duration>,
+    timeout: Option<Deadline>,
     guest: impl FnOnce(&Arc<Control>) -> End + Send + 'static,
 ) -> Result<std::convert::Infallible, Failure> {
     let (pipe, wake) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).map_err(|e| cannot("make a pipe", &e.into()))?;
@@ -135,12 +129,11 @@ pub fn supervise(
         own.push(fd);
     }
     let control = Arc::new(Control {
-        timeout,
+        deadline: timeout,
         handle: OnceLock::new(),
         reason: AtomicUsize::new(0),
         ending: AtomicBool::new(false),
         claimed: AtomicBool::new(false),
-        wake,
     });
     let shared = control.clone();
     let started = thread::Builder::new().name("guest".into()).stack_size(STACK).spawn(move || {
@@ -154,10 +147,9 @@ pub fn supervise(
     let _ = sconce_engine::keep_apart(&own);
     let mut kill_at = None;
     loop {
-        let deadline = match (kill_at, timeout, control.handle.get()) {
-            (Some(kill_at), ..) => (!control.ending.load(SeqCst)).then_some(kill_at),
-            (None, Some(timeout), Some((_, start))) => start.checked_add(timeout),
-            _ => None,
+        let deadline = match kill_at {
+            Some(kill_at) => (!control.ending.load(SeqCst)).then_some(kill_at),
+            None => timeout.and_then(Deadline::at),
         };
         let reminder = control.remind().then(|| Instant::now() + REMINDERS);
         wait(&mut pipe, deadline.into_iter().chain(reminder).min());
@@ -179,7 +171,7 @@ pub fn supervise(
         };
         // A signal goes before a timeout that is under way.
         control.reason.store(reason, SeqCst);
-        let Some((handle, _)) = control.handle.get() else { end(control.reason()).now() };
+        let Some(handle) = control.handle.get() else { end(control.reason()).now() };
         kill_at.get_or_insert(Instant::now() + GRACE);
         handle.0.request();
     }

@@ -3,7 +3,7 @@
 use crate::isa;
 pub use crate::isa::NewError;
 use crate::output;
-use crate::translate::{Allocations, translate};
+use crate::translate::{Allocations, prepare, translate};
 use cranelift_codegen::control::ControlPlane;
 use cranelift_codegen::isa::OwnedTargetIsa;
 use cranelift_codegen::{CodegenError, Context};
@@ -77,7 +77,14 @@ impl CraneliftCompiler {
             .pop()
             .unwrap_or_else(|| Box::new(FunctionContext { codegen: Context::new(), allocations: Allocations::default() }));
         let FunctionContext { codegen, allocations } = &mut *context;
-        translate(input, &self.settings, self.isa.frontend_config(), &mut codegen.func, allocations).map_err(error)?;
+        let walk = match prepare(input, allocations) {
+            Ok(walk) => walk,
+            Err(reason) => {
+                self.keep(context);
+                return Err(error(reason));
+            }
+        };
+        translate(input, walk, &self.settings, self.isa.frontend_config(), &mut codegen.func, allocations).map_err(error)?;
         look(codegen, false);
         codegen.compile(&*self.isa, &mut ControlPlane::default()).map_err(|e| error(describe(e.inner)))?;
         look(codegen, true);
@@ -85,9 +92,13 @@ impl CraneliftCompiler {
         let function = output::convert(code, &codegen.func.params, input).map_err(error)?;
         if codegen.func.dfg.num_insts() <= MAX_KEPT_INSTRUCTIONS {
             codegen.clear();
-            self.contexts.lock().unwrap_or_else(PoisonError::into_inner).push(context);
+            self.keep(context);
         }
         Ok(function)
+    }
+
+    fn keep(&self, context: Box<FunctionContext>) {
+        self.contexts.lock().unwrap_or_else(PoisonError::into_inner).push(context);
     }
 }
 

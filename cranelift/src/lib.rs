@@ -26,6 +26,7 @@ mod compiler;
 mod control;
 mod convert;
 mod env;
+mod estimate;
 mod exception;
 mod float;
 mod int;

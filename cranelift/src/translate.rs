@@ -3,6 +3,7 @@
 use crate::alias::{self, Region};
 use crate::control;
 use crate::env::{Caches, Env};
+use crate::estimate::{self, Estimator};
 use crate::location;
 use crate::rare::RareCalls;
 use crate::state::State;
@@ -17,14 +18,14 @@ use sconce_environ::block::Types;
 use sconce_environ::builtin::Builtin;
 use sconce_environ::compile::{FunctionInput, Settings};
 use sconce_environ::index::MemoryIndex;
-use sconce_environ::translate::val_type;
+use sconce_environ::locals::{DeclaredLocals, LocalNumbers};
 use sconce_environ::trap;
 use sconce_environ::types::ValType;
 use sconce_environ::unreachable::Unreachable;
 use sconce_environ::visit::Visitor;
 use sconce_environ::walk::Walk;
 use smallvec::SmallVec;
-use wasmparser::{BinaryReader, FunctionBody};
+use std::time::Duration;
 
 /// Allocations that serve one function after another. After an error they are not fit for another.
 #[derive(Default)]
@@ -32,6 +33,8 @@ pub(crate) struct Allocations {
     frontend: FunctionBuilderContext,
     caches: Caches,
     values: Vec<Value>,
+    declared: DeclaredLocals,
+    estimate: estimate::Allocations,
 }
 
 /// Everything that the families work on.
@@ -39,6 +42,8 @@ pub(crate) struct Translator<'a> {
     pub(crate) builder: FunctionBuilder<'a>,
     pub(crate) state: State<'a>,
     pub(crate) env: Env<'a>,
+    /// Which locals are named, and the numbers of their variables.
+    pub(crate) locals: &'a LocalNumbers,
     /// The address computed last, to be used again by an access to the same structure.
     pub(crate) last_address: Option<LastAddress>,
     /// Hints for branches that have not been reached yet: offset in the body, and whether they are taken.
@@ -63,12 +68,35 @@ pub(crate) struct LastAddress {
 /// Block arguments, mostly few.
 pub(crate) type Args = SmallVec<[BlockArg; 8]>;
 
+fn malformed(error: wasmparser::Error) -> String {
+    format!("malformed body: {error}")
+}
+
+/// Looks at a body: finds which locals it names, and whether it is too dear. Gives the walk over its operators.
+///
+/// # Errors
+/// If it is, or is malformed. The allocations are fit for another function.
+pub(crate) fn prepare<'a>(input: &FunctionInput<'a>, allocations: &mut Allocations) -> Result<Walk<'a>, String> {
+    let ty = input.module.type_of(input.module.func_index(input.func));
+    let first = allocations.declared.read(ty, input.body, input.body_offset)?;
+    let (all, kept) = (allocations.declared.len(), std::mem::take(&mut allocations.estimate));
+    let walk = Walk::new(input.body, first, input.body_offset);
+    let (counts, kept) = Estimator::new(input.module, ty, all, kept).walk(walk.clone()).map_err(malformed)?;
+    allocations.estimate = kept;
+    if counts.too_dear(input.body.len()) {
+        let time = Duration::from_millis(counts.cost() / 1_000_000);
+        return Err(format!("Cranelift would need {time:?} or so, too long for its size"));
+    }
+    Ok(walk)
+}
+
 /// Translates a body into `func`, which is empty.
 ///
 /// # Errors
 /// When an implementation limit is exceeded.
 pub(crate) fn translate(
     input: &FunctionInput<'_>,
+    walk: Walk<'_>,
     settings: &Settings,
     config: TargetFrontendConfig,
     func: &mut Function,
@@ -95,12 +123,26 @@ pub(crate) fn translate(
     let env = Env::new(input, settings, &mut allocations.caches, entry, vmctx, buffer, constant_flags);
     let state = State { values, reachable: true, ..State::default() };
     let hints = input.module.branch_hints.of(input.module.func_index(input.func));
-    let mut t =
-        Translator { builder, state, env, last_address: None, hints, position: 0, rare: RareCalls::default(), failure: None };
+    let locals = &allocations.estimate.locals;
+    let mut t = Translator {
+        builder,
+        state,
+        env,
+        locals,
+        last_address: None,
+        hints,
+        position: 0,
+        rare: RareCalls::default(),
+        failure: None,
+    };
     for (&param, &ty) in params.iter().zip(&ty.params) {
         t.declare_local(ty, Some(param));
     }
-    t.body(input, Types::Many(&ty.results))?;
+    t.declare_others(&allocations.declared, params.len());
+    if settings.paranoid {
+        t.check_entry(input.module.functions[input.module.func_index(input.func)]);
+    }
+    t.body(walk, Types::Many(&ty.results))?;
     let frames = t.prepare_rare_calls();
     let Translator { builder, state: State { values, .. }, failure, .. } = t;
     builder.finalize(config);
@@ -110,32 +152,32 @@ pub(crate) fn translate(
 }
 
 impl<'a> Translator<'a> {
-    fn body(&mut self, input: &FunctionInput<'_>, results: Types<'a>) -> Result<(), String> {
-        let malformed = |e: wasmparser::Error| format!("malformed body: {e}");
-        let body = FunctionBody::new(BinaryReader::new(input.body, input.body_offset.into()));
-        let mut locals = body.get_locals_reader().map_err(malformed)?;
-        for _ in 0..locals.get_count() {
-            let (count, ty) = locals.read().map_err(malformed)?;
-            let ty = val_type(ty).map_err(|e| e.to_string())?;
-            let zero = self.zero(ty);
-            for _ in 0..count {
-                self.declare_local(ty, zero);
-            }
+    /// Declares the locals that are named and no parameters.
+    fn declare_others(&mut self, declared: &DeclaredLocals, params: usize) {
+        let mut types = declared.types();
+        let mut last: Option<(ValType, Option<Value>)> = None;
+        for &local in &self.locals.named()[params..] {
+            let ty = types(local);
+            let zero = match last {
+                Some((known, zero)) if known == ty => zero,
+                Some(_) | None => self.zero(ty),
+            };
+            last = Some((ty, zero));
+            self.declare_local(ty, zero);
         }
+    }
+
+    fn body(&mut self, mut walk: Walk<'a>, results: Types<'a>) -> Result<(), String> {
         control::begin_function(self, results);
-        if self.env.settings.paranoid {
-            self.check_entry(input.module.functions[input.module.func_index(input.func)]);
-        }
         if self.env.settings.gc_stress {
             // Every call of wasm is a safe point: its callee makes use of it.
             self.builtin(Builtin::Sweep, &[]);
         }
-        let first = (locals.original_position() - u64::from(input.body_offset)) as usize;
-        let mut walk = Walk::new(input.body, first, input.body_offset);
         while !walk.is_done() {
             self.position = walk.position() as u32;
             // Set for unreachable code as well: an `end` may emit code.
-            self.builder.set_srcloc(location::of(self.position)?);
+            let location = location::of(self.position)?;
+            self.builder.set_srcloc(location);
             if self.state.reachable {
                 walk.step(|_| Visitor(&mut *self)).map_err(malformed)?;
             } else {

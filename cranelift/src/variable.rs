@@ -10,20 +10,23 @@ use cranelift_frontend::Variable;
 use sconce_environ::index::*;
 
 pub(crate) fn local_get(t: &mut Translator<'_>, local: LocalIndex) {
-    let value = t.builder.use_var(variable(local));
+    let variable = t.variable(local);
+    let value = t.builder.use_var(variable);
     t.push(value);
 }
 
 pub(crate) fn local_set(t: &mut Translator<'_>, local: LocalIndex) {
     let value = t.pop();
     let value = t.canonical(value);
-    t.builder.def_var(variable(local), value);
+    let variable = t.variable(local);
+    t.builder.def_var(variable, value);
 }
 
 pub(crate) fn local_tee(t: &mut Translator<'_>, local: LocalIndex) {
     let value = t.state.top();
     let value = t.canonical(value);
-    t.builder.def_var(variable(local), value);
+    let variable = t.variable(local);
+    t.builder.def_var(variable, value);
 }
 
 pub(crate) fn global_get(t: &mut Translator<'_>, global: GlobalIndex) {
@@ -55,12 +58,12 @@ pub(crate) fn global_set(t: &mut Translator<'_>, global: GlobalIndex) {
     }
 }
 
-/// Locals were declared first, in order.
-fn variable(local: LocalIndex) -> Variable {
-    Variable::from_u32(local.as_u32())
-}
-
 impl Translator<'_> {
+    /// Locals were declared first, in the order of their numbers.
+    fn variable(&self, local: LocalIndex) -> Variable {
+        Variable::from_u32(self.locals.number(local.as_u32()))
+    }
+
     fn global_place(&mut self, global: GlobalIndex) -> (Value, u32) {
         self.place(self.env.layout.global(global))
     }

@@ -3,7 +3,7 @@
 use sconce_cranelift::CraneliftCompiler;
 use sconce_environ::compile::{Compiler, Settings};
 use sconce_test_support::extremes::{br_table, guard};
-use sconce_test_support::{Input, compile, extremes};
+use sconce_test_support::{Input, bombs, compile, extremes};
 
 fn compiler(settings: &Settings) -> CraneliftCompiler {
     CraneliftCompiler::new(settings).expect("a compiler for the host")
@@ -33,4 +33,32 @@ fn compiles_after_an_error() {
     compiler.compile(&bad.function(0)).unwrap_err();
     let after = compiler.compile(&good.function(0)).unwrap();
     assert_eq!(before.code, after.code);
+}
+
+/// What takes much longer than other functions of its length is refused beforehand, whatever makes it so; the other compiler does not mind.
+#[test]
+fn what_is_too_dear_is_an_error() {
+    let compiler = compiler(&guard());
+    for &(name, shape) in bombs::PRODUCTS {
+        let small = compile(&compiler, &shape(60), 0);
+        assert!(small.is_ok(), "{name}: {small:?}");
+        let error = compile(&compiler, &shape(30_000), 0).expect_err(name).to_string();
+        assert!(error.contains("Cranelift would need ") && error.ends_with(" or so, too long for its size"), "{name}: {error}");
+    }
+    for name in ["calls with a thousand values", "clauses of a thousand values", "functions of a thousand results"] {
+        let (_, shape) = bombs::SHAPES.iter().find(|(n, _)| *n == name).expect("a shape");
+        compile(&compiler, &shape(1_000), 0).expect_err(name);
+    }
+}
+
+#[test]
+fn locals_that_nobody_names_cost_nothing() {
+    let compiler = compiler(&guard());
+    let plain = compile(&compiler, "(module (func (param i32) (result i32) (local.get 0)))", 0).unwrap();
+    for ty in ["i64", "v128", "externref", "funcref"] {
+        let locals = format!("{ty} ").repeat(49_990);
+        let code =
+            compile(&compiler, &format!("(module (func (param i32) (result i32) (local {locals}) (local.get 0)))"), 0).unwrap();
+        assert_eq!((code.code, code.frame_size), (plain.code.clone(), plain.frame_size));
+    }
 }

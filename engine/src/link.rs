@@ -11,13 +11,13 @@ use crate::host_sites;
 use crate::module::Progress;
 use sconce_environ::EntityRef;
 use sconce_environ::code_tables::{CodeTables, Ends, WasmOffsets};
-use sconce_environ::compile::{CompiledFunction, FunctionError, Reloc, RelocTarget};
+use sconce_environ::compile::{CompiledFunction, FunctionError, Reloc, RelocTarget, max_code};
 use sconce_environ::decode::{BodyValidator, Decoded};
 use sconce_environ::index::DefinedFuncIndex;
 use sconce_environ::layout::VmLayout;
 use sconce_environ::module::Module;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 /// Functions start at multiples of this.
 const FUNCTION_ALIGN: u32 = 32;
@@ -119,6 +119,12 @@ fn too_large(text_len: u64) -> Error {
     Error::Compile(format!("the module: its code would be {text_len} bytes long or longer, more than 2 GiB"))
 }
 
+fn too_much(max_code: u64) -> Error {
+    Error::Compile(format!(
+        "the module: its code would be longer than {max_code} bytes, the limit for function bodies of their size"
+    ))
+}
+
 /// What one compilation needs of its surroundings.
 pub(crate) struct Job<'a> {
     pub(crate) engine: &'a Engine,
@@ -185,6 +191,8 @@ fn compile_all(job: &Job<'_>, threads: usize, total: usize, together: bool) -> R
         order.sort_by_key(|&f| std::cmp::Reverse(job.decoded.bodies[f].len()));
     }
     let next = AtomicUsize::new(0);
+    // What all threads have made is bounded as a function's code is: many functions that are large for their bodies would fill memory, too.
+    let (code, max_code) = (AtomicU64::new(0), max_code(total));
     let stop = AtomicBool::new(false);
     let failure: Mutex<Option<(DefinedFuncIndex, Error)>> = Mutex::new(None);
     let fail = |func: DefinedFuncIndex, error: Error| {
@@ -210,7 +218,9 @@ fn compile_all(job: &Job<'_>, threads: usize, total: usize, together: bool) -> R
                     compile_function(job.engine, job.compiler, job.bytes, job.decoded, &layout, func, &mut compiled).map(drop)
                 }
             };
-            if let Err(error) = result.and_then(|()| unit.push(func, &compiled)) {
+            let made = code.fetch_add(compiled.code.len() as u64, Ordering::Relaxed) + compiled.code.len() as u64;
+            let fits = |()| if made <= max_code { Ok(()) } else { Err(too_much(max_code)) };
+            if let Err(error) = result.and_then(fits).and_then(|()| unit.push(func, &compiled)) {
                 fail(func, error);
             }
             if let Some(progress) = job.progress {
@@ -274,7 +284,7 @@ fn validate_and_compile(
     Ok(())
 }
 
-/// Compiles one function of a validated module. One that exceeds Cranelift's limits is Lightbeam's: functions of both call each
+/// Compiles one function of a validated module. One that exceeds Cranelift's limits, or is too dear for it, is Lightbeam's: functions of both call each
 /// other freely, and a valid module must run. Gives whose it is.
 pub(crate) fn compile_function(
     engine: &Engine,
@@ -290,14 +300,13 @@ pub(crate) fn compile_function(
         host_sites::append(out);
         return Ok(compiler);
     };
-    if compiler == CompilerKind::Cranelift {
-        log::info!("{error}; Lightbeam compiles it instead");
-        if engine.compiler(CompilerKind::Lightbeam)?.compile_into(&input, out).is_ok() {
-            host_sites::append(out);
-            return Ok(CompilerKind::Lightbeam);
-        }
+    if compiler == CompilerKind::Lightbeam {
+        return Err(Error::Compile(error.to_string()));
     }
-    Err(Error::Compile(error.to_string()))
+    log::info!("{error}; Lightbeam compiles it instead");
+    engine.compiler(CompilerKind::Lightbeam)?.compile_into(&input, out).map_err(|error| Error::Compile(error.to_string()))?;
+    host_sites::append(out);
+    Ok(CompilerKind::Lightbeam)
 }
 
 /// How far behind the start of a text of this length its slots begin.

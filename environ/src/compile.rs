@@ -109,6 +109,14 @@ pub trait Compiler: Send + Sync {
     }
 }
 
+/// Bytes of machine code that a body of so many bytes may become. No operator needs anything like it: code that is longer for its body would
+/// be the work of somebody who wants to fill memory.
+pub const fn max_code(body: usize) -> u64 {
+    const ANY: u64 = 8 << 20;
+    const A_BYTE: u64 = 256;
+    ANY + A_BYTE * body as u64
+}
+
 /// A compilation failure: an implementation limit, never a fault of a valid module.
 #[derive(Debug, thiserror::Error)]
 #[error("function {func}: {reason}", func = func.as_u32())]

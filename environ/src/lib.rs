@@ -17,6 +17,7 @@ pub mod handlers;
 pub mod heap;
 pub mod index;
 pub mod layout;
+pub mod locals;
 pub mod meaning;
 pub mod module;
 pub mod names;

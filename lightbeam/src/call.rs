@@ -9,6 +9,7 @@
 //! gone, and no interrupt may come.
 
 use crate::codegen::{Codegen, StubKind, VMCTX};
+use crate::copies::{Direction, MOVED_SINGLY};
 use crate::frame::PROBE_BYTES;
 use crate::value::{Flag, Ty, Value};
 use sconce_environ::abi::{MAX_IN_PLACE, VALUE_SIZE, in_registers, results_in_buffer, returns_reference};
@@ -200,8 +201,21 @@ impl Codegen<'_> {
         s.e.load(Size::S64, Gpr::R10, Addr::new(Gpr::Rbp, 8));
         let to = 16 + own - bytes;
         // Upwards in memory, so from the end; both areas are multiples of 16 bytes.
-        for at in (0..bytes).step_by(16).rev() {
-            s.copy(Ty::V128, Addr::new(Gpr::Rbp, to + at), Addr::new(Gpr::Rsp, at));
+        const UNIT: i32 = 16;
+        const SPARE: Xmm = Xmm(8);
+        if bytes > UNIT * MOVED_SINGLY as i32 {
+            // Of vectors, eight may be arguments, and no local needs another one any more.
+            s.e.int_to_xmm(Size::S64, SPARE, Gpr::R10.into());
+            s.e.mov_imm(Size::S32, Gpr::R10, bytes.into());
+            let again = s.e.here();
+            s.copy(Ty::V128, Addr::indexed(Gpr::Rbp, Gpr::R10, to - UNIT), Addr::indexed(Gpr::Rsp, Gpr::R10, -UNIT));
+            s.e.alu_imm(Alu::Sub, Size::S32, Gpr::R10.into(), UNIT);
+            s.e.jcc(Cond::Ne, again);
+            s.e.xmm_to_int(Size::S64, Gpr::R10.into(), SPARE);
+        } else {
+            for at in (0..bytes).step_by(UNIT as usize).rev() {
+                s.copy(Ty::V128, Addr::new(Gpr::Rbp, to + at), Addr::new(Gpr::Rsp, at));
+            }
         }
         s.e.store(Size::S64, Addr::new(Gpr::Rbp, to - 8), Gpr::R10);
         s.e.lea(Size::S64, Gpr::Rsp, Addr::new(Gpr::Rbp, to - 8));
@@ -239,11 +253,12 @@ impl Codegen<'_> {
         self.after_call(start);
 
         if has_buffer {
-            for (n, &ty) in ty.results.iter().enumerate() {
-                let (ty, at) = (Ty::of(ty), self.stack.len() as u32);
-                let (from, to) = (Addr::new(Gpr::Rsp, (n * VALUE_SIZE) as i32), self.slot(at));
-                self.copy(ty, to, from);
-                self.push(Value::Slot(ty, at));
+            // No result is in a register.
+            self.copy_values(Direction::ToSlots, Gpr::Rsp, 0, start as u32, &ty.results, [Gpr::Rcx, Gpr::Rdx]);
+            for &ty in &ty.results {
+                let at = self.stack.len() as u32;
+                self.slot(at);
+                self.push(Value::Slot(Ty::of(ty), at));
             }
             self.e.alu_imm(Alu::Add, Size::S64, Gpr::Rsp.into(), buffer_bytes);
             return;
@@ -287,6 +302,7 @@ impl Codegen<'_> {
 
     /// Puts the entries from `start` on where the callee expects them. They stay on the abstract stack.
     fn place_arguments(&mut self, first: Arguments, start: usize, callee: Callee) {
+        self.place_stack_arguments(&first, start);
         let mut arguments = first.clone();
         let mut moves = std::mem::take(&mut self.moves);
         moves.clear();
@@ -294,7 +310,7 @@ impl Codegen<'_> {
         for at in start..self.stack.len() {
             let value = self.stack[at];
             match arguments.next(value.ty().class()) {
-                Location::Stack(offset) => self.store_value(Addr::new(Gpr::Rsp, offset as i32), value),
+                Location::Stack(_) => {}
                 Location::Gpr(to) => {
                     if let Some(from) = self.register_of(value) {
                         moves.push((to as u8, from as u8));

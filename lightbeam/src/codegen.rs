@@ -16,6 +16,7 @@ use crate::value::{Flag, Ty, Value};
 use sconce_environ::block::Types;
 use sconce_environ::compile::{Reloc, Settings};
 use sconce_environ::layout::VmLayout;
+use sconce_environ::locals::DeclaredLocals;
 use sconce_environ::module::Module;
 use sconce_environ::stack_maps::StackMaps;
 use sconce_environ::trap::TrapCode;
@@ -44,7 +45,7 @@ pub(crate) struct Features {
     pub(crate) sse42: bool,
 }
 
-/// A local.
+/// A local that operators name.
 #[derive(Copy, Clone, Debug)]
 pub(crate) struct Local {
     pub(crate) ty: Ty,
@@ -162,6 +163,7 @@ pub(crate) struct PendingCallSite {
 pub(crate) struct Buffers {
     pub(crate) encoder: Encoder,
     pub(crate) stack: Vec<Value>,
+    pub(crate) declared: DeclaredLocals,
     pub(crate) locals: Vec<Local>,
     pub(crate) pool: Vec<u128>,
     pub(crate) control: Vec<Frame<'static>>,
@@ -174,6 +176,7 @@ impl Buffers {
         Buffers {
             encoder: Encoder::new(features.avx),
             stack: Vec::new(),
+            declared: DeclaredLocals::default(),
             locals: Vec::new(),
             pool: Vec::new(),
             control: Vec::new(),
@@ -235,6 +238,7 @@ pub(crate) struct Codegen<'a> {
     pub(crate) gpr_caches: [u32; 16],
     pub(crate) xmm_caches: [u32; 16],
 
+    /// By number: [`crate::summary::Summary::locals`].
     pub(crate) locals: Vec<Local>,
     /// Constants that do not fit into a stack entry.
     pub(crate) pool: Vec<u128>,
@@ -325,8 +329,9 @@ impl Codegen<'_> {
         if local >= 0x80 {
             return None;
         }
+        let local = self.summary.locals.number(local.into());
         let Local { ty, pin, .. } = self.locals[local as usize];
-        if pin == UNPINNED || ty.is_int() != is_int || self.is_aliased(local.into()) {
+        if pin == UNPINNED || ty.is_int() != is_int || self.is_aliased(local) {
             return None;
         }
         Some(pin)

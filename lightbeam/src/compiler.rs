@@ -100,7 +100,7 @@ impl LightbeamCompiler {
         let mut allocations =
             kept.unwrap_or_else(|| Allocations { buffers: Buffers::new(self.features), summary: Summary::default() });
         let result = translate(input, validator, &self.settings, self.features, &mut allocations, out);
-        if allocations.buffers.capacity() <= MAX_KEPT {
+        if allocations.buffers.capacity() + allocations.summary.capacity() <= MAX_KEPT {
             self.buffers.lock().unwrap_or_else(PoisonError::into_inner).push(allocations);
         }
         result.map_err(|failure| match failure {

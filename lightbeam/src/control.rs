@@ -4,6 +4,7 @@
 //! in the slots from the block's height on; what it takes to a loop's head is in slots. So a branch costs its arity.
 
 use crate::codegen::{Codegen, Frame, GPRS, Kind, Local, LoopPin, PinnedLoop, StubKind, UNPINNED, XMMS, bit, xbit};
+use crate::copies::MOVED_SINGLY;
 use crate::operands::{load_xmm_mem, store_xmm_mem};
 use crate::value::{Flag, Ty, Value};
 use sconce_environ::block::{Types, block_types};
@@ -18,8 +19,6 @@ use wasmparser::BrTable;
 /// Registers that a loop's locals may be pinned in: no operator needs all of those that are left.
 const LOOP_GPRS: u32 = 1 << 8 | 1 << 9 | 1 << 10;
 const LOOP_XMMS: u32 = 0x7fc0;
-/// A jump table's branches move more values than this by a loop: each branch moves its own.
-const MOVED_SINGLY: usize = 8;
 /// Uses in a loop from which on a register for it is worth the load and the store outside.
 const LOOP_PIN_USES: u32 = 2;
 
@@ -220,8 +219,8 @@ pub(crate) fn br_table(c: &mut Codegen<'_>, targets: &BrTable<'_>) {
         labels.push(label);
     }
     let default = labels.pop().expect("there is a default");
-    let by_loop = arity > MOVED_SINGLY && between.len() > 1;
-    if by_loop {
+    if arity > MOVED_SINGLY {
+        // Once for all branches.
         c.settle_results(arity);
     }
     // A body has at most 7,654,321 bytes, and a target at least one.
@@ -243,9 +242,7 @@ pub(crate) fn br_table(c: &mut Codegen<'_>, targets: &BrTable<'_>) {
     }
     for (depth, label) in between {
         c.e.bind(label);
-        if by_loop {
-            c.move_results_by_loop(depth, arity, r);
-        } else if !in_register {
+        if !in_register {
             c.move_results(depth);
         }
         c.jump_out(depth);
@@ -322,7 +319,7 @@ impl<'a> Codegen<'a> {
     }
 
     /// Puts the topmost entries into their slots, constants too.
-    fn spill_top(&mut self, count: usize) {
+    pub(crate) fn spill_top(&mut self, count: usize) {
         for at in self.stack.len() - count..self.stack.len() {
             self.spill(at);
         }
@@ -355,7 +352,8 @@ impl<'a> Codegen<'a> {
         start == height && self.stack[start..].iter().all(|v| matches!(v, Value::Slot(..)))
     }
 
-    /// Copies what a branch takes along to where it belongs there. The abstract stack does not change.
+    /// Copies what a branch takes along to where it belongs there. The abstract stack does not change, unless there are more values
+    /// than [`MOVED_SINGLY`]: those are in their own slots then.
     fn move_results(&mut self, depth: u32) {
         let arity = self.arity(depth);
         let start = self.stack.len() - arity;
@@ -369,6 +367,11 @@ impl<'a> Codegen<'a> {
             return;
         }
         let height = self.frame(depth).height as usize;
+        if arity > MOVED_SINGLY {
+            self.settle_results(arity);
+            // No local is ever pinned in it, and what is in it does not go along.
+            return self.move_results_by_loop(depth, arity, Gpr::Rcx);
+        }
         // Upwards: no slot is written before it is read, since each value moves down or stays.
         for n in 0..arity {
             let value = self.stack[start + n];
@@ -453,6 +456,14 @@ impl<'a> Codegen<'a> {
                 None => target,
             };
             return self.jump_if(flag, target);
+        }
+        let arity = self.arity(depth);
+        if arity > MOVED_SINGLY {
+            // On both ways: what is behind the branch has moved as well.
+            self.settle_results(arity);
+            if self.is_in_place(depth) {
+                return self.branch_on(flag, depth);
+            }
         }
         let stay = self.part(flag.not());
         self.move_results(depth);

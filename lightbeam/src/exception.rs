@@ -7,6 +7,7 @@
 
 use crate::address::load_memory_base;
 use crate::codegen::{ActiveHandler, Codegen, Kind, PendingCallSite, StubKind, VMCTX};
+use crate::copies::{Direction, MOVED_SINGLY};
 use crate::operands::load_xmm_mem;
 use crate::value::Ty;
 use sconce_environ::abi::VALUE_SIZE;
@@ -46,9 +47,15 @@ pub(crate) fn throw(c: &mut Codegen<'_>, tag: TagIndex) {
     let start = c.stack.len() - count;
     c.settle_registers_below(start);
     c.lower_stack((count * VALUE_SIZE) as i32);
-    for n in 0..count {
-        let value = c.stack[start + n];
-        c.store_value(Addr::new(Gpr::Rsp, (n * VALUE_SIZE) as i32), value);
+    if count > MOVED_SINGLY {
+        c.spill_top(count);
+        let values = c.module.tag_values(tag);
+        c.copy_values(Direction::FromSlots, Gpr::Rsp, 0, start as u32, values, [Gpr::Rcx, Gpr::Rdx]);
+    } else {
+        for n in 0..count {
+            let value = c.stack[start + n];
+            c.store_value(Addr::new(Gpr::Rsp, (n * VALUE_SIZE) as i32), value);
+        }
     }
     c.e.mov(Size::S64, Gpr::Rdi, VMCTX);
     c.e.mov_imm(Size::S32, Gpr::Rsi, tag.as_u32().into());
@@ -102,14 +109,10 @@ impl Codegen<'_> {
             }
             return;
         }
-        let mut to = height;
-        for (n, &ty) in values.iter().enumerate() {
-            let (ty, from, slot) = (Ty::of(ty), Addr::new(Gpr::Rax, (n * VALUE_SIZE) as i32), self.slot_addr(to));
-            self.copy(ty, slot, from);
-            to += 1;
-        }
+        // The payload's address and the exception are all that is in registers.
+        self.copy_values(Direction::ToSlots, Gpr::Rax, 0, height, values, [Gpr::Rcx, Gpr::Rsi]);
         if with_exception {
-            let slot = self.slot_addr(to);
+            let slot = self.slot_addr(height + values.len() as u32);
             self.e.store(Size::S32, slot, Gpr::Rdx);
         }
     }

@@ -7,9 +7,10 @@
 
 use crate::address::load_memory_base;
 use crate::codegen::{Codegen, GPRS, Local, StubKind, UNPINNED, VMCTX, XMMS, bit, xbit};
+use crate::copies::Direction;
 use crate::operands::{load_xmm_mem, store_xmm_mem};
-use crate::value::{Ty, Value};
-use sconce_environ::abi::{VALUE_SIZE, results_in_buffer};
+use crate::value::Ty;
+use sconce_environ::abi::results_in_buffer;
 use sconce_environ::compile::BoundsStyle;
 use sconce_environ::index::{MemoryIndex, TypeIndex};
 use sconce_environ::stack_maps::StackMaps;
@@ -326,10 +327,8 @@ impl Codegen<'_> {
             let (mut gprs, mut xmms) = (RESULT_GPRS.iter(), 0..);
             if let Some(home) = self.buffer_home {
                 self.e.load(Size::S64, Gpr::Rax, Addr::new(Gpr::Rbp, home));
-                for (n, &t) in ty.results.iter().enumerate() {
-                    let value = Value::Slot(Ty::of(t), n as u32);
-                    self.store_value(Addr::new(Gpr::Rax, (n * VALUE_SIZE) as i32), value);
-                }
+                // Those are nobody's any more, and no result's.
+                self.copy_values(Direction::FromSlots, Gpr::Rax, 0, 0, &ty.results, [Gpr::Rcx, Gpr::Rdx]);
             } else {
                 for (n, &t) in ty.results.iter().enumerate() {
                     let (ty, from) = (Ty::of(t), self.slot_addr(n as u32));

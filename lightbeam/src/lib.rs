@@ -29,6 +29,7 @@ mod codegen;
 mod compiler;
 mod control;
 mod convert;
+mod copies;
 mod exception;
 mod float;
 mod frame;

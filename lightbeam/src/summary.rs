@@ -1,11 +1,13 @@
 //! The first walk: what the second one wants to know before it emits anything.
 //!
 //! A local's uses count 8 times more in each loop around them. Loops that contain neither calls nor other loops are listed with
-//! the locals that they use most, in the order in which they begin.
+//! the locals that they use most, in the order in which they begin. Locals that no operator names are nowhere: all others have numbers
+//! ([`LocalNumbers`]), which is what the second walk calls them by.
 
 use crate::value::Ty;
 use sconce_environ::compile::MAX_GUARDED_OFFSET;
 use sconce_environ::index::*;
+use sconce_environ::locals::LocalNumbers;
 use sconce_environ::module::Module;
 use sconce_environ::ops::*;
 use sconce_environ::types::{HeapType, ValType};
@@ -19,7 +21,9 @@ const MAX_CANDIDATES: usize = 64;
 /// What is known about a function.
 #[derive(Debug, Default)]
 pub(crate) struct Summary {
-    /// By local: weighted uses.
+    /// Which locals there are, and their numbers.
+    pub(crate) locals: LocalNumbers,
+    /// By number of a local: weighted uses.
     pub(crate) weights: Vec<u32>,
     /// Weighted accesses to memory 0.
     pub(crate) memory_weight: u32,
@@ -45,8 +49,11 @@ struct Scratch {
     blocks: Vec<u32>,
     /// What the current loop uses.
     uses: Vec<Candidate>,
-    /// By local: the last loop that used it as the current one, and its position in `uses` then.
+    /// By number of a local: the last loop that used it as the current one, and its position in `uses` then.
     positions: Vec<(u32, u32)>,
+    /// Weights while they are put into another order, and by number of a local, the number it gets.
+    weights: Vec<u32>,
+    renumbered: Vec<u32>,
 }
 
 /// A loop.
@@ -60,6 +67,7 @@ pub(crate) struct LoopSummary {
 /// A local that an innermost loop uses.
 #[derive(Copy, Clone, Debug)]
 pub(crate) struct Candidate {
+    /// Its number.
     pub(crate) local: u32,
     pub(crate) uses: u32,
     /// Whether the loop writes it.
@@ -79,11 +87,24 @@ pub(crate) struct Summarizer<'a> {
     current: Option<u32>,
 }
 
+impl Summary {
+    /// Bytes that are kept, about.
+    pub(crate) fn capacity(&self) -> usize {
+        self.locals.capacity()
+            + 4 * self.weights.capacity()
+            + size_of::<LoopSummary>() * self.loops.capacity()
+            + size_of::<Candidate>() * self.candidates.capacity()
+            + 16 * self.scratch.positions.capacity()
+    }
+}
+
 impl<'a> Summarizer<'a> {
-    pub(crate) fn new(module: &'a Module, summary: Summary, locals: usize) -> Summarizer<'a> {
+    /// For a function with so many locals, of which these are parameters.
+    pub(crate) fn new(module: &'a Module, summary: Summary, locals: u32, params: u32) -> Summarizer<'a> {
         let mut summary = summary;
+        summary.locals.begin(locals, params);
         summary.weights.clear();
-        summary.weights.resize(locals, 0);
+        summary.weights.resize(params as usize, 0);
         summary.loops.clear();
         summary.candidates.clear();
         (summary.memory_weight, summary.calls, summary.context, summary.vectors) = (0, false, false, false);
@@ -97,7 +118,24 @@ impl<'a> Summarizer<'a> {
 
     /// What it has seen.
     pub(crate) fn finish(self) -> Summary {
-        Summary { scratch: self.scratch, ..self.summary }
+        let Summarizer { mut summary, mut scratch, .. } = self;
+        let Scratch { weights, renumbered, .. } = &mut scratch;
+        weights.clear();
+        renumbered.clear();
+        summary.locals.finish(|before| {
+            if renumbered.is_empty() {
+                renumbered.resize(summary.weights.len(), 0);
+            }
+            renumbered[before as usize] = weights.len() as u32;
+            weights.push(summary.weights[before as usize]);
+        });
+        if !weights.is_empty() {
+            std::mem::swap(weights, &mut summary.weights);
+            for candidate in &mut summary.candidates {
+                candidate.local = renumbered[candidate.local as usize];
+            }
+        }
+        Summary { scratch, ..summary }
     }
 
     fn set_depth(&mut self, depth: u32) {
@@ -107,11 +145,15 @@ impl<'a> Summarizer<'a> {
 
     #[inline(always)]
     fn local(&mut self, local: LocalIndex, written: bool) {
-        let local = local.as_u32();
-        let slot = &mut self.summary.weights[local as usize];
-        *slot = slot.saturating_add(self.weight);
+        let (local, is_new) = self.summary.locals.name(local.as_u32());
+        if is_new {
+            self.summary.weights.push(self.weight);
+        } else {
+            let slot = &mut self.summary.weights[local as usize];
+            *slot = slot.saturating_add(self.weight);
+        }
         let Some(current) = self.current else { return };
-        if self.scratch.positions.is_empty() {
+        if self.scratch.positions.len() <= local as usize {
             self.scratch.positions.resize(self.summary.weights.len(), (u32::MAX, 0));
         }
         let (stamp, position) = self.scratch.positions[local as usize];

@@ -9,16 +9,15 @@ use crate::summary::Summarizer;
 use crate::value::Ty;
 use sconce_environ::block::Types;
 use sconce_environ::builtin::Builtin;
-use sconce_environ::compile::{CompiledFunction, FunctionInput, Settings};
+use sconce_environ::compile::{CompiledFunction, FunctionInput, Settings, max_code};
 use sconce_environ::decode::{BodyValidator, DecodeError};
 use sconce_environ::placement::{LINE, skew_for};
 use sconce_environ::stack_maps::StackMaps;
-use sconce_environ::translate::val_type;
+use sconce_environ::types::FuncType;
 use sconce_environ::unreachable::Unreachable;
 use sconce_environ::visit::Visitor;
 use sconce_environ::walk::Walk;
 use sconce_x64::encode::Encoder;
-use wasmparser::{BinaryReader, FunctionBody};
 
 /// Why there is no code.
 pub(crate) enum Failure {
@@ -27,9 +26,6 @@ pub(crate) enum Failure {
     /// It exceeds an implementation limit.
     Limit(String),
 }
-
-/// Locals of a function, parameters included, that a body which has not been validated may declare: as many as a valid one.
-const MAX_LOCALS: usize = 50_000;
 
 /// Compiles a body into `out`, whose lists serve again. With a validator the body has not been validated.
 ///
@@ -45,34 +41,18 @@ pub(crate) fn translate(
 ) -> Result<(), Failure> {
     let malformed = |e: wasmparser::Error| Failure::Limit(format!("malformed body: {e}"));
     let ty = input.module.type_of(input.module.func_index(input.func));
-    let body = FunctionBody::new(BinaryReader::new(input.body, input.body_offset.into()));
-
     let mut buffers = std::mem::replace(&mut allocations.buffers, crate::codegen::Buffers::new(features));
     buffers.clear();
-    let declare = |ty| Local { ty: Ty::of(ty), home: 0, pin: UNPINNED, cache: UNPINNED };
-    buffers.locals.extend(ty.params.iter().map(|&ty| declare(ty)));
-    let mut declare_all = || -> Result<usize, Failure> {
-        let mut locals = body.get_locals_reader().map_err(malformed)?;
-        for _ in 0..locals.get_count() {
-            let (count, ty) = locals.read().map_err(malformed)?;
-            let local = declare(val_type(ty).map_err(|e| Failure::Limit(e.to_string()))?);
-            let all = buffers.locals.len() + count as usize;
-            if all > MAX_LOCALS {
-                return Err(Failure::Limit(format!("{all} locals")));
-            }
-            buffers.locals.resize(all, local);
-        }
-        Ok((locals.original_position() - u64::from(input.body_offset)) as usize)
-    };
-    let declared = declare_all();
+    let declared = buffers.declared.read(ty, input.body, input.body_offset);
     if let (Err(_), Some(validator)) = (&declared, &mut validator) {
         // It knows better what is wrong.
         validator.validate(input.func).map_err(Failure::Invalid)?;
     }
-    let first = declared?;
+    let first = declared.map_err(Failure::Limit)?;
+    let (all, params) = (buffers.declared.len(), ty.params.len() as u32);
 
     let walk = Walk::new(input.body, first, input.body_offset);
-    let mut summarizer = Summarizer::new(input.module, std::mem::take(&mut allocations.summary), buffers.locals.len());
+    let mut summarizer = Summarizer::new(input.module, std::mem::take(&mut allocations.summary), all, params);
     let seen = match validator {
         Some(validator) => validator.validate_beside(input.func, &mut summarizer).map_err(Failure::Invalid)?,
         None => false,
@@ -80,13 +60,17 @@ pub(crate) fn translate(
     if !seen {
         // What a validator has shown of it does not count.
         let summary = summarizer.finish();
-        summarizer = Summarizer::new(input.module, summary, buffers.locals.len());
+        summarizer = Summarizer::new(input.module, summary, all, params);
         summarize(&mut summarizer, &walk).map_err(malformed)?;
     }
     let mut summary = summarizer.finish();
     // A function that is swept at its beginning is no leaf.
     summary.calls |= settings.gc_stress;
     summary.context |= settings.gc_stress;
+    let declare = |ty| Local { ty: Ty::of(ty), home: 0, pin: UNPINNED, cache: UNPINNED };
+    buffers.locals.extend(ty.params.iter().map(|&ty| declare(ty)));
+    let others = &summary.locals.named()[params as usize..];
+    buffers.locals.extend(others.iter().copied().map(buffers.declared.types()).map(declare));
     summary.vectors |= buffers.locals.iter().any(|l| l.ty == Ty::V128);
 
     let mut c = Codegen {
@@ -152,14 +136,12 @@ pub(crate) fn translate(
     if settings.gc_stress {
         c.builtin(Builtin::Sweep, &[], 0, None);
     }
-    emit(&mut c, &walk).map_err(malformed)?;
-    c.check_summary(c.loop_number == summary.loops.len() || c.dead_blocks != 0, "loop");
-    c.mark();
-    c.epilogue(ty);
-    let finished = c.finish_frame();
-    let result = match (finished, c.failure.take()) {
-        (Err(e), _) | (Ok(_), Some(e)) => Err(Failure::Limit(e)),
-        (Ok(frame_size), None) => {
+    // What looks at everything is longer.
+    let max_code = max_code(input.body.len()) * if settings.paranoid { 4 } else { 1 };
+    emit(&mut c, &walk, max_code).map_err(malformed)?;
+    let result = match finish(&mut c, ty, max_code) {
+        Err(e) => Err(Failure::Limit(e)),
+        Ok(frame_size) => {
             let mut code = cleared(&mut out.code);
             code.extend_from_slice(c.e.finish());
             let mut jump_tables = cleared(&mut out.jump_tables);
@@ -217,9 +199,28 @@ fn summarize(summarizer: &mut Summarizer<'_>, walk: &Walk<'_>) -> Result<(), was
     Ok(())
 }
 
-/// The second walk.
+/// The epilogue and what stands behind the function; gives the frame's bytes.
+fn finish(c: &mut Codegen<'_>, ty: &FuncType, max_code: u64) -> Result<u32, String> {
+    if let Some(failure) = c.failure.take() {
+        return Err(failure);
+    }
+    c.check_summary(c.loop_number == c.summary.loops.len() || c.dead_blocks != 0, "loop");
+    c.mark();
+    c.epilogue(ty);
+    let frame_size = c.finish_frame()?;
+    if u64::from(c.e.offset()) > max_code {
+        return Err(too_large(max_code));
+    }
+    c.failure.take().map_or(Ok(frame_size), Err)
+}
+
+fn too_large(max_code: u64) -> String {
+    format!("its machine code would be longer than {max_code} bytes, the limit for a body of its size")
+}
+
+/// The second walk, which ends early if there is a failure.
 #[inline(never)]
-fn emit(c: &mut Codegen<'_>, walk: &Walk<'_>) -> Result<(), wasmparser::Error> {
+fn emit(c: &mut Codegen<'_>, walk: &Walk<'_>, max_code: u64) -> Result<(), wasmparser::Error> {
     let mut walk = walk.clone();
     while !walk.is_done() {
         c.position = walk.position();
@@ -240,6 +241,10 @@ fn emit(c: &mut Codegen<'_>, walk: &Walk<'_>) -> Result<(), wasmparser::Error> {
         if c.e.offset() != at {
             let wasm = c.wasm_offset();
             c.wasm_offsets.push((at, wasm));
+            if u64::from(at) > max_code {
+                c.failure = Some(too_large(max_code));
+                break;
+            }
         }
     }
     Ok(())

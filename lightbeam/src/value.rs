@@ -90,7 +90,7 @@ pub(crate) enum Value {
     Xmm(Ty, Xmm),
     /// In the frame slot of this stack position.
     Slot(Ty, u32),
-    /// What the local with this number holds now.
+    /// What the local with this number ([`crate::summary::Summary::locals`]) holds now.
     Local(Ty, u32),
     /// An i32, 1 if the condition holds, else 0. Only on top, and only if the next operator consumes it.
     Flags(Flag),

@@ -11,7 +11,7 @@ use sconce_x64::encode::{Addr, Size};
 
 #[inline]
 pub(crate) fn local_get(c: &mut Codegen<'_>, local: LocalIndex) {
-    let n = local.as_u32();
+    let n = c.summary.locals.number(local.as_u32());
     if c.settings.paranoid {
         c.check_local(n);
     }
@@ -20,14 +20,15 @@ pub(crate) fn local_get(c: &mut Codegen<'_>, local: LocalIndex) {
 
 #[inline]
 pub(crate) fn local_set(c: &mut Codegen<'_>, local: LocalIndex) {
+    let n = c.summary.locals.number(local.as_u32());
     let value = c.pop();
-    c.set_local(local.as_u32(), value);
+    c.set_local(n, value);
     c.release(value);
 }
 
 #[inline]
 pub(crate) fn local_tee(c: &mut Codegen<'_>, local: LocalIndex) {
-    let n = local.as_u32();
+    let n = c.summary.locals.number(local.as_u32());
     let value = c.pop();
     c.set_local(n, value);
     match value {

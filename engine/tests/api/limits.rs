@@ -1,8 +1,10 @@
 //! Modules that one compiler cannot compile all of.
 
+use sconce_engine::environ::decode::{Features, decode};
+use sconce_engine::environ::index::DefinedFuncIndex;
 use sconce_engine::{
-    AsContextMut, BoundsStyle, CallStyle, Caller, Config, Engine, Error, ExternRef, Func, Linker, Module, Store, Tier, TrapCode,
-    Val,
+    AsContextMut, BoundsStyle, CallStyle, Caller, Config, Engine, Error, ExternRef, Func, Linker, MachineCode, Module, Store,
+    Tier, TrapCode, Val,
 };
 
 /// More targets than Cranelift takes, in a function that others call and that calls others, with references in its frame.
@@ -99,4 +101,42 @@ fn locals_are_counted_before_there_is_room_for_them() {
             assert!(error.to_string().contains("too many locals"), "{error}");
         }
     }
+}
+
+/// Whatever tier was asked for: what Cranelift would take minutes for is Lightbeam's, and runs.
+#[test]
+fn what_is_too_dear_for_cranelift_is_lightbeams() {
+    let n = 2_000;
+    let sets: String = (0..n).map(|i| format!("(local.set {i} (i32.add (local.get {i}) (i32.const 1)))")).collect();
+    let ends = "(br_if 0 (local.get 7)) end ".repeat(n);
+    let text = format!(
+        "(module (func (export \"run\") (result i32) (local {}) {} {sets} (local.set 7 (i32.const 0)) {ends} (local.get 1999)))",
+        "i32 ".repeat(n),
+        "loop ".repeat(n)
+    );
+    let bytes = wat::parse_str(&text).unwrap();
+    for tier in [Tier::Auto, Tier::Cranelift] {
+        let engine = Engine::new(&Config::new().tier(tier)).unwrap();
+        let decoded = decode(&bytes, Features::default()).unwrap();
+        let (_, compiler) = MachineCode::compile(&engine, &bytes, &decoded).function(DefinedFuncIndex::from_u32(0)).unwrap();
+        assert_eq!(compiler, "lightbeam");
+        let mut store = Store::new(&engine, ()).unwrap();
+        let module = Module::new(&engine, &bytes).unwrap();
+        let instance = Linker::new(&engine).instantiate(&mut store, &module).unwrap();
+        let run = instance.get_typed_func::<(), i32>(&mut store, "run").unwrap();
+        assert_eq!(run.call(&mut store, ()).unwrap(), 1);
+    }
+}
+
+/// A hundred functions, each of which is small enough: it is all of them that fill memory.
+#[test]
+fn code_of_a_module_is_bounded_too() {
+    let (params, gets) = ("i32 i32 v128 ".repeat(333), (0..999).map(|n| format!("local.get {n} ")).collect::<String>());
+    let function = format!("(func (param {params}) (result {params}) {gets} {})", "call 0 ".repeat(50));
+    let engine = Engine::new(&Config::new().tier(Tier::Lightbeam)).unwrap();
+    let one = wat::parse_str(format!("(module {function})")).unwrap();
+    Module::new(&engine, &one).unwrap();
+    let many = wat::parse_str(format!("(module {})", function.repeat(100))).unwrap();
+    let error = Module::new(&engine, &many).unwrap_err().to_string();
+    assert!(error.contains("the module: its code would be longer than "), "{error}");
 }

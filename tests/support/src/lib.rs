@@ -1,6 +1,7 @@
 //! What the tests of both compilers share: modules from text, every combination of settings, inputs at the edges, and the
 //! modules of the official suite.
 
+pub mod bombs;
 pub mod extremes;
 pub mod growth;
 pub mod suite;
