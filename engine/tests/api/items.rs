@@ -154,7 +154,7 @@ fn functions_know_their_index() {
             linker.func_wrap("host", "f", || {}).unwrap();
             let module = |wat: &str| Module::new(&engine, wat.as_bytes()).unwrap();
             let defines = module(
-                r#"(module (import "host" "f" (func (export "host"))) (func) (func (export "two")) (func $three (export "three"))
+                r#"(module (func (export "host") (import "host" "f")) (func) (func (export "two")) (func $three (export "three"))
                 (table (export "table") 2 funcref) (elem (i32.const 0) $three $four) (func $four))"#,
             );
             let defining = linker.instantiate(&mut store, &defines).unwrap();
@@ -162,7 +162,7 @@ fn functions_know_their_index() {
             let again = linker.instantiate(&mut store, &defines).unwrap();
             linker.instance(&mut store, "m", defining).unwrap();
             let imports = module(
-                r#"(module (import "m" "three" (func $three (export "three"))) (func) (func (export "two")) (func (export "get") (result funcref) (ref.func $three)) (elem declare func $three))"#,
+                r#"(module (func $three (export "three") (import "m" "three")) (func) (func (export "two")) (func (export "get") (result funcref) (ref.func $three)) (elem declare func $three))"#,
             );
             let importing = linker.instantiate(&mut store, &imports).unwrap();
             for (instance, name, index) in [

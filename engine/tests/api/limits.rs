@@ -132,7 +132,7 @@ fn what_is_too_dear_for_cranelift_is_lightbeams() {
 #[test]
 fn code_of_a_module_is_bounded_too() {
     let (params, gets) = ("i32 i32 v128 ".repeat(333), (0..999).map(|n| format!("local.get {n} ")).collect::<String>());
-    let function = format!("(func (param {params}) (result {params}) {gets} {})", "call 0 ".repeat(50));
+    let function = format!("(func (param {params}) (result {params}) {gets} {})", "call 0 ".repeat(200));
     let engine = Engine::new(&Config::new().tier(Tier::Lightbeam)).unwrap();
     let one = wat::parse_str(format!("(module {function})")).unwrap();
     Module::new(&engine, &one).unwrap();

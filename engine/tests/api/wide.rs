@@ -20,7 +20,7 @@ const PATTERNS: &[(&[&str], bool)] = &[
 const WAYS: &[(&str, &str)] = &[
     ("call", "CONSTS (call $id)"),
     ("call twice", "CONSTS (call $id) (call $id)"),
-    ("call what computes", "CONSTS CONSTS (call $reverse) SETS (call $id) GETS SETS GETS"),
+    ("call what computes", "CONSTS CONSTS (call $reverse) SETS (call $id)"),
     ("call with more below", "(i32.const 9) CONSTS (call $id) SETS drop GETS"),
     ("branch in place", "(block (result T) CONSTS (br_if 0 (local.get $one)) unreachable)"),
     ("branch that moves", "(block (result T) (i32.const 9) CONSTS (br_if 0 (local.get $one)) unreachable)"),
