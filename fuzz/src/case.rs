@@ -1,5 +1,6 @@
 //! Cases: a seed gives a module, which proposals it may use, and the calls that are made.
 
+use crate::corner;
 use crate::host;
 use crate::typed;
 use crate::value::{Type, Value};
@@ -55,21 +56,41 @@ macro_rules! proposals {
 
 proposals! { simd relaxed_simd tail_call multi_memory memory64 extended_const wide_arithmetic custom_page_sizes threads exceptions function_references }
 
+/// What makes modules.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Generator {
+    /// wasm-smith: anything that is valid.
+    #[default]
+    Smith,
+    /// [`corner`]: what lies around the constants of Sconce's compilers.
+    Corner,
+}
+
 /// A module and what is done with it.
 #[derive(Clone, Debug)]
 pub struct Case {
+    /// What made it.
+    pub generator: Generator,
     /// It follows from this number.
     pub seed: u64,
     /// The module.
     pub wasm: Vec<u8>,
     /// What it may use.
     pub proposals: Proposals,
+    /// Whether its memories may grow to gigabytes.
+    pub huge: bool,
 }
 
 impl Case {
     /// The case with this number, with these proposals at most. `None` if the generator makes nothing of it.
-    pub fn new(seed: u64, allowed: Proposals) -> Option<Case> {
-        Case::generate(seed, None, allowed)
+    pub fn new(generator: Generator, seed: u64, allowed: Proposals) -> Option<Case> {
+        match generator {
+            Generator::Smith => Case::generate(seed, None, allowed),
+            Generator::Corner => {
+                let corner::Made { wasm, proposals, huge } = corner::module(seed, allowed);
+                Some(Case { generator, seed, wasm, proposals, huge })
+            }
+        }
     }
 
     /// The case that these bytes make, for who changes bytes and looks what that leads to: the first eight are a number, from which what is no
@@ -93,7 +114,7 @@ impl Case {
         let wasm = module.to_bytes();
         let rewritten = if proposals.function_references { typed::rewrite(&wasm, &mut rng) } else { None };
         let proposals = Proposals { function_references: rewritten.is_some(), ..proposals };
-        Some(Case { seed, wasm: rewritten.unwrap_or(wasm), proposals })
+        Some(Case { generator: Generator::Smith, seed, wasm: rewritten.unwrap_or(wasm), proposals, huge: false })
     }
 
     /// Arguments for one of its calls, which every engine makes alike.

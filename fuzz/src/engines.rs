@@ -4,7 +4,7 @@ mod sconce;
 mod wasmi;
 mod wasmtime;
 
-pub use self::sconce::Sconce;
+pub use self::sconce::{Sconce, VARIANTS, Variant};
 pub use self::wasmi::Wasmi;
 pub use self::wasmtime::Wasmtime;
 

@@ -1,20 +1,32 @@
 //! What every way of fuzzing does with a case: runs it on every engine that is meant, and compares.
 
-use crate::case::Case;
+use crate::case::{Case, Generator};
 use crate::counts::Counts;
-use crate::engines::{Engine, Sconce, Wasmi, Wasmtime};
-use crate::outcome::{Verdict, compare};
+use crate::engines::{Engine, Refused, Sconce, VARIANTS, Wasmi, Wasmtime};
+use crate::outcome::{Outcome, Step, Stop, Verdict, compare};
 use sconce_engine::{BoundsStyle, CallStyle, Tier};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// Of the cases that Sconce's styles agree on, one in so many is run on a peer too, which is slower.
+const WITH_PEER: u64 = 8;
+/// One in so many is interrupted.
+const INTERRUPTED: u64 = 8;
+/// How many combinations of styles there are for each compiler and variant.
+const STYLES: u64 = 4;
 
 /// Every engine that cases are run on.
 pub struct Engines {
-    /// Each case runs on some of these in turn, so that all are used alike.
+    /// By variant, then compiler, then style. Each case runs on some of these in turn, so that all are used alike.
     pub sconce: Vec<Sconce>,
     /// The interpreter, wherever it knows what a case uses.
     pub wasmi: Wasmi,
     /// The peer for the others.
     pub wasmtime: Wasmtime,
 }
+
+/// A compiler, as an index.
+const CRANELIFT: u64 = 0;
+const LIGHTBEAM: u64 = 1;
 
 impl Engines {
     /// All of them.
@@ -23,11 +35,11 @@ impl Engines {
     /// If one cannot be had.
     pub fn new() -> Result<Engines, Box<dyn std::error::Error>> {
         let mut sconce = Vec::new();
-        for gc_stress in [false, true] {
+        for variant in VARIANTS {
             for tier in [Tier::Cranelift, Tier::Lightbeam] {
                 for bounds in [BoundsStyle::Guard, BoundsStyle::Explicit] {
                     for calls in [CallStyle::Direct, CallStyle::Slots] {
-                        sconce.push(Sconce::new(tier, bounds, calls, gc_stress)?);
+                        sconce.push(Sconce::new(tier, bounds, calls, variant)?);
                     }
                 }
             }
@@ -35,21 +47,51 @@ impl Engines {
         Ok(Engines { sconce, wasmi: Wasmi::default(), wasmtime: Wasmtime::new()? })
     }
 
-    fn peer(&self, case: &Case) -> &dyn Engine {
-        if self.wasmi.knows(case) { &self.wasmi } else { &self.wasmtime }
+    /// The peer for a case, if one can run it.
+    fn peer(&self, case: &Case) -> Option<&dyn Engine> {
+        let peers: [&dyn Engine; 2] = [&self.wasmi, &self.wasmtime];
+        peers.into_iter().find(|peer| peer.knows(case))
     }
 
-    /// The configurations that a case is run in: one of each compiler, so that every pair meets; some sweep all the time.
-    fn configurations(&self, case: &Case) -> [&Sconce; 2] {
-        let (first, second) = (case.seed % 4, case.seed / 4 % 4);
-        let stress = if case.seed / 16 % 6 == 0 { 8 } else { 0 };
-        [stress + first, stress + 4 + second].map(|i| &self.sconce[i as usize])
+    /// The variant that this number stands for: each as often as its share.
+    fn variant(number: u64) -> u64 {
+        let mut number = number % VARIANTS.iter().map(|v| v.share).sum::<u64>();
+        for (n, variant) in (0..).zip(VARIANTS) {
+            match number.checked_sub(variant.share) {
+                Some(rest) => number = rest,
+                None => return n,
+            }
+        }
+        0
+    }
+
+    fn sconce(&self, variant: u64, compiler: u64, style: u64) -> &Sconce {
+        &self.sconce[(2 * STYLES * variant + STYLES * compiler + style % STYLES) as usize]
+    }
+
+    /// The configurations that a case is run in: one of each compiler, so that every pair meets; some sweep all the time. Where
+    /// Sconce's own are compared with each other, a second one of Lightbeam, which is quick.
+    fn configurations(&self, case: &Case) -> Vec<&Sconce> {
+        let seed = case.seed;
+        let variant = Engines::variant(seed / 16);
+        let mut all = vec![self.sconce(variant, CRANELIFT, seed), self.sconce(variant, LIGHTBEAM, seed / 4)];
+        if case.generator == Generator::Corner {
+            all.push(self.sconce(Engines::variant(seed / 16 + 1 + seed % 3), LIGHTBEAM, seed / 4 + 1 + seed / 64 % 3));
+        }
+        all
     }
 
     /// What came of a case, and what was different, if anything was.
     pub fn judge(&self, case: &Case) -> (Counts, Option<String>) {
+        match case.generator {
+            Generator::Smith => self.judge_by_peer(case),
+            Generator::Corner => self.judge_by_styles(case),
+        }
+    }
+
+    fn judge_by_peer(&self, case: &Case) -> (Counts, Option<String>) {
         let mut counts = Counts::default();
-        let peer = self.peer(case);
+        let Some(peer) = self.peer(case) else { return (counts, None) };
         let mut difference = self.against(peer, case, &mut counts);
         // wasmi is wrong or panics at times: where it stands alone, three against one decide.
         if difference.is_some() && peer.name() == self.wasmi.name() {
@@ -64,6 +106,36 @@ impl Engines {
         (counts, difference)
     }
 
+    /// Compares Sconce's configurations with each other first; some cases go to a peer afterwards, some are interrupted.
+    fn judge_by_styles(&self, case: &Case) -> (Counts, Option<String>) {
+        let mut counts = Counts::default();
+        let configurations = self.configurations(case);
+        let expected = match run(configurations[0], case) {
+            Ok(expected) => expected,
+            Err(e) => return (counts, Some(e.to_string())),
+        };
+        for engine in &configurations[1..] {
+            if let Some(text) = differs(&expected, configurations[0], &run(*engine, case), &engine.name()) {
+                return (counts, Some(text));
+            }
+        }
+        // Whether the code was interrupted elsewhere before: not in the last configuration only, since it takes two runs.
+        if case.seed % INTERRUPTED == 1 {
+            let engine = configurations[(case.seed / INTERRUPTED % configurations.len() as u64) as usize];
+            let seen = guarded(&engine.name(), || engine.run_interrupted(case));
+            let name = format!("{} after interrupts", engine.name());
+            if let Some(text) = differs(&expected, configurations[0], &seen, &name) {
+                return (counts, Some(text));
+            }
+        }
+        if case.seed.is_multiple_of(WITH_PEER) && self.peer(case).is_some() {
+            return self.judge_by_peer(case);
+        }
+        counts.executed = 1;
+        counts.note(&expected);
+        (counts, None)
+    }
+
     /// Runs a case on this peer and on Sconce, and says how they differ.
     fn against(&self, peer: &dyn Engine, case: &Case, counts: &mut Counts) -> Option<String> {
         let expected = match peer.run(case) {
@@ -71,12 +143,8 @@ impl Engines {
             Err(e) => return Some(e.to_string()),
         };
         for engine in self.configurations(case) {
-            let seen = match engine.run(case) {
-                Ok(seen) => seen,
-                Err(e) => return Some(e.to_string()),
-            };
-            if let Verdict::Different(d) = compare(&expected, &seen) {
-                return Some(format!("{} (above) and {} differ at {d}", peer.name(), engine.name()));
+            if let Some(text) = differs(&expected, peer, &run(engine, case), &engine.name()) {
+                return Some(text);
             }
         }
         counts.executed = 1;
@@ -84,5 +152,33 @@ impl Engines {
         counts.with_wasmtime = 1 - counts.with_wasmi;
         counts.note(&expected);
         None
+    }
+}
+
+/// What Sconce sees of a case. A panic is a fault as any other.
+fn run(engine: &Sconce, case: &Case) -> Result<Outcome, Refused> {
+    guarded(&engine.name(), || engine.run(case))
+}
+
+fn guarded(name: &str, run: impl FnOnce() -> Result<Outcome, Refused>) -> Result<Outcome, Refused> {
+    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref().copied());
+        Err(Refused { engine: name.to_owned(), reason: format!("it panicked: {}", text.unwrap_or("without a message")) })
+    })
+}
+
+/// How what an engine saw differs from what is expected, if it does.
+fn differs(expected: &[Step], by: &dyn Engine, seen: &Result<Outcome, Refused>, name: &str) -> Option<String> {
+    let seen = match seen {
+        Ok(seen) => seen,
+        Err(e) => return Some(e.to_string()),
+    };
+    // Whatever is interrupted without being asked for did not end.
+    if let Some(step) = seen.iter().find(|step| step.result == Err(Stop::Interrupted)) {
+        return Some(format!("{name} did not end: {}", step.call.as_deref().unwrap_or("instantiation")));
+    }
+    match compare(expected, seen) {
+        Verdict::Different(d) => Some(format!("{} (above) and {name} differ at {d}", by.name())),
+        Verdict::Same { .. } => None,
     }
 }

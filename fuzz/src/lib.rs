@@ -13,10 +13,12 @@
 //! - The bytes of shared memories, but for what loads from them give.
 
 pub mod case;
+pub mod corner;
 pub mod counts;
 pub mod engines;
 pub mod harness;
 pub mod host;
 pub mod outcome;
+pub mod supervise;
 pub mod typed;
 pub mod value;

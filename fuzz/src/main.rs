@@ -1,12 +1,13 @@
 //! `differential run`: generated modules on every engine, until a difference is found or enough were run.
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 use rayon::prelude::*;
-use sconce_fuzz::case::{Case, Proposals};
+use sconce_fuzz::case::{Case, Generator, Proposals};
 use sconce_fuzz::counts::Counts;
 use sconce_fuzz::engines::Engine;
 use sconce_fuzz::harness::Engines;
-use std::path::PathBuf;
+use sconce_fuzz::supervise::{self, End};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -19,51 +20,64 @@ struct Cli {
     command: Command,
 }
 
+/// Which cases.
+#[derive(Args, Copy, Clone)]
+struct Cases {
+    /// What makes the modules.
+    #[arg(long, value_enum, default_value_t = Generator::Smith)]
+    generator: Generator,
+    /// Proposals that modules may use, by comma; all of them if not given, none beyond 2.0 if empty.
+    #[arg(long, value_parser = proposals)]
+    proposals: Option<Proposals>,
+}
+
+impl Cases {
+    fn case(self, seed: u64) -> Option<Case> {
+        Case::new(self.generator, seed, self.proposals.unwrap_or(Proposals::all()))
+    }
+}
+
+#[derive(Args)]
+struct Run {
+    #[command(flatten)]
+    cases: Cases,
+    /// How many to execute.
+    #[arg(long, default_value_t = 1000)]
+    modules: u64,
+    /// Stop after so many seconds.
+    #[arg(long, default_value_t = 3600)]
+    seconds: u64,
+    /// Threads.
+    #[arg(long, default_value_t = 1)]
+    jobs: usize,
+    /// Begin with this seed instead.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Where totals are kept.
+    #[arg(long)]
+    counts: Option<PathBuf>,
+    /// Where modules that show a difference are written.
+    #[arg(long, default_value = "found")]
+    found: PathBuf,
+}
+
 #[derive(Subcommand)]
 enum Command {
     /// Run cases from where the last run ended.
-    Run {
-        /// How many to execute.
-        #[arg(long, default_value_t = 1000)]
-        modules: u64,
-        /// Stop after so many seconds.
-        #[arg(long, default_value_t = 3600)]
-        seconds: u64,
-        /// Threads.
-        #[arg(long, default_value_t = 1)]
-        jobs: usize,
-        /// Begin with this seed instead.
-        #[arg(long)]
-        seed: Option<u64>,
-        /// Where totals are kept.
-        #[arg(long)]
-        counts: Option<PathBuf>,
-        /// Where modules that show a difference are written.
-        #[arg(long, default_value = "found")]
-        found: PathBuf,
-        /// Proposals that modules may use, by comma; all of them if not given, none beyond 2.0 if empty.
-        #[arg(long, value_parser = proposals)]
-        proposals: Option<Proposals>,
-    },
+    Run(Run),
     /// Run one case and print what each engine saw.
     One {
         /// Its number.
         seed: u64,
-        /// Proposals that modules may use, by comma; all of them if not given, none beyond 2.0 if empty.
-        #[arg(long, value_parser = proposals)]
-        proposals: Option<Proposals>,
+        #[command(flatten)]
+        cases: Cases,
         /// Write the module here.
         #[arg(long)]
         write: Option<PathBuf>,
+        /// Only write it.
+        #[arg(long, requires = "write")]
+        only: bool,
     },
-}
-
-/// What came of one seed.
-fn run(engines: &Engines, seed: u64, allowed: Proposals) -> (Counts, Option<String>) {
-    let Some(case) = Case::new(seed, allowed) else {
-        return (Counts { empty: 1, ..Counts::default() }, None);
-    };
-    engines.judge(&case)
 }
 
 /// Parses `simd,tail_call`.
@@ -77,57 +91,94 @@ const CHUNK: u64 = 500;
 
 fn main() -> Fallible<ExitCode> {
     match Cli::parse().command {
-        Command::Run { modules, seconds, jobs, seed, counts: file, found, proposals } => {
-            let allowed = proposals.unwrap_or(Proposals::all());
-            rayon::ThreadPoolBuilder::new().num_threads(jobs).build_global()?;
-            let mut counts = file.as_deref().map(Counts::read).transpose()?.unwrap_or_default();
-            counts.next_seed = seed.unwrap_or(counts.next_seed);
-            let (started, before) = (Instant::now(), counts.executed);
-            let engines = Engines::new()?;
-            let mut good = true;
-            while good && counts.executed - before < modules && started.elapsed() < Duration::from_secs(seconds) {
-                let chunk_started = Instant::now();
-                let seeds = counts.next_seed..counts.next_seed + CHUNK;
-                let results: Vec<_> = seeds.clone().into_par_iter().map(|s| (s, run(&engines, s, allowed))).collect();
-                for (seed, (part, difference)) in results {
-                    counts.add(&part);
-                    if let Some(text) = difference {
-                        good = false;
-                        counts.differences.push(seed);
-                        std::fs::create_dir_all(&found)?;
-                        let case = Case::new(seed, allowed).ok_or("the case is gone")?;
-                        let path = found.join(format!("{seed}.wasm"));
-                        std::fs::write(&path, &case.wasm)?;
-                        println!("seed {seed} ({}): {text}\n{:?}", path.display(), case.proposals);
-                    }
+        Command::Run(run) if supervise::is_child() => search(&run),
+        Command::Run(run) => match supervise::supervise(&run.found)? {
+            End::Exited(status) if status.success() => Ok(ExitCode::SUCCESS),
+            End::Exited(_) => Ok(ExitCode::FAILURE),
+            End::Killed(signal, seeds) => {
+                println!("signal {signal} ended the search, while these were under way: {seeds:?}");
+                let mut counts = run.counts.as_deref().map(Counts::read).transpose()?.unwrap_or_default();
+                for seed in seeds {
+                    keep(&run, seed)?;
+                    counts.differences.push(seed);
                 }
-                counts.next_seed = seeds.end;
-                counts.seconds += chunk_started.elapsed().as_secs();
-                if let Some(file) = &file {
-                    counts.write(file)?;
-                }
+                run.counts.as_deref().map(|file| counts.write(file)).transpose()?;
+                Ok(ExitCode::FAILURE)
             }
-            println!("{}", serde_json::to_string_pretty(&counts)?);
-            Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        },
+        Command::One { seed, cases, write, only } => one(&cases, seed, write.as_deref(), only),
+    }
+}
+
+/// Writes a case's module to where those are that showed a difference.
+fn keep(run: &Run, seed: u64) -> Fallible<PathBuf> {
+    std::fs::create_dir_all(&run.found)?;
+    let path = run.found.join(format!("{seed}.wasm"));
+    std::fs::write(&path, run.cases.case(seed).ok_or("the case is gone")?.wasm)?;
+    Ok(path)
+}
+
+/// What came of one seed.
+fn judge(engines: &Engines, run: &Run, seed: u64) -> (Counts, Option<String>) {
+    let Some(case) = run.cases.case(seed) else {
+        return (Counts { empty: 1, ..Counts::default() }, None);
+    };
+    if let Err(e) = supervise::note(&run.found, Some(seed)) {
+        return (Counts::default(), Some(format!("cannot note in {} what is under way: {e}", run.found.display())));
+    }
+    let judged = engines.judge(&case);
+    // What it says of seeds that have ended is never read but after a signal.
+    drop(supervise::note(&run.found, None));
+    judged
+}
+
+fn search(run: &Run) -> Fallible<ExitCode> {
+    rayon::ThreadPoolBuilder::new().num_threads(run.jobs).build_global()?;
+    let mut counts = run.counts.as_deref().map(Counts::read).transpose()?.unwrap_or_default();
+    counts.next_seed = run.seed.unwrap_or(counts.next_seed);
+    let (started, before) = (Instant::now(), counts.executed);
+    let engines = Engines::new()?;
+    let mut good = true;
+    while good && counts.executed - before < run.modules && started.elapsed() < Duration::from_secs(run.seconds) {
+        let chunk_started = Instant::now();
+        let seeds = counts.next_seed..counts.next_seed + CHUNK;
+        let results: Vec<_> = seeds.clone().into_par_iter().map(|s| (s, judge(&engines, run, s))).collect();
+        for (seed, (part, difference)) in results {
+            counts.add(&part);
+            if let Some(text) = difference {
+                good = false;
+                counts.differences.push(seed);
+                println!("seed {seed} ({}): {text}", keep(run, seed)?.display());
+            }
         }
-        Command::One { seed, proposals, write } => {
-            let allowed = proposals.unwrap_or(Proposals::all());
-            let case = Case::new(seed, allowed).ok_or("the generator makes nothing of this seed")?;
-            if let Some(path) = write {
-                std::fs::write(path, &case.wasm)?;
-            }
-            println!("{:?}, {} bytes", case.proposals, case.wasm.len());
-            let engines = Engines::new()?;
-            let peers = [&engines.wasmi as &dyn Engine, &engines.wasmtime].into_iter().filter(|peer| peer.knows(&case));
-            let all = peers.chain(engines.sconce.iter().map(|s| s as &dyn Engine));
-            for engine in all {
-                println!("{}:", engine.name());
-                match engine.run(&case) {
-                    Ok(outcome) => outcome.iter().for_each(|step| println!("  {step:?}")),
-                    Err(e) => println!("  {e}"),
-                }
-            }
-            Ok(ExitCode::SUCCESS)
+        counts.next_seed = seeds.end;
+        counts.seconds += chunk_started.elapsed().as_secs();
+        if let Some(file) = &run.counts {
+            counts.write(file)?;
         }
     }
+    println!("{}", serde_json::to_string_pretty(&counts)?);
+    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn one(cases: &Cases, seed: u64, write: Option<&Path>, only: bool) -> Fallible<ExitCode> {
+    let case = cases.case(seed).ok_or("the generator makes nothing of this seed")?;
+    if let Some(path) = write {
+        std::fs::write(path, &case.wasm)?;
+    }
+    println!("{:?}, {} bytes", case.proposals, case.wasm.len());
+    if only {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let engines = Engines::new()?;
+    let peers = [&engines.wasmi as &dyn Engine, &engines.wasmtime].into_iter().filter(|peer| peer.knows(&case));
+    let all = peers.chain(engines.sconce.iter().map(|s| s as &dyn Engine));
+    for engine in all {
+        println!("{}:", engine.name());
+        match engine.run(&case) {
+            Ok(outcome) => outcome.iter().for_each(|step| println!("  {step:?}")),
+            Err(e) => println!("  {e}"),
+        }
+    }
+    Ok(ExitCode::SUCCESS)
 }

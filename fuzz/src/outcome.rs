@@ -28,6 +28,8 @@ pub enum Stop {
     Exception,
     /// Stack, fuel or memory of the engine: nothing after it is compared.
     Exhausted,
+    /// It did not end in time, or was interrupted on purpose.
+    Interrupted,
 }
 
 /// One step of a case.
@@ -48,9 +50,32 @@ pub struct Step {
 /// All steps.
 pub type Outcome = Vec<Step>;
 
-/// A digest of a memory's bytes: by a hash that is fast for many of them.
-pub fn digest_bytes(bytes: &[u8]) -> u64 {
-    blake3::hash(bytes).as_bytes().iter().take(8).fold(0, |d, &b| d << 8 | u64::from(b))
+/// Bytes up to which all of a memory is looked at.
+const WHOLE: u64 = 1 << 20;
+/// Of a larger one, the bytes from these on, and the last: where cases write.
+const WINDOWS: &[u64] = &[0, (1 << 16) - 4096, (1 << 31) - 4096, u64::MAX];
+/// Bytes of a window.
+const WINDOW: u64 = 8192;
+
+/// Length and digest of a memory, which `read` reads from an offset on: by a hash that is fast for many bytes.
+pub fn digest_memory(len: u64, mut read: impl FnMut(u64, &mut [u8])) -> (u64, u64) {
+    let mut hasher = blake3::Hasher::new();
+    let mut look = |at: u64, count: u64| {
+        let mut bytes = vec![0; count as usize];
+        read(at, &mut bytes);
+        hasher.update(&bytes);
+    };
+    if len <= WHOLE {
+        look(0, len);
+    } else {
+        WINDOWS.iter().for_each(|&at| look(at.min(len - WINDOW), WINDOW));
+    }
+    (len, hasher.finalize().as_bytes().iter().take(8).fold(0, |d, &b| d << 8 | u64::from(b)))
+}
+
+/// The same, of bytes that can be had at once.
+pub fn digest_bytes(bytes: &[u8]) -> (u64, u64) {
+    digest_memory(bytes.len() as u64, |at, out| out.copy_from_slice(&bytes[at as usize..][..out.len()]))
 }
 
 /// A digest of values; the same in each run.

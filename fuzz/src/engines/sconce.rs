@@ -1,9 +1,12 @@
 //! Sconce itself, in one configuration.
 
+mod interrupts;
+mod watchdog;
+
 use super::{Callee, Engine, Refused, drive};
 use crate::case::Case;
 use crate::host::{self, FUNCTIONS, HostFunction, Told};
-use crate::outcome::{Outcome, Step, Stop, digest_bytes};
+use crate::outcome::{Outcome, Step, Stop, digest_memory};
 use crate::value::{Type, Value, canonical32, canonical64};
 use sconce_engine::environ::types::RefKind;
 use sconce_engine::{
@@ -18,19 +21,36 @@ pub struct Sconce {
     linker: Linker<Told>,
 }
 
+/// What code is made or run with besides the styles that every program may get.
+pub struct Variant {
+    /// For people, after a hyphen; empty for none.
+    pub name: &'static str,
+    /// What is set.
+    pub configure: fn(Config) -> Config,
+    /// Its share of the cases, beside those of the others.
+    pub share: u64,
+}
+
+/// All of them. A row is enough for another.
+pub const VARIANTS: &[Variant] = &[
+    Variant { name: "", configure: |config| config, share: 4 },
+    Variant { name: "-stress", configure: |config| config.gc_stress(true), share: 1 },
+    Variant { name: "-baseline", configure: |config| config.baseline(true), share: 1 },
+];
+
 /// What `fail` returns.
 #[derive(Debug, thiserror::Error)]
 #[error("the host function failed")]
 struct Failed;
 
 impl Sconce {
-    /// In this configuration; `gc_stress` sweeps the references at every safe point.
+    /// In this configuration.
     ///
     /// # Errors
     /// When the host does not give the address space that it asks for.
-    pub fn new(tier: Tier, bounds: BoundsStyle, calls: CallStyle, gc_stress: bool) -> Result<Sconce, Error> {
-        let config = Config::new().tier(tier).bounds(Some(bounds)).calls(calls).gc_stress(gc_stress);
-        let config = config.parallel(false).stack_size(16 << 20);
+    pub fn new(tier: Tier, bounds: BoundsStyle, calls: CallStyle, variant: &Variant) -> Result<Sconce, Error> {
+        let config = Config::new().tier(tier).bounds(Some(bounds)).calls(calls).parallel(false).stack_size(16 << 20);
+        let config = (variant.configure)(config);
         let engine = sconce_engine::Engine::new(&config)?;
         let mut linker = Linker::new(&engine);
         for f in FUNCTIONS {
@@ -40,8 +60,7 @@ impl Sconce {
                 _ => define(&mut linker, f)?,
             }
         }
-        let stress = if gc_stress { "-stress" } else { "" };
-        Ok(Sconce { name: format!("sconce {tier:?}-{bounds:?}-{calls:?}{stress}").to_lowercase(), engine, linker })
+        Ok(Sconce { name: format!("sconce {tier:?}-{bounds:?}-{calls:?}{}", variant.name).to_lowercase(), engine, linker })
     }
 }
 
@@ -194,7 +213,8 @@ fn stop(error: &Error) -> Stop {
         TrapCode::InvalidConversionToInteger => Stop::InvalidConversion,
         TrapCode::NullReference | TrapCode::NullFunctionReference | TrapCode::NullExceptionReference => Stop::NullReference,
         TrapCode::ExpectedSharedMemory => Stop::WaitUnshared,
-        TrapCode::StackOverflow | TrapCode::Interrupt | TrapCode::ReferenceHeapFull | TrapCode::StackMemory => Stop::Exhausted,
+        TrapCode::StackOverflow | TrapCode::ReferenceHeapFull | TrapCode::StackMemory => Stop::Exhausted,
+        TrapCode::Interrupt => Stop::Interrupted,
     }
 }
 
@@ -209,12 +229,11 @@ impl Exports {
     fn step(&self, call: Option<String>, result: Result<Vec<Value>, Stop>, store: &mut Store<Told>) -> Step {
         let globals = self.globals.iter().map(|g| from_val(&g.get(&*store), store)).collect();
         let memory = |m: &Memory| {
-            let mut bytes = vec![0; m.data_size(&*store)];
+            let len = m.data_size(&*store) as u64;
             if m.ty(&*store).shared {
-                return (bytes.len() as u64, 0);
+                return (len, 0);
             }
-            m.read(&*store, 0, &mut bytes).expect("its own size");
-            (bytes.len() as u64, digest_bytes(&bytes))
+            digest_memory(len, |at, bytes| m.read(&*store, at, bytes).expect("its own size"))
         };
         Step { call, result, globals, memories: self.memories.iter().map(memory).collect(), told: store.data().digest() }
     }
@@ -230,19 +249,53 @@ impl Engine for Sconce {
     }
 
     fn run(&self, case: &Case) -> Result<Outcome, Refused> {
-        let refused = |e: Error| Refused { engine: self.name.clone(), reason: e.to_string() };
-        let module = Module::new(&self.engine, &case.wasm).map_err(refused)?;
-        let mut store = Store::new(&self.engine, Told::default()).map_err(refused)?;
+        let module = Module::new(&self.engine, &case.wasm).map_err(|e| self.refused(&e))?;
+        let mut store = Store::new(&self.engine, Told::default()).map_err(|e| self.refused(&e))?;
+        let _watched = watchdog::watch(store.interrupt_handle());
+        self.run_in(case, &module, &mut store, |call| call())
+    }
+}
+
+impl Sconce {
+    fn refused(&self, error: &Error) -> Refused {
+        Refused { engine: self.name.clone(), reason: error.to_string() }
+    }
+
+    /// Runs the case while another thread interrupts each of its calls at some instant; then, in the same store, once more without.
+    /// Gives what the second run saw.
+    ///
+    /// # Errors
+    /// As [`Engine::run`].
+    pub fn run_interrupted(&self, case: &Case) -> Result<Outcome, Refused> {
+        let module = Module::new(&self.engine, &case.wasm).map_err(|e| self.refused(&e))?;
+        let mut store = Store::new(&self.engine, Told::default()).map_err(|e| self.refused(&e))?;
+        let handle = store.interrupt_handle();
+        let _watched = watchdog::watch(handle.clone());
+        interrupts::with_interrupter(&handle, case.seed, |interrupter| {
+            self.run_in(case, &module, &mut store, |call| interrupter.during(call))
+        })?;
+        *store.data_mut() = Told::default();
+        self.run_in(case, &module, &mut store, |call| call())
+    }
+
+    /// Makes an instance and the calls of a case, each by `around`.
+    fn run_in(
+        &self,
+        case: &Case,
+        module: &Module,
+        store: &mut Store<Told>,
+        mut around: impl FnMut(&mut dyn FnMut()),
+    ) -> Result<Outcome, Refused> {
         let nothing = Exports { callees: vec![], globals: vec![], memories: vec![] };
-        let instance = match self.linker.instantiate(&mut store, &module) {
+        let instance = match self.linker.instantiate(&mut *store, module) {
             Ok(instance) => instance,
-            Err(e @ Error::Link(_)) => return Err(refused(e)),
-            Err(e) => return Ok(vec![nothing.step(None, Err(stop(&e)), &mut store)]),
+            Err(e @ Error::Link(_)) => return Err(self.refused(&e)),
+            Err(e) => return Ok(vec![nothing.step(None, Err(stop(&e)), store)]),
         };
         let mut exports = nothing;
-        let mut all = instance.exports(&mut store);
+        let mut all = instance.exports(&mut *store);
         all.sort_by(|a, b| a.0.cmp(&b.0));
-        let types: Vec<_> = all.iter().map(|(_, item)| item.ty(&store)).collect();
+        let types: Vec<_> = all.iter().map(|(_, item)| item.ty(&*store)).collect();
         for ((name, item), ty) in all.into_iter().zip(types) {
             match (item, ty) {
                 (Extern::Func(func), ExternType::Func(ty)) => {
@@ -254,16 +307,20 @@ impl Engine for Sconce {
                 _ => {}
             }
         }
-        let mut outcome = vec![exports.step(None, Ok(vec![]), &mut store)];
+        let mut outcome = vec![exports.step(None, Ok(vec![]), store)];
         outcome.extend(drive(case, &exports.callees, |callee, args| {
-            let args: Result<Vec<Val>, Error> = args.iter().map(|&v| to_val(v, &mut store)).collect();
-            let mut results = vec![Val::I32(0); callee.func.ty(&store).results.len()];
-            let result = args.and_then(|args| callee.func.call(&mut store, &args, &mut results));
+            let args: Result<Vec<Val>, Error> = args.iter().map(|&v| to_val(v, store)).collect();
+            let mut results = vec![Val::I32(0); callee.func.ty(&*store).results.len()];
+            let result = args.and_then(|args| {
+                let mut result = Ok(());
+                around(&mut || result = callee.func.call(&mut *store, &args, &mut results));
+                result
+            });
             let result = match result {
-                Ok(()) => Ok(results.iter().map(|v| from_val(v, &store)).collect()),
+                Ok(()) => Ok(results.iter().map(|v| from_val(v, store)).collect()),
                 Err(e) => Err(stop(&e)),
             };
-            exports.step(Some(callee.name.clone()), result, &mut store)
+            exports.step(Some(callee.name.clone()), result, store)
         }));
         Ok(outcome)
     }
