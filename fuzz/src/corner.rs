@@ -5,7 +5,11 @@
 //! leaves and all that was below it is mixed into a hash, which is returned or added to a global; so what is lost or changed shows.
 
 mod body;
+mod calls;
 mod control;
+mod exceptions;
+mod fold;
+mod memory;
 mod numbers;
 mod operators;
 mod plan;
@@ -22,9 +26,9 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::borrow::Cow;
 use wasm_encoder::{
-    CodeSection, ConstExpr, DataCountSection, DataSection, ElementSection, Elements, EntityType, ExportKind, ExportSection, Function,
-    FunctionSection, GlobalSection, GlobalType, ImportSection, Instruction as I, MemorySection, MemoryType, Module, RefType,
-    TableSection, TableType, TagKind, TagSection, TagType, ValType,
+    CodeSection, ConstExpr, DataCountSection, DataSection, ElementSection, Elements, EntityType, ExportKind, ExportSection,
+    Function, FunctionSection, GlobalSection, GlobalType, ImportSection, Instruction as I, MemorySection, MemoryType, Module,
+    RefType, TableSection, TableType, TagKind, TagSection, TagType, ValType,
 };
 
 /// Operators that a function has, more or less: small ones more often.
@@ -229,7 +233,7 @@ fn function(plan: &Plan, rng: &mut ChaCha8Rng, number: usize, f: Defined) -> Fun
     while body.budget > 0 {
         body.site();
     }
-    let keep = !f.leaf || number % 2 == 0;
+    let keep = !f.leaf || number.is_multiple_of(2);
     body.finish(keep);
     let (types, code) = (body.locals.split_off(params), body.code);
     let mut out = Function::new_with_locals_types(types);
@@ -245,7 +249,7 @@ fn entry(plan: &Plan, function: usize, f: Defined) -> Function {
         out.instruction(&I::LocalGet(n));
     }
     let function = function as u32;
-    let call = if plan.proposals.tail_call && function % 2 == 0 { I::ReturnCall(function) } else { I::Call(function) };
+    let call = if plan.proposals.tail_call && function.is_multiple_of(2) { I::ReturnCall(function) } else { I::Call(function) };
     out.instruction(&call).instruction(&I::End);
     out
 }

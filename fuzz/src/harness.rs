@@ -182,3 +182,35 @@ fn differs(expected: &[Step], by: &dyn Engine, seen: &Result<Outcome, Refused>, 
         Verdict::Same { .. } => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::case::Proposals;
+
+    #[test]
+    fn each_variant_has_its_share() {
+        let total: u64 = VARIANTS.iter().map(|v| v.share).sum();
+        for (n, variant) in (0..).zip(VARIANTS) {
+            let count = (5 * total..6 * total).filter(|&number| Engines::variant(number) == n).count();
+            assert_eq!(count as u64, variant.share, "{}", variant.name);
+        }
+    }
+
+    #[test]
+    fn a_panic_is_a_difference() {
+        let refused = guarded("it", || panic!("at {}", 7));
+        assert_eq!(refused.map_err(|e| e.to_string()), Err("it refused the module: it panicked: at 7".to_owned()));
+    }
+
+    /// What is interrupted, and then run again in the same store, sees what it saw in its own.
+    #[test]
+    fn interrupted_cases_run_again() {
+        let engine = Sconce::new(Tier::Lightbeam, BoundsStyle::Guard, CallStyle::Direct, &VARIANTS[0]).expect("there is room");
+        for seed in 0..10 {
+            let case = Case::new(Generator::Corner, seed, Proposals::all()).expect("it makes all");
+            let (expected, seen) = (engine.run(&case), engine.run_interrupted(&case));
+            assert_eq!(expected.expect("it is valid"), seen.expect("it is valid"), "{seed}");
+        }
+    }
+}

@@ -173,6 +173,20 @@ mod tests {
     }
 
     #[test]
+    fn memories_are_looked_at_where_cases_write() {
+        let mut bytes = vec![0; 3 << 20];
+        let before = digest_bytes(&bytes);
+        for at in [0, 4096, 65535, 65536, bytes.len() - 1] {
+            bytes[at] = 1;
+            assert_ne!(digest_bytes(&bytes), before, "{at}");
+            bytes[at] = 0;
+        }
+        assert_ne!(digest_bytes(&bytes[1..]), before);
+        // All of a small one.
+        assert_ne!(digest_bytes(&[0, 0, 1, 0]), digest_bytes(&[0, 0, 0, 0]));
+    }
+
+    #[test]
     fn nothing_counts_after_exhaustion() {
         let left = vec![step(Err(Stop::Exhausted)), step(Ok(vec![]))];
         let right = vec![step(Ok(vec![Value::I32(2)])), step(Err(Stop::Memory))];

@@ -5,7 +5,7 @@ use super::numbers::{DEPTHS, ITERATIONS, TARGETS, near, near_or_any, pick};
 use super::types::Mix;
 use rand::Rng;
 use std::borrow::Cow;
-use wasm_encoder::{BlockType, Catch, Instruction as I, ValType};
+use wasm_encoder::{BlockType, Instruction as I, ValType};
 
 /// Blocks that may be open.
 const MAX_NESTING: usize = 8;
@@ -14,7 +14,7 @@ impl<'p> Body<'p> {
     // ---- Beginning and ending.
 
     /// The type of a block without parameters and with these results, if there is one.
-    fn block_type(&self, params: &[ValType], results: &[ValType]) -> Option<BlockType> {
+    pub fn block_type(&self, params: &[ValType], results: &[ValType]) -> Option<BlockType> {
         match (params, results) {
             ([], []) => Some(BlockType::Empty),
             ([], &[result]) => Some(BlockType::Result(result)),
@@ -42,19 +42,20 @@ impl<'p> Body<'p> {
     }
 
     /// What comes next cannot be reached.
-    fn unreachable(&mut self) {
+    pub fn unreachable(&mut self) {
         let height = self.frames.last().map_or(0, |f| f.height);
         self.stack.truncate(height);
     }
 
     /// A list of results for blocks: of a type of the module, one value, or none.
-    fn block_results(&mut self) -> Vec<ValType> {
+    pub fn block_results(&mut self) -> Vec<ValType> {
         let plan = self.plan;
         match self.rng.random_range(0..4) {
             0 => vec![],
             1 | 2 => vec![plan.value_type(self.rng, Mix::All)],
             _ => {
-                let fitting: Vec<&Vec<ValType>> = plan.types.all.iter().filter(|s| s.params.is_empty()).map(|s| &s.results).collect();
+                let fitting: Vec<&Vec<ValType>> =
+                    plan.types.all.iter().filter(|s| s.params.is_empty()).map(|s| &s.results).collect();
                 if fitting.is_empty() { vec![] } else { pick(self.rng, &fitting).clone() }
             }
         }
@@ -119,7 +120,7 @@ impl<'p> Body<'p> {
     }
 
     /// A few sites in a block.
-    fn inside(&mut self) {
+    pub fn inside(&mut self) {
         let height = self.stack.len();
         for _ in 0..self.rng.random_range(0..3) {
             if self.budget > 0 {
@@ -330,128 +331,6 @@ impl<'p> Body<'p> {
                 self.fold_to(height);
                 self.operands(&results, 1);
             }
-        }
-        true
-    }
-
-    /// What a clause's label takes: the tag's values, and the exception.
-    fn clause(&mut self) -> (Option<u32>, bool, Vec<ValType>) {
-        let with_exception = self.rng.random();
-        let tag = self.rng.random_bool(0.7).then(|| self.rng.random_range(0..self.plan.tags.len() as u32));
-        let mut values = tag.map_or(vec![], |tag| self.plan.types.get(self.plan.tags[tag as usize]).params.clone());
-        if with_exception {
-            values.push(ValType::EXNREF);
-        }
-        (tag, with_exception, values)
-    }
-
-    /// A try region in blocks that its clauses branch to, with operands between them.
-    fn try_block(&mut self) -> bool {
-        if !self.plan.proposals.exceptions {
-            return false;
-        }
-        let results = self.block_results();
-        let mut clauses: Vec<_> = (0..self.rng.random_range(0..4)).map(|_| self.clause()).collect();
-        clauses.retain(|(_, _, values)| self.block_type(&[], values).is_some());
-        self.begin(results.clone(), 0, I::Block);
-        for (_, _, values) in &clauses {
-            self.between();
-            self.begin(values.clone(), 0, I::Block);
-        }
-        self.between();
-        // The last clause's block is the innermost.
-        let count = clauses.len() as u32;
-        let catches = clauses.iter().zip(0..).map(|(&(tag, with_exception, _), n)| {
-            let label = count - 1 - n;
-            match (tag, with_exception) {
-                (Some(tag), false) => Catch::One { tag, label },
-                (Some(tag), true) => Catch::OneRef { tag, label },
-                (None, false) => Catch::All { label },
-                (None, true) => Catch::AllRef { label },
-            }
-        });
-        let catches: Vec<Catch> = catches.collect();
-        self.begin(results.clone(), 0, |ty| I::TryTable(ty, Cow::Owned(catches)));
-        let height = self.stack.len();
-        self.inside();
-        self.throw_if();
-        self.any_call();
-        self.fold_to(height);
-        self.operands(&results, 1);
-        self.end();
-        self.emit(&I::Br(count));
-        self.unreachable();
-        for n in 0..count {
-            self.end();
-            let height = self.frames.last().map_or(0, |f| f.height);
-            self.note(n.into());
-            self.fold_to(height);
-            if n + 1 < count {
-                self.operands(&results, 1);
-                self.emit(&I::Br(count - 1 - n));
-                self.unreachable();
-            }
-        }
-        if count > 0 {
-            self.operands(&results, 1);
-        }
-        self.end();
-        true
-    }
-
-    /// Operands between two blocks.
-    fn between(&mut self) {
-        for _ in 0..self.rng.random_range(0..4) {
-            self.operand(ValType::I32, 0);
-        }
-    }
-
-    /// Throws, if something holds.
-    fn throw_if(&mut self) -> bool {
-        if self.plan.tags.is_empty() {
-            return false;
-        }
-        self.condition(1);
-        self.pop(1);
-        self.begin(vec![], 0, I::If);
-        for _ in 0..near_or_any(self.rng, &[0, 16, 33]) {
-            self.operand(ValType::I32, 0);
-        }
-        if self.rng.random_bool(0.2) {
-            self.operand(ValType::EXNREF, 0);
-            self.emit(&I::ThrowRef);
-        } else {
-            let tag = self.rng.random_range(0..self.plan.tags.len());
-            self.operands(&self.plan.types.get(self.plan.tags[tag]).params, 1);
-            self.emit(&I::Throw(tag as u32));
-        }
-        self.unreachable();
-        self.end();
-        true
-    }
-
-    /// Branches on null and on what is not null.
-    fn on_null(&mut self) -> bool {
-        if !self.plan.proposals.function_references {
-            return false;
-        }
-        let ty = self.plan.value_type(self.rng, Mix::References);
-        if self.rng.random() || ty == ValType::EXTERNREF || ty == ValType::EXNREF {
-            self.begin(vec![], 0, I::Block);
-            self.operand(ty, 1);
-            self.emit(&I::BrOnNull(0));
-            let height = self.stack.len() - 1;
-            self.note(1);
-            self.fold_to(height);
-            self.end();
-        } else {
-            self.begin(vec![ty], 0, I::Block);
-            self.operand(ty, 1);
-            self.emit(&I::BrOnNonNull(0));
-            self.pop(1);
-            self.note(2);
-            self.operand(ty, 1);
-            self.end();
         }
         true
     }

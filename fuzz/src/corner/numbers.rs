@@ -6,8 +6,9 @@ use rand::Rng;
 pub const DEPTHS: &[u64] = &[0, 8, 16, 32, 48, 64, 80];
 /// Locals: registers for pins (3, 4, 7 with those of leaves), single clearing (12 words), candidates of a loop (64).
 pub const LOCALS: &[u64] = &[0, 3, 6, 8, 12, 16, 24, 32, 64, 100, 200];
-/// Locals of a frame around one page, around the last that is probed page by page (8), and around the stack's guard (64 KiB).
-pub const FRAME_LOCALS: &[u64] = &[512, 4096, 8192];
+/// Locals of a frame of around one page, of the last that is probed page by page (8), and of one that would step over the stack's
+/// guard (64 KiB) if it were not probed.
+pub const FRAME_LOCALS: &[u64] = &[512, 4096, 32768];
 /// Parameters and results of one kind: 5 integers and 8 floats of arguments are in registers, 8 results of each.
 pub const SIGNATURE: &[u64] = &[0, 1, 5, 8, 10, 16, 20];
 /// How many values a branch takes along: one goes in a register, those of a jump table beyond 8 by a loop.

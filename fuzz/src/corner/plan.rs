@@ -3,6 +3,7 @@
 use super::numbers::{BYTES, ELEMENTS, near, pick};
 use super::types::{Mix, Types, typed, value_type};
 use crate::case::Proposals;
+use crate::host::FUNCTIONS;
 use rand::Rng;
 use wasm_encoder::{HeapType, RefType, ValType};
 
@@ -108,8 +109,11 @@ impl Plan {
     /// A plan for a module with these proposals.
     pub fn new(rng: &mut impl Rng, proposals: Proposals) -> Plan {
         let types = Types::new(rng, &proposals);
-        let imports = (0..types.host.len()).filter(|_| rng.random_bool(0.6)).collect();
-        let functions = (0..rng.random_range(2..7)).map(|_| Defined { ty: pick(rng, &types.callable), leaf: rng.random_bool(0.3) });
+        // The one with references more often: it makes new ones.
+        let wanted = |rng: &mut _, f: usize| Rng::random_bool(rng, if FUNCTIONS[f].name == "keep" { 0.9 } else { 0.5 });
+        let imports = (0..types.host.len()).filter(|&f| wanted(rng, f)).collect();
+        let functions =
+            (0..rng.random_range(2..7)).map(|_| Defined { ty: pick(rng, &types.callable), leaf: rng.random_bool(0.3) });
         let functions = functions.collect();
         let mut plan = Plan {
             proposals,
