@@ -14,7 +14,7 @@ use crate::value::{Type, Value};
 
 /// Why an engine could not run a case at all.
 #[derive(Debug, thiserror::Error)]
-#[error("{engine} refused the module: {reason}")]
+#[error("{engine} could not run the module: {reason}")]
 pub struct Refused {
     /// Which one.
     pub engine: String,

@@ -160,11 +160,18 @@ fn run(engine: &Sconce, case: &Case) -> Result<Outcome, Refused> {
     guarded(&engine.name(), || engine.run(case))
 }
 
+/// What `run` sees, unless it is a fault whatever others see.
 fn guarded(name: &str, run: impl FnOnce() -> Result<Outcome, Refused>) -> Result<Outcome, Refused> {
-    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| {
+    let fault = |reason: String| Err(Refused { engine: name.to_owned(), reason });
+    let seen = catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref().copied());
-        Err(Refused { engine: name.to_owned(), reason: format!("it panicked: {}", text.unwrap_or("without a message")) })
-    })
+        fault(format!("it panicked: {}", text.unwrap_or("without a message")))
+    })?;
+    let ends = |step: &&Step| matches!(step.result, Err(Stop::Interrupted | Stop::BrokenInvariant));
+    match seen.iter().find(ends) {
+        Some(Step { call, result, .. }) => fault(format!("{} ended by {result:?}", call.as_deref().unwrap_or("instantiation"))),
+        None => Ok(seen),
+    }
 }
 
 /// How what an engine saw differs from what is expected, if it does.
@@ -173,10 +180,6 @@ fn differs(expected: &[Step], by: &dyn Engine, seen: &Result<Outcome, Refused>, 
         Ok(seen) => seen,
         Err(e) => return Some(e.to_string()),
     };
-    // Whatever is interrupted without being asked for did not end.
-    if let Some(step) = seen.iter().find(|step| step.result == Err(Stop::Interrupted)) {
-        return Some(format!("{name} did not end: {}", step.call.as_deref().unwrap_or("instantiation")));
-    }
     match compare(expected, seen) {
         Verdict::Different(d) => Some(format!("{} (above) and {name} differ at {d}", by.name())),
         Verdict::Same { .. } => None,
@@ -200,7 +203,7 @@ mod tests {
     #[test]
     fn a_panic_is_a_difference() {
         let refused = guarded("it", || panic!("at {}", 7));
-        assert_eq!(refused.map_err(|e| e.to_string()), Err("it refused the module: it panicked: at 7".to_owned()));
+        assert_eq!(refused.map_err(|e| e.to_string()), Err("it could not run the module: it panicked: at 7".to_owned()));
     }
 
     /// What is interrupted, and then run again in the same store, sees what it saw in its own.

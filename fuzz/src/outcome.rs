@@ -30,6 +30,8 @@ pub enum Stop {
     Exhausted,
     /// It did not end in time, or was interrupted on purpose.
     Interrupted,
+    /// Sconce's own checks found a mistake.
+    BrokenInvariant,
 }
 
 /// One step of a case.

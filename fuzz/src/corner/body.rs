@@ -175,7 +175,7 @@ impl<'p> Body<'p> {
                 return;
             }
             5 if effort > 0 => return self.select(ty, effort - 1),
-            6 | 7 if effort > 0 && self.load_of(ty, effort - 1) => return,
+            6 | 7 if effort > 0 && self.load_of(ty) => return,
             8 if self.calls && self.table_get(ty) => return,
             9 | 10 if self.calls && self.budget > 0 && self.fresh_reference(ty) => return,
             0..11 => return self.literal(ty),

@@ -106,9 +106,9 @@ impl<'p> Body<'p> {
             47..49 if !nested => self.jump_table(),
             49..52 if !nested && self.calls => self.try_block(),
             52 => self.branch_if(),
-            53 => self.leave(),
-            54 if self.calls => self.throw_if(),
-            55 if !nested => self.on_null(),
+            53..56 => self.leave(),
+            56 if self.calls => self.throw_if(),
+            57 if !nested => self.on_null(),
             _ => {
                 self.any_row();
                 true
@@ -238,7 +238,7 @@ impl<'p> Body<'p> {
         self.condition(1);
         if !self.rng.random_bool(0.3) {
             // Now and then.
-            self.emit(&I::I32Const(7));
+            self.emit(&I::I32Const(3));
             self.operand(ValType::I32, 0);
             self.emit(&I::I32And);
             self.emit(&I::I32Eqz);
@@ -307,7 +307,7 @@ impl<'p> Body<'p> {
         let targets: Vec<u32> = (0..near(self.rng, TARGETS)).map(|_| self.rng.random_range(0..blocks)).collect();
         match self.rng.random_range(0..4) {
             0 => self.operand(ValType::I32, 1),
-            1 if self.size_or_grow() => {
+            1 if self.size() => {
                 if self.stack[self.stack.len() - 1] == ValType::I64 {
                     self.emit(&I::I32WrapI64);
                 }

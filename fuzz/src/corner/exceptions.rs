@@ -59,6 +59,10 @@ impl Body<'_> {
             self.end();
             let height = self.frames.last().map_or(0, |f| f.height);
             self.note(n.into());
+            if self.rng.random() {
+                // Registers that handlers load again.
+                self.load_of(ValType::I64);
+            }
             self.fold_to(height);
             if n + 1 < count {
                 self.operands(&results, 1);

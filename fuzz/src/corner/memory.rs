@@ -103,7 +103,7 @@ impl Body<'_> {
     }
 
     /// A load with this result. Whether there is a memory for it.
-    pub fn load_of(&mut self, ty: ValType, _effort: u32) -> bool {
+    pub fn load_of(&mut self, ty: ValType) -> bool {
         if ty == ValType::V128 {
             let number = self.rng.random_range(0..VECTOR_LOADS.len());
             let Some((memory, _)) = self.memory(1 << VECTOR_LOADS[number], None) else { return false };
@@ -200,14 +200,20 @@ impl Body<'_> {
         true
     }
 
-    /// The size of a memory, or growing it: mostly a little, at times as far as it goes.
-    pub fn size_or_grow(&mut self) -> bool {
+    /// The size of a memory.
+    pub fn size(&mut self) -> bool {
         let Some((memory, m)) = self.memory(0, None) else { return false };
+        self.emit(&I::MemorySize(memory));
+        self.stack.push(m.index());
+        true
+    }
+
+    /// The size of a memory, or growing it: mostly a little, at times as far as it goes. The size then, often.
+    pub fn size_or_grow(&mut self) -> bool {
         if !self.calls || self.rng.random() {
-            self.emit(&I::MemorySize(memory));
-            self.stack.push(m.index());
-            return true;
+            return self.size();
         }
+        let Some((memory, m)) = self.memory(0, None) else { return false };
         let by = match self.rng.random_range(0..4) {
             0 => near(self.rng, GROWTH) >> m.page_size_log2.min(12),
             1 => (1u64 << 32 >> m.page_size_log2).wrapping_sub(m.min).saturating_add_signed(self.rng.random_range(-1..=0)),
@@ -215,6 +221,10 @@ impl Body<'_> {
         };
         self.constant(m.index(), by);
         self.emit(&I::MemoryGrow(memory));
+        if self.rng.random() {
+            self.emit(&I::MemorySize(memory));
+            self.stack.push(m.index());
+        }
         true
     }
 

@@ -84,7 +84,7 @@ pub fn value_type(rng: &mut impl Rng, mix: Mix, proposals: &Proposals, named: &[
 /// A list of parameters or results: short ones more often.
 fn list(rng: &mut impl Rng, proposals: &Proposals, named: &[u32]) -> Vec<ValType> {
     let mix = Mix::any(rng);
-    let len = if rng.random_bool(0.6) { rng.random_range(0..4) } else { near(rng, SIGNATURE) };
+    let len = if rng.random_bool(0.5) { rng.random_range(0..4) } else { near(rng, SIGNATURE) };
     (0..len).map(|_| value_type(rng, mix, proposals, named)).collect()
 }
 

@@ -33,8 +33,9 @@ pub struct Variant {
 
 /// All of them. A row is enough for another.
 pub const VARIANTS: &[Variant] = &[
-    Variant { name: "", configure: |config| config, share: 4 },
-    Variant { name: "-stress", configure: |config| config.gc_stress(true), share: 1 },
+    Variant { name: "", configure: |config| config, share: 3 },
+    Variant { name: "-stress", configure: |config| config.gc_stress(true), share: 2 },
+    Variant { name: "-paranoid", configure: |config| config.paranoid(true), share: 4 },
     Variant { name: "-baseline", configure: |config| config.baseline(true), share: 1 },
 ];
 
@@ -215,6 +216,7 @@ fn stop(error: &Error) -> Stop {
         TrapCode::ExpectedSharedMemory => Stop::WaitUnshared,
         TrapCode::StackOverflow | TrapCode::ReferenceHeapFull | TrapCode::StackMemory => Stop::Exhausted,
         TrapCode::Interrupt => Stop::Interrupted,
+        TrapCode::BrokenInvariant => Stop::BrokenInvariant,
     }
 }
 
