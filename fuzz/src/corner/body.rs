@@ -131,11 +131,19 @@ impl<'p> Body<'p> {
         match ty {
             ValType::I32 | ValType::I64 => return self.integer(ty),
             ValType::F32 => {
-                let bits = if self.rng.random() { (self.rng.random::<i16>() as f32).to_bits() } else { self.rng.random() };
+                let bits = match self.rng.random_range(0..8) {
+                    0 => pick(self.rng, &[NAN32, f32::INFINITY.to_bits(), 1 << 31]),
+                    1..4 => self.rng.random(),
+                    _ => (self.rng.random::<i16>() as f32).to_bits(),
+                };
                 self.emit(&I::F32Const(Ieee32::new(bits)));
             }
             ValType::F64 => {
-                let bits = if self.rng.random() { (self.rng.random::<i32>() as f64).to_bits() } else { self.rng.random() };
+                let bits = match self.rng.random_range(0..8) {
+                    0 => pick(self.rng, &[NAN64, f64::INFINITY.to_bits(), 1 << 63]),
+                    1..4 => self.rng.random(),
+                    _ => (self.rng.random::<i32>() as f64).to_bits(),
+                };
                 self.emit(&I::F64Const(Ieee64::new(bits)));
             }
             ValType::V128 => {

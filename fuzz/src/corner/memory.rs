@@ -63,6 +63,12 @@ impl Body<'_> {
         let (align, target) = (size.ilog2(), MemArgTarget::Memory(memory));
         let arg = |offset| MemArg { offset, align, target, ordering: None };
         if self.risk() {
+            if self.rng.random() {
+                // The first that is not inside, or the second; of what is aligned.
+                let beyond = self.rng.random_range(1..3) << align;
+                self.constant(m.index(), (m.bytes() >> align << align) - size + beyond);
+                return arg(0);
+            }
             let offset = near(self.rng, OFFSETS);
             self.operand(m.index(), 0);
             return arg(if m.memory64 { offset } else { offset & 0xffff_ffff });
