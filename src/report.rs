@@ -57,7 +57,7 @@ impl End {
 /// Writes a listing to standard output, with names in it escaped.
 ///
 /// # Errors
-/// As [`print`].
+/// As [`print()`].
 pub fn list(text: &str) -> Result<(), Failure> {
     print(&shown::lines(text, usize::MAX))
 }
