@@ -190,6 +190,8 @@ fn register(number: i32, seen: &Arc<AtomicBool>, signal: &Arc<AtomicUsize>, wake
     let wake = wake.try_clone()?;
     let fd = wake.as_raw_fd();
     pipe::register(number, wake)?;
+    // The kernel may give a signal to a thread of the guest's, after all.
+    sconce_engine::on_alternate_stack(number);
     Ok(fd)
 }
 

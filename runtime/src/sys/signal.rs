@@ -121,11 +121,15 @@ fn install_one(signal: c_int, handler: *const (), flags: c_int) {
     }
 }
 
+/// `si_code` of what has no other.
+const SI_KERNEL: c_int = 0x80;
+
 extern "C" fn on_fault(signal: c_int, info: *mut siginfo_t, context: *mut c_void) {
     // SAFETY: the kernel passes valid pointers.
     let (code, address) = unsafe { ((*info).si_code, (*info).si_addr() as usize) };
-    // Only what the processor raised, not what somebody sent.
-    if code > 0 {
+    // Only what the processor raised, not what somebody sent; nor what the kernel makes of a signal for which it has found no room on the
+    // stack: that says no address.
+    if code > 0 && code != SI_KERNEL {
         const SEGV_ACCERR: c_int = 2;
         let mut context = Context(context.cast());
         let refused_read = signal == libc::SIGSEGV && code == SEGV_ACCERR && !context.wrote();
@@ -140,8 +144,8 @@ extern "C" fn on_fault(signal: c_int, info: *mut siginfo_t, context: *mut c_void
     }
     chain(signal, info, context);
     // Who sets the default action and returns (as Rust's runtime does unless its own stack is exhausted) wants the process to end by
-    // it: a fault will happen again, but what was sent will not.
-    if code <= 0 && is_default(signal) {
+    // it: a fault will happen again, but what was sent will not, nor what the kernel gave up.
+    if (code <= 0 || code == SI_KERNEL) && is_default(signal) {
         end_by_signal(signal);
     }
 }
@@ -162,7 +166,7 @@ extern "C" fn on_interrupt(signal: c_int, info: *mut siginfo_t, context: *mut c_
 
 /// Lets the signals that have handlers here reach the calling thread. Masks are inherited: a parent that blocked them would turn
 /// each trap into the end of the process.
-pub(crate) fn unblock() {
+pub fn unblock() {
     // SAFETY: a set on the stack, emptied before it is used.
     unsafe {
         let mut set = zeroed();
@@ -171,6 +175,20 @@ pub(crate) fn unblock() {
             libc::sigaddset(&mut set, signal);
         }
         libc::pthread_sigmask(libc::SIG_UNBLOCK, &set, null_mut());
+    }
+}
+
+/// Has a signal's handler, whoever installed it, run on the alternate stack of threads that have one: a wasm stack may have no room left
+/// for it, and what the kernel writes there is no fault that could be mended.
+pub fn on_alternate_stack(signal: c_int) {
+    let mut now = MaybeUninit::<sigaction>::uninit();
+    // SAFETY: the action is read if there was an answer, and set again as it was but for where it runs.
+    unsafe {
+        if sigaction(signal, null(), now.as_mut_ptr()) == 0 {
+            let mut action = now.assume_init();
+            action.sa_flags |= libc::SA_ONSTACK;
+            sigaction(signal, &action, null_mut());
+        }
     }
 }
 

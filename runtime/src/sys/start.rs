@@ -21,7 +21,7 @@ static CLOSED: AtomicU8 = AtomicU8::new(0);
 
 extern "C" fn record() {
     // SAFETY: no descriptor is asked about. Without this call, and the next, Rust's runtime aborts without a word.
-    if unsafe { libc::poll(null_mut(), 0, 0) } < 0 {
+    if unsafe { libc::poll(null_mut(), 0, 0) } < 0 && Error::last_os_error().raw_os_error() != Some(libc::EINTR) {
         refused("poll");
     }
     let mut ignored = 0;
