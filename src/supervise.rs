@@ -145,11 +145,15 @@ pub fn supervise(
     // From here on this thread uses these alone, and ends the process rather than returning. If it must share them with the guest's
     // thread, system calls take longer, and that is all.
     let _ = sconce_engine::keep_apart(&own);
-    let mut kill_at = None;
+    let (mut kill_at, mut ending_since) = (None, None);
     loop {
+        let ending = control.ending.load(SeqCst);
+        let at = timeout.and_then(Deadline::at);
         let deadline = match kill_at {
-            Some(kill_at) => (!control.ending.load(SeqCst)).then_some(kill_at),
-            None => timeout.and_then(Deadline::at),
+            // Who reads the report may be in no hurry: it has its time, and some more.
+            _ if ending => at.map(|at| at.max(*ending_since.get_or_insert_with(Instant::now)) + GRACE),
+            Some(kill_at) => Some(kill_at),
+            None => at,
         };
         let reminder = control.remind().then(|| Instant::now() + REMINDERS);
         wait(&mut pipe, deadline.into_iter().chain(reminder).min());
@@ -158,6 +162,7 @@ pub fn supervise(
         let over = deadline.is_some_and(|d| Instant::now() >= d);
         if control.ending.load(SeqCst) {
             match received {
+                0 if ending && over => End::Exit(TIMED_OUT).now(),
                 0 => continue,
                 // The guest is past being interrupted: what is left is to report, and to keep what was compiled.
                 signal => End::Signal(signal as i32).now(),
@@ -209,7 +214,11 @@ fn cannot(what: &str, error: &io::Error) -> Failure {
 pub fn end(reason: Reason) -> End {
     match reason {
         Reason::Timeout(after) => {
-            report::error(&format!("timed out after {after:?}"));
+            // Nor does the end wait for who does not read: there is room for so short a message, or there is none.
+            let errors = rustix::stdio::stderr();
+            if sconce_engine::poll(&mut [PollFd::new(&errors, PollFlags::OUT)], Some(GRACE)).is_ok_and(|n| n > 0) {
+                report::error(&format!("timed out after {after:?}"));
+            }
             End::Exit(TIMED_OUT)
         }
         Reason::Signal(signal) => End::Signal(signal),

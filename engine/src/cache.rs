@@ -251,7 +251,7 @@ impl Cache {
     }
 
     fn evict(&self) -> io::Result<()> {
-        let mut entries = Vec::new();
+        let (mut entries, mut unfinished_bytes) = (Vec::new(), 0);
         for entry in Dir::read_from(&*self.dir)? {
             let entry = entry?;
             let Ok(name) = entry.file_name().to_str() else { continue };
@@ -264,13 +264,16 @@ impl Cache {
             if unfinished {
                 if now() - stat.st_mtime > HOUR {
                     self.remove(name);
+                } else {
+                    // A run that was ended leaves what it wrote.
+                    unfinished_bytes += stat.st_size.cast_unsigned();
                 }
             } else {
                 // A small file takes a block all the same.
                 entries.push((last_use(&stat), stat.st_size.cast_unsigned().max(4096), name.to_owned()));
             }
         }
-        let mut total: u64 = entries.iter().map(|(_, size, _)| size).sum();
+        let mut total: u64 = unfinished_bytes + entries.iter().map(|(_, size, _)| size).sum::<u64>();
         if total <= self.limit {
             return Ok(());
         }

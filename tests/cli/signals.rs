@@ -278,6 +278,23 @@ fn no_bar_is_shown_elsewhere_than_on_a_terminal() {
     assert_eq!(dir.run("--cache off --timeout 1h large.wasm").ok(), "");
 }
 
+/// Nobody reads standard error, and the pipe is full: neither the report of a trap nor the word that time is over holds up the end.
+#[test]
+fn a_timeout_ends_what_is_said_too() {
+    let dir = Dir::new();
+    dir.file("trap.wat", r#"(module (func (export "_start") unreachable))"#);
+    dir.file("spin.wat", r#"(module (func (export "_start") (loop (br 0))))"#);
+    for file in ["trap.wat", "spin.wat"] {
+        let (reader, mut writer) = std::io::pipe().expect("a pipe");
+        rustix::io::ioctl_fionbio(&writer, true).expect("a pipe can be so");
+        while writer.write(&[b'.'; 4096]).is_ok_and(|n| n > 0) {}
+        rustix::io::ioctl_fionbio(&writer, false).expect("a pipe can be so");
+        let mut child = start(dir.sconce(["--cache", "off", "--timeout", "300ms", file]).stderr(writer));
+        assert_eq!(wait(&mut child).code(), Some(124), "{file}");
+        drop(reader);
+    }
+}
+
 #[test]
 fn a_timeout_ends_loops_calls_and_waits() {
     let dir = Dir::new();
