@@ -229,9 +229,7 @@ fn chunks(shared: &Shared, len: u64, backwards: bool, mut f: impl FnMut(usize, u
         if done == len {
             return Ok(());
         }
-        if shared.interrupted() {
-            return Err(Stop::Trap(TrapCode::Interrupt));
-        }
+        look_for_interrupt(shared)?;
     }
 }
 
@@ -380,13 +378,21 @@ fn elem_drop(c: &mut Caller<'_>, elem: u32) -> Result<(), Stop> {
 }
 
 fn throw(c: &mut Caller<'_>, tag: u32, values: *const u128) -> Result<(), Stop> {
+    look_for_interrupt(&c.store.shared)?;
     let tag = c.instance.tags[tag as usize];
     // SAFETY: compiled code has written the tag's values there.
     unsafe { c.store.throw(tag, values) }
 }
 
 fn throw_ref(c: &mut Caller<'_>, exception: u32) -> Result<(), Stop> {
+    look_for_interrupt(&c.store.shared)?;
     if exception == 0 { Err(Stop::Trap(TrapCode::NullExceptionReference)) } else { c.store.throw_ref(exception) }
+}
+
+/// For builtins in which a program may spend its time. One that throws and catches in a loop goes on in a handler, from where no trampoline
+/// looks: the signals of an interrupt would hardly ever find it in compiled code.
+fn look_for_interrupt(shared: &Shared) -> Result<(), Stop> {
+    if shared.interrupted() { Err(Stop::Trap(TrapCode::Interrupt)) } else { Ok(()) }
 }
 
 fn is_subtype(c: &mut Caller<'_>, sub: u32, sup: u32) -> Result<u32, Stop> {
