@@ -33,6 +33,8 @@ struct Frame {
     branches: u64,
     first: usize,
     last: usize,
+    /// The `br_table` that named it last.
+    table: u32,
 }
 
 /// What is known of a local.
@@ -78,30 +80,37 @@ pub(crate) struct Counts {
     across_calls: u64,
     /// Operands and results of calls, parameters of blocks and values that branches take along.
     operands: u64,
-    /// For each call, the handlers around it.
+    /// For each call, the handlers around it, and their squares.
     handlers: u64,
+    handlers_squared: u64,
     /// Locals that are named.
     locals: u64,
     /// For each local that is named in more than one block, the blocks in which it may live.
     spans: u64,
-    /// For each label, the locals that may have different values where branches come from, times those branches.
+    /// For each label, the locals that may have different values where branches come from, times those branches; and for each loop's, times the
+    /// loops around it.
     joins: u64,
+    nested_joins: u64,
     /// Reads and writes of references outside of the frame.
     barriers: u64,
+    /// Nanoseconds for operators that take longer than most.
+    more: u64,
 }
 
 impl Counts {
     /// How long compilation takes, in nanoseconds: within a factor of a few, and rather too much. RATIONALE.md says how it was measured.
     pub(crate) fn cost(&self) -> u64 {
         let parts = [
-            self.operators * 500,
+            self.operators * 1_000 + self.more,
             self.blocks * 1_000,
-            self.calls * 1_000,
+            self.calls * 10_000,
             self.operands * 1_500,
-            self.handlers * 8_000,
-            self.joins * 4_000,
-            self.barriers * 50_000,
-            self.spans * 1_000,
+            // What blocks pass on unchanged is looked up through all that pass it on.
+            (self.operands * self.blocks) / 2,
+            self.handlers * 8_000 + self.handlers_squared * 1_000,
+            self.joins * A_JOIN + self.nested_joins * 400,
+            self.barriers * 80_000,
+            self.spans * 600,
             self.across_blocks * 40,
             (self.locals * self.calls + self.across_calls) * 20,
         ];
@@ -117,8 +126,17 @@ impl Counts {
 
 /// Nanoseconds that any function may cost, and those for each byte of its body; together not more than the last.
 const FOR_ANY: u64 = 200_000;
-const FOR_A_BYTE: u64 = 20_000;
-const AT_MOST: u64 = 10_000_000_000;
+const FOR_A_BYTE: u64 = 30_000;
+const AT_MOST: u64 = 2_500_000_000;
+/// Nanoseconds for operators besides what any operator takes: those that become several blocks, several instructions, or, as rotations of
+/// rotations do, many ways to say the same.
+const SIMPLE: u64 = 0;
+const CHECKED: u64 = 3_000;
+const INDIRECT: u64 = 15_000;
+const VECTOR: u64 = 15_000;
+const ROTATION: u64 = 40_000;
+/// Nanoseconds for a local at a label, for each branch.
+const A_JOIN: u64 = 3_500;
 
 /// The visitor.
 #[derive(Debug)]
@@ -129,12 +147,15 @@ pub(crate) struct Estimator<'a> {
     reachable: bool,
     height: u64,
     handlers: u64,
+    /// How many `br_table`s there have been.
+    tables: u32,
     /// How many frames have begun, and how many have ended.
     begun: u32,
     ended: u32,
     /// The outermost loop around: where it is in `control`, where it begins and which one it is.
     outermost: Option<(usize, u64, u32)>,
     loops: u32,
+    open_loops: u64,
     counts: Counts,
 }
 
@@ -151,9 +172,22 @@ impl<'a> Estimator<'a> {
         kept.known.resize(ty.params.len(), Local { first: 0, last: 0, frame: 0, depth: 0, in_loop: 0 });
         let counts = Counts { blocks: 1, ..Counts::default() };
         let (reachable, dead_blocks, height, handlers) = (true, 0, 0, 0);
-        let (begun, ended, outermost, loops) = (0, 0, None, 0);
-        let mut new =
-            Estimator { module, kept, dead_blocks, reachable, height, handlers, begun, ended, outermost, loops, counts };
+        let (tables, begun, ended, outermost, loops, open_loops) = (0, 0, 0, None, 0, 0);
+        let mut new = Estimator {
+            module,
+            kept,
+            dead_blocks,
+            reachable,
+            height,
+            handlers,
+            tables,
+            begun,
+            ended,
+            outermost,
+            loops,
+            open_loops,
+            counts,
+        };
         new.operands(ty.params.len() + ty.results.len());
         new.push_frame(0, ty.results.len() as u64, false);
         new
@@ -202,6 +236,7 @@ impl<'a> Estimator<'a> {
         self.counts.across_calls += self.height;
         if self.handlers > 0 {
             self.counts.handlers += self.handlers;
+            self.counts.handlers_squared += self.handlers * self.handlers;
             self.cut();
         }
         self.effect(0, gives as u64);
@@ -220,9 +255,9 @@ impl<'a> Estimator<'a> {
     fn push_frame(&mut self, params: u64, results: u64, is_loop: bool) {
         let (height, at) = (self.height.saturating_sub(params), self.kept.sets.len());
         let handlers = self.handlers;
-        let (branches, first, last, number) = (0, at, at, self.begun);
+        let (branches, first, last, number, table) = (0, at, at, self.begun, 0);
         self.begun += 1;
-        self.kept.control.push(Frame { height, params, results, is_loop, handlers, number, branches, first, last });
+        self.kept.control.push(Frame { height, params, results, is_loop, handlers, number, branches, first, last, table });
     }
 
     fn begin(&mut self, ty: BlockType, is_loop: bool) {
@@ -230,6 +265,7 @@ impl<'a> Estimator<'a> {
         if is_loop {
             self.cut();
             self.operands(params.len());
+            self.open_loops += 1;
             if self.outermost.is_none() {
                 self.loops += 1;
                 self.outermost = Some((self.kept.control.len(), self.counts.blocks, self.loops));
@@ -280,17 +316,27 @@ impl<'a> Estimator<'a> {
         number
     }
 
-    /// A branch takes along what its label wants.
-    fn branch(&mut self, depth: u32) {
-        let (at, depth) = (self.kept.sets.len(), self.kept.control.len() - 1 - depth as usize);
-        let frame = &mut self.kept.control[depth];
+    /// Something branches to a label. Gives how many values go along.
+    fn reach(&mut self, depth: u32) -> usize {
+        let at = self.kept.sets.len();
+        let frame = self.frame_mut(depth);
         if frame.branches == 0 && !frame.is_loop {
             frame.first = at;
         }
         frame.branches += 1;
         frame.last = at;
-        let count = if frame.is_loop { frame.params } else { frame.results };
-        self.operands(count as usize);
+        if frame.is_loop { frame.params as usize } else { frame.results as usize }
+    }
+
+    fn frame_mut(&mut self, depth: u32) -> &mut Frame {
+        let at = self.kept.control.len() - 1 - depth as usize;
+        &mut self.kept.control[at]
+    }
+
+    /// A branch takes along what its label wants.
+    fn branch(&mut self, depth: u32) {
+        let count = self.reach(depth);
+        self.operands(count);
     }
 
     /// A branch that may not be taken.
@@ -302,7 +348,8 @@ impl<'a> Estimator<'a> {
     /// A local may have another value where a branch to the frame's label comes from, if it has been set since the first one of them, or since
     /// the loop began.
     fn join(&mut self, frame: &Frame) {
-        if frame.branches == 0 {
+        // What is too dear by this alone is looked at no further.
+        if frame.branches == 0 || self.counts.joins > AT_MOST / A_JOIN {
             return;
         }
         self.ended += 1;
@@ -319,7 +366,9 @@ impl<'a> Estimator<'a> {
                 to += 1;
             }
             if at + 1 == end {
-                self.counts.joins += (to - first) as u64 * (frame.branches + 1);
+                let joins = (to - first) as u64 * (frame.branches + 1);
+                self.counts.joins += joins;
+                self.counts.nested_joins += if frame.is_loop { joins * self.open_loops } else { 0 };
             }
         }
         sets.truncate(to);
@@ -341,17 +390,21 @@ impl Skip for Estimator<'_> {
     }
 }
 
+/// Operators by what they pop and push, and what they cost more than others.
 macro_rules! rows {
-    ($($what:ident $pops:literal $pushes:literal { $($name:ident($($ty:ty),*);)* })*) => { $($(rows!(@$what $pops $pushes $name($($ty),*));)*)* };
-    (@effect $pops:literal $pushes:literal $name:ident($($ty:ty),*)) => {
-        #[inline(always)]
-        fn $name(&mut self, $(_: $ty),*) {
-            self.effect($pops, $pushes);
-        }
+    ($($pops:literal $pushes:literal $cost:ident { $($name:ident($($ty:ty),*);)* })*) => {
+        $($(rows!(@$cost $pops $pushes $name($($ty),*));)*)*
     };
-    (@called $pops:literal $pushes:literal $name:ident($($ty:ty),*)) => {
+    (@CALL $pops:literal $pushes:literal $name:ident($($ty:ty),*)) => {
         fn $name(&mut self, $(_: $ty),*) {
             self.called($pops, $pushes);
+        }
+    };
+    (@$cost:ident $pops:literal $pushes:literal $name:ident($($ty:ty),*)) => {
+        #[inline(always)]
+        fn $name(&mut self, $(_: $ty),*) {
+            self.counts.more += $cost;
+            self.effect($pops, $pushes);
         }
     };
 }
@@ -394,6 +447,7 @@ impl Operators for Estimator<'_> {
         let frame @ Frame { height, params, results, is_loop, handlers, .. } = self.frame();
         self.kept.control.pop();
         if is_loop {
+            self.open_loops -= 1;
             self.end_loop();
         }
         self.join(&frame);
@@ -413,7 +467,11 @@ impl Operators for Estimator<'_> {
             self.operands(catch.tag.map_or(0, |tag| self.module.tag_values(tag).len()));
         }
         self.begin(ty, false);
-        self.handlers += catches.len() as u64;
+        // Behind one for all exceptions none is asked.
+        self.handlers = match catches.iter().position(|catch| catch.tag.is_none()) {
+            Some(all) => all as u64 + 1,
+            None => self.handlers + catches.len() as u64,
+        };
     }
 
     fn br(&mut self, depth: u32) {
@@ -436,11 +494,17 @@ impl Operators for Estimator<'_> {
     }
 
     fn br_table(&mut self, targets: &BrTable<'_>) {
-        // Each different target costs what it takes along, and each that is one again, an entry.
+        self.tables += 1;
         let depths = targets.targets().map(|depth| depth.unwrap_or(0)).chain(std::iter::once(targets.default()));
         for depth in depths {
-            self.branch(depth);
-            self.cut();
+            let count = self.reach(depth);
+            let table = self.tables;
+            // The way to a label is one for all entries that name it.
+            if std::mem::replace(&mut self.frame_mut(depth).table, table) != table {
+                self.operands(count);
+                self.cut();
+            }
+            self.counts.operators += 1;
         }
         self.reachable = false;
     }
@@ -460,6 +524,7 @@ impl Operators for Estimator<'_> {
     fn call_indirect(&mut self, ty: TypeIndex, _: TableIndex) {
         self.effect(1, 0);
         self.cut();
+        self.counts.more += INDIRECT;
         self.call_type(ty);
     }
 
@@ -542,29 +607,36 @@ impl Operators for Estimator<'_> {
         }
     }
 
+    fn int_binary(&mut self, _: IntWidth, op: IntBinary) {
+        self.counts.more += if matches!(op, IntBinary::Rotl | IntBinary::Rotr) { ROTATION } else { SIMPLE };
+        self.effect(2, 1);
+    }
+
     rows! {
-        effect 0 0 { nop(); data_drop(DataIndex); elem_drop(ElemIndex); atomic_fence(); }
-        effect 0 1 {
+        0 0 SIMPLE { nop(); data_drop(DataIndex); elem_drop(ElemIndex); atomic_fence(); }
+        0 1 SIMPLE {
             memory_size(MemoryIndex); ref_null(HeapType); ref_func(FuncIndex); table_size(TableIndex);
             i32_const(i32); i64_const(i64); f32_const(u32); f64_const(u64); v128_const(u128);
         }
-        effect 1 1 {
+        1 1 SIMPLE {
             load(Load, MemArg); atomic_load(AtomicAccess, MemArg); ref_is_null(); ref_as_non_null(); int_eqz(IntWidth);
-            int_unary(IntWidth, IntUnary); float_unary(FloatWidth, FloatUnary); convert(Convert); splat(Shape);
-            extract_lane(Extract, u8); vec_unary(VecUnary); vec_test(VecTest);
+            int_unary(IntWidth, IntUnary); float_unary(FloatWidth, FloatUnary); splat(Shape); extract_lane(Extract, u8);
         }
-        effect 2 1 {
-            load_lane(Lane, MemArg, u8); atomic_rmw(AtomicAccess, AtomicRmw, MemArg); int_binary(IntWidth, IntBinary);
-            int_divide(IntWidth, IntDivide); int_compare(IntWidth, IntCompare); float_binary(FloatWidth, FloatBinary);
-            float_compare(FloatWidth, FloatCompare); replace_lane(Shape, u8); shuffle([u8; 16]); vec_binary(VecBinary);
-            vec_shift(IntShape, VecShift);
+        2 1 SIMPLE {
+            load_lane(Lane, MemArg, u8); atomic_rmw(AtomicAccess, AtomicRmw, MemArg); int_compare(IntWidth, IntCompare);
+            float_binary(FloatWidth, FloatBinary); float_compare(FloatWidth, FloatCompare); replace_lane(Shape, u8);
         }
-        effect 3 1 { atomic_cmpxchg(AtomicAccess, MemArg); vec_ternary(VecTernary); }
-        effect 2 0 { store(Store, MemArg); store_lane(Lane, MemArg, u8); atomic_store(AtomicAccess, MemArg); }
-        called 1 1 { memory_grow(MemoryIndex); }
-        called 2 1 { table_grow(TableIndex); atomic_notify(MemArg); }
-        called 3 1 { atomic_wait(IntWidth, MemArg); }
-        called 3 0 {
+        3 1 SIMPLE { atomic_cmpxchg(AtomicAccess, MemArg); }
+        2 0 SIMPLE { store(Store, MemArg); store_lane(Lane, MemArg, u8); atomic_store(AtomicAccess, MemArg); }
+        1 1 CHECKED { convert(Convert); }
+        2 1 CHECKED { int_divide(IntWidth, IntDivide); }
+        1 1 VECTOR { vec_unary(VecUnary); vec_test(VecTest); }
+        2 1 VECTOR { shuffle([u8; 16]); vec_binary(VecBinary); vec_shift(IntShape, VecShift); }
+        3 1 VECTOR { vec_ternary(VecTernary); }
+        1 1 CALL { memory_grow(MemoryIndex); }
+        2 1 CALL { table_grow(TableIndex); atomic_notify(MemArg); }
+        3 1 CALL { atomic_wait(IntWidth, MemArg); }
+        3 0 CALL {
             memory_fill(MemoryIndex); memory_copy(MemoryIndex, MemoryIndex); memory_init(MemoryIndex, DataIndex);
             table_fill(TableIndex); table_copy(TableIndex, TableIndex); table_init(TableIndex, ElemIndex);
         }
