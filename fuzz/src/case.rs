@@ -79,6 +79,8 @@ pub struct Case {
     pub proposals: Proposals,
     /// Whether its memories may grow to gigabytes.
     pub huge: bool,
+    /// Whether one of its functions calls itself until the stack is exhausted.
+    pub overflows: bool,
 }
 
 impl Case {
@@ -87,8 +89,8 @@ impl Case {
         match generator {
             Generator::Smith => Case::generate(seed, None, allowed),
             Generator::Corner => {
-                let corner::Made { wasm, proposals, huge } = corner::module(seed, allowed);
-                Some(Case { generator, seed, wasm, proposals, huge })
+                let corner::Made { wasm, proposals, huge, overflows } = corner::module(seed, allowed);
+                Some(Case { generator, seed, wasm, proposals, huge, overflows })
             }
         }
     }
@@ -114,7 +116,8 @@ impl Case {
         let wasm = module.to_bytes();
         let rewritten = if proposals.function_references { typed::rewrite(&wasm, &mut rng) } else { None };
         let proposals = Proposals { function_references: rewritten.is_some(), ..proposals };
-        Some(Case { generator: Generator::Smith, seed, wasm: rewritten.unwrap_or(wasm), proposals, huge: false })
+        let wasm = rewritten.unwrap_or(wasm);
+        Some(Case { generator: Generator::Smith, seed, wasm, proposals, huge: false, overflows: false })
     }
 
     /// Arguments for one of its calls, which every engine makes alike.

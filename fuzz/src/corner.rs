@@ -43,6 +43,8 @@ pub struct Made {
     pub proposals: Proposals,
     /// Whether memories may grow to gigabytes, of which hardly any page is touched.
     pub huge: bool,
+    /// Whether a function calls itself until the stack is exhausted.
+    pub overflows: bool,
 }
 
 /// Which proposals a module has: each alone often enough, and with others.
@@ -67,11 +69,12 @@ pub fn module(seed: u64, allowed: Proposals) -> Made {
     let rng = &mut ChaCha8Rng::seed_from_u64(seed);
     let proposals = proposals(rng).and(allowed);
     let plan = Plan::new(rng, proposals);
-    let wasm = encode(&plan, rng);
-    Made { wasm, proposals, huge: plan.huge }
+    let (wasm, overflows) = encode(&plan, rng);
+    Made { wasm, proposals, huge: plan.huge, overflows }
 }
 
-fn encode(plan: &Plan, rng: &mut ChaCha8Rng) -> Vec<u8> {
+/// The module, and whether one of its functions exhausts the stack.
+fn encode(plan: &Plan, rng: &mut ChaCha8Rng) -> (Vec<u8>, bool) {
     let mut module = Module::new();
     module.section(&plan.types.encode());
     let mut imports = ImportSection::new();
@@ -110,7 +113,7 @@ fn encode(plan: &Plan, rng: &mut ChaCha8Rng) -> Vec<u8> {
         code.function(&overflowing(rng, plan.function_count() + plan.functions.len() as u32));
     }
     module.section(&code).section(&data(plan, rng));
-    module.finish()
+    (module.finish(), overflow)
 }
 
 fn tables(plan: &Plan) -> TableSection {
