@@ -1,8 +1,9 @@
 //! Where wasm code was: frames as module, function and offset. Names are found later, by `symbolize`.
 
-use crate::module::Module;
+use crate::compiled::CompiledModule;
 use sconce_environ::index::FuncIndex;
 use std::fmt;
+use std::sync::Arc;
 
 /// The wasm frames of a trap, innermost first; host frames are left out.
 #[derive(Clone, Default)]
@@ -19,7 +20,7 @@ pub struct Backtrace {
 #[derive(Clone)]
 pub struct Frame {
     /// Its module.
-    pub module: Module,
+    pub module: Arc<CompiledModule>,
     /// Its function.
     pub func: FuncIndex,
     /// Offset of the operator in the module's binary, in bytes, where known.

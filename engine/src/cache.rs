@@ -5,31 +5,31 @@
 //! - The directory has mode 0700 and belongs to the user, else it is not used: what is in it is executed.
 //! - An entry's name is a hash of the module's bytes and of everything else that its code depends on, the build of this code included,
 //!   and its contents are sealed with it. So an entry is never wrong, only missing or damaged; damage is found by the artifact's hashes,
-//!   and the entry replaced, in the middle of a run too ([`crate::remake`]).
+//!   and the entry replaced, in the middle of a run too (`remake.rs`).
 //! - An entry is written under another name and then renamed, so that other processes see all of it or nothing.
-//! - Beside entries there are small files that say which contents a module's file has in a certain state ([`crate::file_state`]), and
-//!   which of a module's text its runs needed ([`crate::used`]).
+//! - Beside entries there are small files that say which contents a module's file has in a certain state ([`file_state`]), and
+//!   which of a module's text its runs needed ([`used`]).
 //! - When the entries together exceed the limit, those that were not used for longest go. Use is noted in an entry's
 //!   modification time, at most once an hour.
 
-use crate::Engine;
-use crate::artifact::{self, Source};
+mod file_state;
+mod key;
+mod used;
+
+pub(crate) use file_state::{Clock, FileState};
+pub(crate) use key::Key;
+pub(crate) use used::Used;
+
 use crate::config::CacheMode;
-use crate::engine::CompilerKind;
-use crate::error::Error;
-use crate::file_state::{Clock, FileState};
-use crate::module::Module;
-use crate::remake::Remake;
-use crate::sections::read_exact_at;
+use crate::error::ArtifactError;
 use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, CWD, Dir, Mode, OFlags, RawMode, Stat, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT};
 use rustix::io::Errno;
-use sconce_runtime as rt;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Seconds after which a use is noted again, and after which an unfinished file is taken for abandoned.
@@ -41,50 +41,6 @@ pub(crate) struct Cache {
     path: PathBuf,
     /// Bytes.
     limit: u64,
-}
-
-/// The name of an entry.
-#[derive(Copy, Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Key(blake3::Hash);
-
-impl Key {
-    /// The key of a module whose bytes have this hash, as this compiler compiles it.
-    pub(crate) fn new(engine: &Engine, compiler: CompilerKind, content: blake3::Hash) -> Result<Key, Error> {
-        let mut hasher = blake3::Hasher::new();
-        hasher.update(content.as_bytes());
-        let fingerprint = engine.compiler(compiler)?.fingerprint();
-        // What one engine accepts another may have to refuse.
-        let features = engine.inner.config.features.wasmparser().bits();
-        for part in [artifact::version(), fingerprint, artifact::describe(&engine.inner.settings), format!("{features:x}")] {
-            hasher.update(&(part.len() as u64).to_le_bytes());
-            hasher.update(part.as_bytes());
-        }
-        // Two builds of one version may generate different code. There is no cache without.
-        if let Some(build) = build() {
-            hasher.update(build.as_bytes());
-        }
-        Ok(Key(hasher.finalize()))
-    }
-
-    pub(crate) fn name(self) -> String {
-        self.0.to_hex().to_string()
-    }
-
-    pub(crate) fn bytes(&self) -> &[u8; blake3::OUT_LEN] {
-        self.0.as_bytes()
-    }
-}
-
-/// What this build of the compilers has, and no other.
-fn build() -> Option<blake3::Hash> {
-    static BUILD: OnceLock<Option<blake3::Hash>> = OnceLock::new();
-    *BUILD.get_or_init(|| {
-        let (kind, bytes) = match rt::build()? {
-            rt::Build::Id(id) => (0, id),
-            rt::Build::File(contents) => (1, contents),
-        };
-        Some(blake3::Hasher::new().update(&[kind]).update(&bytes).finalize())
-    })
 }
 
 impl Cache {
@@ -101,7 +57,7 @@ impl Cache {
                 }
             },
         };
-        if build().is_none() {
+        if key::build().is_none() {
             log::warn!("there is no cache: nothing tells this build of sconce from others; link it with --build-id");
             return None;
         }
@@ -114,67 +70,30 @@ impl Cache {
         }
     }
 
-    /// The module of this content, as the first of the engine's compilers has compiled it of which there is a good entry. `file` has
-    /// the module's bytes: an entry is then read as it is used, and made again should it turn out to be damaged. Without, all
-    /// of an entry is looked at now.
-    pub(crate) fn load_any(
-        self: &Arc<Self>,
-        engine: &Engine,
-        content: blake3::Hash,
-        file: Option<&File>,
-    ) -> Result<Option<Module>, Error> {
-        for &compiler in engine.accepted_compilers() {
-            let key = Key::new(engine, compiler, content)?;
-            let read = |entry: &Arc<OwnedFd>| match file.and_then(|file| file.try_clone().ok()) {
-                Some(file) => {
-                    let remake = Remake {
-                        engine: engine.clone(),
-                        cache: self.clone(),
-                        key,
-                        compiler,
-                        file,
-                        content,
-                        made: OnceLock::new(),
-                    };
-                    artifact::read(engine, &Source::File(entry.clone(), Some(Arc::new(remake))), Some(key))
-                }
-                None => read_whole(entry, engine, key),
-            };
-            if let Some(module) = self.load(key, read) {
-                return Ok(Some(module));
-            }
-        }
-        Ok(None)
-    }
-
-    /// The module of this key, if there is a good entry.
-    fn load(&self, key: Key, read: impl FnOnce(&Arc<OwnedFd>) -> Result<Module, Error>) -> Option<Module> {
+    /// The entry of this key, open.
+    pub(crate) fn open_entry(&self, key: Key) -> Option<OwnedFd> {
         let name = key.name();
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
-        let file = match rustix::fs::openat(&*self.dir, &name, flags, Mode::empty()) {
-            Ok(file) => Arc::new(file),
-            Err(Errno::NOENT) => return None,
+        match rustix::fs::openat(&*self.dir, &name, flags, Mode::empty()) {
+            Ok(file) => Some(file),
+            Err(Errno::NOENT) => None,
             Err(e) => {
                 log::debug!("cache entry {name}: {e}");
-                return None;
-            }
-        };
-        match read(&file) {
-            Ok(module) => {
-                self.note_use(&file);
-                log::debug!("cache entry {name} is used");
-                Some(module)
-            }
-            Err(Error::Artifact(e)) => {
-                log::debug!("cache entry {name} is removed: {e}");
-                self.remove(&name);
-                None
-            }
-            Err(e) => {
-                log::debug!("cache entry {name} is not used: {e}");
                 None
             }
         }
+    }
+
+    /// An entry has been read, and serves a run.
+    pub(crate) fn used(&self, key: Key, file: &OwnedFd) {
+        self.note_use(file);
+        log::debug!("cache entry {} is used", key.name());
+    }
+
+    /// What was read of an entry does not pass its hashes.
+    pub(crate) fn remove_damaged(&self, key: Key, why: &ArtifactError) {
+        log::debug!("cache entry {} is removed: {why}", key.name());
+        self.remove(&key.name());
     }
 
     fn note_use(&self, file: &OwnedFd) {
@@ -289,20 +208,6 @@ impl Cache {
         }
         Ok(())
     }
-}
-
-/// Reads all of an entry, so that whatever is wrong with it is known now.
-fn read_whole(entry: &OwnedFd, engine: &Engine, key: Key) -> Result<Module, Error> {
-    let len = rustix::fs::fstat(entry).map_or(0, |stat| stat.st_size.cast_unsigned());
-    let mut bytes = Vec::new();
-    let room = usize::try_from(len).is_ok_and(|len| bytes.try_reserve_exact(len).is_ok());
-    if !room {
-        return Err(Error::Resources(format!("no memory for {len} bytes")));
-    }
-    bytes.resize(len as usize, 0);
-    // What cannot be read stays zero, and passes no hash.
-    let _ = read_exact_at(entry, &mut bytes, 0);
-    artifact::read(engine, &Source::Bytes(&bytes), Some(key))
 }
 
 fn last_use(stat: &Stat) -> (i64, u64) {

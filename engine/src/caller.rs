@@ -1,7 +1,10 @@
 //! What a host function knows of its caller.
 
+use crate::backtrace::Backtrace;
+use crate::engine::Engine;
+use crate::externs::Extern;
+use crate::handles::Instance;
 use crate::store::{AsContext, AsContextMut, StoreContext, StoreContextMut};
-use crate::{Backtrace, Engine, Extern, Instance};
 use sconce_environ::vm::VmHostContext;
 use sconce_runtime::GuestMemory;
 

@@ -1,9 +1,10 @@
 //! The machine code of single functions, for who reads it: compiled for that alone, or taken from a compiled module.
 
-use crate::engine::CompilerKind;
-use crate::error::Error;
-use crate::link;
-use crate::{Engine, Module};
+use crate::config::CompilerKind;
+use crate::engine::Engine;
+use crate::error::{ArtifactError, Error};
+use crate::module::Module;
+use crate::pipeline::{compile_function, slots_at};
 use sconce_environ::compile::{CompiledFunction, RelocTarget};
 use sconce_environ::decode::Decoded;
 use sconce_environ::index::DefinedFuncIndex;
@@ -40,14 +41,17 @@ impl<'a> MachineCode<'a> {
     /// was decoded from, and have been validated.
     pub fn compile(engine: &'a Engine, bytes: &'a [u8], decoded: &'a Decoded) -> MachineCode<'a> {
         let layout = VmLayout::new(&decoded.module);
-        MachineCode { compiler: engine.compiler_for(decoded), source: Source::Compiled { engine, bytes, decoded, layout } }
+        MachineCode {
+            compiler: engine.inner.compilers.choice(decoded),
+            source: Source::Compiled { engine, bytes, decoded, layout },
+        }
     }
 
     /// Functions are those of a compiled module.
     pub fn of(module: &'a Module) -> MachineCode<'a> {
         MachineCode {
-            compiler: module.inner.compiler,
-            source: Source::Linked { module, text: module.inner.loaded.code().text() },
+            compiler: module.compiled().compiler,
+            source: Source::Linked { module, text: module.compiled().loaded.code().text() },
         }
     }
 
@@ -62,13 +66,13 @@ impl<'a> MachineCode<'a> {
         match &self.source {
             Source::Compiled { engine, bytes, decoded, layout } => {
                 let mut out = CompiledFunction::default();
-                let compiler = link::compile_function(engine, self.compiler, bytes, decoded, layout, func, &mut out)?;
+                let compiler = compile_function(&engine.inner.compilers, self.compiler, bytes, decoded, layout, func, &mut out)?;
                 Ok((out, compiler.name()))
             }
             Source::Linked { module, text } => {
-                let offsets = module.inner.debug.offsets.bytes().unwrap_or_default();
-                let found = module.inner.loaded.code().tables().function(func, text, offsets);
-                let found = found.ok_or(crate::ArtifactError::Corrupt("a table of its code does not fit"))?;
+                let offsets = module.compiled().debug.offsets.bytes().unwrap_or_default();
+                let found = module.compiled().loaded.code().tables().function(func, text, offsets);
+                let found = found.ok_or(ArtifactError::Corrupt("a table of its code does not fit"))?;
                 Ok((found, self.compiler.name()))
             }
         }
@@ -78,13 +82,13 @@ impl<'a> MachineCode<'a> {
     pub fn target(&self, func: DefinedFuncIndex, distance: i64) -> Option<RelocTarget> {
         const SLOT: u64 = 8;
         let Source::Linked { module, text } = &self.source else { return None };
-        let functions = &module.inner.loaded.code().tables().functions;
+        let functions = &module.compiled().loaded.code().tables().functions;
         let start = functions.get(func.as_u32() as usize)?.start;
         let at = u32::try_from(i64::from(start) + distance).ok()?;
         if let Ok(n) = functions.binary_search_by_key(&at, |f| f.start) {
             return Some(RelocTarget::Function(DefinedFuncIndex::from_u32(n as u32)));
         }
-        let slot = u64::from(at).checked_sub(link::slots_at(text.len() as u64))?;
+        let slot = u64::from(at).checked_sub(slots_at(text.len() as u64))?;
         (slot.is_multiple_of(SLOT) && slot / SLOT < functions.len() as u64)
             .then(|| RelocTarget::Slot(DefinedFuncIndex::from_u32((slot / SLOT) as u32)))
     }

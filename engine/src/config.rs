@@ -16,6 +16,22 @@ pub enum Tier {
     Cranelift,
 }
 
+/// One of the compilers.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(crate) enum CompilerKind {
+    Lightbeam,
+    Cranelift,
+}
+
+impl CompilerKind {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            CompilerKind::Lightbeam => "lightbeam",
+            CompilerKind::Cranelift => "cranelift",
+        }
+    }
+}
+
 /// Where compiled modules are kept between runs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum CacheMode {

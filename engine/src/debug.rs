@@ -6,9 +6,10 @@
 mod object;
 mod unwind;
 
+use crate::compiled::CompiledModule;
 use crate::error::Error;
-use crate::module::Module;
 use crate::symbolize::demangle;
+use object::CodeSymbol;
 use sconce_environ::index::{DefinedFuncIndex, FuncIndex};
 use sconce_environ::module::EntityIndex;
 use sconce_environ::names::FunctionNames;
@@ -20,17 +21,6 @@ use std::fs::File;
 use std::io::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
 use unwind::Piece;
-
-/// A function's code in memory.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct CodeSymbol {
-    /// Of its first byte.
-    address: usize,
-    /// Its bytes.
-    len: usize,
-    /// For people.
-    name: String,
-}
 
 /// Who is told.
 #[derive(Debug)]
@@ -88,16 +78,16 @@ impl Listeners {
     }
 
     /// Tells of a module.
-    pub(crate) fn module(&self, module: &Module) {
+    pub(crate) fn module(&self, module: &CompiledModule) {
         let symbols = symbols(module);
         if self.perf {
             self.tell_perf(&symbols);
         }
         if self.debugger {
-            let code = module.inner.loaded.code();
+            let code = module.loaded.code();
             let frames = unwind::eh_frame(pieces(module));
             let object = object::object(code.text_base() as u64, code.text_len() as u64, &symbols, &frames);
-            module.inner.loaded.keep_debug_object(rt::DebugObject::register(object.into()));
+            module.loaded.keep_debug_object(rt::DebugObject::register(object.into()));
         }
     }
 }
@@ -125,14 +115,14 @@ const MAX_PREFIX: usize = 64;
 const MAX_NAMES: usize = 64 << 20;
 
 /// The first name under which each function is exported.
-fn exported_functions(module: &Module) -> HashMap<FuncIndex, &str> {
+fn exported_functions(module: &CompiledModule) -> HashMap<FuncIndex, &str> {
     let exports = module.environ().exports.iter().rev();
     exports.filter_map(|e| if let EntityIndex::Func(f) = e.entity { Some((f, e.name.as_str())) } else { None }).collect()
 }
 
 /// A module's functions, in order, and the thunks behind them.
-fn symbols(module: &Module) -> Vec<CodeSymbol> {
-    let code = module.inner.loaded.code();
+fn symbols(module: &CompiledModule) -> Vec<CodeSymbol> {
+    let code = module.loaded.code();
     let names = module.custom_section("name").map(FunctionNames::read).unwrap_or_default();
     let exported = exported_functions(module);
     let prefix = module.name().map(|name| format!("{}!", Shown::new(name).at_most(MAX_PREFIX))).unwrap_or_default();
@@ -154,7 +144,7 @@ fn symbols(module: &Module) -> Vec<CodeSymbol> {
             CodeSymbol { address: code.text_base() + f.start as usize, len: f.len as usize, name }
         })
         .collect();
-    let thunks = module.inner.thunks as usize;
+    let thunks = module.thunks as usize;
     if thunks < code.text_len() {
         let name = format!("{prefix}thunks");
         symbols.push(CodeSymbol { address: code.text_base() + thunks, len: code.text_len() - thunks, name });
@@ -163,15 +153,15 @@ fn symbols(module: &Module) -> Vec<CodeSymbol> {
 }
 
 /// The same functions for who walks frames.
-fn pieces(module: &Module) -> impl Iterator<Item = Piece<'_>> {
-    let code = module.inner.loaded.code();
+fn pieces(module: &CompiledModule) -> impl Iterator<Item = Piece<'_>> {
+    let code = module.loaded.code();
     let (text, tables) = (code.text(), code.tables());
     let piece = move |start: usize, len: usize, data: Vec<(u32, u32)>| {
         let code = text.get(start..start + len).filter(|code| !code.is_empty())?;
         let data = data.into_iter().map(|(from, to)| from as usize..to as usize).collect();
         Some(Piece { address: (code.as_ptr() as usize) as u64, code, data, called: true })
     };
-    let thunks = module.inner.thunks as usize;
+    let thunks = module.thunks as usize;
     let functions = tables.functions.iter().enumerate().filter_map(move |(n, f)| {
         piece(f.start as usize, f.len as usize, tables.jump_tables_of(DefinedFuncIndex::from_u32(n as u32)))
     });

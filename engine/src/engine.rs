@@ -1,15 +1,16 @@
 //! The engine: what all modules and stores of a process (or of one embedding) share.
 
 use crate::cache::Cache;
+use crate::compilers::Compilers;
+use crate::config::Config;
 use crate::debug::Listeners;
-use crate::{BoundsStyle, Config, Error, FuncType, Tier, ValType};
-use sconce_cranelift::CraneliftCompiler;
-use sconce_environ::compile::{Compiler, Settings};
-use sconce_environ::decode::{Decoded, Features};
+use crate::error::Error;
+use crate::types::{FuncType, ValType};
+use sconce_environ::compile::BoundsStyle;
+use sconce_environ::decode::Features;
 use sconce_environ::index::TypeId;
 use sconce_environ::registry::TypeRegistry;
 use sconce_environ::types::RefKind;
-use sconce_lightbeam::LightbeamCompiler;
 use sconce_runtime as rt;
 use sconce_x64::{Class, Signature};
 use std::collections::HashMap;
@@ -24,13 +25,11 @@ pub struct Engine {
 
 pub(crate) struct EngineInner {
     pub(crate) config: Config,
-    pub(crate) settings: Settings,
+    pub(crate) compilers: Compilers,
     pub(crate) space: Arc<rt::CodeSpace>,
     /// Who is told of code in memory.
     pub(crate) listeners: Option<Arc<Listeners>>,
     notice: Option<String>,
-    lightbeam: OnceLock<Result<Box<dyn Compiler>, String>>,
-    cranelift: OnceLock<Result<Box<dyn Compiler>, String>>,
     pub(crate) types: Arc<RwLock<TypeRegistry>>,
     entries: RwLock<HashMap<TypeId, rt::EntryTrampoline>>,
     /// Opened when the first module wants it.
@@ -74,20 +73,12 @@ impl Engine {
                 None => (BoundsStyle::Guard, None),
             },
         };
-        let settings = Settings {
-            bounds,
-            calls: config.calls,
-            canonical_nans: config.canonical_nans,
-            gc_stress: config.gc_stress,
-            paranoid: config.paranoid,
-            baseline: config.baseline,
-        };
         let listeners = Listeners::new(config.debugger, config.perf_map)?;
         let stub_listener = listeners.clone().map(|l| -> Arc<dyn rt::StubListener> { l });
         Ok(Engine {
             inner: Arc::new(EngineInner {
                 config: config.clone(),
-                settings,
+                compilers: Compilers::new(config, bounds),
                 space: rt::CodeSpace::with(rt::CodeSpaceOptions {
                     private: listeners.is_some(),
                     listener: stub_listener,
@@ -95,8 +86,6 @@ impl Engine {
                 })?,
                 listeners,
                 notice,
-                lightbeam: OnceLock::new(),
-                cranelift: OnceLock::new(),
                 types: Arc::default(),
                 entries: RwLock::new(HashMap::new()),
                 cache: OnceLock::new(),
@@ -107,7 +96,7 @@ impl Engine {
 
     /// The bounds style in use.
     pub fn bounds(&self) -> BoundsStyle {
-        self.inner.settings.bounds
+        self.inner.compilers.settings().bounds
     }
 
     /// One line for people if the automatic choice could not be the fast one.
@@ -161,38 +150,6 @@ impl Engine {
         }
     }
 
-    /// A compiler; made when something is compiled, or when its fingerprint is wanted.
-    pub(crate) fn compiler(&self, which: CompilerKind) -> Result<&dyn Compiler, Error> {
-        let inner = &self.inner;
-        let made = match which {
-            CompilerKind::Lightbeam => &inner.lightbeam,
-            CompilerKind::Cranelift => &inner.cranelift,
-        };
-        match made.get_or_init(|| new_compiler(which, &inner.settings)) {
-            Ok(compiler) => Ok(&**compiler),
-            Err(message) => Err(Error::Compile(format!("for this machine: {message}"))),
-        }
-    }
-
-    /// Whose code is taken: what comes first is preferred.
-    pub(crate) fn accepted_compilers(&self) -> &'static [CompilerKind] {
-        match self.inner.config.tier {
-            Tier::Auto => &[CompilerKind::Cranelift, CompilerKind::Lightbeam],
-            Tier::Lightbeam => &[CompilerKind::Lightbeam],
-            Tier::Cranelift => &[CompilerKind::Cranelift],
-        }
-    }
-
-    /// Who compiles a module.
-    pub(crate) fn compiler_for(&self, decoded: &Decoded) -> CompilerKind {
-        let code_bytes = decoded.code.as_ref().map_or(0, |range| range.len());
-        match self.inner.config.tier {
-            Tier::Auto if code_bytes > MAX_WAITED_FOR => CompilerKind::Lightbeam,
-            Tier::Auto | Tier::Cranelift => CompilerKind::Cranelift,
-            Tier::Lightbeam => CompilerKind::Lightbeam,
-        }
-    }
-
     pub(crate) fn types(&self) -> RwLockReadGuard<'_, TypeRegistry> {
         // Types are only ever added, each by one push: what a panicking thread leaves behind is whole.
         self.inner.types.read().unwrap_or_else(PoisonError::into_inner)
@@ -219,32 +176,6 @@ impl Engine {
         self.inner.entries.write().unwrap_or_else(PoisonError::into_inner).insert(ty, entry.clone());
         Ok(entry)
     }
-}
-
-/// One of the compilers.
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
-pub(crate) enum CompilerKind {
-    Lightbeam,
-    Cranelift,
-}
-
-impl CompilerKind {
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            CompilerKind::Lightbeam => "lightbeam",
-            CompilerKind::Cranelift => "cranelift",
-        }
-    }
-}
-
-/// Bytes of code section for whose compilation by Cranelift a run waits, where the tier is left to the engine.
-const MAX_WAITED_FOR: usize = 1 << 20;
-
-fn new_compiler(which: CompilerKind, settings: &Settings) -> Result<Box<dyn Compiler>, String> {
-    Ok(match which {
-        CompilerKind::Lightbeam => Box::new(LightbeamCompiler::new(settings).map_err(|e| e.to_string())?),
-        CompilerKind::Cranelift => Box::new(CraneliftCompiler::new(settings).map_err(|e| e.to_string())?),
-    })
 }
 
 /// The machine classes of a function type.

@@ -1,8 +1,9 @@
 //! Typed errors: what was wrong, where, and for the embedder to tell apart.
 
 use crate::backtrace::Backtrace;
-use crate::exception::{Exception, ExceptionError};
+use crate::exception::Exception;
 use crate::types::{ExternType, ImportType};
+use crate::uncaught::ExceptionError;
 use sconce_environ::decode::DecodeError;
 use sconce_environ::shown::{Shown, quoted};
 use sconce_environ::trap::TrapCode;

@@ -1,6 +1,8 @@
 //! Anything that can be imported or exported.
 
-use crate::{AsContext, ExternType, Func, Global, Memory, Table, Tag};
+use crate::handles::{Func, Global, Memory, Table, Tag};
+use crate::store::AsContext;
+use crate::types::ExternType;
 
 /// A function, table, memory, global or tag of a store.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]

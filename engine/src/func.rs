@@ -2,18 +2,14 @@
 
 use crate::caller::Caller;
 use crate::error::Error;
+use crate::handles::Func;
 use crate::host::{HostFunction, IntoFunc};
 use crate::store::{AsContext, AsContextMut, StoreContextMut};
 use crate::typed::{self, MAX_VALUES, TypedFunc, WasmParams, WasmResults};
-use crate::{FuncType, Val};
+use crate::types::FuncType;
+use crate::values::Val;
 use sconce_runtime as rt;
 use std::marker::PhantomData;
-
-/// A function of a store, wasm or host.
-#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Func {
-    pub(crate) handle: rt::FuncHandle,
-}
 
 impl Func {
     /// A host function of any type. The closure is given the arguments and writes the results, which are zeros and nulls before;

@@ -1,15 +1,10 @@
 //! Globals.
 
 use crate::error::Error;
+use crate::handles::Global;
 use crate::store::{AsContext, AsContextMut};
-use crate::{GlobalType, Val};
-use sconce_runtime as rt;
-
-/// A global of a store.
-#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Global {
-    pub(crate) handle: rt::GlobalHandle,
-}
+use crate::types::GlobalType;
+use crate::values::Val;
 
 impl Global {
     /// A global.

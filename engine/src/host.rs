@@ -5,9 +5,12 @@
 //! trampoline then drops the wasm frames, and [`crate::typed::call`] takes up what was recorded.
 
 use crate::caller::Caller;
+use crate::engine::{Engine, signature};
 use crate::error::Error;
+use crate::limits::is_func_type;
 use crate::typed::{WasmResults, WasmTy};
-use crate::{FuncType, Val, ValType, check};
+use crate::types::{FuncType, ValType};
+use crate::values::Val;
 use sconce_environ::abi::{need_buffer, returns_reference};
 use sconce_environ::vm::VmHostContext;
 use sconce_runtime as rt;
@@ -93,7 +96,7 @@ impl HostFunction {
     where
         F: Fn(Caller<'_, T>, &[Val], &mut [Val]) -> Result<(), Error> + Send + Sync + 'static,
     {
-        if check::func_type(&ty).is_none() {
+        if !is_func_type(&ty) {
             return Err(Error::Usage("a function has at most 1000 parameters and 1000 results".into()));
         }
         let (params, results) = (Cow::Owned(ty.params.to_vec()), Cow::Owned(ty.results.to_vec()));
@@ -113,10 +116,10 @@ impl HostFunction {
     }
 
     /// What the runtime wants to know.
-    pub(crate) fn prepare(&self, engine: &crate::Engine) -> Result<rt::HostFunc, Error> {
+    pub(crate) fn prepare(&self, engine: &Engine) -> Result<rt::HostFunc, Error> {
         let ty = self.ty();
         Ok(rt::HostFunc {
-            trampoline: engine.inner.space.host_trampoline(&crate::engine::signature(&ty), self.kind, returns_reference(&ty))?,
+            trampoline: engine.inner.space.host_trampoline(&signature(&ty), self.kind, returns_reference(&ty))?,
             code: self.code,
             data: self.data.cast_mut(),
             keep: Some(self.keep.clone()),

@@ -1,9 +1,12 @@
 //! Instances.
 
 use crate::error::{Error, LinkError};
+use crate::externs::Extern;
+use crate::handles::{Func, Global, Instance, Memory, Table, Tag};
+use crate::module::Module;
 use crate::store::{AsContext, AsContextMut, StoreContextMut};
 use crate::typed::{self, TypedFunc, WasmParams, WasmResults};
-use crate::{Extern, Func, Global, Memory, Module, Table, Tag};
+use crate::types::extern_type;
 use sconce_environ::index::FuncIndex;
 use sconce_environ::module::EntityIndex;
 use sconce_environ::registry;
@@ -14,12 +17,6 @@ use sconce_runtime as rt;
 pub struct Unstarted {
     instance: Instance,
     start: Option<FuncIndex>,
-}
-
-/// An instance of a module in a store.
-#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Instance {
-    pub(crate) handle: rt::InstanceHandle,
 }
 
 impl Instance {
@@ -42,7 +39,7 @@ impl Unstarted {
         let items = check_imports(store, module, imports)?;
         store.note_module(module);
         // SAFETY: imports are of this store and have the types that the module wants.
-        let made = unsafe { store.runtime_mut().instantiate(&module.inner.loaded, &items) };
+        let made = unsafe { store.runtime_mut().instantiate(&module.compiled().loaded, &items) };
         let handle = made.map_err(|e| match e {
             rt::InstantiateError::Trap(code) => Error::trap(code),
             rt::InstantiateError::Resource(e) => e.into(),
@@ -88,7 +85,7 @@ impl Instance {
     /// An export.
     pub fn get_export(&self, mut store: impl AsContextMut, name: &str) -> Option<Extern> {
         let mut store = store.as_context_mut();
-        let entity = store.as_context().module(self.handle).export(name)?;
+        let entity = store.as_context().module(self.handle).compiled().export(name)?;
         Some(item(store.runtime_mut().instance_item(self.handle, entity)))
     }
 
@@ -163,15 +160,15 @@ fn check_imports<T>(store: &StoreContextMut<'_, T>, module: &Module, imports: &[
         .zip(imports)
         .map(|(import, given)| {
             let (item, found) = given.describe(store)?;
-            let expected = module.registry_type(&import.kind);
+            let expected = module.compiled().registry_type(&import.kind);
             if types.matches(&found, &expected) {
                 return Ok(item);
             }
             Err(Error::Link(LinkError::Mismatch {
                 module: import.module.clone(),
                 name: import.name.clone(),
-                expected: Box::new(crate::types::extern_type(&types, &expected)),
-                found: Box::new(crate::types::extern_type(&types, &found)),
+                expected: Box::new(extern_type(&types, &expected)),
+                found: Box::new(extern_type(&types, &found)),
             }))
         })
         .collect()

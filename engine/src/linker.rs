@@ -1,10 +1,17 @@
 //! Names for imports.
 
 use crate::caller::Caller;
+use crate::engine::Engine;
 use crate::error::{Error, LinkError};
+use crate::externs::Extern;
+use crate::handles::{Func, Instance, Memory};
 use crate::host::{HostFunction, IntoFunc};
+use crate::instance::Unstarted;
+use crate::module::Module;
+use crate::shared::SharedMemory;
 use crate::store::{AsContextMut, StoreContextMut};
-use crate::{Engine, Extern, Func, FuncType, ImportType, Instance, Memory, Module, SharedMemory, Unstarted, Val};
+use crate::types::{FuncType, ImportType};
+use crate::values::Val;
 use std::collections::HashMap;
 use std::marker::PhantomData;
 use std::sync::Arc;

@@ -1,16 +1,12 @@
 //! Memories.
 
 use crate::error::Error;
+use crate::handles::Memory;
+use crate::limits::is_memory_type;
 use crate::store::{AsContext, AsContextMut};
-use crate::{MemoryType, check};
+use crate::types::{ExternType, MemoryType};
 use sconce_runtime as rt;
 use sconce_runtime::GuestMemory;
-
-/// A memory of a store.
-#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Memory {
-    pub(crate) handle: rt::MemoryHandle,
-}
 
 impl Memory {
     /// A memory of zeros.
@@ -18,8 +14,8 @@ impl Memory {
     /// # Errors
     /// [`Error::Usage`] if the type is not valid, [`Error::Resources`] if it cannot be had.
     pub fn new(mut store: impl AsContextMut, ty: MemoryType) -> Result<Memory, Error> {
-        if check::memory_type(&ty).is_none() {
-            return Err(Error::Usage(format!("there is no {}", crate::ExternType::Memory(ty))));
+        if !is_memory_type(&ty) {
+            return Err(Error::Usage(format!("there is no {}", ExternType::Memory(ty))));
         }
         let mut store = store.as_context_mut();
         let bounds = store.engine().bounds();

@@ -4,10 +4,10 @@
 //! right, and what is made again is compared with the same digests. Most runs never need any of this: all that a run keeps for it
 //! is the module's file.
 
-use crate::Engine;
-use crate::artifact::Artifact;
+use crate::ahead::Artifact;
 use crate::cache::{Cache, Key};
-use crate::engine::CompilerKind;
+use crate::config::CompilerKind;
+use crate::engine::Engine;
 use sconce_runtime as rt;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -56,7 +56,7 @@ impl Remake {
         }
         let artifact = Artifact::by(&self.engine, Some(self.compiler), module, None).ok()?;
         let mut bytes = Vec::new();
-        artifact.write_for(Some(self.key), &mut bytes).ok()?;
+        artifact.write_for(Some(self.key.seal()), &mut bytes).ok()?;
         Some(bytes)
     }
 }

@@ -1,8 +1,11 @@
 //! Shared memories: those that stores on several threads can have.
 
+use crate::engine::Engine;
 use crate::error::Error;
-use crate::store::AsContextMut;
-use crate::{Engine, Memory, MemoryType, check};
+use crate::handles::Memory;
+use crate::limits::is_memory_type;
+use crate::store::{AsContext, AsContextMut};
+use crate::types::{ExternType, MemoryType};
 use sconce_runtime as rt;
 
 /// A memory that belongs to no store: any number of them, on any threads, can have it at once. Clones are the same memory.
@@ -12,10 +15,6 @@ pub struct SharedMemory {
     inner: rt::SharedMemory,
 }
 
-/// What the memories and tables of some stores may hold together. Clones are the same limit.
-#[derive(Clone, Debug)]
-pub struct MemoryLimit(pub(crate) rt::MemoryLimit);
-
 impl SharedMemory {
     /// A memory of zeros. Its pages count against a limit of its own, of the configuration's size;
     /// [`Memory::new`] makes one that counts against its store's.
@@ -23,8 +22,8 @@ impl SharedMemory {
     /// # Errors
     /// [`Error::Usage`] if the type is not valid or not shared, [`Error::Resources`] if it cannot be had.
     pub fn new(engine: &Engine, ty: MemoryType) -> Result<SharedMemory, Error> {
-        if !ty.shared || check::memory_type(&ty).is_none() {
-            return Err(Error::Usage(format!("there is no shared {}", crate::ExternType::Memory(ty))));
+        if !ty.shared || !is_memory_type(&ty) {
+            return Err(Error::Usage(format!("there is no shared {}", ExternType::Memory(ty))));
         }
         let limit = rt::MemoryLimit::new(engine.inner.config.max_memory);
         Ok(SharedMemory { engine: engine.clone(), inner: rt::SharedMemory::new(ty, engine.bounds(), &limit)? })
@@ -101,7 +100,7 @@ impl Memory {
     ///
     /// # Panics
     /// If it belongs to another store.
-    pub fn shared(&self, store: impl crate::AsContext) -> Option<SharedMemory> {
+    pub fn shared(&self, store: impl AsContext) -> Option<SharedMemory> {
         let store = store.as_context();
         store.runtime().shared_memory(self.handle).map(|inner| SharedMemory::from_runtime(store.engine(), inner))
     }

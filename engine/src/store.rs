@@ -1,7 +1,11 @@
 //! Stores and the ways to reach one: owned, borrowed, or as a host function's caller.
 
 use crate::backtrace::{Backtrace, Frame};
-use crate::{Engine, Error, Exception, ExceptionError, MemoryLimit, Module};
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::exception::Exception;
+use crate::module::Module;
+use crate::uncaught::ExceptionError;
 use sconce_runtime as rt;
 use std::collections::HashMap;
 use std::marker::PhantomData;
@@ -71,6 +75,10 @@ pub trait AsContextMut: AsContext {
     /// The store.
     fn as_context_mut(&mut self) -> StoreContextMut<'_, Self::Data>;
 }
+
+/// What the memories and tables of some stores may hold together. Clones are the same limit.
+#[derive(Clone, Debug)]
+pub struct MemoryLimit(pub(crate) rt::MemoryLimit);
 
 /// Prepares this thread for running wasm code, which the first call on it does otherwise.
 ///
@@ -289,7 +297,7 @@ impl<'a, T: 'static> StoreContextMut<'a, T> {
     pub(crate) fn note_module(&mut self, module: &Module) {
         // SAFETY: borrowed exclusively.
         let modules = unsafe { &mut (*self.inner.as_ptr()).modules };
-        modules.entry(module.inner.loaded.code().id()).or_insert_with(|| module.clone());
+        modules.entry(module.compiled().loaded.code().id()).or_insert_with(|| module.clone());
     }
 
     /// What a call that failed gives its caller.
@@ -309,7 +317,7 @@ impl<'a, T: 'static> StoreContextMut<'a, T> {
                 // SAFETY: borrowed.
                 let modules = unsafe { &(*self.inner.as_ptr()).modules };
                 let origin = self.runtime().tag_origin(exception.tag());
-                let origin = origin.and_then(|(module, tag)| Some((modules.get(&module.code().id())?.clone(), tag)));
+                let origin = origin.and_then(|(module, tag)| Some((modules.get(&module.code().id())?.compiled().clone(), tag)));
                 Error::Exception(Box::new(ExceptionError { exception: Exception { inner: exception }, backtrace, origin }))
             }
             rt::Stop::Resource(error) => error.into(),
@@ -325,8 +333,8 @@ impl<'a, T: 'static> StoreContextMut<'a, T> {
             let module = modules.get(&f.code.id())?;
             Some(Frame {
                 func: module.environ().func_index(f.func),
-                wasm_offset: module.wasm_offset(f.offset),
-                module: module.clone(),
+                wasm_offset: module.compiled().wasm_offset(f.offset),
+                module: module.compiled().clone(),
             })
         };
         Backtrace { frames: raw.frames.iter().filter_map(frame).collect(), omitted: raw.omitted, omitted_at: raw.omitted_at }

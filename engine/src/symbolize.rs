@@ -11,9 +11,14 @@
 mod demangle;
 mod dwarf;
 mod effort;
+mod location;
+
+pub use demangle::demangle;
+pub(crate) use demangle::raw_demangle;
+pub use location::SourceLocation;
 
 use crate::backtrace::{Backtrace, Frame};
-use crate::module::Module;
+use crate::compiled::CompiledModule;
 use effort::Effort;
 use sconce_environ::index::FuncIndex;
 use sconce_environ::module::EntityIndex;
@@ -21,7 +26,6 @@ use sconce_environ::names::{self, Names};
 use sconce_environ::shown::Shown;
 use std::collections::HashMap;
 use std::fmt::{self, Write};
-use std::sync::Arc;
 
 /// A frame for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,19 +42,6 @@ pub struct SymbolizedFrame {
     pub locations: Vec<SourceLocation>,
 }
 
-/// A place in source code.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SourceLocation {
-    /// The function that DWARF has here, demangled.
-    pub function: Option<String>,
-    /// The file, as the compiler wrote it.
-    pub file: Option<String>,
-    /// The line, from 1.
-    pub line: Option<u32>,
-    /// The column, from 1.
-    pub column: Option<u32>,
-}
-
 /// Names and source lines of all frames, innermost first. That takes a second at most; what is not found by then is left out.
 pub fn symbolize(backtrace: &Backtrace) -> Vec<SymbolizedFrame> {
     symbolized(&backtrace.frames.iter().collect::<Vec<_>>())
@@ -59,9 +50,9 @@ pub fn symbolize(backtrace: &Backtrace) -> Vec<SymbolizedFrame> {
 /// The same for some frames.
 fn symbolized(frames: &[&Frame]) -> Vec<SymbolizedFrame> {
     let mut effort = Effort::default();
-    let mut modules: Vec<(&Module, Vec<usize>)> = Vec::new();
+    let mut modules: Vec<(&CompiledModule, Vec<usize>)> = Vec::new();
     for (n, frame) in frames.iter().enumerate() {
-        match modules.iter_mut().find(|(module, _)| Arc::ptr_eq(&module.inner, &frame.module.inner)) {
+        match modules.iter_mut().find(|(module, _)| std::ptr::eq(*module, &*frame.module)) {
             Some((_, of)) => of.push(n),
             None => modules.push((&frame.module, vec![n])),
         }
@@ -95,7 +86,11 @@ fn symbolized(frames: &[&Frame]) -> Vec<SymbolizedFrame> {
 }
 
 /// Names of functions for people, not yet fit to be shown.
-fn function_names(module: &Module, funcs: impl Iterator<Item = FuncIndex>, effort: &mut Effort) -> HashMap<FuncIndex, String> {
+fn function_names(
+    module: &CompiledModule,
+    funcs: impl Iterator<Item = FuncIndex>,
+    effort: &mut Effort,
+) -> HashMap<FuncIndex, String> {
     let mut wanted: Vec<u32> = funcs.map(FuncIndex::as_u32).collect();
     wanted.sort_unstable();
     wanted.dedup();
@@ -114,17 +109,6 @@ fn function_names(module: &Module, funcs: impl Iterator<Item = FuncIndex>, effor
         named.insert(func, name);
     }
     named
-}
-
-/// A module's function name for messages: demangled if it is mangled and that does not take long, on one line, without characters
-/// that are hidden, cut if it is long.
-pub fn demangle(name: &str) -> String {
-    Shown::new(&raw_demangle(name)).to_string()
-}
-
-/// Demangled if it can be, but not yet fit to be shown.
-pub(crate) fn raw_demangle(name: &str) -> std::borrow::Cow<'_, str> {
-    demangle::demangled(name).map_or(name.into(), Into::into)
 }
 
 /// A backtrace with names and lines, for people:

@@ -1,15 +1,11 @@
 //! Tables.
 
 use crate::error::Error;
+use crate::handles::Table;
 use crate::store::{AsContext, AsContextMut};
-use crate::{TableType, Val, ValType};
+use crate::types::{ExternType, TableType, ValType};
+use crate::values::Val;
 use sconce_runtime as rt;
-
-/// A table of a store.
-#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Table {
-    pub(crate) handle: rt::TableHandle,
-}
 
 impl Table {
     /// A table whose elements are all `init`.
@@ -19,7 +15,7 @@ impl Table {
     pub fn new(mut store: impl AsContextMut, ty: TableType, init: Val) -> Result<Table, Error> {
         let mut store = store.as_context_mut();
         if ty.limits.max.is_some_and(|max| max < ty.limits.min) {
-            return Err(Error::Usage(format!("there is no {}", crate::ExternType::Table(ty))));
+            return Err(Error::Usage(format!("there is no {}", ExternType::Table(ty))));
         }
         let raw = init.to_raw(ValType::Ref(ty.element), &store)?;
         // SAFETY: checked to be of the element type and of this store.

@@ -2,8 +2,10 @@
 //! trampoline does the rest.
 
 use crate::error::Error;
+use crate::externref::ExternRef;
+use crate::handles::Func;
 use crate::store::{AsContextMut, StoreContextMut};
-use crate::{ExternRef, Func, ValType};
+use crate::types::ValType;
 use sconce_runtime as rt;
 use std::marker::PhantomData;
 

@@ -1,8 +1,11 @@
 //! Values of any type.
 
 use crate::error::Error;
+use crate::exnref::ExnRef;
+use crate::externref::ExternRef;
+use crate::handles::Func;
 use crate::store::StoreContextMut;
-use crate::{ExnRef, ExternRef, Func, ValType};
+use crate::types::ValType;
 use sconce_environ::types::{HeapType, RefKind};
 use sconce_runtime as rt;
 

@@ -7,13 +7,19 @@
 //! binary search.
 //! The decoders accept any bytes: an entry that does not parse is "not found".
 
+mod leb;
+mod write;
+
+pub use write::Ends;
+
 use crate::compile::{CallSite, CompiledFunction, Handler};
 use crate::handlers::HandlerListBuilder;
 use crate::index::DefinedFuncIndex;
 use crate::stack_maps::{StackMap, StackMaps};
 use crate::trap::TrapCode;
+use leb::Reader;
 use serde::{Deserialize, Serialize};
-use std::ops::Range;
+use std::ops::{Index, IndexMut, Range};
 
 /// One function's place in text and in the streams.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,13 +29,50 @@ pub struct FunctionRecord {
     pub start: u32,
     /// Bytes of code.
     pub len: u32,
-    /// Start of its run in [`CodeTables::traps`]; it ends where the next function's begins.
+    /// Start of its run in [`CodeTable::Traps`]; it ends where the next function's begins.
     pub traps: u32,
     /// Start of its run in the stream of wasm offsets.
     pub wasm_offsets: u32,
-    /// Start of its run in [`CodeTables::stack_maps`].
+    /// Start of its run in [`CodeTable::StackMaps`].
     pub stack_maps: u32,
 }
+
+/// A table of code: a byte stream of which each function has a part.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum CodeTable {
+    /// Runs of (offset delta, trap code).
+    Traps,
+    /// Runs of a count and slots, which are in all maps, then (return offset delta, slots kept of the map before, count of others,
+    /// those); slots as signed LEB128. Empty where there are no maps.
+    StackMaps,
+    /// Records (start, end) of instructions that must not be interrupted.
+    Uninterruptible,
+    /// Records (return offset, frame size, place of the VM context, number of its first handler) of calls in try regions.
+    CallSites,
+    /// Records (tag, code offset, number of the next handler, which is lower): lists share their ends, as [`crate::handlers`] says. The
+    /// lowest bit of a tag says whether the handler wants the exception.
+    Handlers,
+    /// Records (start, end) of jump tables, which are data amid the code: for who reads it.
+    JumpTables,
+}
+
+impl CodeTable {
+    /// All of them, each at its own number: the order in artifacts.
+    pub const ALL: [CodeTable; 6] = {
+        use CodeTable::*;
+        [Traps, StackMaps, Uninterruptible, CallSites, Handlers, JumpTables]
+    };
+    /// How many there are.
+    pub const COUNT: usize = Self::ALL.len();
+}
+
+const _: () = {
+    let mut n = 0;
+    while n < CodeTable::COUNT {
+        assert!(CodeTable::ALL[n] as usize == n);
+        n += 1;
+    }
+};
 
 /// The tables that must be at hand while code runs. Wasm offsets are a separate stream ([`WasmOffsets`]), since only
 /// backtraces read it and it is the largest.
@@ -37,20 +80,22 @@ pub struct FunctionRecord {
 pub struct CodeTables<S = Vec<u8>> {
     /// By increasing `start`; position = [`DefinedFuncIndex`].
     pub functions: Vec<FunctionRecord>,
-    /// Runs of (offset delta, trap code).
-    pub traps: S,
-    /// Runs of a count and slots, which are in all maps, then (return offset delta, slots kept of the map before, count of others,
-    /// those); slots as signed LEB128. Empty where there are no maps.
-    pub stack_maps: S,
-    /// Records (start, end) of instructions that must not be interrupted.
-    pub uninterruptible: S,
-    /// Records (return offset, frame size, place of the VM context, number of its first handler) of calls in try regions.
-    pub call_sites: S,
-    /// Records (tag, code offset, number of the next handler, which is lower): lists share their ends, as [`crate::handlers`] says. The
-    /// lowest bit of a tag says whether the handler wants the exception.
-    pub handlers: S,
-    /// Records (start, end) of jump tables, which are data amid the code: for who reads it.
-    pub jump_tables: S,
+    /// By the number of their [`CodeTable`].
+    pub streams: [S; CodeTable::COUNT],
+}
+
+impl<S> Index<CodeTable> for CodeTables<S> {
+    type Output = S;
+
+    fn index(&self, table: CodeTable) -> &S {
+        &self.streams[table as usize]
+    }
+}
+
+impl<S> IndexMut<CodeTable> for CodeTables<S> {
+    fn index_mut(&mut self, table: CodeTable) -> &mut S {
+        &mut self.streams[table as usize]
+    }
 }
 
 /// The tag of a handler for all exceptions; those of others are multiples of 8.
@@ -66,10 +111,6 @@ fn record<const N: usize>(table: &(impl Stream + ?Sized), n: usize) -> Option<[u
     let bytes = table.get(at..at + 4 * N)?;
     let mut numbers = bytes.as_chunks::<4>().0.iter().map(|b| u32::from_le_bytes(*b));
     Some(std::array::from_fn(|_| numbers.next().unwrap_or_default()))
-}
-
-fn write_record<const N: usize>(table: &mut Vec<u8>, numbers: [u32; N]) {
-    table.extend(numbers.into_iter().flat_map(u32::to_le_bytes));
 }
 
 /// How many records at the table's start satisfy `before`, which the others do not. Async-signal-safe.
@@ -119,165 +160,6 @@ impl Stream for [u8] {
 /// The stream of wasm offsets: runs of (code offset delta, wasm offset delta as signed LEB128).
 #[derive(Clone, Debug, Default)]
 pub struct WasmOffsets(pub Vec<u8>);
-
-impl CodeTables {
-    /// Appends the function with the next index, whose code begins at `start` in text. Functions come in index order with
-    /// increasing starts.
-    pub fn push(&mut self, start: u32, f: &CompiledFunction, offsets: &mut WasmOffsets) {
-        self.functions.push(FunctionRecord {
-            start,
-            len: f.code.len() as u32,
-            traps: self.traps.len() as u32,
-            wasm_offsets: offsets.0.len() as u32,
-            stack_maps: self.stack_maps.len() as u32,
-        });
-        push_runs(&mut self.traps, &f.traps, TrapCode::Unreachable, |_, code| code as u32, |_, code| u64::from(code as u8));
-        // `u32::MAX` is no operator, and stands as -1; all others are below 2^32.
-        let number = |wasm: u32| if wasm == u32::MAX { -1 } else { i64::from(wasm) };
-        push_runs(
-            &mut offsets.0,
-            &f.wasm_offsets,
-            0,
-            |last, wasm| {
-                let difference = wasm.wrapping_sub(last).cast_signed();
-                // The highest bit of either makes it long.
-                ((difference << 1) ^ (difference >> 31)).cast_unsigned() | (last | wasm) >> 31 << 7
-            },
-            |last, wasm| zigzag(number(wasm) - number(last)),
-        );
-        let mut last = 0;
-        if !f.stack_maps.is_empty() {
-            write_slots(&mut self.stack_maps, f.stack_maps.everywhere());
-        }
-        for step in f.stack_maps.steps() {
-            write_u32(&mut self.stack_maps, step.return_offset - last);
-            write_u32(&mut self.stack_maps, step.kept);
-            write_slots(&mut self.stack_maps, step.added);
-            last = step.return_offset;
-        }
-        for (runs, table) in [(&f.uninterruptible, &mut self.uninterruptible), (&f.jump_tables, &mut self.jump_tables)] {
-            runs.iter().for_each(|&(from, to)| write_record(table, [start + from, start + to]));
-        }
-        let first = (self.handlers.len() / HANDLER_BYTES) as u32;
-        for (handler, next) in f.handlers.nodes() {
-            let tag = handler.tag.unwrap_or(ANY_TAG) | u32::from(handler.wants_exception);
-            let next = next.map_or(NO_HANDLER, |next| first + next);
-            write_record(&mut self.handlers, [tag, start + handler.code_offset, next]);
-        }
-        for &CallSite { return_offset, frame_size, vmctx, handlers } in &f.call_sites {
-            write_record(&mut self.call_sites, [start + return_offset, frame_size, vmctx.cast_unsigned(), first + handlers]);
-        }
-    }
-
-    /// Where the tables of the function that is pushed next will begin.
-    pub fn ends(&self) -> Ends {
-        Ends {
-            uninterruptible: self.uninterruptible.len(),
-            call_sites: self.call_sites.len(),
-            handlers: self.handlers.len(),
-            jump_tables: self.jump_tables.len(),
-        }
-    }
-
-    /// Appends the tables of a function, the one with number `n` among those that were pushed to `from`; it begins at `start` now.
-    /// `begin` and `end` are what `from` had for [`CodeTables::ends`] before it and behind it.
-    pub fn append(
-        &mut self,
-        start: u32,
-        from: (&CodeTables, &WasmOffsets),
-        n: usize,
-        (begin, end): (&Ends, &Ends),
-        offsets: &mut WasmOffsets,
-    ) {
-        let (from, from_offsets) = from;
-        let Some(&record) = from.functions.get(n) else { return };
-        self.functions.push(FunctionRecord {
-            start,
-            len: record.len,
-            traps: self.traps.len() as u32,
-            wasm_offsets: offsets.0.len() as u32,
-            stack_maps: self.stack_maps.len() as u32,
-        });
-        // These count from the function's start.
-        let func = DefinedFuncIndex::from_u32(n as u32);
-        self.traps.extend_from_slice(from.run(&from.traps, func, |f| f.traps).unwrap_or_default());
-        self.stack_maps.extend_from_slice(from.run(&from.stack_maps, func, |f| f.stack_maps).unwrap_or_default());
-        offsets.0.extend_from_slice(from.run(&from_offsets.0, func, |f| f.wasm_offsets).unwrap_or_default());
-        let moved = |at: u32| at - record.start + start;
-        let first = (self.handlers.len() / HANDLER_BYTES) as u32;
-        let renumbered = |n: u32| n - (begin.handlers / HANDLER_BYTES) as u32 + first;
-        each(&from.uninterruptible, begin.uninterruptible..end.uninterruptible, |run: [u32; 2]| {
-            write_record(&mut self.uninterruptible, run.map(moved));
-        });
-        each(&from.jump_tables, begin.jump_tables..end.jump_tables, |run: [u32; 2]| {
-            write_record(&mut self.jump_tables, run.map(moved));
-        });
-        each(&from.call_sites, begin.call_sites..end.call_sites, |[at, size, vmctx, handlers]| {
-            write_record(&mut self.call_sites, [moved(at), size, vmctx, renumbered(handlers)]);
-        });
-        each(&from.handlers, begin.handlers..end.handlers, |[tag, at, next]| {
-            let next = if next == NO_HANDLER { next } else { renumbered(next) };
-            write_record(&mut self.handlers, [tag, moved(at), next]);
-        });
-    }
-}
-
-// A trap's code is one byte, as any number below 128 is.
-const _: () = {
-    let mut n = 0;
-    while n < TrapCode::ALL.len() {
-        assert!((TrapCode::ALL[n] as u8) < 0x80);
-        n += 1;
-    }
-};
-
-/// How long the tables of records are, in bytes: where one function's records end and the next one's begin.
-#[derive(Copy, Clone, Debug, Default)]
-pub struct Ends {
-    uninterruptible: usize,
-    call_sites: usize,
-    handlers: usize,
-    jump_tables: usize,
-}
-
-fn each<const N: usize>(table: &[u8], range: Range<usize>, f: impl FnMut([u32; N])) {
-    let table = &table[range];
-    (0..).map_while(|n| record(table, n)).for_each(f);
-}
-
-/// Appends pairs of a difference of offsets and a number, which `number` makes of a value and the one before it. There are as many as
-/// code has instructions, and nearly all are two bytes: blocks where all are, as `short` says by a number below 128, are written at
-/// once. `first` is before the first value.
-fn push_runs<T: Copy>(out: &mut Vec<u8>, runs: &[(u32, T)], first: T, short: impl Fn(T, T) -> u32, number: impl Fn(T, T) -> u64) {
-    const BLOCK: usize = 16;
-    let mut last = (0, first);
-    let (blocks, rest) = runs.as_chunks::<BLOCK>();
-    for block in blocks {
-        let (mut pairs, mut all, mut before) = ([[0; 2]; BLOCK], 0, last);
-        for (pair, &entry) in pairs.iter_mut().zip(block) {
-            let (difference, number) = (entry.0 - before.0, short(before.1, entry.1));
-            all |= difference | number;
-            *pair = [difference as u8, number as u8];
-            before = entry;
-        }
-        if all < 0x80 {
-            out.extend_from_slice(pairs.as_flattened());
-        } else {
-            push_long(out, block, last, &number);
-        }
-        last = before;
-    }
-    push_long(out, rest, last, &number);
-}
-
-/// The same for few, whatever they are.
-fn push_long<T: Copy>(out: &mut Vec<u8>, runs: &[(u32, T)], mut last: (u32, T), number: &impl Fn(T, T) -> u64) {
-    for &entry in runs {
-        write_u32(out, entry.0 - last.0);
-        write_u64(out, number(last.1, entry.1));
-        last = entry;
-    }
-}
 
 /// What an exception that passes a call meets there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -348,16 +230,8 @@ impl Iterator for StackMapSteps<'_> {
 
 impl<S: Stream> CodeTables<S> {
     /// The same tables, with their streams kept in another way.
-    pub fn map<T>(self, mut keep: impl FnMut(S) -> T) -> CodeTables<T> {
-        CodeTables {
-            functions: self.functions,
-            traps: keep(self.traps),
-            stack_maps: keep(self.stack_maps),
-            uninterruptible: keep(self.uninterruptible),
-            call_sites: keep(self.call_sites),
-            handlers: keep(self.handlers),
-            jump_tables: keep(self.jump_tables),
-        }
+    pub fn map<T>(self, keep: impl FnMut(S) -> T) -> CodeTables<T> {
+        CodeTables { functions: self.functions, streams: self.streams.map(keep) }
     }
 
     /// The function whose code contains this offset.
@@ -381,7 +255,7 @@ impl<S: Stream> CodeTables<S> {
     /// The trap that a fault of the instruction at this offset means. Async-signal-safe.
     pub fn trap_at(&self, offset: u32) -> Option<TrapCode> {
         let func = self.function_at(offset)?;
-        let mut run = Reader(self.run(&self.traps, func, |f| f.traps)?);
+        let mut run = Reader(self.run(&self[CodeTable::Traps], func, |f| f.traps)?);
         let mut at = self.functions[func.as_u32() as usize].start;
         while at <= offset {
             at = at.checked_add(run.u32()?)?;
@@ -395,18 +269,18 @@ impl<S: Stream> CodeTables<S> {
 
     /// Whether the instruction at this offset must not be interrupted. Async-signal-safe.
     pub fn is_uninterruptible(&self, offset: u32) -> bool {
-        let run = partition(&self.uninterruptible, |[start, _]: [u32; 2]| start <= offset);
-        let run = run.and_then(|n| record::<2>(&self.uninterruptible, n.checked_sub(1)?));
+        let run = partition(&self[CodeTable::Uninterruptible], |[start, _]: [u32; 2]| start <= offset);
+        let run = run.and_then(|n| record::<2>(&self[CodeTable::Uninterruptible], n.checked_sub(1)?));
         run.is_some_and(|[_, end]| offset < end)
     }
 
     /// The handlers of the call that returns to this offset, in the order in which they are asked; `None` if it has none.
     /// Offsets are of the text.
     pub fn handlers_at(&self, return_offset: u32) -> Option<Handlers<'_, S>> {
-        let n = partition(&self.call_sites, |[at, ..]: [u32; 4]| at < return_offset)?;
-        let [at, frame_size, vmctx, first] = record(&self.call_sites, n)?;
+        let n = partition(&self[CodeTable::CallSites], |[at, ..]: [u32; 4]| at < return_offset)?;
+        let [at, frame_size, vmctx, first] = record(&self[CodeTable::CallSites], n)?;
         let (next, vmctx) = (first, vmctx.cast_signed());
-        (at == return_offset).then_some(Handlers { table: &self.handlers, next, frame_size, vmctx })
+        (at == return_offset).then_some(Handlers { table: &self[CodeTable::Handlers], next, frame_size, vmctx })
     }
 
     /// The stack map of the call that returns to this offset.
@@ -428,14 +302,14 @@ impl<S: Stream> CodeTables<S> {
 
     /// A function's stack maps, by increasing return offset. Who wants more than one decodes them once.
     pub fn stack_maps_of(&self, func: DefinedFuncIndex) -> StackMapSteps<'_> {
-        let mut run = Reader(self.run(&self.stack_maps, func, |f| f.stack_maps).unwrap_or_default());
+        let mut run = Reader(self.run(&self[CodeTable::StackMaps], func, |f| f.stack_maps).unwrap_or_default());
         let everywhere = run.slots().unwrap_or_default();
         StackMapSteps { run, return_offset: 0, depth: 0, everywhere }
     }
 
     /// A function's traps, by increasing offset from its start.
     fn traps_of(&self, func: DefinedFuncIndex) -> impl Iterator<Item = (u32, TrapCode)> {
-        let mut run = Reader(self.run(&self.traps, func, |f| f.traps).unwrap_or_default());
+        let mut run = Reader(self.run(&self[CodeTable::Traps], func, |f| f.traps).unwrap_or_default());
         let mut at = 0u32;
         std::iter::from_fn(move || {
             at = at.checked_add(run.u32()?)?;
@@ -465,15 +339,15 @@ impl<S: Stream> CodeTables<S> {
     /// Where a function's code is data, as offsets from its start, increasing.
     pub fn jump_tables_of(&self, func: DefinedFuncIndex) -> Vec<(u32, u32)> {
         let record = self.functions.get(func.as_u32() as usize);
-        record.map(|f| runs_of(&self.jump_tables, f.start, f.start.saturating_add(f.len))).unwrap_or_default()
+        record.map(|f| runs_of(&self[CodeTable::JumpTables], f.start, f.start.saturating_add(f.len))).unwrap_or_default()
     }
 
     /// A function as it was compiled, but that relocations are fixed: for who reads code. `text` and `offsets` are those of the unit.
     pub fn function(&self, func: DefinedFuncIndex, text: &[u8], offsets: &[u8]) -> Option<CompiledFunction> {
         let FunctionRecord { start, len, .. } = *self.functions.get(func.as_u32() as usize)?;
         let end = start.checked_add(len)?;
-        let first = partition(&self.call_sites, |[at, ..]: [u32; 4]| at <= start).unwrap_or_default();
-        let sites = (first..).map_while(|n| record::<4>(&self.call_sites, n)).take_while(|&[at, ..]| at <= end);
+        let first = partition(&self[CodeTable::CallSites], |[at, ..]: [u32; 4]| at <= start).unwrap_or_default();
+        let sites = (first..).map_while(|n| record::<4>(&self[CodeTable::CallSites], n)).take_while(|&[at, ..]| at <= end);
         let mut lists = HandlerListBuilder::default();
         let call_sites = sites.filter_map(|[at, ..]| {
             let handlers = self.handlers_at(at)?;
@@ -488,10 +362,10 @@ impl<S: Stream> CodeTables<S> {
             traps: self.traps_of(func).collect(),
             wasm_offsets: self.wasm_offsets_of(offsets, func).collect(),
             stack_maps: self.stack_maps_of(func).maps(),
-            uninterruptible: runs_of(&self.uninterruptible, start, end),
+            uninterruptible: runs_of(&self[CodeTable::Uninterruptible], start, end),
             call_sites,
             handlers: lists.finish(),
-            jump_tables: runs_of(&self.jump_tables, start, end),
+            jump_tables: runs_of(&self[CodeTable::JumpTables], start, end),
             ..CompiledFunction::default()
         })
     }
@@ -502,73 +376,4 @@ fn runs_of<S: Stream>(table: &S, start: u32, end: u32) -> Vec<(u32, u32)> {
     let first = partition(table, |[from, _]: [u32; 2]| from < start).unwrap_or_default();
     let records = (first..).map_while(|n| record::<2>(table, n)).take_while(|&[from, to]| from < end && from < to);
     records.map(|[from, to]| (from - start, to.min(end) - start)).collect()
-}
-
-fn write_u32(out: &mut Vec<u8>, mut v: u32) {
-    while v >= 0x80 {
-        out.push(v as u8 | 0x80);
-        v >>= 7;
-    }
-    out.push(v as u8);
-}
-
-fn write_slots(out: &mut Vec<u8>, slots: &[i32]) {
-    write_u32(out, slots.len() as u32);
-    for &slot in slots {
-        write_i64(out, i64::from(slot));
-    }
-}
-
-/// Signed numbers, so that the unsigned form serves.
-fn zigzag(v: i64) -> u64 {
-    ((v << 1) ^ (v >> 63)) as u64
-}
-
-fn write_i64(out: &mut Vec<u8>, v: i64) {
-    write_u64(out, zigzag(v));
-}
-
-fn write_u64(out: &mut Vec<u8>, mut v: u64) {
-    while v >= 0x80 {
-        out.push(v as u8 | 0x80);
-        v >>= 7;
-    }
-    out.push(v as u8);
-}
-
-#[derive(Debug)]
-struct Reader<'a>(&'a [u8]);
-
-impl Reader<'_> {
-    fn byte(&mut self) -> Option<u8> {
-        let (&first, rest) = self.0.split_first()?;
-        self.0 = rest;
-        Some(first)
-    }
-
-    fn u64(&mut self) -> Option<u64> {
-        let mut v = 0;
-        for shift in (0..64).step_by(7) {
-            let b = self.byte()?;
-            v |= u64::from(b & 0x7f) << shift;
-            if b < 0x80 {
-                return Some(v);
-            }
-        }
-        None
-    }
-
-    fn slots(&mut self) -> Option<Vec<i32>> {
-        // Each takes a byte at least, and nothing is allocated for a count that is not there.
-        (0..self.u32()?).map(|_| i32::try_from(self.i64()?).ok()).collect()
-    }
-
-    fn u32(&mut self) -> Option<u32> {
-        u32::try_from(self.u64()?).ok()
-    }
-
-    fn i64(&mut self) -> Option<i64> {
-        let z = self.u64()?;
-        Some((z >> 1) as i64 ^ -((z & 1) as i64))
-    }
 }

@@ -1,6 +1,6 @@
 //! Code tables give back what was put in, and take any bytes.
 
-use sconce_environ::code_tables::{CodeTables, WasmOffsets};
+use sconce_environ::code_tables::{CodeTable, CodeTables, WasmOffsets};
 use sconce_environ::compile::{CallSite, CompiledFunction, Handler};
 use sconce_environ::handlers::HandlerListBuilder;
 use sconce_environ::index::DefinedFuncIndex;
@@ -147,8 +147,8 @@ fn any_bytes_are_looked_up_without_harm() {
             1 => bytes.iter_mut().for_each(|b| *b = random.below(256) as u8),
             _ => bytes.fill(0xff),
         };
-        damage(&mut random, &mut tables.traps);
-        damage(&mut random, &mut tables.stack_maps);
+        damage(&mut random, &mut tables[CodeTable::Traps]);
+        damage(&mut random, &mut tables[CodeTable::StackMaps]);
         damage(&mut random, &mut offsets.0);
         for record in &mut tables.functions {
             // Starts stay sorted, as the search takes for granted; everything else may be anything.
@@ -170,12 +170,12 @@ fn any_bytes_are_looked_up_without_harm() {
     assert!(differences > 100, "the damage is seen: {differences}");
     // A count of slots that no run holds allocates nothing.
     let mut tables = unit(0).1;
-    tables.stack_maps = vec![0, 0xff, 0xff, 0xff, 0xff, 0x0f];
+    tables[CodeTable::StackMaps] = vec![0, 0xff, 0xff, 0xff, 0xff, 0x0f];
     tables.functions.truncate(1);
     (tables.functions[0].start, tables.functions[0].stack_maps) = (0, 0);
     assert_eq!(tables.stack_map_at(1), None);
     // Nor does a map keep more than the one before it had.
-    tables.stack_maps = vec![0, 1, 1, 1, 2];
+    tables[CodeTable::StackMaps] = vec![0, 1, 1, 1, 2];
     assert_eq!(tables.stack_map_at(1), None);
 }
 

@@ -11,10 +11,8 @@ fn kept(wat: &str) -> usize {
     let code = compile(&compiler, wat, 0).unwrap();
     let (mut tables, mut offsets) = (CodeTables::default(), WasmOffsets::default());
     tables.push(0, &code, &mut offsets);
-    let CodeTables { functions: _, traps, stack_maps, uninterruptible, call_sites, handlers, jump_tables } = tables;
-    let streams = [traps, stack_maps, uninterruptible, call_sites, handlers, jump_tables, offsets.0];
     // A relocation is a number of the function and a place.
-    code.code.len() + 8 * code.relocs.len() + streams.iter().map(Vec::len).sum::<usize>()
+    code.code.len() + 8 * code.relocs.len() + tables.streams.iter().chain([&offsets.0]).map(Vec::len).sum::<usize>()
 }
 
 #[test]

@@ -1,6 +1,15 @@
 //! An object file in ELF format, in memory, about code that is elsewhere in memory: what debuggers read of compilers at run time.
 
-use super::CodeSymbol;
+/// A function's code in memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct CodeSymbol {
+    /// Of its first byte.
+    pub(super) address: usize,
+    /// Its bytes.
+    pub(super) len: usize,
+    /// For people.
+    pub(super) name: String,
+}
 
 /// Section headers, in the order of the file.
 const SECTION_NAMES: &[u8] = b"\0.text\0.eh_frame\0.symtab\0.strtab\0.shstrtab\0";

@@ -5,6 +5,8 @@
 //! no limit of depth that leaves real names alone makes that short. So a thread of its own parses them, and after
 //! [`PATIENCE`] nobody waits for it any more: names are then shown as they are, until that thread is done with what it has.
 
+use sconce_environ::shown::Shown;
+use std::borrow::Cow;
 use std::fmt::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -21,8 +23,19 @@ const MAX_DEMANGLED: usize = sconce_environ::shown::MAX_NAME + 1;
 const DEPTH: u32 = 128;
 const STACK: usize = 4 << 20;
 
+/// A module's function name for messages: demangled if it is mangled and that does not take long, on one line, without characters
+/// that are hidden, cut if it is long.
+pub fn demangle(name: &str) -> String {
+    Shown::new(&raw_demangle(name)).to_string()
+}
+
+/// Demangled if it can be, but not yet fit to be shown.
+pub(crate) fn raw_demangle(name: &str) -> Cow<'_, str> {
+    demangled(name).map_or(name.into(), Into::into)
+}
+
 /// A name as its author wrote it, cut but not escaped; `None` if it is not mangled, or stays as it is.
-pub(super) fn demangled(name: &str) -> Option<String> {
+fn demangled(name: &str) -> Option<String> {
     if name.len() > MAX_MANGLED || !name.contains('_') {
         return None;
     }

@@ -5,8 +5,7 @@
 //! fetch besides; since nobody knows then which of the others were needed, it begins anew when it is over half of the text, or of the
 //! data.
 
-use crate::Engine;
-use crate::cache::Cache;
+use super::Cache;
 use sconce_runtime as rt;
 use std::sync::Arc;
 
@@ -27,8 +26,13 @@ struct Chunks {
 }
 
 impl Used {
-    /// Brings in what earlier runs needed of the artifact with this hash. `None` if nothing of it is brought in lazily at all.
-    pub(crate) fn begin(engine: &Engine, cache: &Arc<Cache>, hash: &[u8], loaded: &rt::LoadedModule) -> Option<Used> {
+    /// Brings in what earlier runs needed of the artifact with this hash, text `beside` what else is to be done. `None` if nothing of it is brought in lazily at all.
+    pub(crate) fn begin(
+        cache: &Arc<Cache>,
+        hash: &[u8],
+        loaded: &rt::LoadedModule,
+        beside: impl FnOnce(Box<dyn FnOnce() + Send>),
+    ) -> Option<Used> {
         let mut text = loaded.code().present_chunks().unwrap_or_default();
         let mut data = vec![0; loaded.lazy_data_chunks().div_ceil(8)];
         if text.is_empty() && data.is_empty() {
@@ -43,10 +47,10 @@ impl Used {
             let (code, chunks) = (loaded.code().clone(), text.clone());
             // Data first: the instance waits for it.
             let read_data = loaded.want_data(&data);
-            engine.beside(move || {
+            beside(Box::new(move || {
                 read_data();
                 code.bring_in(&chunks);
-            });
+            }));
         }
         Some(Used { cache: cache.clone(), name, before: Chunks { text, data } })
     }
@@ -113,7 +117,7 @@ mod tests {
         // So that text is there when its module is.
         let engine = Engine::new(&Config::new().cache(CacheMode::Dir(dir.into())).parallel(false)).unwrap();
         let module = load(&engine, dir, wat);
-        let present = || super::count(&module.inner.loaded.code().present_chunks().unwrap_or_default());
+        let present = || super::count(&module.compiled().loaded.code().present_chunks().unwrap_or_default());
         let before = present();
         let mut store = Store::new(&engine, ()).unwrap();
         let instance = Linker::new(&engine).instantiate(&mut store, &module).unwrap();
@@ -177,7 +181,7 @@ mod tests {
         let mut store = Store::new(&engine, ()).unwrap();
         let instance = Linker::new(&engine).instantiate(&mut store, &module).unwrap();
         let present = || {
-            let bits = module.inner.loaded.present_data().unwrap();
+            let bits = module.compiled().loaded.present_data().unwrap();
             (0..DATA).filter(|n| bits[n / 8] >> (n % 8) & 1 != 0).collect::<Vec<usize>>()
         };
         let before = present();

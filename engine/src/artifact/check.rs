@@ -1,16 +1,15 @@
 //! Whether metadata read from an artifact is consistent: every index in range, every count within the limits of validation. A
 //! module that was decoded from a valid binary always is; what comes from a file may say anything.
 
-use crate::link::THUNK_SIZE;
+use crate::limits::{in_order, is_func_type, is_memory_type};
 use sconce_environ::code_tables::FunctionRecord;
 use sconce_environ::index::*;
 use sconce_environ::module::*;
 use sconce_environ::types::*;
+use sconce_x64::stubs::THUNK_SIZE;
 
 /// What validation allows of anything that is counted.
 const MAX_ITEMS: usize = 1_000_000;
-/// What it allows of a function's parameters, and of its results.
-const MAX_VALUES: usize = 1000;
 
 fn ensure(condition: bool) -> Option<()> {
     condition.then_some(())
@@ -37,7 +36,7 @@ pub(crate) fn module(module: &Module, data_len: u64) -> Option<()> {
     functions.values().try_for_each(|&ty| type_index(module, ty))?;
     tags.values().try_for_each(|&ty| type_index(module, ty))?;
     tables.values().try_for_each(|ty| table_type(module, ty))?;
-    memories.values().try_for_each(memory_type)?;
+    ensure(memories.values().all(is_memory_type))?;
     globals.values().try_for_each(|ty| val_type(module, ty.content, module.types.len()))?;
     import_counts(module)?;
     exports.iter().try_for_each(|export| entity(module, export.entity))?;
@@ -86,7 +85,7 @@ pub(crate) fn functions(module: &Module, records: &[FunctionRecord], thunks: u32
         end = record.start.checked_add(record.len)?;
     }
     let defined = module.escaping.iter().filter(|&&f| module.defined_func(f).is_some()).count() as u64;
-    ensure(end <= thunks && u64::from(thunks) + defined * u64::from(THUNK_SIZE) == text_len)
+    ensure(end <= thunks && u64::from(thunks) + defined * THUNK_SIZE as u64 == text_len)
 }
 
 fn rec_groups(module: &Module) -> Option<()> {
@@ -100,17 +99,12 @@ fn rec_groups(module: &Module) -> Option<()> {
                 ensure(supertype.as_u32() < index)?;
             }
             let CompositeType::Func(func) = &ty.composite;
-            func_type(func)?;
+            ensure(is_func_type(func))?;
             let all = func.params.iter().chain(&func.results);
             all.copied().try_for_each(|ty| val_type(module, ty, group.end as usize))?;
         }
     }
     ensure(at as usize == module.types.len())
-}
-
-/// Whether a function may have as many parameters and results: trampolines are made for no more.
-pub(crate) fn func_type<R>(ty: &FuncType<R>) -> Option<()> {
-    ensure(ty.params.len() <= MAX_VALUES && ty.results.len() <= MAX_VALUES)
 }
 
 fn type_index(module: &Module, index: TypeIndex) -> Option<()> {
@@ -128,22 +122,9 @@ fn val_type(module: &Module, ty: ValType, limit: usize) -> Option<()> {
     }
 }
 
-fn limits(limits: &Limits, most: u64) -> Option<()> {
-    ensure(limits.min <= limits.max.unwrap_or(most) && limits.min <= most)
-}
-
 fn table_type(module: &Module, ty: &TableType) -> Option<()> {
-    limits(&ty.limits, if ty.table64 { u64::MAX } else { u32::MAX.into() })?;
+    ensure(in_order(&ty.limits, if ty.table64 { u64::MAX } else { u32::MAX.into() }))?;
     val_type(module, ValType::Ref(ty.element), module.types.len())
-}
-
-pub(crate) fn memory_type(ty: &MemoryType) -> Option<()> {
-    ensure(ty.page_size_log2 == 16 || ty.page_size_log2 == 0)?;
-    let bits = if ty.memory64 { 64 } else { 32 };
-    let most = ((1u128 << bits) >> ty.page_size_log2).min(u128::from(u64::MAX)) as u64;
-    // Other threads must know how far it can grow.
-    ensure(!ty.shared || ty.limits.max.is_some())?;
-    limits(&ty.limits, most)
 }
 
 /// The kinds of the imports are what the counts and the beginnings of the index spaces say.
@@ -277,6 +258,7 @@ fn const_expr(module: &Module, expr: &ConstExpr, ty: ValType, globals: u32) -> O
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::MAX_VALUES;
     use sconce_environ::decode::{Features, decode};
 
     /// A module with one type, which validation would let have so many parameters and results, or not.

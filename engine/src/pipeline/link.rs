@@ -1,34 +1,23 @@
-//! From a decoded module to one text: functions compiled, on several threads where that pays, and laid out as
-//! ARCHITECTURE.md says, with every relocation fixed.
+//! From compiled functions to one text: laid out as ARCHITECTURE.md says, with every relocation fixed.
 //!
 //! What a function's compilation gives is made compact at once, on the thread that compiled it, since all functions are held
 //! until the last one is there: the runs of its tables are encoded then, behind those of the thread's other functions. Linking puts
 //! the functions of all threads in order; where one thread compiled them they are in order.
 
-use crate::engine::{CompilerKind, Engine};
 use crate::error::Error;
-use crate::host_sites;
-use crate::module::Progress;
 use sconce_environ::EntityRef;
-use sconce_environ::code_tables::{CodeTables, Ends, WasmOffsets};
-use sconce_environ::compile::{CompiledFunction, FunctionError, Reloc, RelocTarget, max_code};
-use sconce_environ::decode::{BodyValidator, Decoded};
+use sconce_environ::code_tables::{CodeTable, CodeTables, Ends, WasmOffsets};
+use sconce_environ::compile::{CompiledFunction, Reloc, RelocTarget};
 use sconce_environ::index::DefinedFuncIndex;
-use sconce_environ::layout::VmLayout;
 use sconce_environ::module::Module;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use sconce_x64::stubs::{THUNK_SIZE, thunk};
 
 /// Functions start at multiples of this.
 const FUNCTION_ALIGN: u32 = 32;
-/// Bytes of a thunk.
-pub(crate) const THUNK_SIZE: u32 = sconce_x64::stubs::THUNK_SIZE as u32;
 /// Slots begin at the next multiple of this behind the text.
 const PAGE: u32 = 4096;
 /// Fill between functions: traps if it is ever run.
 const INT3: u8 = 0xcc;
-/// Bytes of function bodies that are worth another thread: some milliseconds of work.
-const WORTH_A_THREAD: usize = 4096;
 
 /// A linked text and its tables.
 pub(crate) struct Linked {
@@ -45,7 +34,7 @@ pub(crate) struct Linked {
 /// Compiled functions, one behind the other, with their tables encoded. What a thread compiles makes one; so nothing is allocated for
 /// a single function, and what one thread compiled in order is the text.
 #[derive(Default)]
-struct Unit {
+pub(super) struct Unit {
     code: Vec<u8>,
     /// Offsets are of `code`.
     relocs: Vec<Reloc>,
@@ -68,16 +57,16 @@ struct Piece {
 impl Unit {
     /// With room for what so many bytes of bodies become: about as much as Lightbeam makes of them. What is not written takes address
     /// space alone. It is no matter if there is none: then lists grow.
-    fn with_room(bytes: usize) -> Unit {
+    pub(super) fn with_room(bytes: usize) -> Unit {
         let mut unit = Unit::default();
         let _ = unit.code.try_reserve_exact(bytes * 7 / 4);
-        let _ = unit.tables.traps.try_reserve_exact(bytes / 3);
+        let _ = unit.tables[CodeTable::Traps].try_reserve_exact(bytes / 3);
         let _ = unit.offsets.0.try_reserve_exact(bytes);
         unit
     }
 
     /// Appends a function.
-    fn push(&mut self, func: DefinedFuncIndex, compiled: &CompiledFunction) -> Result<(), Error> {
+    pub(super) fn push(&mut self, func: DefinedFuncIndex, compiled: &CompiledFunction) -> Result<(), Error> {
         let CompiledFunction { align, skew, .. } = *compiled;
         let piece = Piece { func, align, skew, relocs: self.relocs.len(), ends: self.tables.ends() };
         let start = self.begin(&piece, compiled.code.len())?;
@@ -119,137 +108,8 @@ fn too_large(text_len: u64) -> Error {
     Error::Compile(format!("the module: its code would be {text_len} bytes long or longer, more than 2 GiB"))
 }
 
-fn too_much(max_code: u64) -> Error {
-    Error::Compile(format!(
-        "the module: its code would be longer than {max_code} bytes, the limit for function bodies of their size"
-    ))
-}
-
-/// What one compilation needs of its surroundings.
-pub(crate) struct Job<'a> {
-    pub(crate) engine: &'a Engine,
-    pub(crate) compiler: CompilerKind,
-    pub(crate) bytes: &'a [u8],
-    pub(crate) decoded: &'a Decoded,
-    pub(crate) parallel: bool,
-    pub(crate) progress: Option<&'a dyn Progress>,
-}
-
-/// Validates, compiles and links all functions.
-pub(crate) fn compile(job: &Job<'_>) -> Result<Linked, Error> {
-    let go_on = || !job.progress.is_some_and(Progress::cancelled);
-    let validate = || validate(job.decoded, job.bytes, job.parallel, &go_on);
-    let together = job.engine.compiler(job.compiler)?.validates();
-    if !together {
-        // An invalid module must not cost a compilation, so this comes first.
-        validate()?;
-    }
-    let total: usize = job.decoded.bodies.values().map(|b| b.len()).sum();
-    if let Some(progress) = job.progress {
-        progress.started(total as u64);
-    }
-    let units = compile_all(job, threads(job.parallel, total), total, together);
-    if together && units.as_ref().is_err_and(|e| !matches!(e, Error::Cancelled)) {
-        // The first invalid function is to blame, whichever was met first, and it comes before limits.
-        validate()?;
-    }
-    let units = units?;
-    link(&job.decoded.module, in_order(units)?)
-}
-
-/// Validates all function bodies, on several threads where that pays. `go_on` is asked now and then.
-pub(crate) fn validate(decoded: &Decoded, bytes: &[u8], parallel: bool, go_on: &(dyn Fn() -> bool + Sync)) -> Result<(), Error> {
-    let total: usize = decoded.bodies.values().map(|b| b.len()).sum();
-    // Validation is a hundred times as fast as compilation.
-    if threads(parallel, total / 32) > 1 {
-        return Ok(decoded.validate_bodies(bytes, go_on)?);
-    }
-    let mut validator = decoded.body_validator(bytes);
-    for func in decoded.bodies.keys() {
-        validator.validate(func)?;
-        if !go_on() {
-            return Err(Error::Cancelled);
-        }
-    }
-    Ok(())
-}
-
-fn threads(parallel: bool, bytes: usize) -> usize {
-    if !parallel || bytes < 2 * WORTH_A_THREAD {
-        return 1;
-    }
-    // Asked for only here: it reads files of the control group.
-    let available = std::thread::available_parallelism().map_or(1, usize::from);
-    available.min(bytes / WORTH_A_THREAD)
-}
-
-fn compile_all(job: &Job<'_>, threads: usize, total: usize, together: bool) -> Result<Vec<Unit>, Error> {
-    let layout = VmLayout::new(&job.decoded.module);
-    let mut order: Vec<DefinedFuncIndex> = job.decoded.bodies.keys().collect();
-    if threads > 1 {
-        // Largest first, so that no thread is left with a large one at the end.
-        order.sort_by_key(|&f| std::cmp::Reverse(job.decoded.bodies[f].len()));
-    }
-    let next = AtomicUsize::new(0);
-    // What all threads have made is bounded as a function's code is: many functions that are large for their bodies would fill memory, too.
-    let (code, max_code) = (AtomicU64::new(0), max_code(total));
-    let stop = AtomicBool::new(false);
-    let failure: Mutex<Option<(DefinedFuncIndex, Error)>> = Mutex::new(None);
-    let fail = |func: DefinedFuncIndex, error: Error| {
-        stop.store(true, Ordering::Relaxed);
-        let mut failure = failure.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if failure.as_ref().is_none_or(|(first, _)| func < *first) {
-            *failure = Some((func, error));
-        }
-    };
-    let work = || {
-        let (mut unit, mut compiled) = (Unit::with_room(total / threads), CompiledFunction::default());
-        let mut validator = together.then(|| job.decoded.body_validator(job.bytes));
-        while let Some(&func) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
-            if job.progress.is_some_and(Progress::cancelled) {
-                fail(func, Error::Cancelled);
-            }
-            if stop.load(Ordering::Relaxed) {
-                break;
-            }
-            let result = match &mut validator {
-                Some(validator) => validate_and_compile(job, validator, &layout, func, &mut compiled),
-                None => {
-                    compile_function(job.engine, job.compiler, job.bytes, job.decoded, &layout, func, &mut compiled).map(drop)
-                }
-            };
-            let made = code.fetch_add(compiled.code.len() as u64, Ordering::Relaxed) + compiled.code.len() as u64;
-            let fits = |()| if made <= max_code { Ok(()) } else { Err(too_much(max_code)) };
-            if let Err(error) = result.and_then(fits).and_then(|()| unit.push(func, &compiled)) {
-                fail(func, error);
-            }
-            if let Some(progress) = job.progress {
-                progress.advanced(job.decoded.bodies[func].len() as u64);
-            }
-        }
-        unit
-    };
-    let mut units = Vec::new();
-    std::thread::scope(|scope| {
-        let others: Vec<_> = (1..threads)
-            .filter_map(|n| std::thread::Builder::new().name(format!("compile-{n}")).spawn_scoped(scope, work).ok())
-            .collect();
-        units.push(work());
-        for other in others {
-            match other.join() {
-                Ok(done) => units.push(done),
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
-        }
-    });
-    match failure.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner) {
-        Some((_, error)) => Err(error),
-        None => Ok(units),
-    }
-}
-
 /// All functions in one unit, in index order.
-fn in_order(mut units: Vec<Unit>) -> Result<Unit, Error> {
+pub(super) fn in_order(mut units: Vec<Unit>) -> Result<Unit, Error> {
     if let [unit] = &mut *units
         && unit.pieces.is_sorted_by_key(|piece| piece.func)
     {
@@ -267,58 +127,16 @@ fn in_order(mut units: Vec<Unit>) -> Result<Unit, Error> {
     Ok(all)
 }
 
-/// Validates and compiles one function.
-fn validate_and_compile(
-    job: &Job<'_>,
-    validator: &mut BodyValidator<'_>,
-    layout: &VmLayout,
-    func: DefinedFuncIndex,
-    out: &mut CompiledFunction,
-) -> Result<(), Error> {
-    let input = job.decoded.input(job.bytes, layout, func);
-    job.engine.compiler(job.compiler)?.validate_and_compile_into(validator, &input, out).map_err(|e| match e {
-        FunctionError::Invalid(error) => error.into(),
-        FunctionError::Compile(error) => Error::Compile(error.to_string()),
-    })?;
-    host_sites::append(out);
-    Ok(())
-}
-
-/// Compiles one function of a validated module. One that exceeds Cranelift's limits, or is too dear for it, is Lightbeam's: functions of both call each
-/// other freely, and a valid module must run. Gives whose it is.
-pub(crate) fn compile_function(
-    engine: &Engine,
-    compiler: CompilerKind,
-    bytes: &[u8],
-    decoded: &Decoded,
-    layout: &VmLayout,
-    func: DefinedFuncIndex,
-    out: &mut CompiledFunction,
-) -> Result<CompilerKind, Error> {
-    let input = decoded.input(bytes, layout, func);
-    let Err(error) = engine.compiler(compiler)?.compile_into(&input, out) else {
-        host_sites::append(out);
-        return Ok(compiler);
-    };
-    if compiler == CompilerKind::Lightbeam {
-        return Err(Error::Compile(error.to_string()));
-    }
-    log::info!("{error}; Lightbeam compiles it instead");
-    engine.compiler(CompilerKind::Lightbeam)?.compile_into(&input, out).map_err(|error| Error::Compile(error.to_string()))?;
-    host_sites::append(out);
-    Ok(CompilerKind::Lightbeam)
-}
-
 /// How far behind the start of a text of this length its slots begin.
 pub(crate) fn slots_at(text_len: u64) -> u64 {
     text_len.next_multiple_of(u64::from(PAGE))
 }
 
-fn link(module: &Module, unit: Unit) -> Result<Linked, Error> {
+pub(super) fn link(module: &Module, unit: Unit) -> Result<Linked, Error> {
     let Unit { code: mut text, relocs, tables, offsets, .. } = unit;
     let thunks = (text.len() as u64).next_multiple_of(u64::from(FUNCTION_ALIGN));
     let escaping = module.escaping.iter().filter_map(|&f| module.defined_func(f));
-    let text_len = thunks + escaping.clone().count() as u64 * u64::from(THUNK_SIZE);
+    let text_len = thunks + escaping.clone().count() as u64 * THUNK_SIZE as u64;
     let slots = slots_at(text_len);
     if slots + tables.functions.len() as u64 * 8 > i32::MAX as u64 {
         return Err(too_large(text_len));
@@ -340,7 +158,7 @@ fn link(module: &Module, unit: Unit) -> Result<Linked, Error> {
     for func in escaping {
         // From the end of the jump, which is six bytes long.
         let displacement = i64::from(slot(func)) - (text.len() as i64 + 6);
-        text.extend_from_slice(&sconce_x64::stubs::thunk(displacement as i32));
+        text.extend_from_slice(&thunk(displacement as i32));
     }
     Ok(Linked { text, thunks, tables, offsets })
 }
@@ -441,11 +259,5 @@ mod tests {
         assert_eq!(linked.tables.trap_at(65), None);
         assert_eq!(linked.tables.wasm_offset_at(&linked.offsets.0, 65), Some(100));
         assert_eq!(linked.tables.wasm_offset_at(&linked.offsets.0, 66), Some(200));
-    }
-
-    #[test]
-    fn threads_only_for_large_work() {
-        assert_eq!(threads(true, 100), 1);
-        assert_eq!(threads(false, 1 << 30), 1);
     }
 }

@@ -1,8 +1,8 @@
 //! Reading a module from a file, a pipe or whatever else gives bytes: as far as what comes can be a module, and no further. A device, a
 //! socket or a FIFO may never end.
 
+use super::text::looks_like_text;
 use crate::error::Error;
-use crate::text::looks_like_text;
 use sconce_environ::decode::DecodeError;
 use std::io::Read;
 
@@ -26,7 +26,7 @@ enum Kind {
 }
 
 fn kind(sample: &[u8]) -> Kind {
-    if crate::Module::is_artifact(sample) {
+    if crate::artifact::is_artifact(sample) {
         return Kind::Artifact;
     }
     if sample.starts_with(b"\0asm\x01\0\0\0") {

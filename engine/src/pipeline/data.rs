@@ -3,6 +3,7 @@
 //! Tools that pack memories leave tens of thousands of segments with a few zeros between them. Where nothing can tell the
 //! difference they become a few large ones, so that metadata stays small and an instance starts by mapping one image.
 
+use crate::artifact::LAZY;
 use sconce_environ::PrimaryMap;
 use sconce_environ::decode::Decoded;
 use sconce_environ::index::{DataIndex, MemoryIndex};
@@ -13,8 +14,7 @@ use wasmparser::{BinaryReader, FunctionBody, Operator};
 
 /// Segments closer to each other than this become one: the zeros between them cost less than another segment.
 const GAP: u64 = 4096;
-/// Data of more bytes than this comes in as it is used, chunk by chunk, and so begins and ends with chunks.
-pub(crate) const LAZY: u64 = 1 << 20;
+/// Data that comes in as it is used begins and ends with chunks.
 const CHUNK: u64 = rt::CHUNK as u64;
 
 /// The contents of all segments, one after the other, with `module.data` changed to match. `ranges` are the segments' contents

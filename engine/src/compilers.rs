@@ -1,0 +1,80 @@
+//! The compilers, each made when something is compiled by it, or when its fingerprint is wanted.
+
+use crate::config::{CompilerKind, Config, Tier};
+use crate::error::Error;
+use sconce_cranelift::CraneliftCompiler;
+use sconce_environ::compile::{BoundsStyle, Compiler, Settings};
+use sconce_environ::decode::Decoded;
+use sconce_lightbeam::LightbeamCompiler;
+use std::sync::OnceLock;
+
+/// Bytes of code section for whose compilation by Cranelift a run waits, where the tier is left to the engine.
+const MAX_WAITED_FOR: usize = 1 << 20;
+
+/// Both compilers, with the settings that they compile for, and which of them is asked.
+pub(crate) struct Compilers {
+    settings: Settings,
+    tier: Tier,
+    lightbeam: OnceLock<Result<Box<dyn Compiler>, String>>,
+    cranelift: OnceLock<Result<Box<dyn Compiler>, String>>,
+}
+
+impl Compilers {
+    /// The compilers of an engine whose memories are kept in bounds like this.
+    pub(crate) fn new(config: &Config, bounds: BoundsStyle) -> Compilers {
+        let settings = Settings {
+            bounds,
+            calls: config.calls,
+            canonical_nans: config.canonical_nans,
+            gc_stress: config.gc_stress,
+            paranoid: config.paranoid,
+            baseline: config.baseline,
+        };
+        Compilers { settings, tier: config.tier, lightbeam: OnceLock::new(), cranelift: OnceLock::new() }
+    }
+
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// One of them.
+    ///
+    /// # Errors
+    /// [`Error::Compile`] if it does not know this machine.
+    pub(crate) fn get(&self, which: CompilerKind) -> Result<&dyn Compiler, Error> {
+        let made = match which {
+            CompilerKind::Lightbeam => &self.lightbeam,
+            CompilerKind::Cranelift => &self.cranelift,
+        };
+        match made.get_or_init(|| new(which, &self.settings)) {
+            Ok(compiler) => Ok(&**compiler),
+            Err(message) => Err(Error::Compile(format!("for this machine: {message}"))),
+        }
+    }
+
+    /// Whose code is taken: what comes first is preferred.
+    pub(crate) fn accepted(&self) -> &'static [CompilerKind] {
+        match self.tier {
+            Tier::Auto => &[CompilerKind::Cranelift, CompilerKind::Lightbeam],
+            Tier::Lightbeam => &[CompilerKind::Lightbeam],
+            Tier::Cranelift => &[CompilerKind::Cranelift],
+        }
+    }
+
+    /// Who compiles a module.
+    pub(crate) fn choice(&self, decoded: &Decoded) -> CompilerKind {
+        let code_bytes = decoded.code.as_ref().map_or(0, |range| range.len());
+        match self.tier {
+            Tier::Auto if code_bytes > MAX_WAITED_FOR => CompilerKind::Lightbeam,
+            Tier::Auto | Tier::Cranelift => CompilerKind::Cranelift,
+            Tier::Lightbeam => CompilerKind::Lightbeam,
+        }
+    }
+}
+
+fn new(which: CompilerKind, settings: &Settings) -> Result<Box<dyn Compiler>, String> {
+    Ok(match which {
+        CompilerKind::Lightbeam => Box::new(LightbeamCompiler::new(settings).map_err(|e| e.to_string())?),
+        CompilerKind::Cranelift => Box::new(CraneliftCompiler::new(settings).map_err(|e| e.to_string())?),
+    })
+}

@@ -1,0 +1,245 @@
+//! How modules come to be: compiled from bytes, taken from the cache, read from an artifact.
+
+use crate::artifact::{self, Identity, Parts, Seal, Source, Text};
+use crate::cache::{Cache, Clock, FileState, Key, Used};
+use crate::compiled::{CompiledModule, DebugSections};
+use crate::config::CompilerKind;
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::module::Module;
+use crate::pipeline::{self, Compilation, Progress, code_offset, debug_sections, may_be_module, read_module, text};
+use crate::remake::Remake;
+use crate::section::{Section, read_exact_at};
+use sconce_environ as environ;
+use sconce_environ::decode::decode;
+use sconce_runtime as rt;
+use std::fs::File;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileExt;
+use std::sync::{Arc, OnceLock};
+
+impl Module {
+    /// Compiles a module in binary or text form (a first line `#!` is skipped), or takes it from the engine's cache. Nobody may
+    /// write to `bytes` meanwhile: a mapping of a file would not do.
+    ///
+    /// # Errors
+    /// [`Error::Text`], [`Error::Decode`], [`Error::Compile`], [`Error::Resources`].
+    pub fn new(engine: &Engine, bytes: &[u8]) -> Result<Module, Error> {
+        from_bytes(engine, bytes, None)
+    }
+
+    /// The same, and tells of its progress.
+    ///
+    /// # Errors
+    /// As [`Module::new`], and [`Error::Cancelled`].
+    pub fn new_with_progress(engine: &Engine, bytes: &[u8], progress: &dyn Progress) -> Result<Module, Error> {
+        from_bytes(engine, bytes, Some(progress))
+    }
+
+    /// The same from a file, which is read to its end. If the cache has the module, the file's bytes are only hashed, or not even
+    /// that if it is known to be unchanged.
+    ///
+    /// # Errors
+    /// As [`Module::new_with_progress`]; [`Error::Io`].
+    pub fn from_file(engine: &Engine, file: &File, progress: Option<&dyn Progress>) -> Result<Module, Error> {
+        let length = file.metadata().ok().filter(|m| m.is_file()).map(|m| m.len());
+        let mut sample = [0; 4096];
+        let plausible = |length| file.read_at(&mut sample, 0).is_ok_and(|n| may_be_module(&sample[..n], length));
+        if let Some(cache) = engine.cache()
+            && length.is_some_and(plausible)
+        {
+            let state = FileState::of(file).map(|state| (state, Clock::read()));
+            let known = state.and_then(|(state, clock)| cache.remembered(&state, clock));
+            if let Some(content) = known.or_else(|| hash_file(file))
+                && let Some(module) = lookup(engine, cache, content, Some(file))?
+            {
+                let unchanged = |state: &FileState| known.is_none() && FileState::of(file).as_ref() == Some(state);
+                if let Some((state, clock)) = state.filter(|(state, _)| unchanged(state)) {
+                    cache.remember(&state, content, clock);
+                }
+                return Ok(module);
+            }
+        }
+        // A private copy, since the file may change at any time. Its hash is its own, and is not looked up again.
+        let bytes = read_module(file, length)?;
+        let content = engine.cache().map(|_| blake3::hash(&bytes));
+        compile(engine, &bytes, content, progress)
+    }
+
+    /// Decodes and validates without compiling.
+    ///
+    /// # Errors
+    /// [`Error::Text`], [`Error::Decode`].
+    pub fn validate(engine: &Engine, bytes: &[u8]) -> Result<(), Error> {
+        let binary = text::to_binary(bytes)?;
+        let decoded = decode(&binary, engine.inner.config.features)?;
+        pipeline::validate(&decoded, &binary, engine.inner.config.parallel, &|| true)
+    }
+
+    /// A module from what [`Module::serialize`] gave. A checksum guards against damage, not against malice: whoever can
+    /// forge these bytes can run any code.
+    ///
+    /// # Errors
+    /// [`Error::Artifact`] says which of format, version, CPU, settings or checksum does not match; [`Error::Resources`].
+    pub fn deserialize(engine: &Engine, bytes: &[u8]) -> Result<Module, Error> {
+        assemble(engine, &Source::Bytes(bytes), None)
+    }
+
+    /// The same from a file, of which large parts are read when they are first needed. The file is kept open. Should it change
+    /// meanwhile, what does not match its checksum is not run: the process ends with a message then.
+    ///
+    /// # Errors
+    /// As [`Module::deserialize`].
+    pub fn deserialize_file(engine: &Engine, file: File) -> Result<Module, Error> {
+        assemble(engine, &Source::File(Arc::new(file.into()), None), None)
+    }
+}
+
+fn from_bytes(engine: &Engine, bytes: &[u8], progress: Option<&dyn Progress>) -> Result<Module, Error> {
+    let Some(cache) = engine.cache() else { return compile(engine, bytes, None, progress) };
+    let content = blake3::hash(bytes);
+    match lookup(engine, cache, content, None)? {
+        Some(module) => Ok(module),
+        None => compile(engine, bytes, Some(content), progress),
+    }
+}
+
+/// Compiles a module; with the hash of its bytes, for the cache too.
+fn compile(
+    engine: &Engine,
+    bytes: &[u8],
+    content: Option<blake3::Hash>,
+    progress: Option<&dyn Progress>,
+) -> Result<Module, Error> {
+    let inner = &engine.inner;
+    let binary = text::to_binary(bytes)?;
+    let Compilation { compiler, mut decoded, linked, data } =
+        Compilation::new(&inner.compilers, &inner.config, None, &binary, progress)?;
+    let debug = DebugSections {
+        offsets: Section::from(linked.offsets.0),
+        custom: debug_sections(&decoded, &binary).map(|(name, s)| (name.to_owned(), Section::from(s.to_vec()))).collect(),
+        code_offset: code_offset(&decoded),
+    };
+    let code = inner.space.load(&linked.text, linked.tables.map(rt::TableBytes::from))?;
+    let module = std::mem::take(&mut decoded.module);
+    let compiled = compiled(engine, compiler, module, code, linked.thunks, (Section::from(data), None), debug);
+    // An entry is written from the code that runs. Debuggers write breakpoints there, which would be another run's.
+    if let (Some(cache), Some(content), false) = (engine.cache(), content, engine.debugger()) {
+        let (cache, key, compiled) = (cache.clone(), key(engine, compiler, content)?, compiled.clone());
+        let identity = Identity::of(&inner.compilers, compiler)?;
+        // Beside the run, which need not wait for it; the engine waits at the end.
+        engine.in_background(move || cache.store(key, |out| compiled.write(&identity, Some(key.seal()), out)));
+    }
+    Ok(Module::of(engine, compiled, None))
+}
+
+/// The key of the entry for these contents, as this compiler compiles them here.
+fn key(engine: &Engine, compiler: CompilerKind, content: blake3::Hash) -> Result<Key, Error> {
+    let compilers = &engine.inner.compilers;
+    // What one engine accepts another may have to refuse.
+    let features = engine.inner.config.features.wasmparser().bits();
+    let settings = artifact::describe(compilers.settings());
+    Ok(Key::new(content, &[artifact::version(), compilers.get(compiler)?.fingerprint(), settings, format!("{features:x}")]))
+}
+
+/// The module of this content, as the first of the engine's compilers has compiled it of which there is a good entry. `file` has
+/// the module's bytes: an entry is then read as it is used, and made again should it turn out to be damaged. Without, all
+/// of an entry is looked at now.
+fn lookup(engine: &Engine, cache: &Arc<Cache>, content: blake3::Hash, file: Option<&File>) -> Result<Option<Module>, Error> {
+    for &compiler in engine.inner.compilers.accepted() {
+        let key = key(engine, compiler, content)?;
+        let Some(entry) = cache.open_entry(key).map(Arc::new) else { continue };
+        let read = match file.and_then(|file| file.try_clone().ok()) {
+            Some(file) => {
+                let (engine, cache) = (engine.clone(), cache.clone());
+                let remake = Remake { engine: engine.clone(), cache, key, compiler, file, content, made: OnceLock::new() };
+                assemble(&engine, &Source::File(entry.clone(), Some(Arc::new(remake))), Some(key.seal()))
+            }
+            None => read_whole(&entry).and_then(|bytes| assemble(engine, &Source::Bytes(&bytes), Some(key.seal()))),
+        };
+        match read {
+            Ok(module) => {
+                cache.used(key, &entry);
+                return Ok(Some(module));
+            }
+            Err(Error::Artifact(e)) => cache.remove_damaged(key, &e),
+            Err(e) => log::debug!("cache entry {} is not used: {e}", key.name()),
+        }
+    }
+    Ok(None)
+}
+
+/// All of an entry, so that whatever is wrong with it is known now.
+fn read_whole(entry: &OwnedFd) -> Result<Vec<u8>, Error> {
+    let len = rustix::fs::fstat(entry).map_or(0, |stat| stat.st_size.cast_unsigned());
+    let mut bytes = Vec::new();
+    let room = usize::try_from(len).is_ok_and(|len| bytes.try_reserve_exact(len).is_ok());
+    if !room {
+        return Err(Error::Resources(format!("no memory for {len} bytes")));
+    }
+    bytes.resize(len as usize, 0);
+    // What cannot be read stays zero, and passes no hash.
+    let _ = read_exact_at(entry, &mut bytes, 0);
+    Ok(bytes)
+}
+
+/// A module from an artifact.
+fn assemble(engine: &Engine, source: &Source<'_>, seal: Option<&Seal>) -> Result<Module, Error> {
+    let Parts { compiler, module, text, tables, thunks, data, debug, digest } =
+        artifact::read(&engine.inner.compilers, source, seal)?;
+    let code = match text {
+        Text::Whole(text) => engine.inner.space.load(&text, tables)?,
+        Text::Lazy(source) => engine.inner.space.load_lazily(source, tables)?,
+    };
+    let compiled = compiled(engine, compiler, module, code, thunks, data, debug);
+    let used = match (source, engine.cache()) {
+        (Source::File(..), Some(cache)) => Used::begin(cache, &digest, &compiled.loaded, |work| engine.beside(work)),
+        (Source::File(..) | Source::Bytes(_), _) => None,
+    };
+    Ok(Module::of(engine, compiled, used))
+}
+
+/// Makes a module known to the engine, and to who listens.
+fn compiled(
+    engine: &Engine,
+    compiler: CompilerKind,
+    module: environ::module::Module,
+    code: Arc<rt::CodeRegion>,
+    thunks: u32,
+    (data, lazy_data): (Section, Option<rt::LazyData>),
+    debug: DebugSections,
+) -> Arc<CompiledModule> {
+    let data = Arc::new(data);
+    let loaded = rt::LoadedModule::new(rt::ModuleParts {
+        type_ids: engine.register(&module),
+        module: Arc::new(module),
+        code,
+        thunks,
+        data: data.clone(),
+        lazy_data,
+        bounds: engine.bounds(),
+    });
+    let compiled = Arc::new(CompiledModule { compiler, loaded, thunks, data, debug, exports: OnceLock::new() });
+    if let Some(listeners) = &engine.inner.listeners {
+        listeners.module(&compiled);
+    }
+    compiled
+}
+
+/// The hash of a regular file's contents, read in blocks and not kept; its position stays.
+fn hash_file(file: &File) -> Option<blake3::Hash> {
+    const BLOCK: usize = 256 << 10;
+    let metadata = file.metadata().ok().filter(|m| m.is_file())?;
+    let mut hasher = blake3::Hasher::new();
+    let mut block = vec![0; BLOCK.min(usize::try_from(metadata.len()).ok()? + 1)];
+    let mut at = 0;
+    loop {
+        match file.read_at(&mut block, at).ok()? {
+            0 => return Some(hasher.finalize()),
+            n => {
+                hasher.update(&block[..n]);
+                at += n as u64;
+            }
+        }
+    }
+}

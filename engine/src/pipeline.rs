@@ -1,0 +1,64 @@
+//! From bytes to linked text: text assembled, a module decoded, its functions compiled and linked, the contents of its data segments
+//! laid out. Knows compilers, and no engine.
+
+mod compile;
+mod data;
+mod host_sites;
+mod link;
+mod progress;
+mod source;
+pub mod text;
+
+pub(crate) use compile::{compile_function, validate};
+pub(crate) use link::{Linked, slots_at};
+pub use progress::Progress;
+pub(crate) use source::may_be_module;
+pub use source::{read_module, read_script};
+
+use crate::compilers::Compilers;
+use crate::config::{CompilerKind, Config};
+use crate::error::Error;
+use compile::Job;
+use sconce_environ::decode::{Decoded, decode};
+use std::ops::Range;
+
+/// What compiling a binary gives, before anything is done with it.
+pub(crate) struct Compilation {
+    pub(crate) compiler: CompilerKind,
+    /// Its data segments are those of `data`.
+    pub(crate) decoded: Decoded,
+    pub(crate) linked: Linked,
+    /// Contents of all data segments.
+    pub(crate) data: Vec<u8>,
+}
+
+impl Compilation {
+    /// By this compiler, if it says which.
+    pub(crate) fn new(
+        compilers: &Compilers,
+        config: &Config,
+        compiler: Option<CompilerKind>,
+        binary: &[u8],
+        progress: Option<&dyn Progress>,
+    ) -> Result<Compilation, Error> {
+        let mut decoded = decode(binary, config.features)?;
+        let compiler = compiler.unwrap_or_else(|| compilers.choice(&decoded));
+        let job = Job { compilers, compiler, bytes: binary, decoded: &decoded, parallel: config.parallel, progress };
+        let linked = compile::compile(&job)?;
+        decoded.module.data_can_be_named = data::is_named(&decoded, binary);
+        let data = data::contents(&mut decoded.module, &decoded.data, binary);
+        Ok(Compilation { compiler, decoded, linked, data })
+    }
+}
+
+/// What backtraces need of a binary: names and contents of sections.
+pub(crate) fn debug_sections<'a>(decoded: &'a Decoded, binary: &'a [u8]) -> impl Iterator<Item = (&'a str, &'a [u8])> {
+    let wanted = |name: &str| name == "name" || name.starts_with(".debug_");
+    let contents = |range: &Range<u32>| &binary[range.start as usize..range.end as usize];
+    decoded.custom_sections.iter().filter(move |s| wanted(&s.name)).map(move |s| (s.name.as_str(), contents(&s.contents)))
+}
+
+/// Where the code section's contents begin in a binary.
+pub(crate) fn code_offset(decoded: &Decoded) -> u32 {
+    decoded.code.as_ref().map_or(0, |range| range.start)
+}

@@ -1,0 +1,199 @@
+//! A module's functions validated and compiled, on several threads where that pays.
+
+use super::host_sites;
+use super::link::{Linked, Unit, in_order, link};
+use super::progress::Progress;
+use crate::compilers::Compilers;
+use crate::config::CompilerKind;
+use crate::error::Error;
+use sconce_environ::compile::{CompiledFunction, FunctionError, max_code};
+use sconce_environ::decode::{BodyValidator, Decoded};
+use sconce_environ::index::DefinedFuncIndex;
+use sconce_environ::layout::VmLayout;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+
+/// Bytes of function bodies that are worth another thread: some milliseconds of work.
+const WORTH_A_THREAD: usize = 4096;
+
+/// What one compilation needs of its surroundings.
+pub(crate) struct Job<'a> {
+    pub(crate) compilers: &'a Compilers,
+    pub(crate) compiler: CompilerKind,
+    pub(crate) bytes: &'a [u8],
+    pub(crate) decoded: &'a Decoded,
+    pub(crate) parallel: bool,
+    pub(crate) progress: Option<&'a dyn Progress>,
+}
+
+/// Validates, compiles and links all functions.
+pub(crate) fn compile(job: &Job<'_>) -> Result<Linked, Error> {
+    let go_on = || !job.progress.is_some_and(Progress::cancelled);
+    let validate = || validate(job.decoded, job.bytes, job.parallel, &go_on);
+    let together = job.compilers.get(job.compiler)?.validates();
+    if !together {
+        // An invalid module must not cost a compilation, so this comes first.
+        validate()?;
+    }
+    let total: usize = job.decoded.bodies.values().map(|b| b.len()).sum();
+    if let Some(progress) = job.progress {
+        progress.started(total as u64);
+    }
+    let units = compile_all(job, threads(job.parallel, total), total, together);
+    if together && units.as_ref().is_err_and(|e| !matches!(e, Error::Cancelled)) {
+        // The first invalid function is to blame, whichever was met first, and it comes before limits.
+        validate()?;
+    }
+    let units = units?;
+    link(&job.decoded.module, in_order(units)?)
+}
+
+/// Validates all function bodies, on several threads where that pays. `go_on` is asked now and then.
+pub(crate) fn validate(decoded: &Decoded, bytes: &[u8], parallel: bool, go_on: &(dyn Fn() -> bool + Sync)) -> Result<(), Error> {
+    let total: usize = decoded.bodies.values().map(|b| b.len()).sum();
+    // Validation is a hundred times as fast as compilation.
+    if threads(parallel, total / 32) > 1 {
+        return Ok(decoded.validate_bodies(bytes, go_on)?);
+    }
+    let mut validator = decoded.body_validator(bytes);
+    for func in decoded.bodies.keys() {
+        validator.validate(func)?;
+        if !go_on() {
+            return Err(Error::Cancelled);
+        }
+    }
+    Ok(())
+}
+
+fn threads(parallel: bool, bytes: usize) -> usize {
+    if !parallel || bytes < 2 * WORTH_A_THREAD {
+        return 1;
+    }
+    // Asked for only here: it reads files of the control group.
+    let available = std::thread::available_parallelism().map_or(1, usize::from);
+    available.min(bytes / WORTH_A_THREAD)
+}
+
+fn compile_all(job: &Job<'_>, threads: usize, total: usize, together: bool) -> Result<Vec<Unit>, Error> {
+    let layout = VmLayout::new(&job.decoded.module);
+    let mut order: Vec<DefinedFuncIndex> = job.decoded.bodies.keys().collect();
+    if threads > 1 {
+        // Largest first, so that no thread is left with a large one at the end.
+        order.sort_by_key(|&f| std::cmp::Reverse(job.decoded.bodies[f].len()));
+    }
+    let next = AtomicUsize::new(0);
+    // What all threads have made is bounded as a function's code is: many functions that are large for their bodies would fill memory, too.
+    let (code, max_code) = (AtomicU64::new(0), max_code(total));
+    let stop = AtomicBool::new(false);
+    let failure: Mutex<Option<(DefinedFuncIndex, Error)>> = Mutex::new(None);
+    let fail = |func: DefinedFuncIndex, error: Error| {
+        stop.store(true, Ordering::Relaxed);
+        let mut failure = failure.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if failure.as_ref().is_none_or(|(first, _)| func < *first) {
+            *failure = Some((func, error));
+        }
+    };
+    let work = || {
+        let (mut unit, mut compiled) = (Unit::with_room(total / threads), CompiledFunction::default());
+        let mut validator = together.then(|| job.decoded.body_validator(job.bytes));
+        while let Some(&func) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
+            if job.progress.is_some_and(Progress::cancelled) {
+                fail(func, Error::Cancelled);
+            }
+            if stop.load(Ordering::Relaxed) {
+                break;
+            }
+            let result = match &mut validator {
+                Some(validator) => validate_and_compile(job, validator, &layout, func, &mut compiled),
+                None => {
+                    compile_function(job.compilers, job.compiler, job.bytes, job.decoded, &layout, func, &mut compiled).map(drop)
+                }
+            };
+            let made = code.fetch_add(compiled.code.len() as u64, Ordering::Relaxed) + compiled.code.len() as u64;
+            let fits = |()| if made <= max_code { Ok(()) } else { Err(too_much(max_code)) };
+            if let Err(error) = result.and_then(fits).and_then(|()| unit.push(func, &compiled)) {
+                fail(func, error);
+            }
+            if let Some(progress) = job.progress {
+                progress.advanced(job.decoded.bodies[func].len() as u64);
+            }
+        }
+        unit
+    };
+    let mut units = Vec::new();
+    std::thread::scope(|scope| {
+        let others: Vec<_> = (1..threads)
+            .filter_map(|n| std::thread::Builder::new().name(format!("compile-{n}")).spawn_scoped(scope, work).ok())
+            .collect();
+        units.push(work());
+        for other in others {
+            match other.join() {
+                Ok(done) => units.push(done),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+    });
+    match failure.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner) {
+        Some((_, error)) => Err(error),
+        None => Ok(units),
+    }
+}
+
+/// Validates and compiles one function.
+fn validate_and_compile(
+    job: &Job<'_>,
+    validator: &mut BodyValidator<'_>,
+    layout: &VmLayout,
+    func: DefinedFuncIndex,
+    out: &mut CompiledFunction,
+) -> Result<(), Error> {
+    let input = job.decoded.input(job.bytes, layout, func);
+    job.compilers.get(job.compiler)?.validate_and_compile_into(validator, &input, out).map_err(|e| match e {
+        FunctionError::Invalid(error) => error.into(),
+        FunctionError::Compile(error) => Error::Compile(error.to_string()),
+    })?;
+    host_sites::append(out);
+    Ok(())
+}
+
+/// Compiles one function of a validated module. One that exceeds Cranelift's limits, or is too dear for it, is Lightbeam's: functions of both call each
+/// other freely, and a valid module must run. Gives whose it is.
+pub(crate) fn compile_function(
+    compilers: &Compilers,
+    compiler: CompilerKind,
+    bytes: &[u8],
+    decoded: &Decoded,
+    layout: &VmLayout,
+    func: DefinedFuncIndex,
+    out: &mut CompiledFunction,
+) -> Result<CompilerKind, Error> {
+    let input = decoded.input(bytes, layout, func);
+    let Err(error) = compilers.get(compiler)?.compile_into(&input, out) else {
+        host_sites::append(out);
+        return Ok(compiler);
+    };
+    if compiler == CompilerKind::Lightbeam {
+        return Err(Error::Compile(error.to_string()));
+    }
+    log::info!("{error}; Lightbeam compiles it instead");
+    compilers.get(CompilerKind::Lightbeam)?.compile_into(&input, out).map_err(|error| Error::Compile(error.to_string()))?;
+    host_sites::append(out);
+    Ok(CompilerKind::Lightbeam)
+}
+
+fn too_much(max_code: u64) -> Error {
+    Error::Compile(format!(
+        "the module: its code would be longer than {max_code} bytes, the limit for function bodies of their size"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_only_for_large_work() {
+        assert_eq!(threads(true, 100), 1);
+        assert_eq!(threads(false, 1 << 30), 1);
+    }
+}
