@@ -80,21 +80,16 @@ impl Descriptor {
         Descriptor::with_flags(Found { file, stat, place }, sharing, access, flags)
     }
 
-    /// What `path_open` opened with the flags `host`.
-    pub(crate) fn opened(
-        found: Found,
-        access: Access,
-        asked: (u64, u64),
-        flags: u16,
-        host: OFlags,
-    ) -> rustix::io::Result<Descriptor> {
+    /// What `path_open` opened with the flags `host`, through a directory that allows what is opened these rights. It gets all of them that
+    /// its kind and the flags have room for, whichever the guest asked for.
+    pub(crate) fn opened(found: Found, access: Access, allowed: u64, flags: u16, host: OFlags) -> rustix::io::Result<Descriptor> {
         let mut d = Descriptor::with_flags(found, Sharing::Own, access, host)?;
         // Times may be set through a file that was opened for reading, as utimensat would by its name.
         let by_name = if d.waits() { 0 } else { rights::FD_FILESTAT_SET_TIMES };
         d.possible |= by_name;
         *d.base.get_mut() |= by_name;
-        *d.base.get_mut() &= asked.0;
-        *d.inheriting.get_mut() &= asked.1;
+        *d.base.get_mut() &= allowed;
+        *d.inheriting.get_mut() &= allowed;
         *d.flags.get_mut() = flags & !fdflags::APPEND;
         Ok(d)
     }

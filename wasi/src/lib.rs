@@ -6,10 +6,10 @@
 //!
 //! # Decisions
 //!
-//! - Rights are kept and enforced as in the first version of the interface: an operation takes its right, what is opened gets no
-//!   more than its directory passes on, and they can only be given up. What a descriptor's kind or mode has no room for is answered
-//!   as Linux does, not with `ENOTCAPABLE`. Whether a file is opened for writing is said by `FD_WRITE`
-//!   alone, since programs ask for other rights as a matter of course.
+//! - What `--dir` grants is the authority. Of a descriptor's own rights those are enforced that the guest gave up by
+//!   `fd_fdstat_set_rights`, for it and for what is opened through it. Which rights `path_open` asks for says nothing except by `FD_READ`
+//!   and `FD_WRITE`, which stand for the mode of opening: standard libraries ask for too few as often as for too many. What a
+//!   descriptor's kind or mode has no room for is answered as Linux does, not with `ENOTCAPABLE`.
 //! - What a path may reach is `resolve`'s to say. Escapes are `EPERM`, a NUL is `EINVAL`, changes below a read-only directory
 //!   are `EROFS`.
 //! - A descriptor shared with whoever gave it (standard streams) keeps its flags: `NONBLOCK` and `APPEND` are imitated. What it was

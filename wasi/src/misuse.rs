@@ -1,7 +1,7 @@
 //! What an operation gives that a descriptor does not support.
 //!
 //! A right can be missing for two reasons. Where the descriptor is of the wrong kind, or was opened for the other direction, the
-//! answer is Linux's; where the guest gave the right up, or was not given it, it is `ENOTCAPABLE`.
+//! answer is Linux's; where the guest gave the right up it is `ENOTCAPABLE`.
 
 use crate::abi::{filetype, rights};
 use crate::errno::{Errno, Outcome};

@@ -47,7 +47,9 @@ pub(crate) fn open(call: &Call<'_>, fd: u32, path: (u32, u32), ask: &Open, out: 
         needed |= rights::PATH_FILESTAT_SET_SIZE;
     }
     let dir = call.ctx.dir(fd, needed)?;
-    if (base | inheriting) & !dir.rights().1 != 0 {
+    // What the directory lets be done with what is opened through it: everything, unless the guest has given some of it up.
+    let (_, allowed) = dir.rights();
+    if (base | inheriting) & !allowed != 0 {
         return Err(Errno::NotCapable.into());
     }
     let host = host_flags(ask.oflags, flags, base)?;
@@ -57,7 +59,7 @@ pub(crate) fn open(call: &Call<'_>, fd: u32, path: (u32, u32), ask: &Open, out: 
         Access::ReadWrite => call.retry(|| call.ctx.resolver.open(dir.base(), path, follow, host, Mode::from_raw_mode(0o666))),
         Access::ReadOnly => call.retry(|| read_only::open(call.ctx.resolver, dir.base(), path, follow, host)),
     }?;
-    let opened = Descriptor::opened(found, dir.access, (base, inheriting), flags, host)?;
+    let opened = Descriptor::opened(found, dir.access, allowed, flags, host)?;
     call.put_u32(out, call.ctx.table.insert(opened)?)
 }
 

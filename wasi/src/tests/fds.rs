@@ -55,29 +55,103 @@ fn reading_writing_seeking_in_both_generations() {
     assert_eq!(g.call(|c| fd::pread(c, f, iovs, n, u64::MAX, OUT)), errno(Errno::Inval));
 }
 
-#[test]
-fn rights_are_needed_inherited_and_given_up() {
-    let g = Guest::new();
-    let f = g.open(b"f", oflags::CREAT, rights::FD_READ).unwrap();
-    assert_eq!(g.write(f, b"x"), errno(Errno::BadF), "not opened for it");
-    let (iovs, n) = g.iovs(&[(BUF, 1)]);
-    assert_eq!(g.call(|c| fd::pread(c, f, iovs, n, 0, OUT)), errno(Errno::NotCapable), "without FD_SEEK");
-    assert_eq!(g.call(|c| fd::tell(c, f, OUT)), errno(Errno::NotCapable));
-    let (base, inheriting, _, kind) = g.fdstat(f);
-    assert_eq!((base, inheriting, kind), (rights::FD_READ, 0, filetype::REGULAR_FILE));
-    assert_eq!(g.call(|c| fd::fdstat_set_rights(c, f, rights::FD_READ | rights::FD_WRITE, 0)), errno(Errno::NotCapable));
-    assert_eq!(g.call(|c| fd::fdstat_set_rights(c, f, 0, 0)), Ok(()));
-    assert_eq!(g.read(f, 1), errno(Errno::NotCapable));
+/// Each right that a file can have, and an operation on descriptor `f` that needs it.
+#[allow(clippy::type_complexity)]
+const OF_FILES: &[(u64, fn(&Call<'_>, u32) -> Outcome)] = &[
+    (rights::FD_READ, |c, f| fd::read(c, f, IOVS, 1, OUT)),
+    (rights::FD_WRITE, |c, f| fd::write(c, f, IOVS, 1, OUT)),
+    (rights::FD_SEEK, |c, f| fd::pread(c, f, IOVS, 1, 0, OUT)),
+    (rights::FD_SEEK, |c, f| fd::pwrite(c, f, IOVS, 1, 0, OUT)),
+    (rights::FD_SEEK, |c, f| fd::seek(c, Generation::Preview1, f, 1, 0, OUT)),
+    (rights::FD_TELL, |c, f| fd::tell(c, f, OUT)),
+    (rights::FD_SYNC, |c, f| fd::sync(c, f)),
+    (rights::FD_DATASYNC, |c, f| fd::datasync(c, f)),
+    (rights::FD_ADVISE, |c, f| fd::advise(c, f, 0, 0, 0)),
+    (rights::FD_ALLOCATE, |c, f| fd::allocate(c, f, 0, 1)),
+    (rights::FD_FDSTAT_SET_FLAGS, |c, f| fd::fdstat_set_flags(c, f, 0)),
+    (rights::FD_FILESTAT_GET, |c, f| fd::filestat_get(c, Generation::Preview1, f, OUT)),
+    (rights::FD_FILESTAT_SET_SIZE, |c, f| fd::filestat_set_size(c, f, 1)),
+    (rights::FD_FILESTAT_SET_TIMES, |c, f| fd::filestat_set_times(c, f, 0, 0, 2)),
+];
 
-    // More rights than exist are asked for as a matter of course.
-    let d = g.fdstat(3);
-    assert_eq!(d.3, filetype::DIRECTORY);
-    assert_eq!(g.call(|c| fd::fdstat_set_rights(c, 3, d.0 & !rights::PATH_UNLINK_FILE, d.1 & !rights::FD_WRITE)), Ok(()));
-    assert_eq!(g.open(b"f", 0, u64::MAX), errno(Errno::NotCapable), "writing is not passed on");
-    let ask = path::Open { lookup: 0, oflags: 0, base: READ, inheriting: 0, fdflags: 0 };
+/// The same for directories; what is there is `f`, a file.
+#[allow(clippy::type_complexity)]
+const OF_DIRECTORIES: &[(u64, fn(&Call<'_>, u32, (u32, u32)) -> Outcome)] = &[
+    (rights::FD_READDIR, |c, d, _| fd::readdir(c, d, BUF, 100, 0, OUT)),
+    (rights::PATH_FILESTAT_GET, |c, d, f| path::filestat_get(c, Generation::Preview1, d, 0, f, OUT)),
+    (rights::PATH_FILESTAT_SET_TIMES, |c, d, f| path::filestat_set_times(c, d, 0, f, (0, 0), 2)),
+    (rights::PATH_RENAME_SOURCE, |c, d, f| path::rename(c, d, f, d, f)),
+    (rights::PATH_RENAME_TARGET, |c, d, f| path::rename(c, d, f, d, f)),
+    (rights::PATH_OPEN, |c, d, f| open_for(c, d, f, 0)),
+    (rights::PATH_CREATE_FILE, |c, d, f| open_for(c, d, f, oflags::CREAT)),
+    (rights::PATH_FILESTAT_SET_SIZE, |c, d, f| open_for(c, d, f, oflags::TRUNC)),
+    (rights::PATH_UNLINK_FILE, |c, d, f| path::unlink_file(c, d, f)),
+    (rights::PATH_CREATE_DIRECTORY, |c, d, f| path::create_directory(c, d, f)),
+    (rights::PATH_REMOVE_DIRECTORY, |c, d, f| path::remove_directory(c, d, f)),
+    (rights::PATH_SYMLINK, |c, d, f| path::symlink(c, f, d, f)),
+    (rights::PATH_READLINK, |c, d, f| path::readlink(c, d, f, BUF, 10, OUT)),
+    (rights::PATH_LINK_SOURCE, |c, d, f| path::link(c, d, 0, f, d, f)),
+    (rights::PATH_LINK_TARGET, |c, d, f| path::link(c, d, 0, f, d, f)),
+];
+
+fn open_for(c: &Call<'_>, dir: u32, name: (u32, u32), oflags: u32) -> Outcome {
+    path::open(c, dir, name, &path::Open { lookup: 0, oflags, base: rights::FD_WRITE, inheriting: 0, fdflags: 0 }, OUT)
+}
+
+#[test]
+fn only_rights_that_were_given_up_are_missing() {
+    let refused = errno(Errno::NotCapable);
+    for (right, operation) in OF_FILES {
+        let g = Guest::new();
+        g.iovs(&[(BUF, 1)]);
+        let f = g.open(b"f", oflags::CREAT, rights::FD_READ | rights::FD_WRITE).unwrap();
+        assert_eq!(g.call(|c| operation(c, f)), Ok(()), "{right:#x}, which was not asked for");
+        let (base, inheriting, ..) = g.fdstat(f);
+        assert_eq!((base, inheriting), (rights::FILE, 0));
+        assert_eq!(g.call(|c| fd::fdstat_set_rights(c, f, base & !right, 0)), Ok(()));
+        assert_eq!(g.fdstat(f).0, rights::FILE & !right);
+        assert_eq!(g.call(|c| operation(c, f)), refused, "{right:#x}");
+        assert_eq!(g.call(|c| fd::fdstat_set_rights(c, f, base, 0)), refused, "{right:#x} again");
+    }
+    for (right, operation) in OF_DIRECTORIES {
+        let g = Guest::new();
+        std::fs::create_dir(g.dir.path().join("d")).unwrap();
+        std::fs::write(g.dir.path().join("d/f"), "text").unwrap();
+        // As if it were a file to be read.
+        let d = g.open(b"d", oflags::DIRECTORY, rights::FD_READ).unwrap();
+        let (base, inheriting, ..) = g.fdstat(d);
+        assert_eq!((base, inheriting), (rights::DIRECTORY, rights::OPENED));
+        let name = g.put(TEXT, b"f");
+        assert_eq!(g.call(|c| fd::fdstat_set_rights(c, d, base & !right, inheriting)), Ok(()));
+        assert_eq!(g.call(|c| operation(c, d, name)), refused, "{right:#x}");
+        let other = g.open(b"d", oflags::DIRECTORY, rights::FD_READ).unwrap();
+        let name = g.put(TEXT, b"f");
+        assert_ne!(g.call(|c| operation(c, other, name)), refused, "{right:#x}, which was not asked for");
+    }
+}
+
+#[test]
+fn what_a_directory_gave_up_is_missing_in_all_that_is_opened_through_it() {
+    let g = Guest::new();
+    std::fs::create_dir(g.dir.path().join("d")).unwrap();
+    let (base, inheriting, _, kind) = g.fdstat(3);
+    assert_eq!(kind, filetype::DIRECTORY);
+    assert_eq!(g.call(|c| fd::fdstat_set_rights(c, 3, base & !rights::PATH_UNLINK_FILE, inheriting & !rights::FD_WRITE)), Ok(()));
+    // More rights than exist are asked for as a matter of course, but not this one.
+    assert_eq!(g.open(b"f", oflags::CREAT, u64::MAX), errno(Errno::NotCapable), "writing is not passed on");
+    let ask = path::Open { lookup: 0, oflags: oflags::CREAT, base: READ, inheriting: 0, fdflags: 0 };
     let name = g.put(TEXT, b"f");
     assert_eq!(g.call(|c| path::open(c, 3, name, &ask, OUT)), Ok(()));
+    let f = g.u32(OUT);
+    assert_eq!(g.write(f, b"x"), errno(Errno::BadF), "not opened for it");
     assert_eq!(g.call(|c| path::unlink_file(c, 3, name)), errno(Errno::NotCapable));
+    // A directory below passes on no more.
+    let ask = path::Open { oflags: oflags::DIRECTORY, ..ask };
+    let name = g.put(TEXT, b"d");
+    assert_eq!(g.call(|c| path::open(c, 3, name, &ask, OUT)), Ok(()));
+    let d = g.u32(OUT);
+    assert_eq!(g.fdstat(d).1, rights::OPENED & !rights::FD_WRITE);
+    assert_eq!(g.open_at(d, 0, b"f", oflags::CREAT, u64::MAX, 0), errno(Errno::NotCapable));
     // A path below something that is no directory is a mistake of another kind.
     assert_eq!(g.call(|c| path::unlink_file(c, f, name)), errno(Errno::NotDir));
     assert_eq!(g.call(|c| fd::readdir(c, f, BUF, 100, 0, OUT)), errno(Errno::NotDir));
