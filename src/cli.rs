@@ -54,6 +54,8 @@ pub enum Command {
     Compile(CompileArgs),
     /// Run WebAssembly test scripts and report every directive that fails.
     Wast(WastArgs),
+    /// Check that modules are valid, and say what is wrong with those that are not.
+    Validate(ValidateArgs),
     /// Show what a module imports, exports, uses and asks for, without running it.
     Inspect(InspectArgs),
     /// Show functions as WebAssembly beside the machine code that is made of them.
@@ -83,11 +85,16 @@ pub struct RunArgs {
           value_parser = OsStringValueParser::new().try_map(|s| parse_env(&s)))]
     pub env: Vec<EnvVar>,
 
-    /// Give the program the whole environment of the host. `--env` goes before it.
+    /// Set the environment variables of a file: NAME=VALUE a line, or NAME for the host's value; empty lines and lines that begin with
+    /// `#` are skipped. `--env` goes before it.
+    #[arg(long, value_name = "FILE", help_heading = "What the program is given", value_hint = ValueHint::FilePath)]
+    pub env_file: Vec<PathBuf>,
+
+    /// Give the program the whole environment of the host. `--env` and `--env-file` go before it.
     #[arg(long, help_heading = "What the program is given")]
     pub inherit_env: bool,
 
-    /// What the program sees as its own name, instead of the module's path as written.
+    /// What the program sees as its own name (`argv[0]`), instead of the module's file name.
     #[arg(long, value_name = "NAME", help_heading = "What the program is given")]
     pub argv0: Option<OsString>,
 
@@ -102,7 +109,7 @@ pub struct RunArgs {
     pub fd: Vec<i32>,
 
     /// Call this export instead of `_start`, with the arguments as its parameters, and print its results one a line. A v128 is
-    /// written `i32x4:1,2,3,4`.
+    /// written `i32x4:1,2,3,4`. If the export takes no parameters the arguments are the program's command line.
     #[arg(long, value_name = "NAME", help_heading = "What is run")]
     pub invoke: Option<String>,
 
@@ -110,6 +117,11 @@ pub struct RunArgs {
     #[arg(long, value_name = "NAME=FILE", help_heading = "What is run", value_hint = ValueHint::FilePath,
           value_parser = OsStringValueParser::new().try_map(|s| crate::values::parse_preload(&s)))]
     pub preload: Vec<crate::values::Preload>,
+
+    /// What happens with functions that a module imports and nobody gives: `error` refuses to run it, `trap` stops it when it calls
+    /// one, `default` lets each return zeros and nulls.
+    #[arg(long, value_enum, default_value_t, value_name = "HOW", help_heading = "What is run")]
+    pub unknown_imports: UnknownImports,
 
     /// Take APP.wasm for what `sconce compile` wrote, if it looks so. Such a file is machine code: it is trusted as a program
     /// of this machine is.
@@ -156,6 +168,18 @@ pub struct RunArgs {
     /// `handle SIGSEGV nostop noprint pass`.
     #[arg(long, help_heading = "Diagnosis")]
     pub debugger: bool,
+}
+
+/// `--unknown-imports`.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum UnknownImports {
+    /// The module is not run.
+    #[default]
+    Error,
+    /// A call of one ends the program.
+    Trap,
+    /// A call of one returns zeros and nulls.
+    Default,
 }
 
 /// How profilers are told of functions.
@@ -257,6 +281,15 @@ pub struct WastArgs {
     /// Write a log to standard error, as in `run`.
     #[arg(long, value_name = "FILTER", help_heading = "Diagnosis")]
     pub log: Option<String>,
+}
+
+/// `sconce validate`.
+#[derive(Debug, Args)]
+#[command(max_term_width = 110)]
+pub struct ValidateArgs {
+    /// The modules, binary or text; `-` is standard input.
+    #[arg(value_name = "FILE", required = true, value_hint = ValueHint::FilePath)]
+    pub files: Vec<PathBuf>,
 }
 
 /// `sconce inspect`.
@@ -384,7 +417,7 @@ mod tests {
         assert_eq!(error.to_string(), "'rnu' is neither a subcommand nor a file; did you mean 'sconce run'?");
         let error = with_run(words("sconce zzzzzz")).expect_err("zzzzzz");
         assert!(
-            error.to_string().ends_with("the subcommands are run, compile, wast, inspect, disas, completions, man"),
+            error.to_string().ends_with("the subcommands are run, compile, wast, validate, inspect, disas, completions, man"),
             "{error}"
         );
         assert!(with_run(words("sconce src")).is_ok(), "a file of that name exists");

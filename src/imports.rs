@@ -1,7 +1,7 @@
 //! The message on missing imports: all at once, each with what might help.
 
 use crate::values::nearest;
-use sconce_engine::ImportType;
+use sconce_engine::{ExternType, ImportType};
 use sconce_environ::shown::{Shown, quoted};
 use std::fmt::Write;
 
@@ -73,13 +73,17 @@ fn hint(import: &ImportType, provided: &Provided) -> String {
     {
         return format!("did you mean {} {}?", quoted(module), quoted(name));
     }
-    format!("--preload {}=FILE gives it, if FILE exports it", Shown::short(module))
+    let preload = format!("--preload {}=FILE gives it, if FILE exports it", Shown::short(module));
+    match import.ty {
+        ExternType::Func(_) => format!("{preload}; --unknown-imports=trap runs the program without, until it calls it"),
+        ExternType::Table(_) | ExternType::Memory(_) | ExternType::Global(_) | ExternType::Tag(_) => preload,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sconce_engine::{ExternType, FuncType};
+    use sconce_engine::FuncType;
 
     fn import(module: &str, name: &str) -> ImportType {
         let ty = FuncType { params: Box::new([]), results: Box::new([]) };
@@ -102,7 +106,10 @@ mod tests {
         assert_eq!(hint("wasi_snapshot_preview1", "zzz"), "Sconce has no function of this name");
         assert_eq!(hint("wasi_snapshot_preview_1", "fd_read"), "did you mean \"wasi_snapshot_preview1\" \"fd_read\"?");
         assert_eq!(hint("lib", "xyzzy"), "the module of --preload lib does not export it");
-        assert_eq!(hint("env", "f"), "--preload env=FILE gives it, if FILE exports it");
+        assert_eq!(
+            hint("env", "f"),
+            "--preload env=FILE gives it, if FILE exports it; --unknown-imports=trap runs the program without, until it calls it"
+        );
         assert!(hint("wasi:cli/run@0.2.0", "run").contains("wasm32-wasip1"));
         assert!(hint("wbg", "x").contains("JavaScript"));
         assert!(hint("wasi", "thread-spawn").contains("--preload"));
@@ -113,7 +120,8 @@ mod tests {
         let text = message("a.wasm", &[import("env", "f"), import("env", "g")], &Provided::default());
         assert_eq!(
             text,
-            "a.wasm: 2 imports are missing:\n  \"env\" \"f\": func () -> ()\n    --preload env=FILE gives it, if FILE exports it\n  \
+            "a.wasm: 2 imports are missing:\n  \"env\" \"f\": func () -> ()\n    --preload env=FILE gives it, if FILE exports it; \
+             --unknown-imports=trap runs the program without, until it calls it\n  \
              \"env\" \"g\": func () -> ()"
         );
     }

@@ -104,8 +104,8 @@ fn parse_float(text: &str, format: Format) -> Result<u64, String> {
     let infinity = ((1 << exponent) - 1) << fraction;
     let not_a_float = || "is not a floating-point number".to_string();
     let magnitude = match rest {
-        "inf" | "infinity" => infinity,
-        "nan" => infinity | 1 << (fraction - 1),
+        _ if ["inf", "infinity"].iter().any(|name| rest.eq_ignore_ascii_case(name)) => infinity,
+        _ if rest.eq_ignore_ascii_case("nan") => infinity | 1 << (fraction - 1),
         _ => {
             if let Some(payload) = rest.strip_prefix("nan:0x") {
                 let payload = u64::from_str_radix(payload, 16).ok().filter(|_| !payload.starts_with('+')).unwrap_or(0);
@@ -345,10 +345,14 @@ mod tests {
             ("0x1.ffffffp127", "inf"),
             ("nan:0x200000", "nan:0x200000"),
             ("nan:0x400000", "nan"),
+            ("NaN", "nan"),
+            ("-NaN", "-nan"),
+            ("Infinity", "inf"),
+            ("-INF", "-inf"),
         ] {
             assert_eq!(one(ValType::F32, text).as_deref(), Ok(shown), "{text}");
         }
-        for text in ["", "-", "x", "1e", "0x", "0xp1", "0x1p", "1.2.3", "NaN", "Infinity", "e5", "0x1.g"] {
+        for text in ["", "-", "x", "1e", "0x", "0xp1", "0x1p", "1.2.3", "NaNs", "Infinit", "nan:", "e5", "0x1.g"] {
             assert!(one(ValType::F64, text).expect_err(text).ends_with("is not a floating-point number"), "{text}");
         }
         for text in ["nan:0x0", "nan:0x800000", "nan:0x", "nan:0x+1"] {

@@ -17,6 +17,8 @@ mod report;
 mod run;
 mod stdio;
 mod supervise;
+mod unknown;
+mod validate;
 mod values;
 mod wast;
 mod world;
@@ -82,6 +84,7 @@ fn execute() -> ! {
             log(&args.log);
             wast::wast(&args)
         }
+        Command::Validate(args) => validate::validate(&args),
         Command::Inspect(args) => inspect::inspect(&args),
         Command::Disas(args) => disas::disas(&args),
         Command::Completions(args) => completions::completions(&args),

@@ -1,15 +1,15 @@
 //! `sconce run`: everything that can be found wrong is found before the guest's first instruction.
 
-use crate::cli::{Profile, RunArgs};
+use crate::cli::{Profile, RunArgs, UnknownImports};
 use crate::deadline::Deadline;
 use crate::imports::{self, Provided};
 use crate::load::{self, Precompiled};
 use crate::report::{self, End, Failure, TRAPPED};
 use crate::supervise::{self, Control, Reason};
 use crate::values::nearest;
-use crate::{invoke, world};
+use crate::{invoke, unknown, world};
 use sconce_engine::{
-    CacheMode, Config, Engine, Error, ExternType, FuncType, Linker, Memory, Module, Store, TrapCode, Val, ValType,
+    CacheMode, Config, Engine, Error, ExternType, FuncType, ImportType, Linker, Memory, Module, Store, TrapCode, Val, ValType,
 };
 use sconce_environ::shown::{Shown, quoted};
 use sconce_wasi::{THREAD_SPAWN, THREAD_START, Threads, WasiCtx};
@@ -39,10 +39,13 @@ pub fn run(args: RunArgs) -> Result<Infallible, Failure> {
     let main = load(Path::new(&args.command[0]))?;
     let preloads = args.preload.iter().map(|p| Ok((p.name.clone(), load(&p.file)?))).collect::<Result<Vec<_>, Failure>>()?;
 
-    let linker = world::linker(&engine)?;
-    check_imports(&linker, &main, &preloads)?;
-    let entry = entry(&main, args.invoke.as_deref(), &args.command[1..])?;
-    let context = Arc::new(world::context(&args, inherited)?);
+    let mut linker = world::linker(&engine)?;
+    check_imports(&mut linker, &main, &preloads, args.unknown_imports)?;
+    let words = &args.command[1..];
+    let entry = entry(&main, args.invoke.as_deref(), words)?;
+    // A reactor whose export takes no parameters reads its command line.
+    let words = if matches!(&entry, Entry::Invoke { arguments, .. } if !arguments.is_empty()) { &[] } else { words };
+    let context = Arc::new(world::context(&args, words, inherited)?);
     // The guest has no way to start a program; should one be found, that program gains nothing.
     let _ = sconce_wasi::confine::no_new_privs();
 
@@ -53,7 +56,7 @@ pub fn run(args: RunArgs) -> Result<Infallible, Failure> {
 fn config(args: &RunArgs) -> Result<Config, Failure> {
     let cache = match &args.cache {
         None => CacheMode::Default,
-        Some(dir) if dir.as_os_str() == "off" => CacheMode::Off,
+        Some(dir) if ["off", "no", "none"].iter().any(|word| dir.as_os_str() == *word) => CacheMode::Off,
         Some(dir) => CacheMode::Dir(dir.clone()),
     };
     let config = load::config(&args.compiler).cache(cache).max_memory(args.max_memory);
@@ -115,6 +118,7 @@ fn entry(main: &Loaded, invoke: Option<&str>, texts: &[std::ffi::OsString]) -> R
         }
         return Err(Failure::usage(message));
     };
+    let texts = if ty.params.is_empty() { &[] } else { texts };
     let arguments = invoke::parse_arguments(ty, texts)
         .map_err(|why| Failure::usage(format!("--invoke {}: {why}; its type is {ty}", Shown::short(name))))?;
     Ok(Entry::Invoke { name: name.to_owned(), arguments, results: ty.results.len() })
@@ -172,14 +176,19 @@ fn check_threads(main: &Loaded, preloads: &[(String, Loaded)]) -> Result<(), Fai
 }
 
 /// A shared memory that a program imports is one that its threads have in common: it is made for it.
-fn is_shared_memory(import: &sconce_engine::ImportType) -> bool {
+fn is_shared_memory(import: &ImportType) -> bool {
     matches!(import.ty, ExternType::Memory(ty) if ty.shared)
 }
 
-/// Looks for imports that neither the host nor an earlier preload gives.
-fn check_imports(linker: &Linker<Arc<WasiCtx>>, main: &Loaded, preloads: &[(String, Loaded)]) -> Result<(), Failure> {
+/// Looks for imports that neither the host nor an earlier preload gives. Where the user wants that, something stands in for them.
+fn check_imports(
+    linker: &mut Linker<Arc<WasiCtx>>,
+    main: &Loaded,
+    preloads: &[(String, Loaded)],
+    how: UnknownImports,
+) -> Result<(), Failure> {
     let mut provided = Provided::default();
-    let check = |loaded: &Loaded, provided: &Provided| {
+    let mut check = |loaded: &Loaded, provided: &Provided| {
         let mut missing = linker.unresolved(&loaded.module);
         missing.retain(|i| !is_shared_memory(i));
         if !missing.is_empty() {
@@ -188,6 +197,14 @@ fn check_imports(linker: &Linker<Arc<WasiCtx>>, main: &Loaded, preloads: &[(Stri
         }
         if std::ptr::eq(loaded, main) {
             missing.retain(|i| (i.module.as_str(), i.name.as_str()) != THREAD_SPAWN);
+        }
+        let stands_in = |i: &ImportType| unknown::can_stand_in(how, i) && !preloads.iter().any(|(name, _)| *name == i.module);
+        for import in missing.extract_if(.., |i| stands_in(i)) {
+            // A module may import one function twice.
+            let is_there = linker.names().any(|name| name == (import.module.as_str(), import.name.as_str()));
+            if !is_there {
+                unknown::stand_in(linker, how, &import).map_err(|e| load::wrong(&loaded.name, &e))?;
+            }
         }
         if missing.is_empty() {
             return Ok(());

@@ -18,11 +18,13 @@ pub struct Directory {
     pub read_only: bool,
 }
 
-/// `HOST[::GUEST][:ro]`. The first `::` separates, so a host path that contains one cannot be given.
+/// `HOST[::GUEST][:ro]`, or `:rw` for what is the default. The first `::` separates, so a host path that contains one cannot be given.
 pub fn parse_directory(text: &OsStr) -> Result<Directory, String> {
-    let (paths, read_only) = match text.as_bytes().strip_suffix(b":ro") {
-        Some(rest) => (rest, true),
-        None => (text.as_bytes(), false),
+    let text = text.as_bytes();
+    let (paths, read_only) = match (text.strip_suffix(b":ro"), text.strip_suffix(b":rw")) {
+        (Some(rest), _) => (rest, true),
+        (None, Some(rest)) => (rest, false),
+        (None, None) => (text, false),
     };
     let (host, guest) = match paths.windows(2).position(|w| w == b"::") {
         Some(at) => (&paths[..at], &paths[at + 2..]),
@@ -65,6 +67,17 @@ pub fn parse_env(text: &OsStr) -> Result<EnvVar, String> {
     Ok(EnvVar { name, value })
 }
 
+/// The variables of a file: a line each, as [`parse_env`] has it. What is wrong comes with the number of its line.
+pub fn parse_env_file(text: &[u8]) -> Result<Vec<EnvVar>, String> {
+    let lines = text.split(|&b| b == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+    let wanted = |line: &[u8]| !line.trim_ascii().is_empty() && !line.trim_ascii_start().starts_with(b"#");
+    lines
+        .enumerate()
+        .filter(|(_, line)| wanted(line))
+        .map(|(n, line)| parse_env(OsStr::from_bytes(line)).map_err(|why| format!("line {}: {why}", n + 1)))
+        .collect()
+}
+
 /// `--preload`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Preload {
@@ -102,16 +115,11 @@ pub fn parse_listen(text: &str) -> Result<ListenAddr, String> {
     if addresses.is_empty() { Err("no such address".into()) } else { Ok(ListenAddr(addresses)) }
 }
 
-/// Bytes: a number, and K, M or G (with or without `B` or `iB`) for powers of 1024.
+/// Bytes: a number, decimals allowed, and K, M or G (with or without `B` or `iB`) for powers of 1024. What is less than a byte is dropped.
 pub fn parse_size(text: &str) -> Result<u64, String> {
-    const HELP: &str = "write a number of bytes, or one with K, M or G, such as 64M";
-    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let number: u64 = match text[..digits].parse() {
-        Ok(n) => n,
-        Err(_) if digits > 0 => return Err("it is more than 2^64 bytes".into()),
-        Err(_) => return Err(HELP.into()),
-    };
-    let unit = text[digits..].to_ascii_lowercase();
+    const HELP: &str = "write a number of bytes, or one with K, M or G, such as 64M or 1.5G";
+    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = (&text[..digits], text[digits..].to_ascii_lowercase());
     let shift = match unit.strip_suffix("ib").or_else(|| unit.strip_suffix('b')).unwrap_or(&unit) {
         "" if unit.ends_with("ib") => return Err(HELP.into()),
         "" => 0,
@@ -120,7 +128,15 @@ pub fn parse_size(text: &str) -> Result<u64, String> {
         "g" => 30,
         _ => return Err(HELP.into()),
     };
-    number.checked_mul(1 << shift).ok_or_else(|| "it is more than 2^64 bytes".into())
+    let (whole, part) = number.split_once('.').unwrap_or((number, "0"));
+    if whole.is_empty() || part.is_empty() || part.contains('.') {
+        return Err(HELP.into());
+    }
+    let too_large = || "it is more than 2^64 bytes".to_owned();
+    let whole = whole.parse::<u64>().ok().and_then(|n| n.checked_mul(1 << shift)).ok_or_else(too_large)?;
+    // Nine decimals tell bytes of a gigabyte apart.
+    let part = part.bytes().chain(std::iter::repeat(b'0')).take(9).fold(0, |n, digit| 10 * n + u64::from(digit - b'0'));
+    whole.checked_add((part << shift) / 1_000_000_000).ok_or_else(too_large)
 }
 
 /// A time above zero: a number, decimals allowed, and ms, s, m or h.
@@ -165,15 +181,25 @@ mod tests {
 
     #[test]
     fn sizes() {
-        for (text, bytes) in
-            [("0", 0), ("65536", 65536), ("64K", 64 << 10), ("64k", 64 << 10), ("3MiB", 3 << 20), ("2gb", 2 << 30), ("7B", 7)]
-        {
+        for (text, bytes) in [
+            ("0", 0),
+            ("65536", 65536),
+            ("64K", 64 << 10),
+            ("64k", 64 << 10),
+            ("3MiB", 3 << 20),
+            ("2gb", 2 << 30),
+            ("7B", 7),
+            ("1.5G", 3 << 29),
+            ("0.5k", 512),
+            ("2.25", 2),
+            ("1.000000001G", (1 << 30) + 1),
+        ] {
             assert_eq!(parse_size(text), Ok(bytes), "{text}");
         }
-        for text in ["", "K", "-1", "1.5G", "12X", "64 M", "5ib", "1T", "0x10"] {
+        for text in ["", "K", "-1", "1.5.2G", ".5G", "1.G", ".", "12X", "64 M", "5ib", "1T", "0x10"] {
             assert!(parse_size(text).unwrap_err().contains("such as 64M"), "{text}");
         }
-        for text in ["99999999999999999999", "18446744073709551615K"] {
+        for text in ["99999999999999999999", "18446744073709551615K", "17179869184.0G"] {
             assert!(parse_size(text).unwrap_err().contains("2^64"), "{text}");
         }
     }
@@ -198,6 +224,8 @@ mod tests {
             ("/a/b:ro", dir("/a/b", "/a/b", true)),
             ("a::/data", dir("a", "/data", false)),
             ("a::/data:ro", dir("a", "/data", true)),
+            ("a::/data:rw", dir("a", "/data", false)),
+            ("a:rw", dir("a", "a", false)),
             ("a:b", dir("a:b", "a:b", false)),
         ] {
             assert_eq!(parse_directory(text.as_ref()), Ok(expected), "{text}");
@@ -218,6 +246,21 @@ mod tests {
         assert_eq!(parse_env("PATH".as_ref()).expect("inherited").value, std::env::var_os("PATH").expect("PATH"));
         assert!(parse_env("=x".as_ref()).is_err());
         assert!(parse_env("SCONCE_NO_SUCH_VARIABLE".as_ref()).unwrap_err().contains("NAME=VALUE"));
+    }
+
+    #[test]
+    fn files_of_variables() {
+        let vars = |text: &str| {
+            parse_env_file(text.as_bytes()).map(|vars| vars.into_iter().map(|v| (v.name, v.value)).collect::<Vec<_>>())
+        };
+        let pair = |n: &str, v: &str| (OsString::from(n), OsString::from(v));
+        assert_eq!(
+            vars("A=1\n\n# B=2\n  # C\r\nD= x \r\nE=\"q\"=#"),
+            Ok(vec![pair("A", "1"), pair("D", " x "), pair("E", "\"q\"=#")])
+        );
+        assert_eq!(vars(""), Ok(vec![]));
+        assert_eq!(vars("A=1\n=2"), Err("line 2: the name is empty".into()));
+        assert!(vars("\nSCONCE_NO_SUCH_VARIABLE").unwrap_err().starts_with("line 2: it has no value"));
     }
 
     #[test]

@@ -1,14 +1,18 @@
 //! What the program is given: flags to a [`WasiCtx`].
 
 use crate::cli::RunArgs;
-use crate::report::{Failure, reason};
+use crate::report::{Failure, complain, reason};
 use crate::stdio;
+use crate::values::parse_env_file;
 use sconce_engine::environ::shown::Shown;
 use sconce_engine::{Engine, Linker};
 use sconce_wasi::{Access, BuildError, WasiCtx};
+use std::collections::HashSet;
+use std::ffi::OsString;
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::Path;
 use std::sync::Arc;
 
 /// The descriptors of `--fd`, taken before anything else is opened that could have their numbers.
@@ -26,37 +30,52 @@ impl Inherited {
     }
 }
 
-/// The program's context.
+/// The program's context; `words` are its arguments.
 ///
 /// # Errors
-/// Which directory or address cannot be had, and why.
-pub fn context(args: &RunArgs, inherited: Inherited) -> Result<WasiCtx, Failure> {
-    let name = args.argv0.as_ref().unwrap_or(&args.command[0]);
-    let mut builder = WasiCtx::builder().arg(name.as_bytes());
-    if args.invoke.is_none() {
-        builder = builder.args(args.command[1..].iter().map(|a| a.as_bytes()));
-    }
+/// Which directory, file or address cannot be had, and why.
+pub fn context(args: &RunArgs, words: &[OsString], inherited: Inherited) -> Result<WasiCtx, Failure> {
+    let file = Path::new(&args.command[0]);
+    let name = args.argv0.as_deref().or_else(|| file.file_name()).unwrap_or(file.as_os_str());
+    let mut builder = WasiCtx::builder().arg(name.as_bytes()).args(words.iter().map(|a| a.as_bytes()));
     if args.inherit_env {
+        let mut seen = HashSet::new();
         for (name, value) in std::env::vars_os() {
-            // The system passes such things on; a program cannot look them up.
-            if !name.is_empty() && !name.as_bytes().contains(&b'=') {
+            // The system passes such things on; a program cannot look them up. Of two with one name `getenv` finds the first.
+            if !name.is_empty() && !name.as_bytes().contains(&b'=') && seen.insert(name.clone()) {
                 builder = builder.env(name.into_vec(), value.into_vec());
             }
         }
     }
-    for var in &args.env {
+    let mut files = Vec::new();
+    for path in &args.env_file {
+        let wrong = |why: &dyn std::fmt::Display| Failure::not_run(format!("--env-file {}: {why}", crate::load::path_name(path)));
+        let text = std::fs::read(path).map_err(|e| wrong(&reason(&e)))?;
+        files.extend(parse_env_file(&text).map_err(|why| wrong(&why))?);
+    }
+    for var in files.iter().chain(&args.env) {
         builder = builder.env(var.name.as_bytes(), var.value.as_bytes());
     }
     builder = builder.ignore_signals((1..32).filter(|&signal| sconce_engine::ignored_at_start(signal)));
     builder = builder.inherit_stdio().map_err(|e| Failure::not_run(format!("standard streams: {}", reason(&e))))?;
     builder = builder.on_standard_close(stdio::close);
-    for dir in &args.dirs {
+    for (n, dir) in args.dirs.iter().enumerate() {
+        // Said twice, as scripts do that put flags together: once is enough.
+        if args.dirs[..n].contains(dir) {
+            continue;
+        }
         let access = if dir.read_only { Access::ReadOnly } else { Access::ReadWrite };
         builder = builder.preopen_path(&dir.host, dir.guest.as_bytes(), access).map_err(failure)?;
     }
     for address in &args.listen {
         let listener = TcpListener::bind(&address.0[..])
             .map_err(|e| Failure::not_run(format!("--listen {}: {}", address.0[0], reason(&e))))?;
+        // Who asks for any port wants to know which it is.
+        if address.0[0].port() == 0
+            && let Ok(bound) = listener.local_addr()
+        {
+            complain(&format!("listening on {bound}"));
+        }
         builder = builder.listener(listener);
     }
     for fd in inherited.0 {

@@ -25,6 +25,11 @@ fn everything_behind_the_file_is_the_programs() {
     }
     let out = outcome(&mut dir.sconce(["run", "--argv0", "my name", "args.wat", "", "a b"])).ok();
     assert_eq!(out, "my name\0\0a b\0");
+    // Its own name is the file's, wherever that is.
+    assert_eq!(dir.run("./args.wat x").ok(), "args.wat\0x\0");
+    let path = dir.path().join("args.wat").display().to_string();
+    assert_eq!(dir.run(&path).ok(), "args.wat\0");
+    assert_eq!(dir.run(&format!("--argv0 {path} args.wat")).ok(), format!("{path}\0"));
     let bytes = OsStr::from_bytes(b"\xff\xfe");
     let mut sconce = dir.sconce([OsStr::new("args.wat"), bytes]);
     let out = sconce.output().expect("the binary runs");
@@ -43,6 +48,46 @@ fn the_environment_is_empty_but_for_what_flags_give() {
     all.sort();
     assert_eq!(all, ["GIVEN=1", "OTHER=3"]);
     contains(&run("--env NOT_SET env.wat").fails(2), &["--env", "NOT_SET", "NAME=VALUE"]);
+    dir.file("vars", "# of a file\nA=file\nGIVEN\n\nB= b\n");
+    assert_eq!(run("--env-file vars env.wat").ok(), "A=file\0GIVEN=1\0B= b\0");
+    assert_eq!(
+        run("--env A=flag --env-file vars env.wat").ok(),
+        "A=flag\0GIVEN=1\0B= b\0",
+        "flags go first, wherever they stand"
+    );
+    dir.file("wrong", "A=1\n=2\n");
+    contains(&run("--env-file wrong env.wat").fails(1), &["--env-file wrong: line 2: the name is empty"]);
+    contains(&run("--env-file missing env.wat").fails(1), &["--env-file missing: No such file"]);
+}
+
+#[test]
+fn of_variables_with_one_name_the_first_is_inherited() {
+    let dir = Dir::new();
+    dir.file("env.wat", environ());
+    // A shell would not pass both on.
+    let script = r#"import os, sys, ctypes
+argv = (ctypes.c_char_p * (len(sys.argv)))(*[a.encode() for a in sys.argv[1:]], None)
+envp = (ctypes.c_char_p * 3)(b"TWICE=first", b"TWICE=second", None)
+ctypes.CDLL(None).execve(argv[0], argv, envp)"#;
+    let mut python = std::process::Command::new("python3");
+    python
+        .args(["-c", script, env!("CARGO_BIN_EXE_sconce"), "--cache", "off", "--inherit-env", "env.wat"])
+        .current_dir(dir.path());
+    python.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+    assert_eq!(outcome(&mut python).ok(), "TWICE=first\0");
+}
+
+#[test]
+fn one_directory_may_be_given_twice() {
+    let dir = Dir::new();
+    dir.file("there", "x");
+    dir.file("read.wat", open("there", false));
+    for words in ["--dir . --dir .", "--dir .::/a --dir .::/a", "--dir .:ro --dir .:ro", "--dir . --dir .:rw"] {
+        assert_eq!(dir.run(&format!("{words} read.wat")).code(), 0, "{words}");
+    }
+    for words in ["--dir . --dir .:ro", "--dir .::/a --dir ..::/a"] {
+        contains(&dir.run(&format!("{words} read.wat")).fails(2), &["two directories have the guest path"]);
+    }
 }
 
 #[test]
@@ -64,7 +109,7 @@ fn a_first_line_for_the_shell_is_skipped() {
     let mut script = std::process::Command::new(&path);
     script.arg("one").env("XDG_CACHE_HOME", dir.path().join("cache"));
     script.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
-    assert_eq!(outcome(&mut script).ok(), format!("{}\0one\0", path.display()));
+    assert_eq!(outcome(&mut script).ok(), "script\0one\0");
 }
 
 #[test]

@@ -171,3 +171,27 @@ fn results_that_cannot_be_written_are_an_error() {
     let out = outcome(dir.sconce(["--invoke", "add", "f.wat", "1", "2"]).stdout(full));
     contains(&out.fails(1), &["cannot write to standard output", "No space left"]);
 }
+
+#[test]
+fn an_export_without_parameters_leaves_the_command_line_to_the_program() {
+    let dir = Dir::new();
+    dir.file(
+        "reactor.wat",
+        r#"(module
+          (import "wasi_snapshot_preview1" "args_sizes_get" (func $sizes (param i32 i32) (result i32)))
+          (memory (export "memory") 1)
+          (func (export "_initialize"))
+          (func $count (export "count") (result i32) (drop (call $sizes (i32.const 0) (i32.const 4))) (i32.load (i32.const 0)))
+          (func (export "with") (param i32) (result i32) (i32.add (local.get 0) (call $count))))"#,
+    );
+    for (words, printed) in [
+        ("count reactor.wat", "1\n"),
+        ("count reactor.wat a b", "3\n"),
+        ("count reactor.wat -- --help", "3\n"),
+        // Those of a parameter are not the program's.
+        ("with reactor.wat 10", "11\n"),
+    ] {
+        assert_eq!(dir.run(&format!("--invoke {words}")).ok(), printed, "{words}");
+    }
+    contains(&dir.run("--invoke with reactor.wat 10 11").fails(2), &["'11' is too many"]);
+}

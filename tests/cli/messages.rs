@@ -151,3 +151,62 @@ fn wrong_usage() {
     assert_eq!((nothing.code(), nothing.stdout.as_str()), (2, ""));
     contains(&nothing.stderr, &["Usage:", "inspect"]);
 }
+
+/// Imports that nobody gives: two functions, called by their number.
+const UNKNOWN: &str = r#"(module
+  (import "env" "f" (func $f (param i32) (result i32 f64 externref)))
+  (import "env" "f" (func $again (param i32) (result i32 f64 externref)))
+  (import "env" "g" (func $g (result i64)))
+  (func (export "none") (result i32) (i32.const 7))
+  (func (export "f") (result i32 f64 externref) (call $f (i32.const 1)))
+  (func (export "again") (result i32 f64 externref) (call $again (i32.const 1)))
+  (func (export "g") (result i64) (call $g)))"#;
+
+#[test]
+fn unknown_imports_are_an_error_or_trap_or_return_defaults() {
+    let dir = Dir::new();
+    dir.file("unknown.wat", UNKNOWN);
+    for tier in ["lightbeam", "cranelift"] {
+        let run = |words: &str| dir.run(&format!("--tier {tier} {words} unknown.wat"));
+        for words in ["--invoke none", "--unknown-imports=error --invoke none"] {
+            contains(&run(words).fails(1), &["3 imports are missing", "--unknown-imports=trap"]);
+        }
+        assert_eq!(run("--unknown-imports=trap --invoke none").ok(), "7\n");
+        contains(&run("--unknown-imports=trap --invoke f").fails(134), &["call of the unknown import \"env\" \"f\""]);
+        contains(&run("--unknown-imports=trap --invoke g").fails(134), &["call of the unknown import \"env\" \"g\"", "0: "]);
+        assert_eq!(run("--unknown-imports=default --invoke f").ok(), "0\n0\nnull\n");
+        assert_eq!(run("--unknown-imports=default --invoke again").ok(), "0\n0\nnull\n");
+        assert_eq!(run("--unknown-imports=default --invoke g").ok(), "0\n");
+    }
+    // What is no function, or has no default, stays missing.
+    dir.file("global.wat", r#"(module (import "env" "f" (func)) (import "env" "x" (global i32)) (func (export "_start")))"#);
+    for how in ["trap", "default"] {
+        let message = dir.run(&format!("--unknown-imports={how} global.wat")).fails(1);
+        contains(&message, &["an import is missing", "\"env\" \"x\": global i32"]);
+        assert!(!message.contains("unknown-imports"), "{message}");
+    }
+    dir.file("funcref.wat", r#"(module (import "env" "f" (func (result (ref func)))) (func (export "_start")))"#);
+    assert_eq!(dir.run("--unknown-imports=trap funcref.wat").ok(), "");
+    contains(&dir.run("--unknown-imports=default funcref.wat").fails(1), &["an import is missing"]);
+    // A module of `--preload` gives what it gives, or does not.
+    dir.file("lib.wat", r#"(module (func (export "other")))"#);
+    dir.file("uses.wat", r#"(module (import "lib" "f" (func)) (func (export "_start")))"#);
+    contains(&dir.run("--unknown-imports=trap --preload lib=lib.wat uses.wat").fails(1), &["--preload lib does not export it"]);
+    contains(&dir.run("--unknown-imports=maybe unknown.wat").fails(2), &["error, trap, default"]);
+}
+
+#[test]
+fn validate_says_which_files_are_wrong_and_why() {
+    let dir = Dir::new();
+    dir.file("good.wat", "(module)");
+    dir.file("bad.wat", "(module (func (result i32)))");
+    assert_eq!(dir.run("validate good.wat good.wat").ok(), "");
+    contains(&dir.run("validate bad.wat").fails(1), &["error: bad.wat: ", "expected i32"]);
+    contains(
+        &dir.run("validate good.wat bad.wat missing.wat").fails(1),
+        &["error: bad.wat: ", "error: cannot read missing.wat", "error: 2 of 3 modules are not valid"],
+    );
+    // Imports do not matter.
+    dir.file("imports.wat", r#"(module (import "a" "b" (func)))"#);
+    assert_eq!(dir.run("validate imports.wat").ok(), "");
+}

@@ -265,7 +265,7 @@ impl<'p> Body<'p> {
         }
     }
 
-    /// Makes a NaN on top the one that all engines have.
+    /// Makes a NaN on top the one that all engines have, and in the local that this takes: other code may name it.
     fn canonical(&mut self) {
         let ty = self.stack[self.stack.len() - 1];
         let local = self.fresh(ty);
@@ -278,6 +278,7 @@ impl<'p> Body<'p> {
         self.emit(&I::LocalGet(local));
         self.emit(if ty == ValType::F32 { &I::F32Eq } else { &I::F64Eq });
         self.emit(&I::Select);
+        self.emit(&I::LocalTee(local));
     }
 
     /// A condition: often a comparison, which may stay in flags.
