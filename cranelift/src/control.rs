@@ -5,7 +5,7 @@
 use crate::location::LEAVES;
 use crate::state::{Else, Frame, Kind};
 use crate::translate::{Args, Translator};
-use crate::types::{clif_type, is_handle};
+use crate::types::clif_type;
 use cranelift_codegen::ir::{Block, InstBuilder, JumpTableData, Value};
 use sconce_environ::abi::VALUE_SIZE;
 use sconce_environ::block::{Types, block_types};
@@ -263,7 +263,7 @@ impl<'a> Translator<'a> {
         let block = self.builder.create_block();
         for &ty in types.as_slice() {
             let param = self.builder.append_block_param(block, clif_type(ty));
-            if is_handle(ty) {
+            if ty.is_handle() {
                 self.declare_handle(param);
             }
         }

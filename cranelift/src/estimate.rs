@@ -5,7 +5,6 @@
 //! with a thousand operands are as short as others. So the walk counts those products, and a function that is too dear by them
 //! ([`Counts::too_dear`]) is left to the other compiler, whose work is of the order of the body.
 
-use crate::types::is_handle;
 use sconce_environ::block::block_types;
 use sconce_environ::index::*;
 use sconce_environ::locals::LocalNumbers;
@@ -581,22 +580,22 @@ impl Operators for Estimator<'_> {
     }
 
     fn global_get(&mut self, global: GlobalIndex) {
-        self.counts.barriers += u64::from(is_handle(self.module.globals[global].content));
+        self.counts.barriers += u64::from(self.module.globals[global].content.is_handle());
         self.effect(0, 1);
     }
 
     fn global_set(&mut self, global: GlobalIndex) {
-        self.counts.barriers += u64::from(is_handle(self.module.globals[global].content));
+        self.counts.barriers += u64::from(self.module.globals[global].content.is_handle());
         self.effect(1, 0);
     }
 
     fn table_get(&mut self, table: TableIndex) {
-        self.counts.barriers += u64::from(is_handle(ValType::Ref(self.module.tables[table].element)));
+        self.counts.barriers += u64::from(self.module.tables[table].element.is_handle());
         self.called(1, 1);
     }
 
     fn table_set(&mut self, table: TableIndex) {
-        self.counts.barriers += u64::from(is_handle(ValType::Ref(self.module.tables[table].element)));
+        self.counts.barriers += u64::from(self.module.tables[table].element.is_handle());
         self.called(2, 0);
     }
 

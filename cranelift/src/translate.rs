@@ -7,7 +7,7 @@ use crate::estimate::{self, Estimator};
 use crate::location;
 use crate::rare::RareCalls;
 use crate::state::State;
-use crate::types::{clif_type, is_handle, signature};
+use crate::types::{clif_type, signature};
 
 use cranelift_codegen::ir::types::{F32, F64, I8X16};
 use cranelift_codegen::ir::{BlockArg, Endianness, Function, InstBuilder, MemFlagsData, SourceLoc, TrapCode, Type, Value};
@@ -191,11 +191,11 @@ impl<'a> Translator<'a> {
 
     fn declare_local(&mut self, ty: ValType, value: Option<Value>) -> Variable {
         let var = self.builder.declare_var(clif_type(ty));
-        if is_handle(ty) {
+        if ty.is_handle() {
             self.builder.declare_var_needs_stack_map(var);
         }
         if let Some(value) = value {
-            if is_handle(ty) {
+            if ty.is_handle() {
                 self.declare_handle(value);
             }
             self.builder.def_var(var, value);
@@ -251,7 +251,7 @@ impl<'a> Translator<'a> {
 
     /// Pushes a value that may be a handle.
     pub(crate) fn push_typed(&mut self, ty: ValType, value: Value) {
-        if is_handle(ty) {
+        if ty.is_handle() {
             self.check_handle(value);
             self.declare_handle(value);
         }

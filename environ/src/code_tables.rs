@@ -12,7 +12,8 @@ mod write;
 
 pub use write::Ends;
 
-use crate::compile::{CallSite, CompiledFunction, Handler};
+use crate::compile::{CallSite, CompiledFunction};
+use crate::handlers::Handler;
 use crate::handlers::HandlerListBuilder;
 use crate::index::DefinedFuncIndex;
 use crate::stack_maps::{StackMap, StackMaps};

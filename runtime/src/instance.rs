@@ -19,7 +19,7 @@ use sconce_environ::compile::BoundsStyle;
 use sconce_environ::const_expr::{self, ConstContext};
 use sconce_environ::index::*;
 use sconce_environ::layout::Place;
-use sconce_environ::module::{CompositeType, ConstExpr, ElementItems, EntityIndex, Module, SegmentMode};
+use sconce_environ::module::{ConstExpr, ElementItems, EntityIndex, Module, SegmentMode};
 use sconce_environ::trap::TrapCode;
 use sconce_environ::types::{RefKind, ValType};
 use sconce_environ::vm::*;
@@ -103,15 +103,11 @@ impl Instance {
 
 /// Whether references other than to functions can come into a module's code.
 fn handles_references(module: &Module) -> bool {
-    let is_handle = |ty: &ValType| matches!(ty, ValType::Ref(r) if r.kind() == RefKind::Handle);
     // Exceptions can be caught as references.
     !module.tags.is_empty()
-        || module.tables.values().any(|t| t.element.kind() == RefKind::Handle)
-        || module.globals.values().any(|g| is_handle(&g.content))
-        || module.types.values().any(|ty| {
-            let CompositeType::Func(f) = &ty.composite;
-            f.params.iter().chain(&f.results).any(is_handle)
-        })
+        || module.tables.values().any(|t| t.element.is_handle())
+        || module.globals.values().any(|g| g.content.is_handle())
+        || module.types.values().any(|ty| ty.composite.values().any(ValType::is_handle))
 }
 
 fn no_memory() -> ResourceError {
@@ -474,7 +470,7 @@ pub(crate) unsafe fn init_table(
             ElementItems::Functions(f) => instance.func_ref(f[n]) as u64 as u128,
             ElementItems::Expressions(e) => evaluate(&e[n], instance, &store.globals),
         };
-        debug_assert!(segment.ty.kind() == RefKind::Handle || store.tables[table as usize].kind() == RefKind::Func);
+        debug_assert!(segment.ty.is_handle() || store.tables[table as usize].kind() == RefKind::Func);
         // SAFETY: the caller's promise; records and handles are this store's.
         unsafe { store.tables[table as usize].set(dst + i, value, &mut store.heap) }.map_err(|_| TrapCode::TableOutOfBounds)?;
     }

@@ -3,18 +3,17 @@
 use super::host_sites;
 use super::link::{Linked, Unit, in_order, link};
 use super::progress::Progress;
+use super::threads::threads;
+use super::validate::validate;
 use crate::compilers::Compilers;
 use crate::config::CompilerKind;
 use crate::error::Error;
-use sconce_environ::compile::{CompiledFunction, FunctionError, max_code};
+use sconce_environ::compile::{CompiledFunction, FunctionError, FunctionInput, max_code};
 use sconce_environ::decode::{BodyValidator, Decoded};
 use sconce_environ::index::DefinedFuncIndex;
 use sconce_environ::layout::VmLayout;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-
-/// Bytes of function bodies that are worth another thread: some milliseconds of work.
-const WORTH_A_THREAD: usize = 4096;
 
 /// What one compilation needs of its surroundings.
 pub(crate) struct Job<'a> {
@@ -46,32 +45,6 @@ pub(crate) fn compile(job: &Job<'_>) -> Result<Linked, Error> {
     }
     let units = units?;
     link(&job.decoded.module, in_order(units)?)
-}
-
-/// Validates all function bodies, on several threads where that pays. `go_on` is asked now and then.
-pub(crate) fn validate(decoded: &Decoded, bytes: &[u8], parallel: bool, go_on: &(dyn Fn() -> bool + Sync)) -> Result<(), Error> {
-    let total: usize = decoded.bodies.values().map(|b| b.len()).sum();
-    // Validation is a hundred times as fast as compilation.
-    if threads(parallel, total / 32) > 1 {
-        return Ok(decoded.validate_bodies(bytes, go_on)?);
-    }
-    let mut validator = decoded.body_validator(bytes);
-    for func in decoded.bodies.keys() {
-        validator.validate(func)?;
-        if !go_on() {
-            return Err(Error::Cancelled);
-        }
-    }
-    Ok(())
-}
-
-fn threads(parallel: bool, bytes: usize) -> usize {
-    if !parallel || bytes < 2 * WORTH_A_THREAD {
-        return 1;
-    }
-    // Asked for only here: it reads files of the control group.
-    let available = std::thread::available_parallelism().map_or(1, usize::from);
-    available.min(bytes / WORTH_A_THREAD)
 }
 
 fn compile_all(job: &Job<'_>, threads: usize, total: usize, together: bool) -> Result<Vec<Unit>, Error> {
@@ -147,7 +120,7 @@ fn validate_and_compile(
     func: DefinedFuncIndex,
     out: &mut CompiledFunction,
 ) -> Result<(), Error> {
-    let input = job.decoded.input(job.bytes, layout, func);
+    let input = FunctionInput::new(job.decoded, job.bytes, layout, func);
     job.compilers.get(job.compiler)?.validate_and_compile_into(validator, &input, out).map_err(|e| match e {
         FunctionError::Invalid(error) => error.into(),
         FunctionError::Compile(error) => Error::Compile(error.to_string()),
@@ -167,7 +140,7 @@ pub(crate) fn compile_function(
     func: DefinedFuncIndex,
     out: &mut CompiledFunction,
 ) -> Result<CompilerKind, Error> {
-    let input = decoded.input(bytes, layout, func);
+    let input = FunctionInput::new(decoded, bytes, layout, func);
     let Err(error) = compilers.get(compiler)?.compile_into(&input, out) else {
         host_sites::append(out);
         return Ok(compiler);
@@ -185,15 +158,4 @@ fn too_much(max_code: u64) -> Error {
     Error::Compile(format!(
         "the module: its code would be longer than {max_code} bytes, the limit for function bodies of their size"
     ))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn threads_only_for_large_work() {
-        assert_eq!(threads(true, 100), 1);
-        assert_eq!(threads(false, 1 << 30), 1);
-    }
 }

@@ -2,7 +2,7 @@
 //! and bottom types are supported, and validation does not tell these apart: so a module is refused where its types are
 //! translated, and a body here.
 
-use super::DecodeError;
+use super::error::DecodeError;
 use crate::translate::{self, Unsupported};
 use wasmparser::{BlockType, FunctionBody, Operator, ValType};
 
