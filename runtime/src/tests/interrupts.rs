@@ -3,7 +3,8 @@
 use super::build::*;
 use super::calls::{calls_import, unary};
 use crate::interrupt;
-use crate::sys::signal::{self, Context};
+use crate::setup::install_handlers;
+use crate::sys::signal::Context;
 use crate::*;
 use sconce_environ::builtin::Builtin;
 use sconce_environ::index::FuncIndex;
@@ -259,7 +260,7 @@ fn an_interrupt_at_every_single_instruction_ends_in_a_trap_or_not_at_all() {
         action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK;
         libc::sigaction(libc::SIGTRAP, &action, null_mut());
     }
-    signal::install();
+    install_handlers();
     let (mut traps, mut target) = (Vec::new(), 0);
     loop {
         TARGET.store(target, Ordering::Relaxed);
