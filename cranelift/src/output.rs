@@ -9,8 +9,8 @@ use cranelift_codegen::{
     CompiledCode, ExceptionContextLoc, Final, FinalizedMachExceptionHandler, FinalizedRelocTarget, MachBufferFinalized,
 };
 use sconce_environ::abi::returns_reference;
-use sconce_environ::compile::{CallSite, CompiledFunction, FunctionInput, Handler, Reloc, RelocTarget};
-use sconce_environ::handlers::{HandlerListBuilder, HandlerLists};
+use sconce_environ::compile::{CallSite, CompiledFunction, FunctionInput, Reloc, RelocTarget};
+use sconce_environ::handlers::{Handler, HandlerListBuilder, HandlerLists};
 use sconce_environ::index::FuncIndex;
 use sconce_environ::module::Module;
 use sconce_environ::placement::{LINE, skew};

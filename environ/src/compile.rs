@@ -1,8 +1,9 @@
 //! The contract between compilers and everything else: settings, what a compiler is given, what it gives back.
 
-use crate::decode::{BodyValidator, DecodeError};
+use crate::decode::{BodyValidator, DecodeError, Decoded};
 use crate::handlers::HandlerLists;
 use crate::index::*;
+use crate::layout::VmLayout;
 use crate::module::Module;
 use crate::stack_maps::StackMaps;
 use crate::trap::TrapCode;
@@ -55,13 +56,24 @@ pub struct FunctionInput<'a> {
     /// Its module.
     pub module: &'a Module,
     /// Layout of the module's VM contexts.
-    pub layout: &'a crate::layout::VmLayout,
+    pub layout: &'a VmLayout,
     /// Which function.
     pub func: DefinedFuncIndex,
     /// Its body: locals and operators.
     pub body: &'a [u8],
     /// Where the body starts in the module, in bytes.
     pub body_offset: u32,
+}
+
+impl<'a> FunctionInput<'a> {
+    /// A function of a decoded module, in the bytes that it was decoded from.
+    ///
+    /// # Panics
+    /// As [`Decoded::body`].
+    pub fn of(decoded: &'a Decoded, bytes: &'a [u8], layout: &'a VmLayout, func: DefinedFuncIndex) -> FunctionInput<'a> {
+        let (body, body_offset) = (decoded.body(bytes, func), decoded.bodies[func].start);
+        FunctionInput { module: &decoded.module, layout, func, body, body_offset }
+    }
 }
 
 /// A compiler. One value serves many threads.
@@ -186,17 +198,6 @@ pub struct CallSite {
     pub vmctx: i32,
     /// The list in [`CompiledFunction::handlers`], in the order in which they are asked: inner try regions first.
     pub handlers: u32,
-}
-
-/// A handler.
-#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Handler {
-    /// Offset in the VM context of the pointer to the tag; `None` catches every exception.
-    pub tag: Option<u32>,
-    /// Whether it wants the exception besides the payload.
-    pub wants_exception: bool,
-    /// Where it begins.
-    pub code_offset: u32,
 }
 
 /// A place in code that refers to another function of the module by a 32-bit PC-relative field.

@@ -4,8 +4,18 @@
 //! regions; but what a region adds stands before what the regions around it have. So a list is the number of its first handler, and each
 //! handler has the number of the next: all lists together are of the order of the clauses.
 
-use crate::compile::Handler;
 use std::collections::HashMap;
+
+/// A handler of exceptions.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Handler {
+    /// Offset in the VM context of the pointer to the tag; `None` catches every exception.
+    pub tag: Option<u32>,
+    /// Whether it wants the exception besides the payload.
+    pub wants_exception: bool,
+    /// Where it begins.
+    pub code_offset: u32,
+}
 
 /// The lists of a function's calls.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,8 +1,8 @@
 //! Code tables give back what was put in, and take any bytes.
 
 use sconce_environ::code_tables::{CodeTable, CodeTables, WasmOffsets};
-use sconce_environ::compile::{CallSite, CompiledFunction, Handler};
-use sconce_environ::handlers::HandlerListBuilder;
+use sconce_environ::compile::{CallSite, CompiledFunction};
+use sconce_environ::handlers::{Handler, HandlerListBuilder};
 use sconce_environ::index::DefinedFuncIndex;
 use sconce_environ::stack_maps::StackMaps;
 use sconce_environ::trap::TrapCode;

@@ -15,6 +15,7 @@
 
 use crate::codegen::{Codegen, NONE, StubKind, VMCTX, bit};
 use crate::join::Join;
+use crate::later::{SlowKind, SlowPath};
 use crate::scratch::Scratch;
 use crate::value::{Ty, Value};
 use sconce_environ::builtin::Builtin;
@@ -30,29 +31,6 @@ const STATE: i32 = offset_of!(VmObject, state) as i32;
 /// One reference.
 const ONE: i32 = state::ONE as i32;
 const IN_TABLE: i32 = state::IN_TABLE as i32;
-
-/// The rest of a barrier, behind the function.
-#[derive(Debug)]
-pub(crate) struct SlowPath {
-    kind: SlowKind,
-    /// Where the function goes on.
-    back: Label,
-    /// Registers in use and their slots: those of handles, and of arguments.
-    gprs: Vec<(Gpr, Size, i32)>,
-    /// Registers of arguments that are free and have a local's value, and its home.
-    caches: Vec<(Gpr, Size, i32)>,
-    /// Handles in slots, as a chain of `handles`, and frame offsets of those that go to their slots here.
-    mapped: u32,
-    handles: Vec<i32>,
-}
-
-#[derive(Copy, Clone, Debug)]
-enum SlowKind {
-    /// The object of the handle in this register is to be inserted into the activations table. The register keeps it.
-    Insert(Gpr),
-    /// That one has lost its last reference.
-    Release(Gpr),
-}
 
 impl Codegen<'_> {
     /// The handle in a register, zero-extended, has come into the frame: the activations table gets it, unless it has it.

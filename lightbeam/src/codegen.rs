@@ -9,9 +9,8 @@
 //! - A value in slot `n` is that of stack position `n`.
 //! - A free register with a `cached` local holds that local's value.
 
-use crate::exception::HandlerCode;
-use crate::frame::Saved;
 use crate::handles::Handles;
+use crate::later::{HandlerCode, Saved, SlowPath};
 use crate::value::{Flag, Ty, Value};
 use sconce_environ::block::Types;
 use sconce_environ::compile::{Reloc, Settings};
@@ -279,7 +278,7 @@ pub(crate) struct Codegen<'a> {
     pub(crate) handlers: Option<u32>,
     pub(crate) handler_codes: Vec<HandlerCode>,
     pub(crate) call_sites: Vec<PendingCallSite>,
-    pub(crate) slow_paths: Vec<crate::barrier::SlowPath>,
+    pub(crate) slow_paths: Vec<SlowPath>,
     /// In paranoid style: frame offset of what rsp is between calls.
     pub(crate) frame_home: Option<i32>,
     /// What the prologue saved.

@@ -8,28 +8,18 @@
 use crate::address::load_memory_base;
 use crate::codegen::{ActiveHandler, Codegen, Kind, PendingCallSite, StubKind, VMCTX};
 use crate::copies::{Direction, MOVED_SINGLY};
+use crate::later::HandlerCode;
 use crate::operands::load_xmm_mem;
 use crate::value::Ty;
 use sconce_environ::abi::VALUE_SIZE;
 use sconce_environ::builtin::Builtin;
-use sconce_environ::compile::{CallSite, Handler};
-use sconce_environ::handlers::HandlerLists;
+use sconce_environ::compile::CallSite;
+use sconce_environ::handlers::{Handler, HandlerLists};
 use sconce_environ::index::{MemoryIndex, TagIndex};
 use sconce_environ::ops::{BlockType, Catch};
 use sconce_environ::trap::TrapCode;
 use sconce_x64::asm::{Gpr, Xmm};
 use sconce_x64::encode::{Addr, Size};
-
-/// What a handler does.
-#[derive(Copy, Clone, Debug)]
-pub(crate) struct HandlerCode {
-    tag: Option<TagIndex>,
-    with_exception: bool,
-    /// The slot position of the label's first value.
-    height: u32,
-    /// Whether the label takes one value, in a register.
-    to_register: bool,
-}
 
 pub(crate) fn try_table(c: &mut Codegen<'_>, ty: BlockType, catches: &[Catch]) {
     let handlers: Vec<ActiveHandler> = catches.iter().map(|catch| c.handler(catch)).collect();

@@ -8,6 +8,7 @@
 use crate::address::load_memory_base;
 use crate::codegen::{Codegen, GPRS, Local, StubKind, UNPINNED, VMCTX, XMMS, bit, xbit};
 use crate::copies::Direction;
+use crate::later::Saved;
 use crate::operands::{load_xmm_mem, store_xmm_mem};
 use crate::value::Ty;
 use sconce_environ::abi::results_in_buffer;
@@ -33,18 +34,6 @@ const MAX_CLEARED_SINGLY: usize = 12;
 const PIN_WEIGHT: u32 = 4;
 /// Weighted accesses from which on the memory's base is.
 const BASE_WEIGHT: u32 = 3;
-
-/// What the prologue saved, for the epilogue.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Saved {
-    registers: Vec<Gpr>,
-    /// Bytes of stack arguments, which the function pops.
-    pub(crate) argument_bytes: u32,
-    /// Where the `sub rsp` is.
-    sub_rsp: u32,
-    /// Bytes of the frame without slots.
-    fixed: i32,
-}
 
 /// Registers for pinned locals, in order of preference.
 #[derive(Debug, Default)]

@@ -36,6 +36,8 @@ mod frame;
 mod handles;
 mod int;
 mod join;
+mod later;
+mod maps;
 mod memory;
 mod operands;
 mod operators;

@@ -3,8 +3,8 @@
 use crate::codegen::{Codegen, Features, Local, NONE, UNPINNED};
 use crate::compiler::Allocations;
 use crate::control;
-use crate::frame::Saved;
 use crate::handles::Handles;
+use crate::later::Saved;
 use crate::summary::Summarizer;
 use crate::value::Ty;
 use sconce_environ::block::Types;

@@ -1,20 +1,17 @@
-//! Validation of function bodies: in parallel, with one set of allocations a thread.
+//! Validation of function bodies, with one set of allocations for many.
 
 use super::beside::{Alone, Beside, Company};
 use super::blame::blame;
+use super::decoded::Decoded;
+use super::error::DecodeError;
 use super::objects;
-use super::{DecodeError, Decoded};
 use crate::index::DefinedFuncIndex;
 use crate::ops::Operators;
 use crate::walk::short;
-use rayon::prelude::*;
 use wasmparser::{
     BinaryReader, FrameStack, FuncToValidate, FuncValidator, FuncValidatorAllocations, FunctionBody, ValidatorResources,
     VisitOperator, WasmFeatures,
 };
-
-/// Fewer functions than this are not worth another thread's attention.
-const CHUNK: usize = 16;
 
 /// The opcode of `end`.
 const END: u8 = 0x0b;
@@ -154,25 +151,18 @@ impl Decoded {
         BodyValidator { decoded: self, bytes, allocations: FuncValidatorAllocations::default() }
     }
 
-    /// Validates all bodies, on rayon's current pool. `go_on` is asked before each function.
+    /// Validates all bodies, one after the other. `go_on` is asked before each function.
     ///
     /// # Errors
-    /// The error of the first function that has one, whichever thread finds one first; [`DecodeError::Cancelled`] when
-    /// `go_on` said no.
-    pub fn validate_bodies(&self, bytes: &[u8], go_on: &(dyn Fn() -> bool + Sync)) -> Result<(), DecodeError> {
-        let first_error = (0..self.bodies.len())
-            .into_par_iter()
-            .with_min_len(CHUNK)
-            .map_init(
-                || self.body_validator(bytes),
-                |validator, n| {
-                    if !go_on() {
-                        return Err(DecodeError::Cancelled);
-                    }
-                    validator.check(DefinedFuncIndex::from_u32(n as u32))
-                },
-            )
-            .find_map_first(Result::err);
-        first_error.map_or(Ok(()), |error| Err(blame(bytes, self.features, error)))
+    /// That of the first function that has one; [`DecodeError::Cancelled`] when `go_on` said no.
+    pub fn validate_bodies(&self, bytes: &[u8], go_on: &dyn Fn() -> bool) -> Result<(), DecodeError> {
+        let mut validator = self.body_validator(bytes);
+        for func in self.bodies.keys() {
+            if !go_on() {
+                return Err(DecodeError::Cancelled);
+            }
+            validator.validate(func)?;
+        }
+        Ok(())
     }
 }

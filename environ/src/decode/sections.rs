@@ -1,7 +1,9 @@
 //! What is taken from each section. The validator has accepted the section before.
 
+use super::decoded::{CustomSection, Decoded};
+use super::error::DecodeError;
 use super::objects::{refused_operator, refused_type};
-use super::{CustomSection, DecodeError, Decoded, Features};
+use crate::features::Features;
 use crate::index::*;
 use crate::module::*;
 use crate::proposals::Proposals;
