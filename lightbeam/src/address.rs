@@ -53,7 +53,7 @@ impl Codegen<'_> {
     #[inline(always)]
     pub(crate) fn accessed(&mut self, access: Access) {
         if let Some(r) = access.index {
-            self.free_gpr(r);
+            self.free(r);
         }
     }
 
@@ -147,7 +147,7 @@ impl Codegen<'_> {
         }
         self.e.mov_imm(Size::S32, temporary, 0);
         self.e.cmov(Cond::A, Size::S64, r, temporary.into());
-        self.free_gpr(temporary);
+        self.free(temporary);
         Access { memory: arg.memory, index: Some(r), disp: 0 }
     }
 

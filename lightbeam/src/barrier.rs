@@ -13,7 +13,7 @@
 //!
 //! The order of stores is such that an interrupt between any two leaves a count too many at worst; and none is taken there.
 
-use crate::codegen::{Codegen, NONE, StubKind, VMCTX, bit};
+use crate::codegen::{Codegen, StubKind, VMCTX};
 use crate::join::Join;
 use crate::scratch::Scratch;
 use crate::value::{Ty, Value};
@@ -61,7 +61,7 @@ impl Codegen<'_> {
         let (s, object) = self.object(handle, checked);
         s.e.test_imm(Size::S32, object.into(), IN_TABLE);
         drop(s);
-        checked.into_iter().for_each(|r| self.free_gpr(r));
+        checked.into_iter().for_each(|r| self.free(r));
         let (slow, back) = self.slow_path(SlowKind::Insert(handle));
         self.e.jcc(Cond::E, slow);
         self.meet(back);
@@ -81,7 +81,7 @@ impl Codegen<'_> {
         }
         // All that the operator holds is free by then.
         for r in [old, value].into_iter().chain(checked) {
-            self.free_gpr(r);
+            self.free(r);
         }
         let (slow, done) = self.slow_path(SlowKind::Release(old));
         self.e.jcc(Cond::E, done.label());
@@ -133,11 +133,10 @@ impl Codegen<'_> {
         let mut slow =
             SlowPath { kind, back, gprs: Vec::new(), caches: Vec::new(), mapped: self.map_handles(), handles: Vec::new() };
         for r in Gpr::ALL {
-            if self.gprs & bit(r) == 0 {
+            if !self.is_temporary(r) {
                 continue;
             }
-            let owner = self.gpr_owners[r as usize];
-            if self.free_gprs & bit(r) == 0 && owner != NONE {
+            if let Some(owner) = self.gprs.owner(r) {
                 let (ty, at) = (self.stack[owner as usize].ty(), self.slot(owner).disp());
                 if ty == Ty::Handle || ARGUMENTS.contains(&r) {
                     slow.gprs.push((r, ty.size(), at));
@@ -146,10 +145,10 @@ impl Codegen<'_> {
                     slow.handles.push(at);
                 }
             } else if ARGUMENTS.contains(&r)
-                && self.cached_gprs & bit(r) != 0
-                && self.cached_gpr(self.gpr_caches[r as usize]) == Some(r)
+                && let Some(local) = self.gprs.local_in(r)
+                && self.cached(local) == Some(r)
             {
-                let local = self.locals[self.gpr_caches[r as usize] as usize];
+                let local = self.locals[local as usize];
                 slow.caches.push((r, local.ty.size(), local.home));
             }
         }

@@ -11,6 +11,7 @@
 use crate::codegen::{Codegen, StubKind, VMCTX};
 use crate::copies::{Direction, MOVED_SINGLY};
 use crate::frame::PROBE_BYTES;
+use crate::registers::Bank;
 use crate::value::{Flag, Ty, Value};
 use sconce_environ::abi::{MAX_IN_PLACE, VALUE_SIZE, in_registers, results_in_buffer, returns_reference};
 use sconce_environ::builtin::Builtin;
@@ -271,7 +272,7 @@ impl Codegen<'_> {
                 self.take_result(ty, r);
             } else {
                 let x = Xmm(xmms.next().expect("endless"));
-                self.acquire_xmm(x);
+                self.acquire(x);
                 self.push_xmm(ty, x);
             }
         }
@@ -279,7 +280,7 @@ impl Codegen<'_> {
 
     /// Pushes what a call left in this register.
     pub(crate) fn take_result(&mut self, ty: Ty, r: Gpr) {
-        self.acquire_gpr(r);
+        self.acquire(r);
         if ty.size() == Size::S32 {
             // The upper half of a result is undefined.
             self.e.mov(Size::S32, r, r);
@@ -406,21 +407,16 @@ impl Codegen<'_> {
 
     /// Entries below `start` that are in registers go to their slots: the callee does not preserve those.
     pub(crate) fn settle_registers_below(&mut self, start: usize) {
-        let mut used = self.gprs & !self.free_gprs;
-        while used != 0 {
-            let owner = self.gpr_owners[used.trailing_zeros() as usize] as usize;
-            if owner < start {
+        self.settle_bank_below::<Gpr>(start);
+        self.settle_bank_below::<Xmm>(start);
+    }
+
+    fn settle_bank_below<R: Bank>(&mut self, start: usize) {
+        for r in R::file(self).in_use() {
+            let owner = R::file(self).owner(r).map(|owner| owner as usize);
+            if let Some(owner) = owner.filter(|&owner| owner < start) {
                 self.spill(owner);
             }
-            used &= used - 1;
-        }
-        let mut used = self.xmms & !self.free_xmms;
-        while used != 0 {
-            let owner = self.xmm_owners[used.trailing_zeros() as usize] as usize;
-            if owner < start {
-                self.spill(owner);
-            }
-            used &= used - 1;
         }
     }
 

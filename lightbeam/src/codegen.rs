@@ -1,17 +1,16 @@
 //! The second walk's state: the abstract stack, registers, the frame, and what will become the function's tables.
 //!
 //! Invariants:
-//! - A register that can be allocated is free, or belongs to one stack entry (`owners` says to which), or is in the hands of the
-//!   operator that is being compiled. Registers of pinned locals are none of these.
 //! - An i32 or a handle in a register is zero-extended to 64 bits. Addresses rely on it.
 //! - Entries below `settled` are in slots or constants: no search ever goes below it. At most `WINDOW` entries (`stack`) are above.
 //! - `Flags` is on top, and the next operator consumes it: nothing else happens in between but moves, which leave flags alone.
 //! - A value in slot `n` is that of stack position `n`.
-//! - A free register with a `cached` local holds that local's value.
 
 use crate::exception::HandlerCode;
 use crate::frame::Saved;
 use crate::handles::Handles;
+use crate::local::{Local, UNPINNED};
+use crate::register_file::RegisterFile;
 use crate::value::{Flag, Ty, Value};
 use sconce_environ::block::Types;
 use sconce_environ::compile::{Reloc, Settings};
@@ -26,14 +25,6 @@ use sconce_x64::encode::{Encoder, Label};
 /// Holds the callee's, and every callee's, VM context.
 pub(crate) const VMCTX: Gpr = Gpr::R14;
 
-/// Registers that operators may use, by number. Locals may be pinned in others.
-pub(crate) const GPRS: u32 = 0b0000_0111_1100_0111;
-/// The same of vectors: all but the scratch register (`scratch`).
-pub(crate) const XMMS: u32 = 0x7fff;
-
-/// No stack entry, no local, no register.
-pub(crate) const NONE: u32 = u32::MAX;
-
 /// Instructions that the processor may or may not have.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Features {
@@ -44,20 +35,6 @@ pub(crate) struct Features {
     pub(crate) bmi2: bool,
     pub(crate) sse42: bool,
 }
-
-/// A local that operators name.
-#[derive(Copy, Clone, Debug)]
-pub(crate) struct Local {
-    pub(crate) ty: Ty,
-    /// Its place in the frame, relative to rbp.
-    pub(crate) home: i32,
-    /// Number of the register that it is pinned in, or [`UNPINNED`].
-    pub(crate) pin: u8,
-    /// Number of the register that may have its value besides, or [`UNPINNED`].
-    pub(crate) cache: u8,
-}
-
-pub(crate) const UNPINNED: u8 = 0xff;
 
 /// What kind of block a frame stands for.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -226,17 +203,8 @@ pub(crate) struct Codegen<'a> {
     pub(crate) dead_blocks: u32,
     pub(crate) reachable: bool,
 
-    pub(crate) free_gprs: u32,
-    pub(crate) free_xmms: u32,
-    /// Which registers are for operators: those that no local is pinned in.
-    pub(crate) gprs: u32,
-    pub(crate) xmms: u32,
-    pub(crate) gpr_owners: [u32; 16],
-    pub(crate) xmm_owners: [u32; 16],
-    pub(crate) cached_gprs: u32,
-    pub(crate) cached_xmms: u32,
-    pub(crate) gpr_caches: [u32; 16],
-    pub(crate) xmm_caches: [u32; 16],
+    pub(crate) gprs: RegisterFile<Gpr>,
+    pub(crate) xmms: RegisterFile<Xmm>,
 
     /// By number: [`crate::summary::Summary::locals`].
     pub(crate) locals: Vec<Local>,
@@ -287,16 +255,6 @@ pub(crate) struct Codegen<'a> {
     /// Runs of instructions that no interrupt may cut.
     pub(crate) uninterruptible: Vec<(u32, u32)>,
     pub(crate) failure: Option<String>,
-}
-
-#[inline(always)]
-pub(crate) fn bit(r: Gpr) -> u32 {
-    1 << r as u32
-}
-
-#[inline(always)]
-pub(crate) fn xbit(x: Xmm) -> u32 {
-    1 << u32::from(x.0)
 }
 
 impl Codegen<'_> {

@@ -3,9 +3,11 @@
 //! At a label everything below it is settled. What a branch takes along to a block's end is in rax or xmm0 if it is one value, else
 //! in the slots from the block's height on; what it takes to a loop's head is in slots. So a branch costs its arity.
 
-use crate::codegen::{Codegen, Frame, GPRS, Kind, Local, LoopPin, PinnedLoop, StubKind, UNPINNED, XMMS, bit, xbit};
+use crate::codegen::{Codegen, Frame, Kind, LoopPin, PinnedLoop, StubKind};
 use crate::copies::MOVED_SINGLY;
+use crate::local::{Local, UNPINNED};
 use crate::operands::{load_xmm_mem, store_xmm_mem};
+use crate::register_file::Register;
 use crate::value::{Flag, Ty, Value};
 use sconce_environ::block::{Types, block_types};
 use sconce_environ::ops::*;
@@ -426,7 +428,7 @@ impl<'a> Codegen<'a> {
         let ty = value.ty();
         if ty.is_int() {
             if !matches!(value, Value::Gpr(_, Gpr::Rax)) {
-                self.acquire_gpr(Gpr::Rax);
+                self.acquire(Gpr::Rax);
                 self.load_gpr(Gpr::Rax, value);
                 self.release(value);
             }
@@ -434,7 +436,7 @@ impl<'a> Codegen<'a> {
             self.push(Value::Gpr(ty, Gpr::Rax));
         } else {
             if !matches!(value, Value::Xmm(_, Xmm(0))) {
-                self.acquire_xmm(Xmm(0));
+                self.acquire(Xmm(0));
                 self.load_xmm(Xmm(0), value);
                 self.release(value);
             }
@@ -492,7 +494,7 @@ impl<'a> Codegen<'a> {
         let Value::Gpr(ty, Gpr::Rax) = value else { return value };
         let other = self.alloc_gpr();
         self.e.mov(Size::S64, other, Gpr::Rax);
-        self.free_gpr(Gpr::Rax);
+        self.free(Gpr::Rax);
         Value::Gpr(ty, other)
     }
 
@@ -501,10 +503,10 @@ impl<'a> Codegen<'a> {
         if let &[ty] = results.as_slice() {
             let ty = Ty::of(ty);
             if ty.is_int() {
-                self.acquire_gpr(Gpr::Rax);
+                self.acquire(Gpr::Rax);
                 self.push_gpr(ty, Gpr::Rax);
             } else {
-                self.acquire_xmm(Xmm(0));
+                self.acquire(Xmm(0));
                 self.push_xmm(ty, Xmm(0));
             }
             return;
@@ -550,7 +552,7 @@ impl<'a> Codegen<'a> {
 
     // ---- Loops with pinned locals.
 
-    /// Pins the locals that an innermost loop uses most, if this is one.
+    /// Pins the locals that an innermost loop uses most, if this is one. Everything on the stack is settled.
     fn pin_for_loop(&mut self) {
         let summary = self.summary;
         let run = summary.loops[self.loop_number];
@@ -563,13 +565,13 @@ impl<'a> Codegen<'a> {
         let mut chosen: u64 = 0;
         // The best one first, as long as there are registers: few rounds of at most 64.
         loop {
-            let gprs = self.gprs & LOOP_GPRS & GPRS;
-            let xmms = self.xmms & LOOP_XMMS & XMMS;
+            let gpr = self.gprs.temporary_among(LOOP_GPRS);
+            let xmm = self.xmms.temporary_among(LOOP_XMMS);
             let fits = |n: usize| {
                 let Local { ty, pin, .. } = self.locals[candidates[n].local as usize];
                 let free = match ty {
-                    Ty::I32 | Ty::I64 => gprs != 0,
-                    Ty::F32 | Ty::F64 | Ty::V128 => xmms != 0,
+                    Ty::I32 | Ty::I64 => gpr.is_some(),
+                    Ty::F32 | Ty::F64 | Ty::V128 => xmm.is_some(),
                     Ty::Handle => false,
                 };
                 chosen & 1 << n == 0 && pin == UNPINNED && free && candidates[n].uses >= LOOP_PIN_USES
@@ -579,15 +581,16 @@ impl<'a> Codegen<'a> {
             chosen |= 1 << n;
             let candidate = candidates[n];
             let Local { ty, home, .. } = self.locals[candidate.local as usize];
+            let home = Addr::new(Gpr::Rbp, home);
             let pin = if ty.is_int() {
-                let r = Gpr::ALL[gprs.trailing_zeros() as usize];
-                self.e.load(ty.size(), r, Addr::new(Gpr::Rbp, home));
-                self.gprs &= !bit(r);
+                let r = gpr.expect("one fits");
+                self.e.load(ty.size(), r, home);
+                self.gprs.pin(r);
                 r as u8
             } else {
-                let x = Xmm(xmms.trailing_zeros() as u8);
-                load_xmm_mem(&mut self.e, ty, x, Addr::new(Gpr::Rbp, home));
-                self.xmms &= !xbit(x);
+                let x = xmm.expect("one fits");
+                load_xmm_mem(&mut self.e, ty, x, home);
+                self.xmms.pin(x);
                 x.0
             };
             self.locals[candidate.local as usize].pin = pin;
@@ -597,9 +600,6 @@ impl<'a> Codegen<'a> {
         if from == to {
             return;
         }
-        // Everything on the stack is settled.
-        self.free_gprs &= self.gprs;
-        self.free_xmms &= self.xmms;
         self.pinned_loop = Some(PinnedLoop { frame: self.control.len(), from, to });
     }
 
@@ -617,9 +617,9 @@ impl<'a> Codegen<'a> {
             local.pin = UNPINNED;
             local.cache = UNPINNED;
             if local.ty.is_int() {
-                (self.gprs, self.free_gprs) = (self.gprs | 1 << pin, self.free_gprs | 1 << pin);
+                self.gprs.unpin(Gpr::numbered(pin));
             } else {
-                (self.xmms, self.free_xmms) = (self.xmms | 1 << pin, self.free_xmms | 1 << pin);
+                self.xmms.unpin(Xmm(pin));
             }
         }
     }

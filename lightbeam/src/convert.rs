@@ -175,7 +175,7 @@ impl Codegen<'_> {
             }
         }
         drop(s);
-        self.free_xmm(x);
+        self.free(x);
         self.push_gpr(int::ty(to), r);
     }
 
@@ -233,7 +233,7 @@ impl Codegen<'_> {
             s.e.mov(Size::S32, r, r);
         }
         drop(s);
-        self.free_xmm(x);
+        self.free(x);
         self.push_gpr(int::ty(to), r);
     }
 
@@ -259,7 +259,7 @@ impl Codegen<'_> {
             s.e.sse(if to == FloatWidth::F32 { sse::ADDSS } else { sse::ADDSD }, x, x, x.into());
             s.e.land(done);
             drop(s);
-            self.free_gpr(r);
+            self.free(r);
             return self.push_xmm(float::ty(to), x);
         }
         let a = match a {

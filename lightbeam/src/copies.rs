@@ -76,7 +76,7 @@ impl Codegen<'_> {
                 let to = Row { base: Gpr::Rsp, disp: offset, step };
                 // What a wide copy of a narrow value reaches into is no value's, or is written later.
                 self.copy_row(self.slot_row(at as u32), to, count, step == 2 * WORD, registers);
-                registers.into_iter().for_each(|r| self.free_gpr(r));
+                registers.into_iter().for_each(|r| self.free(r));
             } else {
                 for &(at, offset) in &rest[..count] {
                     self.store_value(Addr::new(Gpr::Rsp, offset), self.stack[at]);

@@ -6,9 +6,11 @@
 //! touches each page on the way, where the frame could reach past the stack's guard page.
 
 use crate::address::load_memory_base;
-use crate::codegen::{Codegen, GPRS, Local, StubKind, UNPINNED, VMCTX, XMMS, bit, xbit};
+use crate::codegen::{Codegen, StubKind, VMCTX};
 use crate::copies::Direction;
+use crate::local::{Local, UNPINNED};
 use crate::operands::{load_xmm_mem, store_xmm_mem};
+use crate::register_file::{Register, bit};
 use crate::value::Ty;
 use sconce_environ::abi::results_in_buffer;
 use sconce_environ::compile::BoundsStyle;
@@ -51,6 +53,11 @@ pub(crate) struct Saved {
 struct Pins {
     gprs: Vec<Gpr>,
     xmms: Vec<Xmm>,
+}
+
+/// Whether callees, and callers, expect a register not to be preserved.
+fn is_scratched(r: Gpr) -> bool {
+    <Gpr as Register>::ALL & bit(r) != 0
 }
 
 impl Codegen<'_> {
@@ -96,21 +103,21 @@ impl Codegen<'_> {
             let local = &mut self.locals[n as usize];
             match local.ty {
                 Ty::I32 | Ty::I64 => {
-                    let free = pins.gprs.last().is_some_and(|&r| GPRS & bit(r) != 0);
+                    let free = pins.gprs.last().is_some_and(|&r| is_scratched(r));
                     if weight < PIN_WEIGHT && !free {
                         continue;
                     }
                     let Some(r) = pins.gprs.pop() else { continue };
                     local.pin = r as u8;
-                    self.gprs &= !bit(r);
-                    if GPRS & bit(r) == 0 {
+                    self.gprs.pin(r);
+                    if !is_scratched(r) {
                         saved.push(r);
                     }
                 }
                 Ty::F32 | Ty::F64 | Ty::V128 => {
                     let Some(x) = pins.xmms.pop() else { continue };
                     local.pin = x.0;
-                    self.xmms &= !xbit(x);
+                    self.xmms.pin(x);
                 }
                 // A sweep looks for them in the frame.
                 Ty::Handle => {}
@@ -121,7 +128,6 @@ impl Codegen<'_> {
 
     /// Emits everything up to the first operator.
     pub(crate) fn prologue(&mut self, index: TypeIndex, ty: &FuncType) {
-        (self.gprs, self.xmms) = (GPRS, XMMS);
         let mut saved = Saved { registers: self.choose_pins(), ..Saved::default() };
         let lengths = self.module.memories.values().any(|m| m.memory64 || m.page_size_log2 != 16);
         let base_alone = self.memory_base.is_some() && self.settings.bounds == BoundsStyle::Guard && !lengths;
@@ -261,9 +267,9 @@ impl Codegen<'_> {
                         // The upper half of an argument is undefined.
                         self.e.mov(Size::S32, r, r);
                     }
-                    self.cache_gpr(n as u32, r);
+                    self.cache(n as u32, r);
                 }
-                Location::Xmm(x) => self.cache_xmm(n as u32, x),
+                Location::Xmm(x) => self.cache(n as u32, x),
                 Location::Gpr(_) | Location::Stack(_) => {}
             }
         }

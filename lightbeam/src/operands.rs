@@ -1,6 +1,8 @@
 //! Values as instructions take them: in registers, in memory, as immediates, as constants behind the code.
 
-use crate::codegen::{Codegen, Local, UNPINNED, bit, xbit};
+use crate::codegen::Codegen;
+use crate::local::{Local, UNPINNED};
+use crate::registers::Bank;
 use crate::scratch::Scratch;
 use crate::value::{Flag, Ty, Value};
 use sconce_x64::asm::{Gpr, Xmm};
@@ -26,51 +28,73 @@ impl Codegen<'_> {
         if local.pin != UNPINNED {
             return Rm::Reg(local.pin);
         }
-        let cached = if ty.is_int() { self.cached_gpr(n).map(Rm::from) } else { self.cached_xmm(n).map(Rm::from) };
+        let cached = if ty.is_int() { self.cached::<Gpr>(n).map(Rm::from) } else { self.cached::<Xmm>(n).map(Rm::from) };
         cached.unwrap_or(Rm::Mem(Addr::new(Gpr::Rbp, local.home)))
     }
 
-    /// An integer in a register, only to be read; to be given back with [`Codegen::free_gpr`].
+    /// A value in a register, only to be read; to be given back with [`Codegen::free`].
+    #[inline(always)]
+    fn read<R: Bank>(&mut self, value: Value) -> R {
+        if let Some(r) = R::of(value) {
+            return r;
+        }
+        let Value::Local(_, n) = value else { return self.loaded(value) };
+        if let Local { pin: pin @ 0..16, .. } = self.locals[n as usize] {
+            return R::numbered(pin);
+        }
+        // One that is in use belongs to somebody who gives it back.
+        if let Some(r) = self.cached(n)
+            && R::file_mut(self).take_cached(r)
+        {
+            return r;
+        }
+        let r = self.loaded(value);
+        self.cache(n, r);
+        r
+    }
+
+    /// A value in a register that may be overwritten.
+    #[inline(always)]
+    fn own<R: Bank>(&mut self, value: Value) -> R {
+        if let Some(r) = R::of(value)
+            && self.is_temporary(r)
+        {
+            self.forget(r);
+            return r;
+        }
+        self.loaded(value)
+    }
+
+    /// A copy of a value in a register that was free.
+    #[inline(always)]
+    fn loaded<R: Bank>(&mut self, value: Value) -> R {
+        let r: R = self.alloc();
+        r.load(self, value);
+        r
+    }
+
+    /// An integer in a register, only to be read; to be given back with [`Codegen::free`].
     #[inline]
     pub(crate) fn gpr(&mut self, value: Value) -> Gpr {
-        match value {
-            Value::Gpr(_, r) => r,
-            Value::Local(_, n) => {
-                if let Local { pin: pin @ 0..16, .. } = self.locals[n as usize] {
-                    return Gpr::ALL[pin as usize];
-                }
-                // One that is in use belongs to somebody who gives it back.
-                if let Some(r) = self.cached_gpr(n)
-                    && self.free_gprs & bit(r) != 0
-                {
-                    self.free_gprs &= !bit(r);
-                    return r;
-                }
-                let r = self.alloc_gpr();
-                self.load_gpr(r, value);
-                self.cache_gpr(n, r);
-                r
-            }
-            _ => {
-                let r = self.alloc_gpr();
-                self.load_gpr(r, value);
-                r
-            }
-        }
+        self.read(value)
+    }
+
+    /// A float or vector in a register, only to be read; to be given back with [`Codegen::free`].
+    #[inline]
+    pub(crate) fn xmm(&mut self, value: Value) -> Xmm {
+        self.read(value)
     }
 
     /// An integer in a register that may be overwritten.
     #[inline]
     pub(crate) fn own_gpr(&mut self, value: Value) -> Gpr {
-        if let Value::Gpr(_, r) = value
-            && self.is_temporary(r)
-        {
-            self.forget_gpr(r);
-            return r;
-        }
-        let r = self.alloc_gpr();
-        self.load_gpr(r, value);
-        r
+        self.own(value)
+    }
+
+    /// A float or vector in a register that may be overwritten.
+    #[inline]
+    pub(crate) fn own_xmm(&mut self, value: Value) -> Xmm {
+        self.own(value)
     }
 
     /// `r = value`, flags left alone.
@@ -105,48 +129,6 @@ impl Codegen<'_> {
                 self.scratch().constant_if(Cond::P, Size::S32, r, parity);
             }
         }
-    }
-
-    /// A float or vector in a register, only to be read; to be given back with [`Codegen::free_xmm`].
-    #[inline]
-    pub(crate) fn xmm(&mut self, value: Value) -> Xmm {
-        match value {
-            Value::Xmm(_, x) => x,
-            Value::Local(_, n) => {
-                if let Local { pin: pin @ 0..16, .. } = self.locals[n as usize] {
-                    return Xmm(pin);
-                }
-                if let Some(x) = self.cached_xmm(n)
-                    && self.free_xmms & xbit(x) != 0
-                {
-                    self.free_xmms &= !xbit(x);
-                    return x;
-                }
-                let x = self.alloc_xmm();
-                self.load_xmm(x, value);
-                self.cache_xmm(n, x);
-                x
-            }
-            _ => {
-                let x = self.alloc_xmm();
-                self.load_xmm(x, value);
-                x
-            }
-        }
-    }
-
-    /// A float or vector in a register that may be overwritten.
-    #[inline]
-    pub(crate) fn own_xmm(&mut self, value: Value) -> Xmm {
-        if let Value::Xmm(_, x) = value
-            && self.is_temporary_xmm(x)
-        {
-            self.forget_xmm(x);
-            return x;
-        }
-        let x = self.alloc_xmm();
-        self.load_xmm(x, value);
-        x
     }
 
     /// The bits of a constant.

@@ -9,7 +9,8 @@
 //!   walk said (those are assertions, since the compiler itself can see them).
 //! - A scratch register is overwritten when its loan ends (`scratch`).
 
-use crate::codegen::{Codegen, Local, UNPINNED, VMCTX};
+use crate::codegen::{Codegen, VMCTX};
+use crate::local::{Local, UNPINNED};
 use crate::value::Ty;
 use sconce_environ::heap::{ObjectKind, VmObject};
 use sconce_environ::index::TypeIndex;
@@ -106,7 +107,7 @@ impl Codegen<'_> {
     pub(crate) fn check_local(&mut self, n: u32) {
         let Local { ty, home, pin, .. } = self.locals[n as usize];
         let register = if pin == UNPINNED {
-            if ty.is_int() { self.cached_gpr(n).map(|r| r as u8) } else { self.cached_xmm(n).map(|x| x.0) }
+            if ty.is_int() { self.cached::<Gpr>(n).map(|r| r as u8) } else { self.cached::<Xmm>(n).map(|x| x.0) }
         } else {
             // A loop's own, unless the loop writes it.
             let pins = self.pinned_loop.map_or(&[][..], |l| &self.loop_pins[l.from as usize..l.to as usize]);

@@ -1,6 +1,6 @@
 //! The abstract stack: pushing, popping, and putting entries into their slots.
 
-use crate::codegen::{Codegen, NONE, bit, xbit};
+use crate::codegen::Codegen;
 use crate::value::{Ty, Value};
 use sconce_x64::asm::Gpr;
 use sconce_x64::encode::Addr;
@@ -20,8 +20,8 @@ impl Codegen<'_> {
     pub(crate) fn push(&mut self, value: Value) {
         let at = self.stack.len();
         match value {
-            Value::Gpr(_, r) => self.gpr_owners[r as usize] = at as u32,
-            Value::Xmm(_, x) => self.xmm_owners[x.0 as usize] = at as u32,
+            Value::Gpr(_, r) => self.gprs.belongs_to(r, at as u32),
+            Value::Xmm(_, x) => self.xmms.belongs_to(x, at as u32),
             _ => {}
         }
         if value.ty() == Ty::Handle {
@@ -40,12 +40,12 @@ impl Codegen<'_> {
         self.settled = self.settled.min(self.stack.len());
         match value {
             Value::Gpr(ty, r) => {
-                self.gpr_owners[r as usize] = NONE;
+                self.gprs.disown(r);
                 if ty == Ty::Handle {
                     self.handles.pop();
                 }
             }
-            Value::Xmm(_, x) => self.xmm_owners[x.0 as usize] = NONE,
+            Value::Xmm(_, x) => self.xmms.disown(x),
             other => {
                 if other.ty() == Ty::Handle {
                     self.handles.pop();
@@ -96,12 +96,12 @@ impl Codegen<'_> {
         self.store_value(to, value);
         match value {
             Value::Gpr(_, r) => {
-                self.gpr_owners[r as usize] = NONE;
-                self.free_gprs |= bit(r) & self.gprs;
+                self.gprs.disown(r);
+                self.gprs.give_back(r);
             }
             Value::Xmm(_, x) => {
-                self.xmm_owners[x.0 as usize] = NONE;
-                self.free_xmms |= xbit(x) & self.xmms;
+                self.xmms.disown(x);
+                self.xmms.give_back(x);
             }
             _ => {}
         }

@@ -1,10 +1,12 @@
 //! One function body to machine code: the summary, the prologue, then operator by operator.
 
-use crate::codegen::{Codegen, Features, Local, NONE, UNPINNED};
+use crate::codegen::{Codegen, Features};
 use crate::compiler::Allocations;
 use crate::control;
 use crate::frame::Saved;
 use crate::handles::Handles;
+use crate::local::Local;
+use crate::register_file::RegisterFile;
 use crate::summary::Summarizer;
 use crate::value::Ty;
 use sconce_environ::block::Types;
@@ -67,7 +69,7 @@ pub(crate) fn translate(
     // A function that is swept at its beginning is no leaf.
     summary.calls |= settings.gc_stress;
     summary.context |= settings.gc_stress;
-    let declare = |ty| Local { ty: Ty::of(ty), home: 0, pin: UNPINNED, cache: UNPINNED };
+    let declare = |ty| Local::new(Ty::of(ty));
     buffers.locals.extend(ty.params.iter().map(|&ty| declare(ty)));
     let others = &summary.locals.named()[params as usize..];
     buffers.locals.extend(others.iter().copied().map(buffers.declared.types()).map(declare));
@@ -88,16 +90,8 @@ pub(crate) fn translate(
         control: recycled(std::mem::take(&mut buffers.control)),
         dead_blocks: 0,
         reachable: true,
-        free_gprs: 0,
-        free_xmms: 0,
-        gprs: 0,
-        xmms: 0,
-        gpr_owners: [NONE; 16],
-        xmm_owners: [NONE; 16],
-        cached_gprs: 0,
-        cached_xmms: 0,
-        gpr_caches: [NONE; 16],
-        xmm_caches: [NONE; 16],
+        gprs: RegisterFile::new(),
+        xmms: RegisterFile::new(),
         locals: std::mem::take(&mut buffers.locals),
         pool: std::mem::take(&mut buffers.pool),
         slots: 0,
@@ -260,21 +254,16 @@ impl Codegen<'_> {
     /// Whether the abstract state is one: see the invariants of `codegen`.
     #[cfg(debug_assertions)]
     fn check(&self) {
+        use crate::registers::Bank;
         use crate::value::Value;
-        let (mut gprs, mut xmms) = (self.free_gprs, self.free_xmms);
-        assert_eq!((gprs & !self.gprs, xmms & !self.xmms), (0, 0), "a pinned register is free");
+        use sconce_x64::asm::{Gpr, Xmm};
+        let entries = || self.stack.iter().zip(0..).skip(self.settled);
+        self.gprs.check(entries().filter_map(|(&value, n)| Gpr::of(value).map(|r| (r, n))));
+        self.xmms.check(entries().filter_map(|(&value, n)| Xmm::of(value).map(|x| (x, n))));
         for (n, value) in self.stack.iter().enumerate().skip(self.settled) {
             match *value {
-                Value::Gpr(_, r) if self.is_temporary(r) => {
-                    assert_eq!(gprs & crate::codegen::bit(r), 0, "{r:?} is free and in use, or used twice");
-                    assert_eq!(self.gpr_owners[r as usize], n as u32);
-                    gprs |= crate::codegen::bit(r);
-                }
-                Value::Xmm(_, x) if self.is_temporary_xmm(x) => {
-                    assert_eq!(xmms & crate::codegen::xbit(x), 0, "{x:?} is free and in use, or used twice");
-                    assert_eq!(self.xmm_owners[x.0 as usize], n as u32);
-                    xmms |= crate::codegen::xbit(x);
-                }
+                Value::Gpr(_, r) if self.is_temporary(r) => {}
+                Value::Xmm(_, x) if self.is_temporary(x) => {}
                 Value::Gpr(..) | Value::Xmm(..) => {
                     assert_eq!(n + 1, self.stack.len(), "a pinned register as a value lives for one operator");
                 }
@@ -284,7 +273,6 @@ impl Codegen<'_> {
                 Value::Const(..) | Value::Pool(..) => {}
             }
         }
-        assert_eq!((gprs, xmms), (self.gprs, self.xmms), "a register is lost");
         if self.stack.len() < 1000 {
             for value in &self.stack[..self.settled] {
                 assert!(matches!(value, Value::Const(..) | Value::Pool(..) | Value::Slot(..)), "{value:?} is not settled");
