@@ -98,7 +98,7 @@ impl Codegen<'_> {
         s.e.alu_imm(Alu::Cmp, Size::S64, object.into(), ONE);
         s.e.jcc(Cond::B, slow);
         drop(s);
-        self.uninterruptible.push((from, self.e.offset()));
+        self.tables.uninterruptible(from, self.e.offset());
         self.meet(done);
     }
 
@@ -171,7 +171,7 @@ impl Codegen<'_> {
             SlowKind::Release(old) => {
                 let from = self.e.offset();
                 self.emit_slow_call(number, Builtin::ReleaseLast, old);
-                self.uninterruptible.push((from, self.e.offset()));
+                self.tables.uninterruptible(from, self.e.offset());
                 self.emit_reload(number, NONE_GPR);
             }
         }
@@ -211,7 +211,7 @@ impl Codegen<'_> {
         s.e.pop(object);
         s.e.pop(store);
         drop(s);
-        self.uninterruptible.push((from, to));
+        self.tables.uninterruptible(from, to);
     }
 
     /// Stores handles and what is where arguments go, and calls a builtin with a handle.

@@ -13,9 +13,9 @@ use crate::copies::{Direction, MOVED_SINGLY};
 use crate::frame::PROBE_BYTES;
 use crate::registers::Bank;
 use crate::value::{Flag, Ty, Value};
-use sconce_environ::abi::{MAX_IN_PLACE, VALUE_SIZE, in_registers, results_in_buffer, returns_reference};
+use sconce_environ::abi::{VALUE_SIZE, in_registers, results_in_buffer, returns_reference};
 use sconce_environ::builtin::Builtin;
-use sconce_environ::compile::{CallStyle, Reloc, RelocTarget};
+use sconce_environ::compile::{CallStyle, RelocTarget};
 use sconce_environ::index::*;
 use sconce_environ::trap::TrapCode;
 use sconce_environ::types::{FuncType, HeapType};
@@ -178,14 +178,14 @@ impl Codegen<'_> {
             (Callee::Record { .. }, _) => self.e.jmp_reg(Gpr::Rax),
             (Callee::Defined(func), CallStyle::Direct) => {
                 let offset = self.e.jmp_relative();
-                self.relocs.push(Reloc { offset, target: RelocTarget::Function(func), addend: -4 });
+                self.tables.relocation(offset, RelocTarget::Function(func));
             }
             (Callee::Defined(func), CallStyle::Slots) => {
                 let offset = self.e.jmp_slot();
-                self.relocs.push(Reloc { offset, target: RelocTarget::Slot(func), addend: -4 });
+                self.tables.relocation(offset, RelocTarget::Slot(func));
             }
         }
-        self.uninterruptible.push((from, self.e.offset()));
+        self.tables.uninterruptible(from, self.e.offset());
         self.end_reachable();
     }
 
@@ -372,8 +372,7 @@ impl Codegen<'_> {
                     CallStyle::Direct => (self.e.call_relative(), RelocTarget::Function(func)),
                     CallStyle::Slots => (self.e.call_slot(), RelocTarget::Slot(func)),
                 };
-                // The processor counts from the field's end.
-                self.relocs.push(Reloc { offset, target, addend: -4 });
+                self.tables.relocation(offset, target);
             }
             Callee::Record { base, code, vmctx, trap } => {
                 let import = base == VMCTX;
@@ -382,8 +381,7 @@ impl Codegen<'_> {
                     self.may_trap(trap);
                 }
                 self.e.load(Size::S64, Gpr::Rdi, Addr::new(base, vmctx));
-                if import && in_registers(ty) && self.in_place < MAX_IN_PLACE {
-                    self.in_place += 1;
+                if import && in_registers(ty) && self.tables.call_in_place() {
                     self.call_import_in_registers(Addr::new(base, code), returns_reference(ty));
                 } else {
                     self.e.call(Addr::new(base, code).into());
@@ -402,7 +400,7 @@ impl Codegen<'_> {
         self.meet(other);
         self.e.call(code.into());
         let behind = self.e.offset() - (field + 4);
-        self.relocs.push(Reloc { offset: field, target: RelocTarget::HostCall { behind, returns_reference }, addend: -4 });
+        self.tables.relocation(field, RelocTarget::HostCall { behind, returns_reference });
     }
 
     /// Entries below `start` that are in registers go to their slots: the callee does not preserve those.

@@ -6,35 +6,26 @@
 //! - `Flags` is on top, and the next operator consumes it: nothing else happens in between but moves, which leave flags alone.
 //! - A value in slot `n` is that of stack position `n`.
 
+use crate::body::Body;
 use crate::exception::HandlerCode;
+use crate::features::Features;
 use crate::frame::Saved;
 use crate::handles::Handles;
 use crate::local::{Local, UNPINNED};
 use crate::register_file::RegisterFile;
+use crate::tables::Tables;
 use crate::value::{Flag, Ty, Value};
 use sconce_environ::block::Types;
-use sconce_environ::compile::{Reloc, Settings};
+use sconce_environ::compile::Settings;
 use sconce_environ::layout::VmLayout;
 use sconce_environ::locals::DeclaredLocals;
 use sconce_environ::module::Module;
-use sconce_environ::stack_maps::StackMaps;
 use sconce_environ::trap::TrapCode;
 use sconce_x64::asm::{Gpr, Xmm};
 use sconce_x64::encode::{Encoder, Label};
 
 /// Holds the callee's, and every callee's, VM context.
 pub(crate) const VMCTX: Gpr = Gpr::R14;
-
-/// Instructions that the processor may or may not have.
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Features {
-    pub(crate) avx: bool,
-    pub(crate) popcnt: bool,
-    pub(crate) lzcnt: bool,
-    pub(crate) bmi1: bool,
-    pub(crate) bmi2: bool,
-    pub(crate) sse42: bool,
-}
 
 /// What kind of block a frame stands for.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -189,12 +180,8 @@ pub(crate) struct Codegen<'a> {
     pub(crate) layout: &'a VmLayout,
     pub(crate) settings: &'a Settings,
     pub(crate) features: Features,
-    pub(crate) body: &'a [u8],
-    /// Where the operator that is being compiled begins: in the body, in the module, in the code.
-    pub(crate) position: usize,
-    /// Where in the body the next one begins, or beyond its end where that is not known.
-    pub(crate) next: usize,
-    pub(crate) body_offset: u32,
+    pub(crate) body: Body<'a>,
+    pub(crate) tables: Tables,
 
     pub(crate) e: Encoder,
     pub(crate) stack: Vec<Value>,
@@ -222,15 +209,9 @@ pub(crate) struct Codegen<'a> {
     /// Handles on the stack.
     pub(crate) handles: Handles,
 
-    pub(crate) traps: Vec<(u32, TrapCode)>,
-    pub(crate) wasm_offsets: Vec<(u32, u32)>,
-    pub(crate) stack_maps: StackMaps,
-    pub(crate) relocs: Vec<Reloc>,
     pub(crate) stubs: Vec<Stub>,
     pub(crate) moves: Vec<(u8, u8)>,
     pub(crate) br_tables: u32,
-    /// Calls of imports that are made without a trampoline.
-    pub(crate) in_place: u32,
     pub(crate) summary: &'a crate::summary::Summary,
     pub(crate) loop_number: usize,
     /// Locals that are, or were, pinned for a loop.
@@ -252,25 +233,16 @@ pub(crate) struct Codegen<'a> {
     pub(crate) frame_home: Option<i32>,
     /// What the prologue saved.
     pub(crate) saved: Saved,
-    /// Runs of instructions that no interrupt may cut.
-    pub(crate) uninterruptible: Vec<(u32, u32)>,
     pub(crate) failure: Option<String>,
 }
 
 impl Codegen<'_> {
     // ---- What comes next.
 
-    /// Whether the next operator consumes flags: it only asks whether its operand is zero.
-    #[inline(always)]
-    pub(crate) fn flags_wanted(&self) -> bool {
-        // br_if, if, select, i32.eqz, i64.eqz
-        matches!(self.body.get(self.next), Some(0x0d | 0x04 | 0x1b | 0x45 | 0x50))
-    }
-
     /// Pushes a condition as an i32.
     #[inline(always)]
     pub(crate) fn push_flag(&mut self, flag: Flag) {
-        if self.flags_wanted() {
+        if self.body.flags_wanted() {
             self.push(Value::Flags(flag));
         } else {
             let r = self.result_gpr();
@@ -283,11 +255,7 @@ impl Codegen<'_> {
     /// on the stack still means the local's present value.
     #[inline(always)]
     fn destination(&mut self, is_int: bool) -> Option<u8> {
-        let &[0x21 | 0x22, local, ..] = self.body.get(self.next..)? else { return None };
-        if local >= 0x80 {
-            return None;
-        }
-        let local = self.summary.locals.number(local.into());
+        let local = self.summary.locals.number(self.body.next_sets()?);
         let Local { ty, pin, .. } = self.locals[local as usize];
         if pin == UNPINNED || ty.is_int() != is_int || self.is_aliased(local) {
             return None;
@@ -326,12 +294,7 @@ impl Codegen<'_> {
     /// The instruction that comes next traps if it faults.
     #[inline(always)]
     pub(crate) fn may_trap(&mut self, code: TrapCode) {
-        self.traps.push((self.e.offset(), code));
-    }
-
-    #[inline(always)]
-    pub(crate) fn wasm_offset(&self) -> u32 {
-        self.body_offset + self.position as u32
+        self.tables.trap(self.e.offset(), code);
     }
 
     /// A label behind the function that traps.
@@ -341,7 +304,7 @@ impl Codegen<'_> {
 
     pub(crate) fn stub(&mut self, kind: StubKind) -> Label {
         let label = self.e.label();
-        let wasm_offset = self.wasm_offset();
+        let wasm_offset = self.body.wasm_offset();
         self.stubs.push(Stub { label, wasm_offset, kind });
         label
     }

@@ -1,6 +1,7 @@
 //! The compiler as everyone else sees it.
 
-use crate::codegen::{Buffers, Features};
+use crate::codegen::Buffers;
+use crate::features::Features;
 use crate::summary::Summary;
 use crate::translate::{Failure, translate};
 use sconce_environ::compile::{CompileError, CompiledFunction, Compiler, FunctionError, FunctionInput, Settings};

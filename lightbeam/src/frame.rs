@@ -162,7 +162,7 @@ impl Codegen<'_> {
                 handles.push(local.home);
             }
         }
-        self.stack_maps = StackMaps::new(handles);
+        self.tables.stack_maps = StackMaps::new(handles);
         if buffer.is_some() {
             at -= 8;
             self.buffer_home = Some(at);
@@ -381,7 +381,7 @@ impl Codegen<'_> {
             return Ok(frame_size);
         }
         let back = self.e.divert_frame(saved.sub_rsp);
-        self.wasm_offsets.push((self.e.offset(), u32::MAX));
+        self.tables.no_operator(self.e.offset());
         if bytes <= 8 * PROBE_BYTES {
             for page in 1..=bytes / PROBE_BYTES {
                 self.may_trap(TrapCode::StackOverflow);
@@ -407,7 +407,7 @@ impl Codegen<'_> {
     fn emit_stubs(&mut self) {
         for n in 0..self.stubs.len() {
             let stub = self.stubs[n];
-            self.wasm_offsets.push((self.e.offset(), stub.wasm_offset));
+            self.tables.operator(self.e.offset(), stub.wasm_offset);
             self.e.bind(stub.label);
             match stub.kind {
                 StubKind::Trap(code) => self.trap(code),

@@ -80,7 +80,8 @@ impl Codegen<'_> {
     pub(crate) fn map_call(&mut self) {
         let known = self.handles.in_map;
         let top = self.map_handles();
-        let Codegen { handles, stack_maps, e, .. } = self;
+        let Codegen { handles, tables, e, .. } = self;
+        let stack_maps = &mut tables.stack_maps;
         handles.in_map = handles.positions.len();
         let depth = handles.depth(top);
         if depth == 0 && stack_maps.everywhere().is_empty() {
@@ -100,7 +101,8 @@ impl Codegen<'_> {
 
     /// The map of a slow path's call, which returns here: a chain of nodes, and slots besides.
     pub(crate) fn map_slow_call(&mut self, top: u32, besides: &[i32]) {
-        let Codegen { handles, stack_maps, e, .. } = self;
+        let Codegen { handles, tables, e, .. } = self;
+        let stack_maps = &mut tables.stack_maps;
         let mut added = Vec::new();
         let mut node = top;
         while node != NO_NODE && handles.slow.get(handles.depth(node) as usize - 1) != Some(&node) {

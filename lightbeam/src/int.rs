@@ -86,7 +86,7 @@ pub(crate) fn int_unary(c: &mut Codegen<'_>, width: IntWidth, op: IntUnary) {
 #[inline]
 pub(crate) fn int_binary(c: &mut Codegen<'_>, width: IntWidth, op: IntBinary) {
     match op {
-        IntBinary::And if c.flags_wanted() => c.test_bits(width),
+        IntBinary::And if c.body.flags_wanted() => c.test_bits(width),
         IntBinary::Add => c.arithmetic(width, op, Alu::Add),
         IntBinary::Sub => c.arithmetic(width, op, Alu::Sub),
         IntBinary::And => c.arithmetic(width, op, Alu::And),

@@ -1,20 +1,22 @@
 //! One function body to machine code: the summary, the prologue, then operator by operator.
 
-use crate::codegen::{Codegen, Features};
+use crate::body::Body;
+use crate::codegen::Codegen;
 use crate::compiler::Allocations;
 use crate::control;
+use crate::features::Features;
 use crate::frame::Saved;
 use crate::handles::Handles;
 use crate::local::Local;
 use crate::register_file::RegisterFile;
 use crate::summary::Summarizer;
+use crate::tables::{Tables, cleared};
 use crate::value::Ty;
 use sconce_environ::block::Types;
 use sconce_environ::builtin::Builtin;
 use sconce_environ::compile::{CompiledFunction, FunctionInput, Settings, max_code};
 use sconce_environ::decode::{BodyValidator, DecodeError};
 use sconce_environ::placement::{LINE, skew_for};
-use sconce_environ::stack_maps::StackMaps;
 use sconce_environ::types::FuncType;
 use sconce_environ::unreachable::Unreachable;
 use sconce_environ::visit::Visitor;
@@ -80,10 +82,8 @@ pub(crate) fn translate(
         layout: input.layout,
         settings,
         features,
-        body: input.body,
-        position: 0,
-        next: 0,
-        body_offset: input.body_offset,
+        body: Body::new(input.body, input.body_offset),
+        tables: Tables::reusing(out),
         e: std::mem::replace(&mut buffers.encoder, Encoder::new(features.avx)),
         stack: std::mem::take(&mut buffers.stack),
         settled: 0,
@@ -100,14 +100,9 @@ pub(crate) fn translate(
         memory_base: None,
         buffer_home: None,
         handles: Handles::default(),
-        traps: cleared(&mut out.traps),
-        wasm_offsets: cleared(&mut out.wasm_offsets),
-        stack_maps: StackMaps::default(),
-        relocs: cleared(&mut out.relocs),
         stubs: std::mem::take(&mut buffers.stubs),
         moves: std::mem::take(&mut buffers.moves),
         br_tables: 0,
-        in_place: 0,
         summary: &summary,
         loop_number: 0,
         loop_pins: Vec::new(),
@@ -121,10 +116,9 @@ pub(crate) fn translate(
         call_sites: Vec::new(),
         slow_paths: Vec::new(),
         saved: Saved::default(),
-        uninterruptible: cleared(&mut out.uninterruptible),
         failure: None,
     };
-    c.wasm_offsets.push((0, u32::MAX));
+    c.tables.no_operator(0);
     c.prologue(input.module.functions[input.module.func_index(input.func)], ty);
     control::begin_function(&mut c, Types::Many(&ty.results));
     if settings.gc_stress {
@@ -146,15 +140,12 @@ pub(crate) fn translate(
                 frame_size,
                 align: if c.small_loops.is_empty() { Encoder::ALIGN } else { LINE },
                 skew: skew_for(&c.small_loops, Encoder::ALIGN),
-                relocs: std::mem::take(&mut c.relocs),
-                traps: std::mem::take(&mut c.traps),
-                wasm_offsets: std::mem::take(&mut c.wasm_offsets),
-                stack_maps: std::mem::take(&mut c.stack_maps),
-                uninterruptible: std::mem::take(&mut c.uninterruptible),
                 call_sites,
                 handlers,
                 jump_tables,
+                ..CompiledFunction::default()
             };
+            c.tables.finish(out);
             Ok(())
         }
     };
@@ -170,14 +161,7 @@ pub(crate) fn translate(
     result
 }
 
-/// An empty list with a list's allocation.
-fn cleared<T>(list: &mut Vec<T>) -> Vec<T> {
-    let mut list = std::mem::take(list);
-    list.clear();
-    list
-}
-
-/// The same for lists that differ in what they borrow: a collection of as large elements is made in place.
+/// An empty list with the allocation of one that differs in what it borrows: a collection of as large elements is made in place.
 fn recycled<T, U>(mut list: Vec<T>) -> Vec<U> {
     list.clear();
     list.into_iter().filter_map(|_| None).collect()
@@ -217,11 +201,11 @@ fn too_large(max_code: u64) -> String {
 fn emit(c: &mut Codegen<'_>, walk: &Walk<'_>, max_code: u64) -> Result<(), wasmparser::Error> {
     let mut walk = walk.clone();
     while !walk.is_done() {
-        c.position = walk.position();
+        c.body.advance(walk.position());
         let at = c.e.offset();
         if c.reachable {
             walk.step(|next| {
-                c.next = next;
+                c.body.until(next);
                 Visitor(c)
             })?;
             #[cfg(debug_assertions)]
@@ -233,8 +217,7 @@ fn emit(c: &mut Codegen<'_>, walk: &Walk<'_>, max_code: u64) -> Result<(), wasmp
         // Most operators make no code of their own. The end of what cannot be reached may: an `if` without an `else` passes its
         // parameters on there.
         if c.e.offset() != at {
-            let wasm = c.wasm_offset();
-            c.wasm_offsets.push((at, wasm));
+            c.tables.operator(at, c.body.wasm_offset());
             if u64::from(at) > max_code {
                 c.failure = Some(too_large(max_code));
                 break;
@@ -247,8 +230,7 @@ fn emit(c: &mut Codegen<'_>, walk: &Walk<'_>, max_code: u64) -> Result<(), wasmp
 impl Codegen<'_> {
     /// What follows belongs to the operator at `position`.
     fn mark(&mut self) {
-        let mark = (self.e.offset(), self.wasm_offset());
-        self.wasm_offsets.push(mark);
+        self.tables.operator(self.e.offset(), self.body.wasm_offset());
     }
 
     /// Whether the abstract state is one: see the invariants of `codegen`.
@@ -269,7 +251,7 @@ impl Codegen<'_> {
                 }
                 Value::Slot(_, at) => assert_eq!(at, n as u32, "a slot of another position"),
                 Value::Local(ty, l) => assert_eq!(self.locals[l as usize].ty, ty),
-                Value::Flags(_) => assert!(n + 1 == self.stack.len() && self.flags_wanted(), "flags that nobody consumes"),
+                Value::Flags(_) => assert!(n + 1 == self.stack.len() && self.body.flags_wanted(), "flags that nobody consumes"),
                 Value::Const(..) | Value::Pool(..) => {}
             }
         }
