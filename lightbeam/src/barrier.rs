@@ -137,7 +137,7 @@ impl Codegen<'_> {
                 continue;
             }
             if let Some(owner) = self.gprs.owner(r) {
-                let (ty, at) = (self.stack[owner as usize].ty(), self.slot(owner).disp());
+                let (ty, at) = (self.stack[owner as usize].ty(), self.frame.use_slot(owner).disp());
                 if ty == Ty::Handle || ARGUMENTS.contains(&r) {
                     slow.gprs.push((r, ty.size(), at));
                 }

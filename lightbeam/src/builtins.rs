@@ -17,18 +17,14 @@ impl Codegen<'_> {
         let start = self.stack.len() - count;
         self.settle_registers_below(start);
         let places = &ARG_GPRS[1 + constants.len()..];
-        let mut moves = std::mem::take(&mut self.moves);
-        moves.clear();
-        moves.push((Gpr::Rdi as u8, VMCTX as u8));
+        self.moves.add(Gpr::Rdi, VMCTX);
         for (n, &to) in places.iter().enumerate().take(count) {
             let value = self.stack[start + n];
             if let Some(from) = self.register_of(value) {
-                moves.push((to as u8, from as u8));
+                self.moves.add(to, from);
             }
         }
-        self.parallel_gprs(&mut moves);
-        moves.clear();
-        self.moves = moves;
+        self.parallel_gprs();
         for (n, &to) in places.iter().enumerate().take(count) {
             let value = self.stack[start + n];
             if self.register_of(value).is_none() {

@@ -150,7 +150,7 @@ impl Codegen<'_> {
         let start = self.stack.len() - ty.params.len();
         let mut arguments = Arguments::new();
         arguments.next(Class::I64);
-        if self.buffer_home.is_some() {
+        if self.frame.buffer().is_some() {
             arguments.next(Class::I64);
         }
         let first = arguments.clone();
@@ -161,8 +161,8 @@ impl Codegen<'_> {
         self.lower_stack(bytes);
         self.place_arguments(first, start, callee);
         self.want_type(index);
-        if let Some(home) = self.buffer_home {
-            self.e.load(Size::S64, Gpr::Rsi, Addr::new(Gpr::Rbp, home));
+        if let Some(home) = self.frame.buffer() {
+            self.e.load(Size::S64, Gpr::Rsi, home);
         }
         if let Callee::Record { base, code, vmctx, trap } = callee {
             let base = if base == VMCTX { VMCTX } else { Gpr::Rax };
@@ -192,7 +192,7 @@ impl Codegen<'_> {
     /// Restores registers and drops the frame; stack arguments, so many bytes at rsp, take the place of the function's own.
     fn replace_frame(&mut self, bytes: i32) {
         self.restore_registers();
-        let own = self.saved.argument_bytes as i32;
+        let own = self.frame.argument_bytes() as i32;
         if (own, bytes) == (0, 0) {
             return self.e.leave();
         }
@@ -258,7 +258,7 @@ impl Codegen<'_> {
             self.copy_values(Direction::ToSlots, Gpr::Rsp, 0, start as u32, &ty.results, [Gpr::Rcx, Gpr::Rdx]);
             for &ty in &ty.results {
                 let at = self.stack.len() as u32;
-                self.slot(at);
+                self.frame.use_slot(at);
                 self.push(Value::Slot(Ty::of(ty), at));
             }
             self.e.alu_imm(Alu::Add, Size::S64, Gpr::Rsp.into(), buffer_bytes);
@@ -305,8 +305,6 @@ impl Codegen<'_> {
     fn place_arguments(&mut self, first: Arguments, start: usize, callee: Callee) {
         self.place_stack_arguments(&first, start);
         let mut arguments = first.clone();
-        let mut moves = std::mem::take(&mut self.moves);
-        moves.clear();
         let mut floats = false;
         for at in start..self.stack.len() {
             let value = self.stack[at];
@@ -314,20 +312,19 @@ impl Codegen<'_> {
                 Location::Stack(_) => {}
                 Location::Gpr(to) => {
                     if let Some(from) = self.register_of(value) {
-                        moves.push((to as u8, from as u8));
+                        self.moves.add(to, from);
                     }
                 }
                 Location::Xmm(_) => floats = true,
             }
         }
         match callee {
-            Callee::Defined(_) => moves.push((Gpr::Rdi as u8, VMCTX as u8)),
+            Callee::Defined(_) => self.moves.add(Gpr::Rdi, VMCTX),
             Callee::Record { base: VMCTX, .. } => {}
             // rax is no argument's.
-            Callee::Record { base, .. } => moves.push((Gpr::Rax as u8, base as u8)),
+            Callee::Record { base, .. } => self.moves.add(Gpr::Rax, base),
         }
-        self.parallel_gprs(&mut moves);
-        moves.clear();
+        self.parallel_gprs();
         if floats {
             let mut arguments = first.clone();
             for at in start..self.stack.len() {
@@ -335,13 +332,11 @@ impl Codegen<'_> {
                 if let Location::Xmm(to) = arguments.next(value.ty().class())
                     && let Some(from) = self.xmm_of(value)
                 {
-                    moves.push((to.0, from.0));
+                    self.moves.add(to, from);
                 }
             }
-            self.parallel_xmms(&mut moves);
-            moves.clear();
+            self.parallel_xmms();
         }
-        self.moves = moves;
         let mut arguments = first;
         for at in start..self.stack.len() {
             let value = self.stack[at];

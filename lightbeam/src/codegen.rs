@@ -9,9 +9,10 @@
 use crate::body::Body;
 use crate::exception::HandlerCode;
 use crate::features::Features;
-use crate::frame::Saved;
+use crate::frame_layout::FrameLayout;
 use crate::handles::Handles;
 use crate::local::{Local, UNPINNED};
+use crate::moves::Moves;
 use crate::register_file::RegisterFile;
 use crate::tables::Tables;
 use crate::value::{Flag, Ty, Value};
@@ -136,7 +137,7 @@ pub(crate) struct Buffers {
     pub(crate) pool: Vec<u128>,
     pub(crate) control: Vec<Frame<'static>>,
     pub(crate) stubs: Vec<Stub>,
-    pub(crate) moves: Vec<(u8, u8)>,
+    pub(crate) moves: Moves,
 }
 
 impl Buffers {
@@ -149,7 +150,7 @@ impl Buffers {
             pool: Vec::new(),
             control: Vec::new(),
             stubs: Vec::new(),
-            moves: Vec::new(),
+            moves: Moves::default(),
         }
     }
 
@@ -159,7 +160,6 @@ impl Buffers {
         self.locals.clear();
         self.pool.clear();
         self.stubs.clear();
-        self.moves.clear();
     }
 
     /// Bytes that are kept, about.
@@ -197,20 +197,16 @@ pub(crate) struct Codegen<'a> {
     pub(crate) locals: Vec<Local>,
     /// Constants that do not fit into a stack entry.
     pub(crate) pool: Vec<u128>,
-    /// Offset from rbp of slot 0, and bytes of each; slots go downwards.
-    pub(crate) slots: i32,
-    pub(crate) stride: i32,
-    /// How many slots are in use.
-    pub(crate) slot_count: u32,
+    pub(crate) frame: FrameLayout,
+    /// Where in the code the prologue makes room for it.
+    pub(crate) frame_made: u32,
     /// Where memory 0's base is, if it has a register.
     pub(crate) memory_base: Option<Gpr>,
-    /// Frame offset of the result buffer's address.
-    pub(crate) buffer_home: Option<i32>,
     /// Handles on the stack.
     pub(crate) handles: Handles,
 
     pub(crate) stubs: Vec<Stub>,
-    pub(crate) moves: Vec<(u8, u8)>,
+    pub(crate) moves: Moves,
     pub(crate) br_tables: u32,
     pub(crate) summary: &'a crate::summary::Summary,
     pub(crate) loop_number: usize,
@@ -220,8 +216,6 @@ pub(crate) struct Codegen<'a> {
     pub(crate) small_loops: Vec<std::ops::Range<u32>>,
     /// The loop for which locals are pinned now.
     pub(crate) pinned_loop: Option<PinnedLoop>,
-    /// Frame offset of the VM context, if there are handlers.
-    pub(crate) vmctx_home: Option<i32>,
     /// All handlers, each with the number of the one that is asked next.
     pub(crate) handler_list: Vec<(ActiveHandler, Option<u32>)>,
     /// The first that an exception of the operator asks.
@@ -229,10 +223,6 @@ pub(crate) struct Codegen<'a> {
     pub(crate) handler_codes: Vec<HandlerCode>,
     pub(crate) call_sites: Vec<PendingCallSite>,
     pub(crate) slow_paths: Vec<crate::barrier::SlowPath>,
-    /// In paranoid style: frame offset of what rsp is between calls.
-    pub(crate) frame_home: Option<i32>,
-    /// What the prologue saved.
-    pub(crate) saved: Saved,
     pub(crate) failure: Option<String>,
 }
 

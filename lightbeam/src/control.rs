@@ -74,18 +74,18 @@ pub(crate) fn if_(c: &mut Codegen<'_>, ty: BlockType) {
 
 /// Also called when the code before it is unreachable.
 pub(crate) fn else_(c: &mut Codegen<'_>) {
-    let Frame { kind: Kind::If(otherwise), label, height, params, .. } = *c.frame(0) else {
+    let Frame { kind: Kind::If(otherwise), label, height, params, .. } = *c.block(0) else {
         unreachable!("validated: an else belongs to an if");
     };
     if c.reachable {
         c.move_results(0);
         c.e.jmp_long(label);
-        c.frame(0).branched = true;
+        c.block(0).branched = true;
     }
     c.truncate(height as usize);
     c.reset_registers();
     c.e.bind(otherwise);
-    c.frame(0).kind = Kind::Block;
+    c.block(0).kind = Kind::Block;
     c.reachable = true;
     for &ty in params.as_slice() {
         let at = c.stack.len() as u32;
@@ -96,19 +96,19 @@ pub(crate) fn else_(c: &mut Codegen<'_>) {
 
 /// Also called when the code before it is unreachable.
 pub(crate) fn end(c: &mut Codegen<'_>) {
-    if let Kind::If(otherwise) = c.frame(0).kind {
-        if c.frame(0).params.is_empty() {
+    if let Kind::If(otherwise) = c.block(0).kind {
+        if c.block(0).params.is_empty() {
             // Nothing happens on the other side.
             if c.reachable {
-                let height = c.frame(0).height as usize;
+                let height = c.block(0).height as usize;
                 c.settle_to(height);
             }
             c.e.bind(otherwise);
-            let frame = c.frame(0);
+            let frame = c.block(0);
             frame.kind = Kind::Block;
             frame.branched = true;
             if !c.reachable {
-                let height = c.frame(0).height as usize;
+                let height = c.block(0).height as usize;
                 c.truncate(height);
                 c.reset_registers();
                 c.reachable = true;
@@ -118,7 +118,7 @@ pub(crate) fn end(c: &mut Codegen<'_>) {
             else_(c);
         }
     }
-    let Frame { kind, label, branched, height, results, handlers, .. } = *c.frame(0);
+    let Frame { kind, label, branched, height, results, handlers, .. } = *c.block(0);
     c.handlers = handlers;
     if c.pinned_loop.is_some_and(|l| l.frame + 1 == c.control.len()) {
         c.unpin_loop();
@@ -210,13 +210,13 @@ pub(crate) fn br_table(c: &mut Codegen<'_>, targets: &BrTable<'_>) {
             labels.push(c.branch_label(depth));
             continue;
         }
-        let (stamp, label) = c.frame(depth).stub;
+        let (stamp, label) = c.block(depth).stub;
         if stamp == number {
             labels.push(label);
             continue;
         }
         let label = c.e.label();
-        c.frame(depth).stub = (number, label);
+        c.block(depth).stub = (number, label);
         between.push((depth, label));
         labels.push(label);
     }
@@ -307,14 +307,14 @@ impl<'a> Codegen<'a> {
         });
     }
 
-    pub(crate) fn frame(&mut self, depth: u32) -> &mut Frame<'a> {
+    pub(crate) fn block(&mut self, depth: u32) -> &mut Frame<'a> {
         let n = self.control.len() - 1 - depth as usize;
         &mut self.control[n]
     }
 
     /// What follows cannot be reached: nothing above the innermost frame's height matters any more.
     pub(crate) fn end_reachable(&mut self) {
-        let height = self.frame(0).height as usize;
+        let height = self.block(0).height as usize;
         self.truncate(height);
         self.reset_registers();
         self.reachable = false;
@@ -329,18 +329,18 @@ impl<'a> Codegen<'a> {
 
     /// How many values a branch takes along.
     fn arity(&mut self, depth: u32) -> usize {
-        let frame = self.frame(depth);
+        let frame = self.block(depth);
         if frame.kind == Kind::Loop { frame.params.len() } else { frame.results.len() }
     }
 
     /// Whether a single value that a branch takes along is in a register.
     fn takes_register(&mut self, depth: u32) -> bool {
-        self.frame(depth).kind != Kind::Loop
+        self.block(depth).kind != Kind::Loop
     }
 
     /// The label of a branch.
     pub(crate) fn branch_label(&mut self, depth: u32) -> Label {
-        let frame = self.frame(depth);
+        let frame = self.block(depth);
         frame.branched = true;
         let (label, height) = (frame.label, frame.height);
         self.check_label(height);
@@ -349,7 +349,7 @@ impl<'a> Codegen<'a> {
 
     /// Whether all values that a branch takes along are in their slots there already.
     fn is_in_place(&mut self, depth: u32) -> bool {
-        let (arity, height) = (self.arity(depth), self.frame(depth).height as usize);
+        let (arity, height) = (self.arity(depth), self.block(depth).height as usize);
         let start = self.stack.len() - arity;
         start == height && self.stack[start..].iter().all(|v| matches!(v, Value::Slot(..)))
     }
@@ -368,7 +368,7 @@ impl<'a> Codegen<'a> {
             }
             return;
         }
-        let height = self.frame(depth).height as usize;
+        let height = self.block(depth).height as usize;
         if arity > MOVED_SINGLY {
             self.settle_results(arity);
             // No local is ever pinned in it, and what is in it does not go along.
@@ -378,7 +378,7 @@ impl<'a> Codegen<'a> {
         for n in 0..arity {
             let value = self.stack[start + n];
             if !matches!(value, Value::Slot(_, at) if at as usize == height + n) {
-                let to = self.slot((height + n) as u32);
+                let to = self.frame.use_slot((height + n) as u32);
                 self.store_value(to, value);
             }
         }
@@ -391,7 +391,7 @@ impl<'a> Codegen<'a> {
             match self.stack[at] {
                 Value::Slot(_, own) if own as usize == at => {}
                 value @ Value::Slot(ty, _) => {
-                    let to = self.slot(at as u32);
+                    let to = self.frame.use_slot(at as u32);
                     self.store_value(to, value);
                     self.stack[at] = Value::Slot(ty, at as u32);
                 }
@@ -403,17 +403,17 @@ impl<'a> Codegen<'a> {
     /// As [`Self::move_results`], for values that are in their own slots: a few instructions, however many values there are.
     fn move_results_by_loop(&mut self, depth: u32, arity: usize, counter: Gpr) {
         const WORD: i32 = 8;
-        let (start, height) = ((self.stack.len() - arity) as u32, self.frame(depth).height);
+        let (start, height) = ((self.stack.len() - arity) as u32, self.block(depth).height);
         if start == height {
             return;
         }
         // Slots go downwards: the first value is moved first.
         let words = |c: &mut Self, position: u32| {
-            let last = c.slot(position + arity as u32 - 1);
+            let last = c.frame.use_slot(position + arity as u32 - 1);
             Addr::scaled(Gpr::Rbp, counter, 0, last.disp() - WORD)
         };
         let (from, to) = (words(self, start), words(self, height));
-        let bytes = arity as i32 * self.stride;
+        let bytes = arity as i32 * self.frame.stride();
         let mut s = self.scratch();
         s.e.mov_imm(Size::S32, counter, bytes.cast_unsigned().into());
         let again = s.e.here();
@@ -513,7 +513,7 @@ impl<'a> Codegen<'a> {
         }
         for &ty in results.as_slice() {
             let at = self.stack.len() as u32;
-            self.slot_count = self.slot_count.max(at + 1);
+            self.frame.use_slot(at);
             self.push(Value::Slot(Ty::of(ty), at));
         }
     }

@@ -27,7 +27,7 @@ pub(crate) struct Row {
 impl Codegen<'_> {
     /// The slots from a stack position on.
     pub(crate) fn slot_row(&self, position: u32) -> Row {
-        Row { base: Gpr::Rbp, disp: self.slot_addr(position).disp(), step: -self.stride }
+        Row { base: Gpr::Rbp, disp: self.frame.slot(position).disp(), step: -self.frame.stride() }
     }
 
     /// Copies eight bytes of each value, or sixteen if they are wide, between rows that have no byte in common. Neither is relative to one
@@ -98,7 +98,7 @@ impl Codegen<'_> {
     ) {
         let memory = Row { base, disp, step: VALUE_SIZE as i32 };
         if types.len() > MOVED_SINGLY {
-            let (slots, wide) = (self.slot_row(position), self.stride == VALUE_SIZE as i32);
+            let (slots, wide) = (self.slot_row(position), self.frame.is_wide());
             return match direction {
                 Direction::ToSlots => self.copy_row(memory, slots, types.len(), wide, registers),
                 Direction::FromSlots => self.copy_row(slots, memory, types.len(), wide, registers),
@@ -106,7 +106,7 @@ impl Codegen<'_> {
         }
         for (n, &ty) in types.iter().enumerate() {
             let (ty, memory) = (Ty::of(ty), Addr::new(base, disp + (n * VALUE_SIZE) as i32));
-            let slot = self.slot_addr(position + n as u32);
+            let slot = self.frame.slot(position + n as u32);
             let (from, to) = match direction {
                 Direction::ToSlots => (memory, slot),
                 Direction::FromSlots => (slot, memory),

@@ -79,10 +79,10 @@ impl Codegen<'_> {
     fn handler(&mut self, catch: &Catch) -> ActiveHandler {
         let target = self.branch_label(catch.depth);
         let arity = catch.tag.map_or(0, |tag| self.module.tag_values(tag).len()) + usize::from(catch.with_exception);
-        let frame = self.frame(catch.depth);
+        let frame = self.block(catch.depth);
         let (height, to_register) = (frame.height, frame.kind != Kind::Loop && arity == 1);
         if !to_register && arity != 0 {
-            self.slot(height + arity as u32 - 1);
+            self.frame.use_slot(height + arity as u32 - 1);
         }
         let code = HandlerCode { tag: catch.tag, with_exception: catch.with_exception, height, to_register };
         self.handler_codes.push(code);
@@ -94,8 +94,8 @@ impl Codegen<'_> {
     /// Emits a handler's code: the payload's address is in rax, the exception in rdx.
     pub(crate) fn emit_handler(&mut self, code: u32) {
         let HandlerCode { tag, with_exception, height, to_register } = self.handler_codes[code as usize];
-        let home = self.vmctx_home.expect("the prologue put it there");
-        self.e.load(Size::S64, VMCTX, Addr::new(Gpr::Rbp, home));
+        let home = self.frame.vmctx().expect("the prologue put it there");
+        self.e.load(Size::S64, VMCTX, home);
         if let Some(base) = self.memory_base {
             load_memory_base(&mut self.e, base, VMCTX, self.layout.memory(MemoryIndex::from_u32(0)));
         }
@@ -112,7 +112,7 @@ impl Codegen<'_> {
         // The payload's address and the exception are all that is in registers.
         self.copy_values(Direction::ToSlots, Gpr::Rax, 0, height, values, [Gpr::Rcx, Gpr::Rsi]);
         if with_exception {
-            let slot = self.slot_addr(height + values.len() as u32);
+            let slot = self.frame.slot(height + values.len() as u32);
             self.e.store(Size::S32, slot, Gpr::Rdx);
         }
     }
@@ -133,7 +133,7 @@ impl Codegen<'_> {
             lists.push(Handler { tag, wants_exception, code_offset }, next);
         }
         let finish = |PendingCallSite { return_offset, handlers }| {
-            let vmctx = self.vmctx_home.expect("the prologue put it there");
+            let vmctx = self.frame.vmctx().expect("the prologue put it there").disp();
             CallSite { return_offset, frame_size, vmctx, handlers }
         };
         (std::mem::take(&mut self.call_sites).into_iter().map(finish).collect(), lists)

@@ -27,26 +27,12 @@ use std::mem::offset_of;
 
 /// A frame of more bytes touches each of its pages: the guard is one page at least.
 pub(crate) const PROBE_BYTES: i32 = 4096;
-/// Frames beyond this are refused: offsets in them would not fit displacements.
-const MAX_FRAME: i64 = 1 << 30;
 /// More homes than this are cleared by a loop.
 const MAX_CLEARED_SINGLY: usize = 12;
 /// Weighted uses from which on a register is worth its saving and restoring.
 const PIN_WEIGHT: u32 = 4;
 /// Weighted accesses from which on the memory's base is.
 const BASE_WEIGHT: u32 = 3;
-
-/// What the prologue saved, for the epilogue.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Saved {
-    registers: Vec<Gpr>,
-    /// Bytes of stack arguments, which the function pops.
-    pub(crate) argument_bytes: u32,
-    /// Where the `sub rsp` is.
-    sub_rsp: u32,
-    /// Bytes of the frame without slots.
-    fixed: i32,
-}
 
 /// Registers for pinned locals, in order of preference.
 #[derive(Debug, Default)]
@@ -128,35 +114,32 @@ impl Codegen<'_> {
 
     /// Emits everything up to the first operator.
     pub(crate) fn prologue(&mut self, index: TypeIndex, ty: &FuncType) {
-        let mut saved = Saved { registers: self.choose_pins(), ..Saved::default() };
+        let mut saved = self.choose_pins();
         let lengths = self.module.memories.values().any(|m| m.memory64 || m.page_size_log2 != 16);
         let base_alone = self.memory_base.is_some() && self.settings.bounds == BoundsStyle::Guard && !lengths;
         let context = self.summary.handlers || self.summary.context || self.summary.memory_weight > 0 && !base_alone;
         if context || self.settings.paranoid {
-            saved.registers.insert(0, VMCTX);
+            saved.insert(0, VMCTX);
         }
         self.e.push(Gpr::Rbp);
         self.e.mov(Size::S64, Gpr::Rbp, Gpr::Rsp);
-        for &r in &saved.registers {
+        for &r in &saved {
             self.e.push(r);
         }
-        saved.sub_rsp = self.e.sub_rsp();
+        self.frame_made = self.e.sub_rsp();
 
         // Where everything is.
         let mut arguments = Arguments::new();
         arguments.next(Class::I64);
         let buffer = results_in_buffer(ty).then(|| arguments.next(Class::I64));
         let places: Vec<Location> = ty.params.iter().map(|&t| arguments.next(Ty::of(t).class())).collect();
-        saved.argument_bytes = arguments.stack_bytes();
-        let pushed = 8 * saved.registers.len() as i32;
-        let mut at = -pushed;
+        self.frame.save(saved, arguments.stack_bytes());
         let mut handles = Vec::new();
         for (n, local) in self.locals.iter_mut().enumerate() {
             if let Some(&Location::Stack(offset)) = places.get(n) {
                 local.home = 16 + offset as i32;
             } else if local.pin == UNPINNED {
-                at -= if local.ty == Ty::V128 { 16 } else { 8 };
-                local.home = at;
+                local.home = self.frame.add_home(if local.ty == Ty::V128 { 16 } else { 8 });
             }
             if local.ty == Ty::Handle {
                 handles.push(local.home);
@@ -164,19 +147,14 @@ impl Codegen<'_> {
         }
         self.tables.stack_maps = StackMaps::new(handles);
         if buffer.is_some() {
-            at -= 8;
-            self.buffer_home = Some(at);
+            self.frame.add_buffer();
         }
         if self.summary.handlers {
-            at -= 8;
-            self.vmctx_home = Some(at);
+            self.frame.add_vmctx();
         }
         if self.settings.paranoid {
-            at -= 8;
-            self.frame_home = Some(at);
+            self.frame.add_stack_pointer();
         }
-        self.slots = at;
-        saved.fixed = -at - pushed;
         if self.settings.paranoid {
             self.check_entry(index, context);
         }
@@ -184,20 +162,19 @@ impl Codegen<'_> {
         if context {
             self.e.mov(Size::S64, VMCTX, Gpr::Rdi);
         }
-        if let Some(home) = self.vmctx_home {
-            self.e.store(Size::S64, Addr::new(Gpr::Rbp, home), Gpr::Rdi);
+        if let Some(home) = self.frame.vmctx() {
+            self.e.store(Size::S64, home, Gpr::Rdi);
         }
         if let Some(base) = self.memory_base {
             load_memory_base(&mut self.e, base, Gpr::Rdi, self.layout.memory(MemoryIndex::from_u32(0)));
         }
-        if let (Some(Location::Gpr(r)), Some(home)) = (buffer, self.buffer_home) {
-            self.e.store(Size::S64, Addr::new(Gpr::Rbp, home), r);
+        if let (Some(Location::Gpr(r)), Some(home)) = (buffer, self.frame.buffer()) {
+            self.e.store(Size::S64, home, r);
         }
         self.place_parameters(&places);
         let clobbered = self.clear_locals(places.len());
         self.reset_registers();
         self.cache_parameters(&places, clobbered);
-        self.saved = saved;
     }
 
     /// Moves parameters from where they arrive to their homes and registers.
@@ -219,7 +196,7 @@ impl Codegen<'_> {
         let mut halves = 0;
         for (n, &place) in places.iter().enumerate() {
             if let (Location::Gpr(r), Local { pin: pin @ 0..16, ty, .. }) = (place, self.locals[n]) {
-                moves.push((pin, r as u8));
+                moves.add(Gpr::numbered(pin), r);
                 halves |= u32::from(ty.size() == Size::S32) << pin;
                 // A move would extend it.
                 if pin == r as u8 && ty.size() == Size::S32 {
@@ -227,20 +204,17 @@ impl Codegen<'_> {
                 }
             }
         }
-        let gpr = |n: u8| Gpr::ALL[n as usize & 15];
-        let size = |to: u8| if halves & 1 << to != 0 { Size::S32 } else { Size::S64 };
+        let size = |to: Gpr| if halves & bit(to) != 0 { Size::S32 } else { Size::S64 };
         let s = self.scratch();
-        sequence(&mut moves, |to, from| s.e.mov(size(to), gpr(to), gpr(from)), s.r as u8);
+        moves.in_order(s.r, |to, from| s.e.mov(size(to), to, from));
         drop(s);
-        moves.clear();
+        self.moves = moves;
         for (n, &place) in places.iter().enumerate() {
             if let (Location::Xmm(x), pin @ 0..16) = (place, self.locals[n].pin) {
-                moves.push((pin, x.0));
+                self.moves.add(Xmm(pin), x);
             }
         }
-        self.parallel_xmms(&mut moves);
-        moves.clear();
-        self.moves = moves;
+        self.parallel_xmms();
         for (n, &place) in places.iter().enumerate() {
             if let (Location::Stack(_), Local { pin: pin @ 0..16, ty, home, .. }) = (place, self.locals[n]) {
                 let from = Addr::new(Gpr::Rbp, home);
@@ -314,30 +288,17 @@ impl Codegen<'_> {
         bit(Gpr::Rdi) | bit(Gpr::Rcx) | bit(Gpr::Rax)
     }
 
-    /// Moves among general-purpose registers as if all at once; (to, from).
-    pub(crate) fn parallel_gprs(&mut self, moves: &mut Vec<(u8, u8)>) {
-        let reg = |n: u8| Gpr::ALL[n as usize & 15];
-        let s = self.scratch();
-        sequence(moves, |to, from| s.e.mov(Size::S64, reg(to), reg(from)), s.r as u8);
-    }
-
-    /// The same among vector registers.
-    pub(crate) fn parallel_xmms(&mut self, moves: &mut Vec<(u8, u8)>) {
-        let s = self.scratch();
-        sequence(moves, |to, from| s.e.move_xmm(Xmm(to), Xmm(from)), s.x.0);
-    }
-
     /// Emits the return: results are in their canonical places.
     pub(crate) fn epilogue(&mut self, ty: &FuncType) {
         if ty.results.len() > 1 {
             let (mut gprs, mut xmms) = (RESULT_GPRS.iter(), 0..);
-            if let Some(home) = self.buffer_home {
-                self.e.load(Size::S64, Gpr::Rax, Addr::new(Gpr::Rbp, home));
+            if let Some(home) = self.frame.buffer() {
+                self.e.load(Size::S64, Gpr::Rax, home);
                 // Those are nobody's any more, and no result's.
                 self.copy_values(Direction::FromSlots, Gpr::Rax, 0, 0, &ty.results, [Gpr::Rcx, Gpr::Rdx]);
             } else {
                 for (n, &t) in ty.results.iter().enumerate() {
-                    let (ty, from) = (Ty::of(t), self.slot_addr(n as u32));
+                    let (ty, from) = (Ty::of(t), self.frame.slot(n as u32));
                     if ty.is_int() {
                         let to = *gprs.next().expect("they fit, since there is no buffer");
                         self.e.load(ty.size(), to, from);
@@ -351,13 +312,13 @@ impl Codegen<'_> {
         self.check_frame();
         self.restore_registers();
         self.e.leave();
-        self.e.ret(u16::try_from(self.saved.argument_bytes).expect("at most 1000 parameters"));
+        self.e.ret(u16::try_from(self.frame.argument_bytes()).expect("at most 1000 parameters"));
     }
 
     /// Restores what the prologue saved.
     pub(crate) fn restore_registers(&mut self) {
-        for (n, &r) in self.saved.registers.iter().enumerate() {
-            self.e.load(Size::S64, r, Addr::new(Gpr::Rbp, -8 * (n as i32 + 1)));
+        for (r, home) in self.frame.saved() {
+            self.e.load(Size::S64, r, home);
         }
     }
 
@@ -367,20 +328,12 @@ impl Codegen<'_> {
     /// If the frame is too large.
     pub(crate) fn finish_frame(&mut self) -> Result<u32, String> {
         self.emit_stubs();
-        let saved = std::mem::take(&mut self.saved);
-        let pushed = 8 * saved.registers.len() as i64;
-        let bytes = i64::from(saved.fixed) + i64::from(self.stride) * i64::from(self.slot_count);
-        if bytes > MAX_FRAME {
-            return Err(format!("the frame would have {bytes} bytes, at most {MAX_FRAME} are possible"));
-        }
-        // rsp is a multiple of 16 behind the frame; behind rbp it is one.
-        let bytes = (((bytes + pushed + 15) & !15) - pushed) as i32;
-        let frame_size = bytes.cast_unsigned() + pushed as u32;
+        let (bytes, frame_size) = self.frame.bytes()?;
         if bytes < PROBE_BYTES {
-            self.e.set_frame(saved.sub_rsp, bytes);
+            self.e.set_frame(self.frame_made, bytes);
             return Ok(frame_size);
         }
-        let back = self.e.divert_frame(saved.sub_rsp);
+        let back = self.e.divert_frame(self.frame_made);
         self.tables.no_operator(self.e.offset());
         if bytes <= 8 * PROBE_BYTES {
             for page in 1..=bytes / PROBE_BYTES {
@@ -443,43 +396,5 @@ impl Codegen<'_> {
     pub(crate) fn trap(&mut self, code: TrapCode) {
         self.may_trap(code);
         self.e.ud2();
-    }
-}
-
-/// Puts moves into an order in which none overwrites what another still reads; a cycle goes through the scratch register.
-/// There are few of them: a convention has at most eight registers of a class for arguments.
-fn sequence(moves: &mut Vec<(u8, u8)>, mut emit: impl FnMut(u8, u8), scratch: u8) {
-    moves.retain(|&(to, from)| to != from);
-    while !moves.is_empty() {
-        let read = moves.iter().fold(0u32, |read, &(_, from)| read | 1 << from);
-        let ready = moves.iter().position(|&(to, _)| read & 1 << to == 0);
-        if let Some(n) = ready {
-            let (to, from) = moves.swap_remove(n);
-            emit(to, from);
-        } else {
-            // Every destination is still read: free one of them.
-            let (to, _) = moves[0];
-            emit(scratch, to);
-            for m in moves.iter_mut().filter(|m| m.1 == to) {
-                m.1 = scratch;
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::sequence;
-
-    #[test]
-    fn moves_happen_as_if_at_once() {
-        // Every assignment of three registers from four.
-        for code in 0..64u32 {
-            let mut moves: Vec<(u8, u8)> = (0..3).map(|to| (to, (code >> (2 * to) & 3) as u8)).collect();
-            let expected: Vec<u8> = moves.iter().map(|m| m.1).collect();
-            let mut registers = [0, 1, 2, 3, 99];
-            sequence(&mut moves, |to, from| registers[to as usize] = registers[from as usize], 4);
-            assert_eq!(&registers[..3], &expected[..]);
-        }
     }
 }

@@ -5,7 +5,6 @@
 //! and no more. Handles in locals are in every map, and said once (`sconce_environ::stack_maps`).
 
 use crate::codegen::Codegen;
-use crate::stack::slot_disp;
 use crate::value::Value;
 
 /// No node.
@@ -62,13 +61,13 @@ impl Handles {
 impl Codegen<'_> {
     /// The topmost node of all handles in slots.
     pub(crate) fn map_handles(&mut self) -> u32 {
-        let Codegen { handles, stack, slots, stride, .. } = self;
+        let Codegen { handles, stack, frame, .. } = self;
         let mut top = handles.tops.last().copied().unwrap_or(NO_NODE);
         for &at in &handles.positions[handles.tops.len()..] {
             // Constants are null, and locals are in their homes.
             if let Value::Slot(..) = stack[at as usize] {
                 let depth = handles.depth(top) + 1;
-                handles.nodes.push(Node { slot: slot_disp(*slots, *stride, at), below: top, depth });
+                handles.nodes.push(Node { slot: frame.slot(at).disp(), below: top, depth });
                 top = handles.nodes.len() as u32 - 1;
             }
             handles.tops.push(top);

@@ -16,7 +16,7 @@ impl Codegen<'_> {
         match value {
             Value::Gpr(_, r) => r.into(),
             Value::Xmm(_, x) => x.into(),
-            Value::Slot(_, at) => self.slot_addr(at).into(),
+            Value::Slot(_, at) => self.frame.slot(at).into(),
             Value::Local(ty, n) => self.local_rm(ty, n),
             Value::Const(..) | Value::Pool(..) | Value::Flags(_) => unreachable!("not an operand in place"),
         }

@@ -38,10 +38,10 @@ impl Codegen<'_> {
             accepted.push(self.layout.type_id(ty) as i32);
             next = self.module.types[ty].supertype;
         }
-        let home = self.frame_home;
+        let home = self.frame.stack_pointer();
         let s = self.scratch();
         if let Some(home) = home {
-            s.e.store(Size::S64, Addr::new(Gpr::Rbp, home), Gpr::Rsp);
+            s.e.store(Size::S64, home, Gpr::Rsp);
         }
         let magic = Addr::new(Gpr::Rdi, offset_of!(VmContext, magic) as i32);
         s.e.alu_imm(Alu::Cmp, Size::S32, magic.into(), VM_CONTEXT_MAGIC.cast_signed());
@@ -129,9 +129,9 @@ impl Codegen<'_> {
 
     /// The function returns: its frame is as it was.
     pub(crate) fn check_frame(&mut self) {
-        let Some(home) = self.frame_home else { return };
+        let Some(home) = self.frame.stack_pointer() else { return };
         let broken = self.broken();
-        self.e.alu(Alu::Cmp, Size::S64, Gpr::Rsp, Addr::new(Gpr::Rbp, home).into());
+        self.e.alu(Alu::Cmp, Size::S64, Gpr::Rsp, home.into());
         self.e.jcc(Cond::Ne, broken);
     }
 

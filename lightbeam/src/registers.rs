@@ -172,6 +172,26 @@ impl Codegen<'_> {
         self.xmms.reset();
     }
 
+    // ---- Moves, as if all at once.
+
+    /// Makes the moves that were noted, among general-purpose registers.
+    pub(crate) fn parallel_gprs(&mut self) {
+        let mut moves = std::mem::take(&mut self.moves);
+        let s = self.scratch();
+        moves.in_order(s.r, |to, from| s.e.mov(Size::S64, to, from));
+        drop(s);
+        self.moves = moves;
+    }
+
+    /// The same among vector registers.
+    pub(crate) fn parallel_xmms(&mut self) {
+        let mut moves = std::mem::take(&mut self.moves);
+        let s = self.scratch();
+        moves.in_order(s.x, |to, from| s.e.move_xmm(to, from));
+        drop(s);
+        self.moves = moves;
+    }
+
     // ---- Registers that have a local's value besides.
 
     pub(crate) fn forget_caches(&mut self) {

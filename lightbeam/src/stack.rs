@@ -2,18 +2,9 @@
 
 use crate::codegen::Codegen;
 use crate::value::{Ty, Value};
-use sconce_x64::asm::Gpr;
-use sconce_x64::encode::Addr;
 
 /// Entries of the stack that may be elsewhere than in slots.
 const WINDOW: usize = 32;
-
-/// Where the slot of a stack position is, relative to rbp, if that of position 0 ends at `slots` and each has `stride` bytes.
-#[inline(always)]
-pub(crate) fn slot_disp(slots: i32, stride: i32, position: u32) -> i32 {
-    // Frames are far smaller than 2 GiB: a body has at most 7,654,321 bytes.
-    slots - stride * (position as i32 + 1)
-}
 
 impl Codegen<'_> {
     #[inline(always)]
@@ -91,8 +82,8 @@ impl Codegen<'_> {
         if matches!(value, Value::Slot(..)) {
             return;
         }
-        self.check_summary(value.ty() != Ty::V128 || self.stride == 16, "vector");
-        let to = self.slot(at as u32);
+        self.check_summary(value.ty() != Ty::V128 || self.frame.is_wide(), "vector");
+        let to = self.frame.use_slot(at as u32);
         self.store_value(to, value);
         match value {
             Value::Gpr(_, r) => {
@@ -110,17 +101,5 @@ impl Codegen<'_> {
             // It is in stack maps from now on.
             self.handles.moved(at as u32);
         }
-    }
-
-    /// The slot of a stack position, which is in use from now on.
-    #[inline]
-    pub(crate) fn slot(&mut self, position: u32) -> Addr {
-        self.slot_count = self.slot_count.max(position + 1);
-        self.slot_addr(position)
-    }
-
-    #[inline]
-    pub(crate) fn slot_addr(&self, position: u32) -> Addr {
-        Addr::new(Gpr::Rbp, slot_disp(self.slots, self.stride, position))
     }
 }

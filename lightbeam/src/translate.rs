@@ -5,7 +5,7 @@ use crate::codegen::Codegen;
 use crate::compiler::Allocations;
 use crate::control;
 use crate::features::Features;
-use crate::frame::Saved;
+use crate::frame_layout::FrameLayout;
 use crate::handles::Handles;
 use crate::local::Local;
 use crate::register_file::RegisterFile;
@@ -94,11 +94,9 @@ pub(crate) fn translate(
         xmms: RegisterFile::new(),
         locals: std::mem::take(&mut buffers.locals),
         pool: std::mem::take(&mut buffers.pool),
-        slots: 0,
-        stride: if summary.vectors { 16 } else { 8 },
-        slot_count: 0,
+        frame: FrameLayout::new(summary.vectors),
+        frame_made: 0,
         memory_base: None,
-        buffer_home: None,
         handles: Handles::default(),
         stubs: std::mem::take(&mut buffers.stubs),
         moves: std::mem::take(&mut buffers.moves),
@@ -108,14 +106,11 @@ pub(crate) fn translate(
         loop_pins: Vec::new(),
         small_loops: Vec::new(),
         pinned_loop: None,
-        vmctx_home: None,
-        frame_home: None,
         handler_list: Vec::new(),
         handlers: None,
         handler_codes: Vec::new(),
         call_sites: Vec::new(),
         slow_paths: Vec::new(),
-        saved: Saved::default(),
         failure: None,
     };
     c.tables.no_operator(0);
