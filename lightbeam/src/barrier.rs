@@ -130,8 +130,14 @@ impl Codegen<'_> {
     fn slow_path(&mut self, kind: SlowKind) -> (Label, Join) {
         let join = self.join();
         let back = join.label();
-        let mut slow =
-            SlowPath { kind, back, gprs: Vec::new(), caches: Vec::new(), mapped: self.map_handles(), handles: Vec::new() };
+        let mut slow = SlowPath {
+            kind,
+            back,
+            gprs: Vec::new(),
+            caches: Vec::new(),
+            mapped: self.stack.map_handles(&self.frame),
+            handles: Vec::new(),
+        };
         for r in Gpr::ALL {
             if !self.is_temporary(r) {
                 continue;
@@ -224,7 +230,8 @@ impl Codegen<'_> {
         self.e.mov(Size::S32, Gpr::Rsi, handle);
         self.e.mov(Size::S64, Gpr::Rdi, VMCTX);
         self.call_builtin(builtin);
-        self.map_slow_call(self.slow_paths[number as usize].mapped, &handles);
+        let mapped = self.slow_paths[number as usize].mapped;
+        self.stack.map_slow_call(mapped, &handles, &mut self.tables.stack_maps, self.e.offset());
     }
 
     /// Loads what was where arguments went, but for one register.

@@ -10,10 +10,10 @@ use crate::body::Body;
 use crate::exception::HandlerCode;
 use crate::features::Features;
 use crate::frame_layout::FrameLayout;
-use crate::handles::Handles;
 use crate::local::{Local, UNPINNED};
 use crate::moves::Moves;
 use crate::register_file::RegisterFile;
+use crate::stack::Stack;
 use crate::tables::Tables;
 use crate::value::{Flag, Ty, Value};
 use sconce_environ::block::Types;
@@ -131,10 +131,9 @@ pub(crate) struct PendingCallSite {
 #[derive(Debug)]
 pub(crate) struct Buffers {
     pub(crate) encoder: Encoder,
-    pub(crate) stack: Vec<Value>,
+    pub(crate) stack: Stack,
     pub(crate) declared: DeclaredLocals,
     pub(crate) locals: Vec<Local>,
-    pub(crate) pool: Vec<u128>,
     pub(crate) control: Vec<Frame<'static>>,
     pub(crate) stubs: Vec<Stub>,
     pub(crate) moves: Moves,
@@ -144,10 +143,9 @@ impl Buffers {
     pub(crate) fn new(features: Features) -> Buffers {
         Buffers {
             encoder: Encoder::new(features.avx),
-            stack: Vec::new(),
+            stack: Stack::default(),
             declared: DeclaredLocals::default(),
             locals: Vec::new(),
-            pool: Vec::new(),
             control: Vec::new(),
             stubs: Vec::new(),
             moves: Moves::default(),
@@ -158,18 +156,16 @@ impl Buffers {
         self.encoder.clear();
         self.stack.clear();
         self.locals.clear();
-        self.pool.clear();
         self.stubs.clear();
     }
 
     /// Bytes that are kept, about.
     pub(crate) fn capacity(&self) -> usize {
         self.encoder.capacity()
-            + 8 * self.stack.capacity()
+            + self.stack.capacity()
             + size_of::<Frame<'_>>() * self.control.capacity()
             + size_of::<Local>() * self.locals.capacity()
             + size_of::<Stub>() * self.stubs.capacity()
-            + 16 * self.pool.capacity()
     }
 }
 
@@ -184,8 +180,7 @@ pub(crate) struct Codegen<'a> {
     pub(crate) tables: Tables,
 
     pub(crate) e: Encoder,
-    pub(crate) stack: Vec<Value>,
-    pub(crate) settled: usize,
+    pub(crate) stack: Stack,
     pub(crate) control: Vec<Frame<'a>>,
     pub(crate) dead_blocks: u32,
     pub(crate) reachable: bool,
@@ -195,15 +190,11 @@ pub(crate) struct Codegen<'a> {
 
     /// By number: [`crate::summary::Summary::locals`].
     pub(crate) locals: Vec<Local>,
-    /// Constants that do not fit into a stack entry.
-    pub(crate) pool: Vec<u128>,
     pub(crate) frame: FrameLayout,
     /// Where in the code the prologue makes room for it.
     pub(crate) frame_made: u32,
     /// Where memory 0's base is, if it has a register.
     pub(crate) memory_base: Option<Gpr>,
-    /// Handles on the stack.
-    pub(crate) handles: Handles,
 
     pub(crate) stubs: Vec<Stub>,
     pub(crate) moves: Moves,
@@ -251,12 +242,6 @@ impl Codegen<'_> {
             return None;
         }
         Some(pin)
-    }
-
-    /// Whether anything on the stack means the local's present value.
-    #[inline]
-    pub(crate) fn is_aliased(&self, local: u32) -> bool {
-        self.stack[self.settled..].iter().any(|v| matches!(*v, Value::Local(_, n) if n == local))
     }
 
     /// A register for the result of an operator whose operands are popped but may still be read.

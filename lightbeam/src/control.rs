@@ -91,7 +91,7 @@ pub(crate) fn else_(c: &mut Codegen<'_>) {
         let at = c.stack.len() as u32;
         c.push(Value::Slot(Ty::of(ty), at));
     }
-    c.settled = c.stack.len();
+    c.stack.set_settled(c.stack.len());
 }
 
 /// Also called when the code before it is unreachable.
@@ -320,13 +320,6 @@ impl<'a> Codegen<'a> {
         self.reachable = false;
     }
 
-    /// Puts the topmost entries into their slots, constants too.
-    pub(crate) fn spill_top(&mut self, count: usize) {
-        for at in self.stack.len() - count..self.stack.len() {
-            self.spill(at);
-        }
-    }
-
     /// How many values a branch takes along.
     fn arity(&mut self, depth: u32) -> usize {
         let frame = self.block(depth);
@@ -393,7 +386,7 @@ impl<'a> Codegen<'a> {
                 value @ Value::Slot(ty, _) => {
                     let to = self.frame.use_slot(at as u32);
                     self.store_value(to, value);
-                    self.stack[at] = Value::Slot(ty, at as u32);
+                    self.stack.moved(at, Value::Slot(ty, at as u32));
                 }
                 _ => self.spill(at),
             }

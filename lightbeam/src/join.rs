@@ -83,7 +83,10 @@ impl Codegen<'_> {
     /// A branch to the block with this many values below its own: all of those are settled.
     #[inline(always)]
     pub(crate) fn check_label(&self, height: u32) {
-        assert!(self.settled >= height as usize || self.stack.is_empty(), "what is below a block is settled when it begins");
+        assert!(
+            self.stack.settled() >= height as usize || self.stack.is_empty(),
+            "what is below a block is settled when it begins"
+        );
     }
 
     fn parted(&self) -> Parted {
@@ -93,9 +96,9 @@ impl Codegen<'_> {
     fn state(&self) -> State {
         State {
             length: self.stack.len(),
-            settled: self.settled,
-            top: self.stack[self.settled.saturating_sub(COMPARED)..].to_vec(),
-            pool: self.pool.len(),
+            settled: self.stack.settled(),
+            top: self.stack[self.stack.settled().saturating_sub(COMPARED)..].to_vec(),
+            pool: self.stack.constants(),
         }
     }
 }

@@ -31,6 +31,7 @@ mod compiler;
 mod control;
 mod convert;
 mod copies;
+mod entries;
 mod exception;
 mod features;
 mod float;

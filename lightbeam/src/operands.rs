@@ -102,7 +102,7 @@ impl Codegen<'_> {
         let size = value.ty().size();
         match value {
             Value::Const(_, bits) => self.e.mov_imm(size, r, i64::from(bits.cast_signed())),
-            Value::Pool(_, n) => self.e.mov_imm(Size::S64, r, self.pool[n as usize] as i64),
+            Value::Pool(_, n) => self.e.mov_imm(Size::S64, r, self.stack.constant(n) as i64),
             Value::Flags(flag) => self.set_flag(r, flag),
             _ => match self.rm(value) {
                 // The upper half of a register is zero already, and moving all is as cheap.
@@ -136,7 +136,7 @@ impl Codegen<'_> {
         match value {
             Value::Const(Ty::I64, bits) => Some(u128::from(i64::from(bits.cast_signed()).cast_unsigned())),
             Value::Const(_, bits) => Some(bits.into()),
-            Value::Pool(_, n) => Some(self.pool[n as usize]),
+            Value::Pool(_, n) => Some(self.stack.constant(n)),
             _ => None,
         }
     }
@@ -239,14 +239,7 @@ impl Codegen<'_> {
             Ty::I64 if i64::from(bits as i32) == bits as i64 => Value::Const(ty, bits as u32),
             // As the bits of a double, only zero is short.
             Ty::F64 if bits == 0 => Value::Const(ty, 0),
-            Ty::V128 if bits == 0 => {
-                self.pool.push(0);
-                Value::Pool(ty, self.pool.len() as u32 - 1)
-            }
-            _ => {
-                self.pool.push(bits);
-                Value::Pool(ty, self.pool.len() as u32 - 1)
-            }
+            _ => self.stack.add_constant(ty, bits),
         };
         self.push(value);
     }

@@ -63,7 +63,7 @@ impl Bank for Gpr {
         c.e.mov(Size::S64, to, self);
         c.gprs.disown(self);
         c.gprs.belongs_to(to, position);
-        c.stack[position as usize] = Value::Gpr(ty, to);
+        c.stack.moved(position as usize, Value::Gpr(ty, to));
         c.gprs.give_back(self);
     }
 }

@@ -6,7 +6,6 @@ use crate::compiler::Allocations;
 use crate::control;
 use crate::features::Features;
 use crate::frame_layout::FrameLayout;
-use crate::handles::Handles;
 use crate::local::Local;
 use crate::register_file::RegisterFile;
 use crate::summary::Summarizer;
@@ -86,18 +85,15 @@ pub(crate) fn translate(
         tables: Tables::reusing(out),
         e: std::mem::replace(&mut buffers.encoder, Encoder::new(features.avx)),
         stack: std::mem::take(&mut buffers.stack),
-        settled: 0,
         control: recycled(std::mem::take(&mut buffers.control)),
         dead_blocks: 0,
         reachable: true,
         gprs: RegisterFile::new(),
         xmms: RegisterFile::new(),
         locals: std::mem::take(&mut buffers.locals),
-        pool: std::mem::take(&mut buffers.pool),
         frame: FrameLayout::new(summary.vectors),
         frame_made: 0,
         memory_base: None,
-        handles: Handles::default(),
         stubs: std::mem::take(&mut buffers.stubs),
         moves: std::mem::take(&mut buffers.moves),
         br_tables: 0,
@@ -147,7 +143,6 @@ pub(crate) fn translate(
     buffers.encoder = c.e;
     buffers.stack = c.stack;
     buffers.locals = c.locals;
-    buffers.pool = c.pool;
     buffers.control = recycled(c.control);
     buffers.stubs = c.stubs;
     buffers.moves = c.moves;
@@ -234,10 +229,10 @@ impl Codegen<'_> {
         use crate::registers::Bank;
         use crate::value::Value;
         use sconce_x64::asm::{Gpr, Xmm};
-        let entries = || self.stack.iter().zip(0..).skip(self.settled);
+        let entries = || self.stack.iter().zip(0..).skip(self.stack.settled());
         self.gprs.check(entries().filter_map(|(&value, n)| Gpr::of(value).map(|r| (r, n))));
         self.xmms.check(entries().filter_map(|(&value, n)| Xmm::of(value).map(|x| (x, n))));
-        for (n, value) in self.stack.iter().enumerate().skip(self.settled) {
+        for (n, value) in self.stack.iter().enumerate().skip(self.stack.settled()) {
             match *value {
                 Value::Gpr(_, r) if self.is_temporary(r) => {}
                 Value::Xmm(_, x) if self.is_temporary(x) => {}
@@ -250,12 +245,6 @@ impl Codegen<'_> {
                 Value::Const(..) | Value::Pool(..) => {}
             }
         }
-        if self.stack.len() < 1000 {
-            for value in &self.stack[..self.settled] {
-                assert!(matches!(value, Value::Const(..) | Value::Pool(..) | Value::Slot(..)), "{value:?} is not settled");
-            }
-            let handles = (0..self.stack.len() as u32).filter(|&n| self.stack[n as usize].ty() == Ty::Handle);
-            assert!(handles.eq(self.handles.positions.iter().copied()), "handles are listed");
-        }
+        self.stack.check();
     }
 }

@@ -132,7 +132,7 @@ impl Codegen<'_> {
     /// Entries that mean the local's present value get a copy of it.
     #[inline]
     fn save_aliases(&mut self, n: u32) {
-        for at in self.settled..self.stack.len() {
+        for at in self.stack.settled()..self.stack.len() {
             let Value::Local(ty, m) = self.stack[at] else { continue };
             if m != n {
                 continue;
@@ -155,7 +155,7 @@ impl Codegen<'_> {
         let Some(r) = R::file_mut(self).take() else { return false };
         r.load(self, value);
         R::file_mut(self).belongs_to(r, at as u32);
-        self.stack[at] = r.value(value.ty());
+        self.stack.moved(at, r.value(value.ty()));
         true
     }
 }
