@@ -13,9 +13,10 @@
 //!
 //! The order of stores is such that an interrupt between any two leaves a count too many at worst; and none is taken there.
 
-use crate::codegen::{Codegen, StubKind, VMCTX};
+use crate::codegen::{Codegen, VMCTX};
 use crate::join::Join;
 use crate::scratch::Scratch;
+use crate::stub::{SlowKind, SlowPath};
 use crate::value::{Ty, Value};
 use sconce_environ::builtin::Builtin;
 use sconce_environ::compile::BoundsStyle;
@@ -30,29 +31,6 @@ const STATE: i32 = offset_of!(VmObject, state) as i32;
 /// One reference.
 const ONE: i32 = state::ONE as i32;
 const IN_TABLE: i32 = state::IN_TABLE as i32;
-
-/// The rest of a barrier, behind the function.
-#[derive(Debug)]
-pub(crate) struct SlowPath {
-    kind: SlowKind,
-    /// Where the function goes on.
-    back: Label,
-    /// Registers in use and their slots: those of handles, and of arguments.
-    gprs: Vec<(Gpr, Size, i32)>,
-    /// Registers of arguments that are free and have a local's value, and its home.
-    caches: Vec<(Gpr, Size, i32)>,
-    /// Handles in slots, as a chain of `handles`, and frame offsets of those that go to their slots here.
-    mapped: u32,
-    handles: Vec<i32>,
-}
-
-#[derive(Copy, Clone, Debug)]
-enum SlowKind {
-    /// The object of the handle in this register is to be inserted into the activations table. The register keeps it.
-    Insert(Gpr),
-    /// That one has lost its last reference.
-    Release(Gpr),
-}
 
 impl Codegen<'_> {
     /// The handle in a register, zero-extended, has come into the frame: the activations table gets it, unless it has it.
@@ -158,30 +136,29 @@ impl Codegen<'_> {
                 slow.caches.push((r, local.ty.size(), local.home));
             }
         }
-        self.slow_paths.push(slow);
-        (self.stub(StubKind::SlowPath(self.slow_paths.len() as u32 - 1)), join)
+        let stub = self.stubs.add_slow_path(slow);
+        (self.stub(stub), join)
     }
 
     /// Emits one, at its label.
     pub(crate) fn emit_slow_path(&mut self, number: u32) {
-        let slow = &self.slow_paths[number as usize];
-        let (kind, back) = (slow.kind, slow.back);
-        match kind {
+        let slow = self.stubs.take_slow_path(number);
+        match slow.kind {
             SlowKind::Insert(handle) => {
-                self.emit_insertion(handle, back);
-                self.emit_slow_call(number, Builtin::ActivationsInsert, handle);
+                self.emit_insertion(handle, slow.back);
+                self.emit_slow_call(&slow, Builtin::ActivationsInsert, handle);
                 // Where it was an argument.
                 self.e.mov(Size::S32, handle, Gpr::Rsi);
-                self.emit_reload(number, handle);
+                self.emit_reload(&slow, handle);
             }
             SlowKind::Release(old) => {
                 let from = self.e.offset();
-                self.emit_slow_call(number, Builtin::ReleaseLast, old);
+                self.emit_slow_call(&slow, Builtin::ReleaseLast, old);
                 self.tables.uninterruptible(from, self.e.offset());
-                self.emit_reload(number, NONE_GPR);
+                self.emit_reload(&slow, NONE_GPR);
             }
         }
-        self.e.jmp(back);
+        self.e.jmp(slow.back);
     }
 
     /// Puts a handle's object into the activations table and goes on, if there is room.
@@ -221,24 +198,20 @@ impl Codegen<'_> {
     }
 
     /// Stores handles and what is where arguments go, and calls a builtin with a handle.
-    fn emit_slow_call(&mut self, number: u32, builtin: Builtin, handle: Gpr) {
-        let handles = std::mem::take(&mut self.slow_paths[number as usize].handles);
-        for n in 0..self.slow_paths[number as usize].gprs.len() {
-            let (r, size, at) = self.slow_paths[number as usize].gprs[n];
+    fn emit_slow_call(&mut self, slow: &SlowPath, builtin: Builtin, handle: Gpr) {
+        for &(r, size, at) in &slow.gprs {
             self.e.store(size, Addr::new(Gpr::Rbp, at), r);
         }
         self.e.mov(Size::S32, Gpr::Rsi, handle);
         self.e.mov(Size::S64, Gpr::Rdi, VMCTX);
         self.call_builtin(builtin);
-        let mapped = self.slow_paths[number as usize].mapped;
-        self.stack.map_slow_call(mapped, &handles, &mut self.tables.stack_maps, self.e.offset());
+        self.stack.map_slow_call(slow.mapped, &slow.handles, &mut self.tables.stack_maps, self.e.offset());
     }
 
     /// Loads what was where arguments went, but for one register.
-    fn emit_reload(&mut self, number: u32, but: Gpr) {
-        let slow = std::mem::take(&mut self.slow_paths[number as usize].gprs);
-        let caches = std::mem::take(&mut self.slow_paths[number as usize].caches);
-        for (r, size, at) in slow.into_iter().chain(caches).filter(|s| ARGUMENTS.contains(&s.0) && s.0 != but) {
+    fn emit_reload(&mut self, slow: &SlowPath, but: Gpr) {
+        let all = slow.gprs.iter().chain(&slow.caches);
+        for &(r, size, at) in all.filter(|s| ARGUMENTS.contains(&s.0) && s.0 != but) {
             self.e.load(size, r, Addr::new(Gpr::Rbp, at));
         }
     }

@@ -8,10 +8,11 @@
 //! the caller's own were, up to the return address's new place. From the restoring of registers to the jump the frame is partly
 //! gone, and no interrupt may come.
 
-use crate::codegen::{Codegen, StubKind, VMCTX};
+use crate::codegen::{Codegen, VMCTX};
 use crate::copies::{Direction, MOVED_SINGLY};
 use crate::frame::PROBE_BYTES;
 use crate::registers::Bank;
+use crate::stub::StubKind;
 use crate::value::{Flag, Ty, Value};
 use sconce_environ::abi::{VALUE_SIZE, in_registers, results_in_buffer, returns_reference};
 use sconce_environ::builtin::Builtin;

@@ -1,10 +1,11 @@
 //! Conversions between number types.
 
-use crate::codegen::{Codegen, StubKind};
+use crate::codegen::Codegen;
 use crate::float;
 use crate::int;
 use crate::operands::load_xmm_mem;
 use crate::scratch::Scratch;
+use crate::stub::StubKind;
 use crate::value::{Ty, Value};
 use sconce_environ::meaning;
 use sconce_environ::ops::*;

@@ -6,7 +6,7 @@
 //! touches each page on the way, where the frame could reach past the stack's guard page.
 
 use crate::address::load_memory_base;
-use crate::codegen::{Codegen, StubKind, VMCTX};
+use crate::codegen::{Codegen, VMCTX};
 use crate::copies::Direction;
 use crate::local::{Local, UNPINNED};
 use crate::operands::{load_xmm_mem, store_xmm_mem};
@@ -18,100 +18,16 @@ use sconce_environ::index::{MemoryIndex, TypeIndex};
 use sconce_environ::stack_maps::StackMaps;
 use sconce_environ::trap::TrapCode;
 use sconce_environ::types::FuncType;
-use sconce_environ::vm::{NO_TYPE, VmTableEntry};
 use sconce_x64::abi::{Arguments, Class, Location, RESULT_GPRS};
 use sconce_x64::asm::{Gpr, Xmm};
-use sconce_x64::encode::{Addr, Alu, Cond, Rm, Size};
-use sconce_x64::sse;
-use std::mem::offset_of;
+use sconce_x64::encode::{Addr, Alu, Cond, Size};
 
 /// A frame of more bytes touches each of its pages: the guard is one page at least.
 pub(crate) const PROBE_BYTES: i32 = 4096;
 /// More homes than this are cleared by a loop.
 const MAX_CLEARED_SINGLY: usize = 12;
-/// Weighted uses from which on a register is worth its saving and restoring.
-const PIN_WEIGHT: u32 = 4;
-/// Weighted accesses from which on the memory's base is.
-const BASE_WEIGHT: u32 = 3;
-
-/// Registers for pinned locals, in order of preference.
-#[derive(Debug, Default)]
-struct Pins {
-    gprs: Vec<Gpr>,
-    xmms: Vec<Xmm>,
-}
-
-/// Whether callees, and callers, expect a register not to be preserved.
-fn is_scratched(r: Gpr) -> bool {
-    <Gpr as Register>::ALL & bit(r) != 0
-}
 
 impl Codegen<'_> {
-    /// Chooses registers for locals and for the memory's base; gives the callee-saved ones in use.
-    fn choose_pins(&mut self) -> Vec<Gpr> {
-        let leaf = !self.summary.calls;
-        // As many as there are to be saved, and one for the context.
-        let mut saved = Vec::with_capacity(6);
-        let has_base = !self.module.memories.is_empty() && self.summary.memory_weight >= BASE_WEIGHT;
-        if self.summary.handlers {
-            // Handlers begin with nothing but the frame, and the callers' registers are needed then.
-            if has_base {
-                self.memory_base = Some(Gpr::R15);
-            }
-            return vec![Gpr::Rbx, Gpr::R12, Gpr::R13, Gpr::R15];
-        }
-        let mut pins = Pins { gprs: Vec::with_capacity(8), xmms: Vec::new() };
-        pins.gprs.extend([Gpr::R13, Gpr::R12, Gpr::Rbx]);
-        if leaf {
-            // Those that nobody expects to be preserved come first.
-            pins.gprs.extend([Gpr::R10, Gpr::R9, Gpr::R8]);
-            pins.xmms.extend((6..15).map(Xmm));
-        }
-        if has_base {
-            self.memory_base = Some(Gpr::R15);
-            saved.push(Gpr::R15);
-        } else {
-            pins.gprs.insert(0, Gpr::R15);
-        }
-        let mut order: Vec<u32> = Vec::with_capacity(self.locals.len());
-        order.extend((0..self.locals.len() as u32).filter(|&n| self.summary.weights[n as usize] >= 2));
-        // Only the best few matter; stable for equals.
-        let few = pins.gprs.len() + pins.xmms.len() + 8;
-        let weights = &self.summary.weights;
-        let key = |&n: &u32| (std::cmp::Reverse(weights[n as usize]), n);
-        if order.len() > 4 * few {
-            order.select_nth_unstable_by_key(4 * few, key);
-            order.truncate(4 * few);
-        }
-        order.sort_unstable_by_key(key);
-        for n in order {
-            let weight = self.summary.weights[n as usize];
-            let local = &mut self.locals[n as usize];
-            match local.ty {
-                Ty::I32 | Ty::I64 => {
-                    let free = pins.gprs.last().is_some_and(|&r| is_scratched(r));
-                    if weight < PIN_WEIGHT && !free {
-                        continue;
-                    }
-                    let Some(r) = pins.gprs.pop() else { continue };
-                    local.pin = r as u8;
-                    self.gprs.pin(r);
-                    if !is_scratched(r) {
-                        saved.push(r);
-                    }
-                }
-                Ty::F32 | Ty::F64 | Ty::V128 => {
-                    let Some(x) = pins.xmms.pop() else { continue };
-                    local.pin = x.0;
-                    self.xmms.pin(x);
-                }
-                // A sweep looks for them in the frame.
-                Ty::Handle => {}
-            }
-        }
-        saved
-    }
-
     /// Emits everything up to the first operator.
     pub(crate) fn prologue(&mut self, index: TypeIndex, ty: &FuncType) {
         let mut saved = self.choose_pins();
@@ -355,46 +271,5 @@ impl Codegen<'_> {
         self.e.alu_imm(Alu::Sub, Size::S64, Gpr::Rsp.into(), bytes);
         self.e.jmp(back);
         Ok(frame_size)
-    }
-
-    fn emit_stubs(&mut self) {
-        for n in 0..self.stubs.len() {
-            let stub = self.stubs[n];
-            self.tables.operator(self.e.offset(), stub.wasm_offset);
-            self.e.bind(stub.label);
-            match stub.kind {
-                StubKind::Trap(code) => self.trap(code),
-                StubKind::BadConversion { float, ty } => {
-                    self.e.sse_two(if ty == Ty::F32 { sse::UCOMISS } else { sse::UCOMISD }, float, float.into());
-                    let nan = self.e.skip_if(Cond::P);
-                    self.trap(TrapCode::IntegerOverflow);
-                    self.e.land(nan);
-                    self.trap(TrapCode::InvalidConversionToInteger);
-                }
-                StubKind::BadSignature { entry } => {
-                    let id = Addr::new(entry, offset_of!(VmTableEntry, type_id) as i32);
-                    self.e.alu_imm(Alu::Cmp, Size::S32, Rm::Mem(id), NO_TYPE.cast_signed());
-                    let null = self.e.skip_if(Cond::E);
-                    self.trap(TrapCode::IndirectCallTypeMismatch);
-                    self.e.land(null);
-                    self.trap(TrapCode::UninitializedElement);
-                }
-                StubKind::SlowPath(number) => self.emit_slow_path(number),
-                StubKind::Handler { target, code } => {
-                    self.emit_handler(code);
-                    self.e.jmp(target);
-                }
-                StubKind::Leave { target, from, to } => {
-                    self.write_back(from as usize, to as usize);
-                    self.e.jmp(target);
-                }
-            }
-        }
-    }
-
-    /// Traps here.
-    pub(crate) fn trap(&mut self, code: TrapCode) {
-        self.may_trap(code);
-        self.e.ud2();
     }
 }

@@ -110,8 +110,7 @@ impl Codegen<'_> {
             if ty.is_int() { self.cached::<Gpr>(n).map(|r| r as u8) } else { self.cached::<Xmm>(n).map(|x| x.0) }
         } else {
             // A loop's own, unless the loop writes it.
-            let pins = self.pinned_loop.map_or(&[][..], |l| &self.loop_pins[l.from as usize..l.to as usize]);
-            pins.iter().any(|p| p.local == n && !p.written).then_some(pin)
+            self.loops.pinned().iter().any(|p| p.local == n && !p.written).then_some(pin)
         };
         let Some(register) = register else { return };
         let broken = self.broken();

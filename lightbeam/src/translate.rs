@@ -1,15 +1,12 @@
 //! One function body to machine code: the summary, the prologue, then operator by operator.
 
-use crate::body::Body;
+use crate::buffers::Buffers;
 use crate::codegen::Codegen;
-use crate::compiler::Allocations;
 use crate::control;
 use crate::features::Features;
-use crate::frame_layout::FrameLayout;
 use crate::local::Local;
-use crate::register_file::RegisterFile;
 use crate::summary::Summarizer;
-use crate::tables::{Tables, cleared};
+use crate::tables::cleared;
 use crate::value::Ty;
 use sconce_environ::block::Types;
 use sconce_environ::builtin::Builtin;
@@ -20,7 +17,7 @@ use sconce_environ::types::FuncType;
 use sconce_environ::unreachable::Unreachable;
 use sconce_environ::visit::Visitor;
 use sconce_environ::walk::Walk;
-use sconce_x64::encode::Encoder;
+use sconce_x64::encode::{Addr, Encoder};
 
 /// Why there is no code.
 pub(crate) enum Failure {
@@ -39,12 +36,12 @@ pub(crate) fn translate(
     mut validator: Option<&mut BodyValidator<'_>>,
     settings: &Settings,
     features: Features,
-    allocations: &mut Allocations,
+    allocations: &mut Buffers,
     out: &mut CompiledFunction,
 ) -> Result<(), Failure> {
     let malformed = |e: wasmparser::Error| Failure::Limit(format!("malformed body: {e}"));
     let ty = input.module.type_of(input.module.func_index(input.func));
-    let mut buffers = std::mem::replace(&mut allocations.buffers, crate::codegen::Buffers::new(features));
+    let mut buffers = std::mem::replace(allocations, Buffers::new(features));
     buffers.clear();
     let declared = buffers.declared.read(ty, input.body, input.body_offset);
     if let (Err(_), Some(validator)) = (&declared, &mut validator) {
@@ -55,7 +52,7 @@ pub(crate) fn translate(
     let (all, params) = (buffers.declared.len(), ty.params.len() as u32);
 
     let walk = Walk::new(input.body, first, input.body_offset);
-    let mut summarizer = Summarizer::new(input.module, std::mem::take(&mut allocations.summary), all, params);
+    let mut summarizer = Summarizer::new(input.module, std::mem::take(&mut buffers.summary), all, params);
     let seen = match validator {
         Some(validator) => validator.validate_beside(input.func, &mut summarizer).map_err(Failure::Invalid)?,
         None => false,
@@ -76,39 +73,7 @@ pub(crate) fn translate(
     buffers.locals.extend(others.iter().copied().map(buffers.declared.types()).map(declare));
     summary.vectors |= buffers.locals.iter().any(|l| l.ty == Ty::V128);
 
-    let mut c = Codegen {
-        module: input.module,
-        layout: input.layout,
-        settings,
-        features,
-        body: Body::new(input.body, input.body_offset),
-        tables: Tables::reusing(out),
-        e: std::mem::replace(&mut buffers.encoder, Encoder::new(features.avx)),
-        stack: std::mem::take(&mut buffers.stack),
-        control: recycled(std::mem::take(&mut buffers.control)),
-        dead_blocks: 0,
-        reachable: true,
-        gprs: RegisterFile::new(),
-        xmms: RegisterFile::new(),
-        locals: std::mem::take(&mut buffers.locals),
-        frame: FrameLayout::new(summary.vectors),
-        frame_made: 0,
-        memory_base: None,
-        stubs: std::mem::take(&mut buffers.stubs),
-        moves: std::mem::take(&mut buffers.moves),
-        br_tables: 0,
-        summary: &summary,
-        loop_number: 0,
-        loop_pins: Vec::new(),
-        small_loops: Vec::new(),
-        pinned_loop: None,
-        handler_list: Vec::new(),
-        handlers: None,
-        handler_codes: Vec::new(),
-        call_sites: Vec::new(),
-        slow_paths: Vec::new(),
-        failure: None,
-    };
+    let mut c = Codegen::new(input, settings, features, &summary, &mut buffers, out);
     c.tables.no_operator(0);
     c.prologue(input.module.functions[input.module.func_index(input.func)], ty);
     control::begin_function(&mut c, Types::Many(&ty.results));
@@ -125,12 +90,13 @@ pub(crate) fn translate(
             code.extend_from_slice(c.e.finish());
             let mut jump_tables = cleared(&mut out.jump_tables);
             jump_tables.extend(c.e.jump_tables());
-            let (call_sites, handlers) = c.finish_call_sites(frame_size);
+            let vmctx = c.frame.vmctx().map(Addr::disp);
+            let (call_sites, handlers) = c.handlers.finish(&c.e, frame_size, vmctx);
             *out = CompiledFunction {
                 code,
                 frame_size,
-                align: if c.small_loops.is_empty() { Encoder::ALIGN } else { LINE },
-                skew: skew_for(&c.small_loops, Encoder::ALIGN),
+                align: if c.loops.small().is_empty() { Encoder::ALIGN } else { LINE },
+                skew: skew_for(c.loops.small(), Encoder::ALIGN),
                 call_sites,
                 handlers,
                 jump_tables,
@@ -143,18 +109,12 @@ pub(crate) fn translate(
     buffers.encoder = c.e;
     buffers.stack = c.stack;
     buffers.locals = c.locals;
-    buffers.control = recycled(c.control);
+    buffers.blocks = c.blocks.recycled();
     buffers.stubs = c.stubs;
     buffers.moves = c.moves;
-    allocations.buffers = buffers;
-    allocations.summary = summary;
+    buffers.summary = summary;
+    *allocations = buffers;
     result
-}
-
-/// An empty list with the allocation of one that differs in what it borrows: a collection of as large elements is made in place.
-fn recycled<T, U>(mut list: Vec<T>) -> Vec<U> {
-    list.clear();
-    list.into_iter().filter_map(|_| None).collect()
 }
 
 /// The first walk. (It and the second are functions of their own, so that what they walk with stays in registers.)
@@ -172,7 +132,8 @@ fn finish(c: &mut Codegen<'_>, ty: &FuncType, max_code: u64) -> Result<u32, Stri
     if let Some(failure) = c.failure.take() {
         return Err(failure);
     }
-    c.check_summary(c.loop_number == c.summary.loops.len() || c.dead_blocks != 0, "loop");
+    let seen = c.loops.begun() == c.summary.loops.len() || *c.blocks.dead() != 0;
+    c.check_summary(seen, "loop");
     c.mark();
     c.epilogue(ty);
     let frame_size = c.finish_frame()?;
@@ -193,7 +154,7 @@ fn emit(c: &mut Codegen<'_>, walk: &Walk<'_>, max_code: u64) -> Result<(), wasmp
     while !walk.is_done() {
         c.body.advance(walk.position());
         let at = c.e.offset();
-        if c.reachable {
+        if c.blocks.is_reachable() {
             walk.step(|next| {
                 c.body.until(next);
                 Visitor(c)
