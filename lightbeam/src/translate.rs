@@ -189,10 +189,10 @@ impl Codegen<'_> {
     fn check(&self) {
         use crate::registers::Bank;
         use crate::value::Value;
-        use sconce_x64::asm::{Gpr, Xmm};
-        let entries = || self.stack.iter().zip(0..).skip(self.stack.settled());
-        self.gprs.check(entries().filter_map(|(&value, n)| Gpr::of(value).map(|r| (r, n))));
-        self.xmms.check(entries().filter_map(|(&value, n)| Xmm::of(value).map(|x| (x, n))));
+        use sconce_x64::register::{Gpr, Xmm};
+        let entries = || self.stack.iter().enumerate().skip(self.stack.settled());
+        self.gprs.check(entries().filter_map(|(n, &value)| Gpr::of(value).map(|r| (r, n as u32))));
+        self.xmms.check(entries().filter_map(|(n, &value)| Xmm::of(value).map(|x| (x, n as u32))));
         for (n, value) in self.stack.iter().enumerate().skip(self.stack.settled()) {
             match *value {
                 Value::Gpr(_, r) if self.is_temporary(r) => {}
