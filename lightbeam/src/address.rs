@@ -16,8 +16,8 @@ use sconce_environ::ops::MemArg;
 use sconce_environ::trap::TrapCode;
 use sconce_environ::types::MemoryType;
 use sconce_environ::vm::VmMemory;
-use sconce_x64::asm::Gpr;
 use sconce_x64::encode::{Addr, Alu, Cond, Encoder, Size};
+use sconce_x64::register::Gpr;
 use std::mem::offset_of;
 
 /// Where to access: relative to a memory's base.

@@ -11,8 +11,8 @@ use crate::value::{Ty, Value};
 use sconce_environ::builtin::Builtin;
 use sconce_environ::ops::*;
 use sconce_environ::trap::TrapCode;
-use sconce_x64::asm::Gpr;
 use sconce_x64::encode::{Addr, Alu, Cond, Extend, Locked, Size, Unary};
+use sconce_x64::register::Gpr;
 
 pub(crate) fn atomic_load(c: &mut Codegen<'_>, access: AtomicAccess, arg: MemArg) {
     c.check_alignment(access.size(), arg);

@@ -22,8 +22,8 @@ use sconce_environ::builtin::Builtin;
 use sconce_environ::compile::BoundsStyle;
 use sconce_environ::heap::{VmObject, state};
 use sconce_environ::layout::VmLayout;
-use sconce_x64::asm::Gpr;
 use sconce_x64::encode::{Addr, Alu, Cond, Label, Size};
+use sconce_x64::register::Gpr;
 use std::mem::offset_of;
 
 /// Offset of an object's state.

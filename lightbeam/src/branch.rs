@@ -5,8 +5,8 @@ use crate::codegen::Codegen;
 use crate::copies::MOVED_SINGLY;
 use crate::stub::StubKind;
 use crate::value::{Flag, Ty, Value};
-use sconce_x64::asm::{Gpr, Xmm};
 use sconce_x64::encode::{Addr, Alu, Cond, Label, Size};
+use sconce_x64::register::{Gpr, Xmm};
 
 impl Codegen<'_> {
     /// How many values a branch takes along.

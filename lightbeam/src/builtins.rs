@@ -5,8 +5,8 @@ use crate::value::{Ty, Value};
 use sconce_environ::builtin::Builtin;
 use sconce_environ::layout::VmLayout;
 use sconce_x64::abi::ARG_GPRS;
-use sconce_x64::asm::Gpr;
 use sconce_x64::encode::{Addr, Size};
+use sconce_x64::register::Gpr;
 
 impl Codegen<'_> {
     /// Calls a builtin: after the context it takes constants, then the topmost `count` values, which are popped; all are integers,

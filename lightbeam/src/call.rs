@@ -22,8 +22,8 @@ use sconce_environ::trap::TrapCode;
 use sconce_environ::types::{FuncType, HeapType};
 use sconce_environ::vm::{NO_TYPE, VmFuncImport, VmFuncRef, VmHostContext, VmTableEntry};
 use sconce_x64::abi::{ARG_GPRS, Arguments, Class, Location, RESULT_GPRS};
-use sconce_x64::asm::{Gpr, Xmm};
 use sconce_x64::encode::{Addr, Alu, Cond, Size};
+use sconce_x64::register::{Gpr, Xmm};
 use std::mem::offset_of;
 
 /// What is called.

@@ -22,8 +22,8 @@ use crate::tables::Tables;
 use sconce_environ::compile::{CompiledFunction, FunctionInput, Settings};
 use sconce_environ::layout::VmLayout;
 use sconce_environ::module::Module;
-use sconce_x64::asm::{Gpr, Xmm};
 use sconce_x64::encode::Encoder;
+use sconce_x64::register::{Gpr, Xmm};
 
 /// Holds the callee's, and every callee's, VM context.
 pub(crate) const VMCTX: Gpr = Gpr::R14;

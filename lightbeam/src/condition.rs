@@ -2,8 +2,8 @@
 
 use crate::codegen::Codegen;
 use crate::value::{Flag, Value};
-use sconce_x64::asm::Gpr;
 use sconce_x64::encode::{Alu, Cond, Label, Rm, Size};
+use sconce_x64::register::Gpr;
 
 impl Codegen<'_> {
     /// A flag that says whether a reference is null. It keeps its register.

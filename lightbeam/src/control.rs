@@ -11,8 +11,8 @@ use sconce_environ::block::{Types, block_types};
 use sconce_environ::ops::*;
 use sconce_environ::trap::TrapCode;
 use sconce_environ::types::ValType;
-use sconce_x64::asm::{Gpr, Xmm};
 use sconce_x64::encode::{Addr, Alu, Cond, Extend, Label, Rm, Size};
+use sconce_x64::register::{Gpr, Xmm};
 use wasmparser::BrTable;
 
 pub(crate) fn begin_function<'a>(c: &mut Codegen<'a>, results: Types<'a>) {

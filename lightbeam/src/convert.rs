@@ -9,8 +9,8 @@ use crate::stub::StubKind;
 use crate::value::{Ty, Value};
 use sconce_environ::meaning;
 use sconce_environ::ops::*;
-use sconce_x64::asm::{Gpr, Xmm};
 use sconce_x64::encode::{Alu, Cond, Encoder, Extend, Rm, Shift, Size};
+use sconce_x64::register::{Gpr, Xmm};
 use sconce_x64::sse;
 
 pub(crate) fn convert(c: &mut Codegen<'_>, op: Convert) {

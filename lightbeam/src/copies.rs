@@ -8,8 +8,8 @@ use crate::value::Ty;
 use sconce_environ::abi::VALUE_SIZE;
 use sconce_environ::types::ValType;
 use sconce_x64::abi::{Arguments, Location};
-use sconce_x64::asm::Gpr;
 use sconce_x64::encode::{Addr, Alu, Cond, Size};
+use sconce_x64::register::Gpr;
 
 const WORD: i32 = 8;
 

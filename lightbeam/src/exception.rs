@@ -18,8 +18,8 @@ use sconce_environ::builtin::Builtin;
 use sconce_environ::index::{MemoryIndex, TagIndex};
 use sconce_environ::ops::{BlockType, Catch};
 use sconce_environ::trap::TrapCode;
-use sconce_x64::asm::{Gpr, Xmm};
 use sconce_x64::encode::{Addr, Size};
+use sconce_x64::register::{Gpr, Xmm};
 
 pub(crate) fn try_table(c: &mut Codegen<'_>, ty: BlockType, catches: &[Catch]) {
     let handlers: Vec<ActiveHandler> = catches.iter().map(|catch| c.handler(catch)).collect();

@@ -4,8 +4,8 @@ use crate::codegen::Codegen;
 use crate::value::{Flag, Ty, Value};
 use sconce_environ::meaning::canonical_nan;
 use sconce_environ::ops::*;
-use sconce_x64::asm::Xmm;
 use sconce_x64::encode::{Cond, Constant, Rm};
+use sconce_x64::register::Xmm;
 use sconce_x64::sse::{self, Sse};
 
 /// Rounding modes as instructions take them; inexact results raise nothing.

@@ -19,8 +19,8 @@ use sconce_environ::stack_maps::StackMaps;
 use sconce_environ::trap::TrapCode;
 use sconce_environ::types::FuncType;
 use sconce_x64::abi::{Arguments, Class, Location, RESULT_GPRS};
-use sconce_x64::asm::{Gpr, Xmm};
 use sconce_x64::encode::{Addr, Alu, Cond, Size};
+use sconce_x64::register::{Gpr, Xmm};
 
 /// A frame of more bytes touches each of its pages: the guard is one page at least.
 pub(crate) const PROBE_BYTES: i32 = 4096;

@@ -4,8 +4,8 @@
 //! prologue chooses homes; how many slots there are is known when the last operator has been
 //! compiled.
 
-use sconce_x64::asm::Gpr;
 use sconce_x64::encode::Addr;
+use sconce_x64::register::Gpr;
 
 /// Bytes of a register, and of a slot where no value is a vector.
 const WORD: i32 = 8;

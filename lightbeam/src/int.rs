@@ -7,8 +7,8 @@ use crate::value::{Flag, Ty, Value};
 use sconce_environ::meaning;
 use sconce_environ::ops::*;
 use sconce_environ::trap::TrapCode;
-use sconce_x64::asm::Gpr;
 use sconce_x64::encode::{Addr, Alu, Cond, Count, Encoder, Extend, Rm, Shift, Size, Unary};
+use sconce_x64::register::Gpr;
 
 #[inline]
 pub(crate) fn i32_const(c: &mut Codegen<'_>, value: i32) {

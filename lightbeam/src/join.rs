@@ -10,8 +10,8 @@
 use crate::codegen::Codegen;
 use crate::register_file::RegisterFile;
 use crate::value::{Flag, Value};
-use sconce_x64::asm::{Gpr, Xmm};
 use sconce_x64::encode::Label;
+use sconce_x64::register::{Gpr, Xmm};
 
 /// How much of the settled part of the stack is compared: all of it in small functions.
 const COMPARED: usize = 64;

@@ -6,8 +6,8 @@ use crate::loops::{LoopPin, Run};
 use crate::operands::{load_xmm_mem, store_xmm_mem};
 use crate::register_file::Register;
 use crate::value::Ty;
-use sconce_x64::asm::{Gpr, Xmm};
 use sconce_x64::encode::Addr;
+use sconce_x64::register::{Gpr, Xmm};
 
 /// Registers that a loop's locals may be pinned in: no operator needs all of those that are left.
 const LOOP_GPRS: u32 = 1 << 8 | 1 << 9 | 1 << 10;

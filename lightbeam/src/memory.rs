@@ -10,8 +10,8 @@ use sconce_environ::layout::Place;
 use sconce_environ::ops::*;
 use sconce_environ::trap::TrapCode;
 use sconce_environ::vm::VmMemory;
-use sconce_x64::asm::{Gpr, Xmm};
 use sconce_x64::encode::{Addr, Encoder, Extend, Shift, Size};
+use sconce_x64::register::{Gpr, Xmm};
 use sconce_x64::sse::{self, Sse};
 use std::mem::offset_of;
 

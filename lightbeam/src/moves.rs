@@ -40,7 +40,7 @@ impl Moves {
 #[cfg(test)]
 mod tests {
     use super::Moves;
-    use sconce_x64::asm::Xmm;
+    use sconce_x64::register::Xmm;
 
     #[test]
     fn moves_happen_as_if_at_once() {

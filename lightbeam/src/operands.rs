@@ -5,8 +5,8 @@ use crate::local::{Local, UNPINNED};
 use crate::registers::Bank;
 use crate::scratch::Scratch;
 use crate::value::{Flag, Ty, Value};
-use sconce_x64::asm::{Gpr, Xmm};
 use sconce_x64::encode::{Addr, Encoder, Rm, Size};
+use sconce_x64::register::{Gpr, Xmm};
 use sconce_x64::sse;
 
 impl Codegen<'_> {

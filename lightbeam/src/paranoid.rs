@@ -17,8 +17,8 @@ use sconce_environ::index::TypeIndex;
 use sconce_environ::layout::VmLayout;
 use sconce_environ::trap::TrapCode;
 use sconce_environ::vm::{ANY_TYPE, VM_CONTEXT_MAGIC, VmContext};
-use sconce_x64::asm::{Gpr, Xmm};
 use sconce_x64::encode::{Addr, Alu, Cond, Extend, Label, Rm, Shift, Size};
+use sconce_x64::register::{Gpr, Xmm};
 use std::mem::offset_of;
 
 /// What the context's register has where no context was asked for: an address that nothing is at.

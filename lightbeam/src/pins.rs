@@ -3,7 +3,7 @@
 use crate::codegen::Codegen;
 use crate::register_file::{Register, bit};
 use crate::value::Ty;
-use sconce_x64::asm::{Gpr, Xmm};
+use sconce_x64::register::{Gpr, Xmm};
 
 /// Weighted uses from which on a register is worth its saving and restoring.
 const PIN_WEIGHT: u32 = 4;

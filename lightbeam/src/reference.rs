@@ -7,8 +7,8 @@ use sconce_environ::index::*;
 use sconce_environ::trap::TrapCode;
 use sconce_environ::types::{HeapType, RefKind, RefType, ValType};
 use sconce_environ::vm::{VmFuncImport, VmTable, VmTableEntry};
-use sconce_x64::asm::Gpr;
 use sconce_x64::encode::{Addr, Alu, Cond, Shift, Size};
+use sconce_x64::register::Gpr;
 use std::mem::offset_of;
 
 /// Bytes of a handle in a table.

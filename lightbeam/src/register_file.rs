@@ -6,7 +6,7 @@
 //!   these.
 //! - A free register with a `cached` local holds that local's value.
 
-use sconce_x64::asm::{Gpr, Xmm};
+use sconce_x64::register::{Gpr, Xmm};
 use std::fmt::Debug;
 use std::marker::PhantomData;
 

@@ -5,8 +5,8 @@ use crate::codegen::Codegen;
 use crate::local::{Local, UNPINNED};
 use crate::register_file::{Register, RegisterFile};
 use crate::value::{Ty, Value};
-use sconce_x64::asm::{Gpr, Xmm};
 use sconce_x64::encode::{Rm, Size};
+use sconce_x64::register::{Gpr, Xmm};
 
 /// What is the same for both banks, but for a bank's own values and instructions.
 pub(crate) trait Bank: Register + Into<Rm> {

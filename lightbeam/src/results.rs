@@ -5,7 +5,7 @@ use crate::codegen::Codegen;
 use crate::local::{Local, UNPINNED};
 use crate::register_file::Register;
 use crate::value::{Flag, Ty, Value};
-use sconce_x64::asm::{Gpr, Xmm};
+use sconce_x64::register::{Gpr, Xmm};
 
 impl Codegen<'_> {
     /// Pushes a condition as an i32.

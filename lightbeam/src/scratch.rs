@@ -13,8 +13,8 @@ use crate::codegen::Codegen;
 use crate::tables::Tables;
 use crate::value::{Ty, Value};
 use sconce_environ::trap::TrapCode;
-use sconce_x64::asm::{Gpr, Xmm};
 use sconce_x64::encode::{Addr, Cond, Encoder, Size};
+use sconce_x64::register::{Gpr, Xmm};
 use sconce_x64::sse;
 
 /// Never allocated, and named nowhere else.

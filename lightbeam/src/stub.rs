@@ -3,8 +3,8 @@
 use crate::loops::Run;
 use crate::value::Ty;
 use sconce_environ::trap::TrapCode;
-use sconce_x64::asm::{Gpr, Xmm};
 use sconce_x64::encode::{Label, Size};
+use sconce_x64::register::{Gpr, Xmm};
 
 /// Code behind the function.
 #[derive(Copy, Clone, Debug)]

@@ -8,8 +8,8 @@ use crate::scratch::Scratch;
 use crate::value::{Ty, Value};
 use sconce_environ::index::*;
 use sconce_environ::layout::Place;
-use sconce_x64::asm::{Gpr, Xmm};
 use sconce_x64::encode::{Addr, Size};
+use sconce_x64::register::{Gpr, Xmm};
 
 #[inline]
 pub(crate) fn local_get(c: &mut Codegen<'_>, local: LocalIndex) {

@@ -8,8 +8,8 @@ use crate::memory::lane_insert;
 use crate::scratch::Scratch;
 use crate::value::{Flag, Ty, Value};
 use sconce_environ::ops::*;
-use sconce_x64::asm::Xmm;
 use sconce_x64::encode::{Alu, Cond, Extend, Rm, Size};
+use sconce_x64::register::Xmm;
 use sconce_x64::sse::{self, LaneShift, Sse};
 
 mod float;

@@ -5,8 +5,8 @@ use crate::codegen::Codegen;
 use crate::scratch::Scratch;
 use crate::value::{Ty, Value};
 use sconce_environ::ops::*;
-use sconce_x64::asm::Xmm;
 use sconce_x64::encode::Rm;
+use sconce_x64::register::Xmm;
 use sconce_x64::sse::{self, LaneShift, Sse};
 
 impl Codegen<'_> {
