@@ -184,7 +184,7 @@ impl Codegen<'_> {
         self.tables.operator(self.e.offset(), self.body.wasm_offset());
     }
 
-    /// Whether the abstract state is one: see the invariants of `codegen`.
+    /// Whether the abstract state is one: see the invariants of `register_file` and `stack`.
     #[cfg(debug_assertions)]
     fn check(&self) {
         use crate::registers::Bank;

@@ -3,12 +3,15 @@
 //! - [`encode`], [`sse`]: the encoder: general-purpose and vector instructions, labels, constants, jump tables.
 //! - [`abi`]: where arguments and results of a signature are, under Cranelift's `CallConv::Tail` and under System V.
 //! - [`stubs`]: the code between the host and wasm, position-independent but for the absolute addresses given to it.
+//! - [`text`], [`foreign`]: what is known about machine code that is there already, and about another compiler's.
 #![forbid(unsafe_code)]
 
 pub mod abi;
 pub mod encode;
+pub mod foreign;
 pub mod register;
 pub mod sse;
 pub mod stubs;
+pub mod text;
 
 pub use abi::{Class, Signature};
