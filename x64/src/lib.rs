@@ -3,6 +3,7 @@
 //! - [`encode`], [`sse`]: the encoder: general-purpose and vector instructions, labels, constants, jump tables.
 //! - [`abi`]: where arguments and results of a signature are, under Cranelift's `CallConv::Tail` and under System V.
 //! - [`stubs`]: the code between the host and wasm, position-independent but for the absolute addresses given to it.
+//! - [`unwind`]: how frames are walked at each instruction.
 //! - [`text`], [`foreign`]: what is known about machine code that is there already, and about another compiler's.
 #![forbid(unsafe_code)]
 
@@ -13,5 +14,6 @@ pub mod register;
 pub mod sse;
 pub mod stubs;
 pub mod text;
+pub mod unwind;
 
 pub use abi::{Class, Signature};
