@@ -4,6 +4,7 @@ use crate::activation::{Fault, Shared};
 use crate::code::CodeRegion;
 use crate::walk::CurrentStack;
 use sconce_environ::index::DefinedFuncIndex;
+use sconce_x64::text::begins_frame;
 use std::sync::Arc;
 
 /// Innermost frames that are kept when there are more than a backtrace holds.
@@ -131,7 +132,6 @@ impl<'a> Walk<'a> {
 
     /// In a prologue: how far above the stack pointer the return address is.
     fn bytes_before_frame(&self, pc: usize) -> Option<usize> {
-        const PUSH_RBP: u8 = 0x55;
         // SAFETY: as in `push`.
         let into_function = unsafe { self.shared.code.region_at(pc) }.and_then(|region| {
             let offset = (pc - region.text_base()) as u32;
@@ -144,7 +144,7 @@ impl<'a> Walk<'a> {
             Some(_) => None,
             // A trampoline: its first instruction, or one after its frame is set up.
             // SAFETY: code that was executing is readable.
-            None => (self.shared.code.contains(pc) && unsafe { (pc as *const u8).read() } == PUSH_RBP).then_some(0),
+            None => (self.shared.code.contains(pc) && begins_frame(unsafe { (pc as *const u8).read() })).then_some(0),
         }
     }
 
