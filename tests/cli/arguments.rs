@@ -118,6 +118,37 @@ fn directories_are_given_by_name() {
     assert!(dir.path().join("new").exists());
 }
 
+/// Opens `d` for what is done with directories alone, as Zig's standard library does, and a file in it; then `d` without the right to cut
+/// files, as Go's `os.Root` does, and a file in it that is cut. The exit code is the first errno.
+const THROUGH_DIRECTORIES: &str = r#"(module
+  (import "wasi_snapshot_preview1" "path_open" (func $open (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 0) "d") (data (i32.const 8) "f")
+  (func $must (param i32) (if (local.get 0) (then (call $exit (local.get 0)))))
+  (func (export "_start")
+    (call $must (call $open (i32.const 3) (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 2)
+      (i64.const 0x7bffe08) (i64.const 0x7bffe08) (i32.const 0) (i32.const 100)))
+    (call $must (call $open (i32.load (i32.const 100)) (i32.const 1) (i32.const 8) (i32.const 1) (i32.const 0)
+      (i64.const 0x8200026) (i64.const 0) (i32.const 0) (i32.const 104)))
+    (call $must (call $open (i32.const 3) (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 2)
+      (i64.const 0x7b7fe1c) (i64.const 0xfffffff) (i32.const 0) (i32.const 100)))
+    (call $must (call $open (i32.load (i32.const 100)) (i32.const 0) (i32.const 8) (i32.const 1) (i32.const 9)
+      (i64.const 0xfffffff) (i64.const 0xfffffff) (i32.const 0) (i32.const 104)))))"#;
+
+#[test]
+fn files_are_opened_through_directories_whatever_was_asked_for() {
+    const ROFS: i32 = 69;
+    let dir = Dir::new();
+    std::fs::create_dir(dir.path().join("d")).expect("a directory");
+    dir.file("d/f", "text");
+    dir.file("through.wat", THROUGH_DIRECTORIES);
+    assert_eq!(dir.run("--dir .:ro through.wat").code(), ROFS);
+    assert_eq!(std::fs::read(dir.path().join("d/f")).expect("the file"), b"text");
+    assert_eq!(dir.run("--dir . through.wat").ok(), "");
+    assert_eq!(std::fs::read(dir.path().join("d/f")).expect("the file"), b"");
+}
+
 #[test]
 fn bad_directories_are_named_with_the_reason() {
     let dir = Dir::new();

@@ -55,6 +55,7 @@ pub(crate) struct Descriptor {
     sharing: Sharing,
     /// The rights that its kind and the mode it was opened in have room for.
     possible: u64,
+    /// The same, without what was taken away from it or from the directory that it was opened through.
     base: AtomicU64,
     inheriting: AtomicU64,
     /// The guest's `$fdflags`, but for an `APPEND` that the kernel keeps.
@@ -80,21 +81,16 @@ impl Descriptor {
         Descriptor::with_flags(Found { file, stat, place }, sharing, access, flags)
     }
 
-    /// What `path_open` opened with the flags `host`.
-    pub(crate) fn opened(
-        found: Found,
-        access: Access,
-        asked: (u64, u64),
-        flags: u16,
-        host: OFlags,
-    ) -> rustix::io::Result<Descriptor> {
+    /// What `path_open` opened with the flags `host` in a directory that passes on the rights `passed`. Which of them were asked for
+    /// makes no difference: they say how programs mean to use it, not what they may do.
+    pub(crate) fn opened(found: Found, access: Access, passed: u64, flags: u16, host: OFlags) -> rustix::io::Result<Descriptor> {
         let mut d = Descriptor::with_flags(found, Sharing::Own, access, host)?;
         // Times may be set through a file that was opened for reading, as utimensat would by its name.
         let by_name = if d.waits() { 0 } else { rights::FD_FILESTAT_SET_TIMES };
         d.possible |= by_name;
         *d.base.get_mut() |= by_name;
-        *d.base.get_mut() &= asked.0;
-        *d.inheriting.get_mut() &= asked.1;
+        *d.base.get_mut() &= passed;
+        *d.inheriting.get_mut() &= passed;
         *d.flags.get_mut() = flags & !fdflags::APPEND;
         Ok(d)
     }

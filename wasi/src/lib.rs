@@ -6,10 +6,10 @@
 //!
 //! # Decisions
 //!
-//! - Rights are kept and enforced as in the first version of the interface: an operation takes its right, what is opened gets no
-//!   more than its directory passes on, and they can only be given up. What a descriptor's kind or mode has no room for is answered
-//!   as Linux does, not with `ENOTCAPABLE`. Whether a file is opened for writing is said by `FD_WRITE`
-//!   alone, since programs ask for other rights as a matter of course.
+//! - What a guest may do is said by what it was given (a directory, `:ro` or not). Of a descriptor's rights only those are missing
+//!   that `fd_fdstat_set_rights` took away, from it or from the directory that it was opened through, and that is `ENOTCAPABLE`;
+//!   `path_open` takes none away by not asking for it. What a descriptor's kind or mode has no room for is answered as Linux does.
+//!   Whether a file is opened for writing is said by `FD_WRITE` alone, since programs ask for other rights as a matter of course.
 //! - What a path may reach is `resolve`'s to say. Escapes are `EPERM`, a NUL is `EINVAL`, changes below a read-only directory
 //!   are `EROFS`.
 //! - A descriptor shared with whoever gave it (standard streams) keeps its flags: `NONBLOCK` and `APPEND` are imitated. What it was

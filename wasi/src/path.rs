@@ -47,7 +47,8 @@ pub(crate) fn open(call: &Call<'_>, fd: u32, path: (u32, u32), ask: &Open, out: 
         needed |= rights::PATH_FILESTAT_SET_SIZE;
     }
     let dir = call.ctx.dir(fd, needed)?;
-    if (base | inheriting) & !dir.rights().1 != 0 {
+    let passed = dir.rights().1;
+    if (base | inheriting) & !passed != 0 {
         return Err(Errno::NotCapable.into());
     }
     let host = host_flags(ask.oflags, flags, base)?;
@@ -57,7 +58,7 @@ pub(crate) fn open(call: &Call<'_>, fd: u32, path: (u32, u32), ask: &Open, out: 
         Access::ReadWrite => call.retry(|| call.ctx.resolver.open(dir.base(), path, follow, host, Mode::from_raw_mode(0o666))),
         Access::ReadOnly => call.retry(|| read_only::open(call.ctx.resolver, dir.base(), path, follow, host)),
     }?;
-    let opened = Descriptor::opened(found, dir.access, (base, inheriting), flags, host)?;
+    let opened = Descriptor::opened(found, dir.access, passed, flags, host)?;
     call.put_u32(out, call.ctx.table.insert(opened)?)
 }
 

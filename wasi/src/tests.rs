@@ -8,6 +8,7 @@ mod paths;
 mod polls;
 mod read_only;
 mod rest;
+mod taken;
 
 use crate::abi::rights;
 use crate::call::Call;

@@ -56,34 +56,6 @@ fn reading_writing_seeking_in_both_generations() {
 }
 
 #[test]
-fn rights_are_needed_inherited_and_given_up() {
-    let g = Guest::new();
-    let f = g.open(b"f", oflags::CREAT, rights::FD_READ).unwrap();
-    assert_eq!(g.write(f, b"x"), errno(Errno::BadF), "not opened for it");
-    let (iovs, n) = g.iovs(&[(BUF, 1)]);
-    assert_eq!(g.call(|c| fd::pread(c, f, iovs, n, 0, OUT)), errno(Errno::NotCapable), "without FD_SEEK");
-    assert_eq!(g.call(|c| fd::tell(c, f, OUT)), errno(Errno::NotCapable));
-    let (base, inheriting, _, kind) = g.fdstat(f);
-    assert_eq!((base, inheriting, kind), (rights::FD_READ, 0, filetype::REGULAR_FILE));
-    assert_eq!(g.call(|c| fd::fdstat_set_rights(c, f, rights::FD_READ | rights::FD_WRITE, 0)), errno(Errno::NotCapable));
-    assert_eq!(g.call(|c| fd::fdstat_set_rights(c, f, 0, 0)), Ok(()));
-    assert_eq!(g.read(f, 1), errno(Errno::NotCapable));
-
-    // More rights than exist are asked for as a matter of course.
-    let d = g.fdstat(3);
-    assert_eq!(d.3, filetype::DIRECTORY);
-    assert_eq!(g.call(|c| fd::fdstat_set_rights(c, 3, d.0 & !rights::PATH_UNLINK_FILE, d.1 & !rights::FD_WRITE)), Ok(()));
-    assert_eq!(g.open(b"f", 0, u64::MAX), errno(Errno::NotCapable), "writing is not passed on");
-    let ask = path::Open { lookup: 0, oflags: 0, base: READ, inheriting: 0, fdflags: 0 };
-    let name = g.put(TEXT, b"f");
-    assert_eq!(g.call(|c| path::open(c, 3, name, &ask, OUT)), Ok(()));
-    assert_eq!(g.call(|c| path::unlink_file(c, 3, name)), errno(Errno::NotCapable));
-    // A path below something that is no directory is a mistake of another kind.
-    assert_eq!(g.call(|c| path::unlink_file(c, f, name)), errno(Errno::NotDir));
-    assert_eq!(g.call(|c| fd::readdir(c, f, BUF, 100, 0, OUT)), errno(Errno::NotDir));
-}
-
-#[test]
 fn all_rights_open_a_file_for_both_and_a_directory_for_reading() {
     let g = Guest::new();
     let f = g.open(b"f", oflags::CREAT, u64::MAX).unwrap();
