@@ -1,11 +1,13 @@
 //! What the program is given: flags to a [`WasiCtx`].
 
 use crate::cli::RunArgs;
-use crate::report::{Failure, reason};
+use crate::report::{self, Failure, reason};
 use crate::stdio;
+use crate::values::ListenAddr;
 use sconce_engine::environ::shown::Shown;
 use sconce_engine::{Engine, Linker};
 use sconce_wasi::{Access, BuildError, WasiCtx};
+use std::collections::HashSet;
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -37,9 +39,12 @@ pub fn context(args: &RunArgs, inherited: Inherited) -> Result<WasiCtx, Failure>
         builder = builder.args(args.command[1..].iter().map(|a| a.as_bytes()));
     }
     if args.inherit_env {
+        // Of two values natively the first is the one that is found.
+        let mut seen = HashSet::new();
         for (name, value) in std::env::vars_os() {
             // The system passes such things on; a program cannot look them up.
-            if !name.is_empty() && !name.as_bytes().contains(&b'=') {
+            let can_be_found = !name.is_empty() && !name.as_bytes().contains(&b'=');
+            if can_be_found && seen.insert(name.clone()) {
                 builder = builder.env(name.into_vec(), value.into_vec());
             }
         }
@@ -55,14 +60,24 @@ pub fn context(args: &RunArgs, inherited: Inherited) -> Result<WasiCtx, Failure>
         builder = builder.preopen_path(&dir.host, dir.guest.as_bytes(), access).map_err(failure)?;
     }
     for address in &args.listen {
-        let listener = TcpListener::bind(&address.0[..])
-            .map_err(|e| Failure::not_run(format!("--listen {}: {}", address.0[0], reason(&e))))?;
-        builder = builder.listener(listener);
+        builder = builder.listener(listen(address)?);
     }
     for fd in inherited.0 {
         builder = builder.descriptor(fd);
     }
     builder.build().map_err(failure)
+}
+
+/// Listens, and says on which port if any would do.
+fn listen(address: &ListenAddr) -> Result<TcpListener, Failure> {
+    let asked = address.0[0];
+    let failed = |e| Failure::not_run(format!("--listen {asked}: {}", reason(&e)));
+    let listener = TcpListener::bind(&address.0[..]).map_err(failed)?;
+    if asked.port() == 0 {
+        let chosen = listener.local_addr().map_err(failed)?;
+        report::complain(&format!("--listen {asked}: listening on {chosen}"));
+    }
+    Ok(listener)
 }
 
 fn failure(error: BuildError) -> Failure {
@@ -71,7 +86,8 @@ fn failure(error: BuildError) -> Failure {
             Failure::not_run(format!("--dir {}: {}", crate::load::path_name(&path), reason(&source)))
         }
         BuildError::DuplicateGuestPath(path) => {
-            Failure::usage(format!("--dir: two directories have the guest path '{}'", Shown::short(&path)))
+            let path = Shown::short(&path);
+            Failure::usage(format!("--dir: the guest path '{path}' is given twice, for different directories or once with :ro"))
         }
         other => Failure::not_run(other.to_string()),
     }

@@ -7,6 +7,7 @@ use crate::positions::{self, Room};
 use crate::resolve::{Resolver, Unfit};
 use rustix::fd::OwnedFd;
 use rustix::fs::{Mode, OFlags};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -44,8 +45,8 @@ pub enum BuildError {
         /// Why.
         source: std::io::Error,
     },
-    /// Two directories have the same name for the guest.
-    #[error("two directories have the guest path {0:?}")]
+    /// Two directories have the same name for the guest, or one is given so with different access.
+    #[error("two directories, or one with different access, have the guest path {0:?}")]
     DuplicateGuestPath(String),
     /// What was given as a directory is something else.
     #[error("the directory for the guest path {0:?} is not a directory")]
@@ -219,7 +220,7 @@ impl WasiCtxBuilder {
         self
     }
 
-    /// Adds a directory that is open already, for reading, not just as a path.
+    /// Adds a directory that is open already, for reading, not just as a path. The same one with the same name may be added again.
     pub fn preopen(mut self, dir: impl Into<OwnedFd>, guest: impl Into<Vec<u8>>, access: Access) -> Self {
         self.preopens.push((dir.into(), guest.into(), access));
         self
@@ -289,14 +290,15 @@ impl WasiCtxBuilder {
                 Stream::Closed => None,
             })?;
         }
-        let mut names: Vec<Vec<u8>> = Vec::new();
+        let mut names: HashMap<Vec<u8>, (FileId, Access)> = HashMap::new();
         for (fd, guest, access) in self.preopens {
             let shown = String::from_utf8_lossy(&guest).into_owned();
             let name = guest.iter().rposition(|c| *c != b'/').map_or(&b"/"[..], |end| &guest[..=end]).to_vec();
-            if names.contains(&name) {
+            // Scripts that put command lines together give the same one twice.
+            let this = (file_id(&fd)?, access);
+            if *names.entry(name).or_insert(this) != this {
                 return Err(BuildError::DuplicateGuestPath(shown));
             }
-            names.push(name);
             let mut d = Descriptor::new(fd, Sharing::Own, access).map_err(std::io::Error::from)?;
             if d.filetype != filetype::DIRECTORY {
                 return Err(BuildError::NotADirectory(shown));
@@ -323,6 +325,14 @@ impl WasiCtxBuilder {
             ignored: self.ignored,
         })
     }
+}
+
+/// Device and inode.
+type FileId = (u64, u64);
+
+fn file_id(fd: &OwnedFd) -> std::io::Result<FileId> {
+    let stat = rustix::fs::fstat(fd)?;
+    Ok((stat.st_dev, stat.st_ino))
 }
 
 /// Whether a directory may be a guest's.

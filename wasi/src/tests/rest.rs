@@ -103,7 +103,11 @@ fn what_cannot_be_built_says_why() {
     assert!(matches!(build(|b| b.env("A=B", "x")), BuildError::BadString(_)));
     let tmp = || OwnedFd::from(std::fs::File::open("/").unwrap());
     let twice = WasiCtx::builder().preopen(tmp(), "/a", Access::ReadOnly).preopen(tmp(), "/a//", Access::ReadWrite).build();
-    assert_eq!(twice.unwrap_err().to_string(), "two directories have the guest path \"/a//\"");
+    let message = "two directories, or one with different access, have the guest path \"/a//\"";
+    assert_eq!(twice.unwrap_err().to_string(), message);
+    let again = |a| WasiCtx::builder().preopen(tmp(), "/a", Access::ReadOnly).preopen(a, "/a//", Access::ReadOnly).build();
+    again(tmp()).unwrap();
+    assert!(matches!(again(std::fs::File::open("/usr").unwrap().into()), Err(BuildError::DuplicateGuestPath(_))));
     let null = std::fs::File::open("/dev/null").unwrap();
     assert!(matches!(WasiCtx::builder().preopen(null, "/a", Access::ReadOnly).build(), Err(BuildError::NotADirectory(_))));
     let missing = WasiCtx::builder().preopen_path("/missing/dir".as_ref(), "/a", Access::ReadOnly).unwrap_err();
