@@ -18,32 +18,11 @@
 //! - No number of the guest's makes the host allocate without bound: lists are limited, buffers are the guest's own memory.
 #![forbid(unsafe_code)]
 
-mod abi;
-mod args;
-mod call;
-mod clock;
 pub mod confine;
-mod ctx;
-mod descriptor;
-mod environ;
-mod errno;
-mod fd;
-mod link;
-mod misuse;
-mod path;
-mod poll;
-mod positions;
-mod proc;
-mod random;
-mod read_only;
-mod resolve;
-mod sched;
-mod sock;
-#[cfg(test)]
-mod tests;
-mod threads;
+mod host;
+mod p1;
 
-pub use ctx::{BuildError, WasiCtx, WasiCtxBuilder};
-pub use descriptor::Access;
-pub use link::{BrokenPipe, Exit, Killed, add_to_linker};
-pub use threads::{SPAWN as THREAD_SPAWN, START as THREAD_START, Threads};
+pub use host::descriptor::Access;
+pub use host::grants::{BuildError, WasiCtx, WasiCtxBuilder};
+pub use p1::link::{BrokenPipe, Exit, Killed, add_to_linker};
+pub use p1::threads::{SPAWN as THREAD_SPAWN, START as THREAD_START, Threads};

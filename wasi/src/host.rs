@@ -1,0 +1,6 @@
+//! What the system interface means.
+
+pub(crate) mod descriptor;
+pub(crate) mod grants;
+pub(crate) mod read_only;
+pub(crate) mod resolve;
