@@ -1,8 +1,8 @@
 //! WASI preview 1 on the kernel's own calls.
 //!
 //! A [`WasiCtx`] is what a guest is given; [`add_to_linker`] provides all 46 functions of `wasi_snapshot_preview1`, and those of
-//! the older `wasi_unstable` with their own layouts, on it. `link` is a table with a row a function; each family of functions
-//! has its file, in which a function takes a `Call` and the numbers that the guest passed.
+//! the older `wasi_unstable` with their own layouts, on it. What the functions mean is in `host`, once, for whatever generation of
+//! the interface asks; `p1` has the numbers and layouts of the first one, and is a table over it. `host` never names `p1`.
 //!
 //! # Decisions
 //!
@@ -10,7 +10,7 @@
 //!   that `fd_fdstat_set_rights` took away, from it or from the directory that it was opened through, and that is `ENOTCAPABLE`;
 //!   `path_open` takes none away by not asking for it. What a descriptor's kind or mode has no room for is answered as Linux does.
 //!   Whether a file is opened for writing is said by `FD_WRITE` alone, since programs ask for other rights as a matter of course.
-//! - What a path may reach is `resolve`'s to say. Escapes are `EPERM`, a NUL is `EINVAL`, changes below a read-only directory
+//! - What a path may reach is `host::resolve`'s to say. Escapes are `EPERM`, a NUL is `EINVAL`, changes below a read-only directory
 //!   are `EROFS`.
 //! - A descriptor shared with whoever gave it (standard streams) keeps its flags: `NONBLOCK` and `APPEND` are imitated. What it was
 //!   opened to append to stays so.
@@ -23,6 +23,8 @@ mod host;
 mod p1;
 
 pub use host::descriptor::Access;
-pub use host::grants::{BuildError, WasiCtx, WasiCtxBuilder};
-pub use p1::link::{BrokenPipe, Exit, Killed, add_to_linker};
+pub use host::ends::{BrokenPipe, Exit, Killed};
+pub use host::grants::{BuildError, WasiCtxBuilder};
+pub use p1::ctx::WasiCtx;
+pub use p1::link::add_to_linker;
 pub use p1::threads::{SPAWN as THREAD_SPAWN, START as THREAD_START, Threads};

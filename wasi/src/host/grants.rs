@@ -1,39 +1,52 @@
-//! What a guest is given: arguments, environment, directories, streams, sockets.
+//! What a program is given: arguments, environment, directories, streams, sockets.
 
-use crate::host::descriptor::{Access, Descriptor, MAX_DESCRIPTORS, Sharing, Table};
-use crate::host::resolve::{Resolver, Unfit};
-use crate::p1::abi::filetype;
-use crate::p1::errno::{Errno, Outcome};
-use crate::p1::positions::{self, Room};
+use super::descriptor::{Access, Descriptor, Sharing};
+use super::resolve::{Resolver, Unfit};
 use rustix::fd::OwnedFd;
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{FileType, Mode, OFlags};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-/// The world of one guest. It is shared by the guest's threads, each with a store of its own.
+/// All that a program is given, for an interface to hand out in its own way.
 #[derive(Debug)]
-pub struct WasiCtx {
-    pub(crate) args: Strings,
-    pub(crate) env: Strings,
-    pub(crate) table: Table,
-    pub(crate) resolver: Resolver,
+pub(crate) struct Grants {
+    /// The first is the program's name.
+    pub args: Vec<Vec<u8>>,
+    pub env: Vec<(Vec<u8>, Vec<u8>)>,
+    /// Standard input, output and error, as far as they are open.
+    pub streams: [Option<Descriptor>; 3],
+    pub directories: Vec<Named>,
+    /// Listening sockets, then other descriptors.
+    pub others: Vec<Descriptor>,
+    pub world: World,
+}
+
+/// A directory, and the program's name for it.
+#[derive(Debug)]
+pub(crate) struct Named {
+    pub name: Box<[u8]>,
+    pub directory: Descriptor,
+}
+
+/// What calls need of it later.
+#[derive(Debug)]
+pub(crate) struct World {
+    pub resolver: Resolver,
     /// The host's numbers of signals that are ignored.
-    pub(crate) ignored: Vec<i32>,
-    /// What its directories may remember.
-    pub(crate) room: Arc<Room>,
+    pub ignored: Vec<i32>,
     on_standard_close: Option<fn(usize)>,
 }
 
-/// Strings as `args_get` and `environ_get` hand them out: each ends with a NUL, one behind the other.
-#[derive(Debug, Default)]
-pub(crate) struct Strings {
-    pub(crate) bytes: Vec<u8>,
-    /// Where each begins.
-    pub(crate) starts: Vec<u32>,
+impl World {
+    /// To be told when the program has closed what was [`Descriptor::standard`].
+    pub(crate) fn closed(&self, standard: Option<usize>) {
+        if let (Some(number), Some(close)) = (standard, self.on_standard_close) {
+            close(number);
+        }
+    }
 }
 
-/// Why a [`WasiCtx`] cannot be made.
+/// Why a [`WasiCtx`](crate::WasiCtx) cannot be made.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildError {
@@ -68,7 +81,7 @@ pub enum BuildError {
     Descriptor(#[from] std::io::Error),
 }
 
-/// Builds a [`WasiCtx`].
+/// Builds a [`WasiCtx`](crate::WasiCtx).
 ///
 /// Descriptors are numbered as programs expect: standard input, output and error are 0 to 2, directories follow from 3 on
 /// in the order given, then listening sockets, then other descriptors. What is not given of the first three is `/dev/null`.
@@ -98,63 +111,6 @@ enum Stream {
     Given(OwnedFd),
     /// Not open.
     Closed,
-}
-
-impl WasiCtx {
-    /// With nothing in it yet.
-    pub fn builder() -> WasiCtxBuilder {
-        WasiCtxBuilder::default()
-    }
-
-    /// The descriptor of this number, if it has the rights `needed`.
-    #[inline]
-    pub(crate) fn fd(&self, fd: u32, needed: u64) -> Outcome<Arc<Descriptor>> {
-        self.table.get(fd, needed)
-    }
-
-    /// The socket of this number, if it has the rights `needed`; `ENOTSOCK` for everything else.
-    #[inline]
-    pub(crate) fn socket(&self, fd: u32, needed: u64) -> Outcome<Arc<Descriptor>> {
-        let d = self.table.get(fd, 0)?;
-        if !d.is_socket() {
-            return Err(Errno::NotSock.into());
-        }
-        d.check(needed)?;
-        Ok(d)
-    }
-
-    /// Lets go of what was taken out of the table.
-    pub(crate) fn closed(&self, d: Arc<Descriptor>) {
-        let standard = d.standard;
-        drop(d);
-        if let (Some(number), Some(close)) = (standard, self.on_standard_close) {
-            close(number);
-        }
-    }
-
-    /// The directory of this number, if it has the rights `needed`; `ENOTDIR` for everything else.
-    #[inline]
-    pub(crate) fn dir(&self, fd: u32, needed: u64) -> Outcome<Arc<Descriptor>> {
-        let d = self.table.get(fd, 0)?;
-        if d.filetype != filetype::DIRECTORY {
-            return Err(Errno::NotDir.into());
-        }
-        d.check(needed)?;
-        Ok(d)
-    }
-}
-
-impl Strings {
-    fn push(&mut self, parts: &[&[u8]]) -> Result<(), BuildError> {
-        let bad = |part: &&&[u8]| part.contains(&0);
-        if let Some(part) = parts.iter().find(bad) {
-            return Err(BuildError::BadString(String::from_utf8_lossy(part).into_owned()));
-        }
-        self.starts.push(u32::try_from(self.bytes.len()).map_err(|_| BuildError::TooMany)?);
-        self.bytes.extend(parts.concat());
-        self.bytes.push(0);
-        u32::try_from(self.bytes.len()).map(drop).map_err(|_| BuildError::TooMany)
-    }
 }
 
 impl WasiCtxBuilder {
@@ -258,73 +214,83 @@ impl WasiCtxBuilder {
         self
     }
 
-    /// The context.
-    ///
-    /// # Errors
-    ///
-    /// See [`BuildError`].
-    pub fn build(self) -> Result<WasiCtx, BuildError> {
-        let (mut args, mut env) = (Strings::default(), Strings::default());
-        for arg in &self.args {
-            args.push(&[arg])?;
+    /// Whether all strings can be passed to a program.
+    fn check_strings(&self) -> Result<(), BuildError> {
+        let bad = |text: &[u8]| BuildError::BadString(String::from_utf8_lossy(text).into_owned());
+        let mut strings = self.args.iter().chain(self.env.iter().flat_map(|(name, value)| [name, value]));
+        if let Some(text) = strings.find(|text| text.contains(&0)) {
+            return Err(bad(text));
         }
-        for (name, value) in &self.env {
-            if name.is_empty() || name.contains(&b'=') {
-                return Err(BuildError::BadString(String::from_utf8_lossy(name).into_owned()));
-            }
-            env.push(&[name, b"=", value])?;
+        match self.env.iter().find(|(name, _)| name.is_empty() || name.contains(&b'=')) {
+            Some((name, _)) => Err(bad(name)),
+            None => Ok(()),
         }
-        let table = Table::new(MAX_DESCRIPTORS);
-        let put = |d: Option<Descriptor>| table.push(d).map_err(|_| BuildError::TooMany);
-        let shared = |fd| Descriptor::new(fd, Sharing::Shared, Access::ReadWrite).map_err(std::io::Error::from);
-        for (number, stream) in self.stdio.into_iter().enumerate() {
-            let ends_on_broken_pipe = number != 0 && !self.ignored.contains(&rustix::process::Signal::PIPE.as_raw());
-            let stream_of = |fd: Descriptor, standard| Some(fd.into_stream(standard, ends_on_broken_pipe));
-            put(match stream {
-                Stream::Null => {
-                    let null = Descriptor::new(null()?, Sharing::Own, Access::ReadWrite).map_err(std::io::Error::from)?;
-                    stream_of(null, None)
-                }
-                Stream::Process(fd) => stream_of(shared(fd)?, Some(number)),
-                Stream::Given(fd) => stream_of(shared(fd)?, None),
-                Stream::Closed => None,
-            })?;
-        }
-        let mut names: HashMap<Vec<u8>, (FileId, Access)> = HashMap::new();
-        for (fd, guest, access) in self.preopens {
-            let shown = String::from_utf8_lossy(&guest).into_owned();
-            let name = guest.iter().rposition(|c| *c != b'/').map_or(&b"/"[..], |end| &guest[..=end]).to_vec();
-            // Scripts that put command lines together give the same one twice.
-            let this = (file_id(&fd)?, access);
-            if *names.entry(name).or_insert(this) != this {
-                return Err(BuildError::DuplicateGuestPath(shown));
-            }
-            let mut d = Descriptor::new(fd, Sharing::Own, access).map_err(std::io::Error::from)?;
-            if d.filetype != filetype::DIRECTORY {
-                return Err(BuildError::NotADirectory(shown));
-            }
-            fit(&d, || format!("the directory for the guest path {shown:?}"))?;
-            d.preopen = Some(guest.into());
-            put(Some(d))?;
-        }
-        let sockets = self.sockets.into_iter().map(|fd| (fd, Sharing::Own));
-        for (fd, sharing) in sockets.chain(self.descriptors.into_iter().map(|fd| (fd, Sharing::Shared))) {
-            // Nobody but the kernel says what numbers the process was given: none of them may reach a program that it starts.
-            rustix::io::fcntl_setfd(&fd, rustix::io::FdFlags::CLOEXEC).map_err(std::io::Error::from)?;
-            let d = Descriptor::new(fd, sharing, Access::ReadWrite).map_err(std::io::Error::from)?;
-            fit(&d, || "a descriptor".to_owned())?;
-            put(Some(d))?;
-        }
-        Ok(WasiCtx {
-            args,
-            env,
-            table,
-            resolver: Resolver::probed(),
-            room: Room::new(positions::MOST),
-            on_standard_close: self.on_standard_close,
-            ignored: self.ignored,
+    }
+
+    /// What was given, checked.
+    pub(crate) fn grants(self) -> Result<Grants, BuildError> {
+        self.check_strings()?;
+        let broken_pipe_is_ignored = self.ignored.contains(&rustix::process::Signal::PIPE.as_raw());
+        let [stdin, stdout, stderr] = self.stdio;
+        let streams = [stdin.open(0, false)?, stdout.open(1, !broken_pipe_is_ignored)?, stderr.open(2, !broken_pipe_is_ignored)?];
+        Ok(Grants {
+            args: self.args,
+            env: self.env,
+            streams,
+            directories: directories(self.preopens)?,
+            others: others(self.sockets, self.descriptors)?,
+            world: World { resolver: Resolver::probed(), ignored: self.ignored, on_standard_close: self.on_standard_close },
         })
     }
+}
+
+impl Stream {
+    fn open(self, number: usize, ends_on_broken_pipe: bool) -> std::io::Result<Option<Descriptor>> {
+        let (fd, sharing, standard) = match self {
+            Stream::Null => (null()?, Sharing::Own, None),
+            Stream::Process(fd) => (fd, Sharing::Shared, Some(number)),
+            Stream::Given(fd) => (fd, Sharing::Shared, None),
+            Stream::Closed => return Ok(None),
+        };
+        let d = Descriptor::new(fd, sharing, Access::ReadWrite)?;
+        Ok(Some(d.into_stream(standard, ends_on_broken_pipe)))
+    }
+}
+
+/// Directories that were given, with the program's names for them.
+fn directories(given: Vec<(OwnedFd, Vec<u8>, Access)>) -> Result<Vec<Named>, BuildError> {
+    let mut names: HashMap<Vec<u8>, (FileId, Access)> = HashMap::new();
+    let mut all = Vec::new();
+    for (fd, guest, access) in given {
+        let shown = String::from_utf8_lossy(&guest).into_owned();
+        let name = guest.iter().rposition(|c| *c != b'/').map_or(&b"/"[..], |end| &guest[..=end]).to_vec();
+        // Scripts that put command lines together give the same one twice.
+        let this = (file_id(&fd)?, access);
+        if *names.entry(name).or_insert(this) != this {
+            return Err(BuildError::DuplicateGuestPath(shown));
+        }
+        let directory = Descriptor::new(fd, Sharing::Own, access).map_err(std::io::Error::from)?;
+        if directory.kind != FileType::Directory {
+            return Err(BuildError::NotADirectory(shown));
+        }
+        fit(&directory, || format!("the directory for the guest path {shown:?}"))?;
+        all.push(Named { name: guest.into(), directory });
+    }
+    Ok(all)
+}
+
+/// What was given without a name.
+fn others(sockets: Vec<OwnedFd>, descriptors: Vec<OwnedFd>) -> Result<Vec<Descriptor>, BuildError> {
+    let sockets = sockets.into_iter().map(|fd| (fd, Sharing::Own));
+    let descriptors = descriptors.into_iter().map(|fd| (fd, Sharing::Shared));
+    let other = |(fd, sharing)| {
+        // Nobody but the kernel says what numbers the process was given: none of them may reach a program that it starts.
+        rustix::io::fcntl_setfd(&fd, rustix::io::FdFlags::CLOEXEC).map_err(std::io::Error::from)?;
+        let d = Descriptor::new(fd, sharing, Access::ReadWrite).map_err(std::io::Error::from)?;
+        fit(&d, || "a descriptor".to_owned())?;
+        Ok(d)
+    };
+    sockets.chain(descriptors).map(other).collect()
 }
 
 /// Device and inode.
@@ -337,7 +303,7 @@ fn file_id(fd: &OwnedFd) -> std::io::Result<FileId> {
 
 /// Whether a directory may be a guest's.
 fn fit(d: &Descriptor, what: impl FnOnce() -> String) -> Result<(), BuildError> {
-    if d.filetype != filetype::DIRECTORY {
+    if d.kind != FileType::Directory {
         return Ok(());
     }
     let base = d.base();

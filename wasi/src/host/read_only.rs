@@ -6,7 +6,7 @@
 //!
 //! A link to a file of a read-only directory is refused wherever it would be: through it the file could be written.
 
-use crate::host::resolve::{Base, Follow, Found, GuestPath, Presence, Resolver};
+use super::resolve::{Base, Follow, Found, GuestPath, Presence, Resolver};
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::{Errno, Result};
 use std::convert::Infallible;

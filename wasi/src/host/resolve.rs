@@ -13,84 +13,29 @@
 //!
 //! Paths are bytes; none is converted or normalised. What ends in slashes, `.` or `..` means what it means to Linux.
 
-use crate::p1::abi::Status;
+use super::status::Status;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat, Timestamps};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, Timestamps};
 use rustix::io::{Errno, Result};
 use std::borrow::Cow;
 use std::mem::MaybeUninit;
 use std::sync::OnceLock;
 
+mod limits;
+mod path;
 mod procfs;
 mod walk;
 
+pub(crate) use limits::PATH_MAX;
+use limits::{ATTEMPTS, MAX_LINKS, STEP};
+pub(crate) use path::{Base, Found, GuestPath};
 pub(crate) use procfs::{Place, Unfit};
-
-/// Longest path, without the NUL (`PATH_MAX`).
-pub(crate) const PATH_MAX: usize = 4095;
-
-/// Links followed in one path: the kernel's `MAXSYMLINKS`.
-const MAX_LINKS: usize = 40;
-
-/// How often a resolution that the kernel gave up because of concurrent renames is tried again before it is done by steps.
-const ATTEMPTS: usize = 16;
-
-/// A directory to stand in, with search permission enough.
-const STEP: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
 /// Whether a link that ends a path is followed.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Follow {
     Yes,
     No,
-}
-
-/// A path that the kernel may see: relative, neither empty nor over-long, no NUL in it.
-#[derive(Copy, Clone, Debug)]
-pub(crate) struct GuestPath<'a>(&'a [u8]);
-
-impl<'a> GuestPath<'a> {
-    #[inline(always)]
-    pub(crate) fn new(path: &'a [u8]) -> Result<GuestPath<'a>> {
-        match path {
-            [] => Err(Errno::NOENT),
-            _ if path.len() > PATH_MAX => Err(Errno::NAMETOOLONG),
-            _ if path.contains(&0) => Err(Errno::INVAL),
-            [b'/', ..] => Err(Errno::PERM),
-            _ => Ok(GuestPath(path)),
-        }
-    }
-
-    /// Where it leads first, the last component, and that component with the slashes behind it.
-    fn split(self) -> (&'a [u8], &'a [u8], &'a [u8]) {
-        let end = self.0.iter().rposition(|c| *c != b'/').map_or(0, |i| i + 1);
-        let start = self.0[..end].iter().rposition(|c| *c == b'/').map_or(0, |i| i + 1);
-        (&self.0[..start], &self.0[start..end], &self.0[start..])
-    }
-
-    pub(crate) fn ends_in_slash(self) -> bool {
-        self.0.ends_with(b"/")
-    }
-
-    /// Whether it is one component that a plain `*at` call may take.
-    fn is_single(self) -> bool {
-        !self.0.contains(&b'/') && self.0 != b".."
-    }
-}
-
-/// A directory that the guest holds.
-#[derive(Copy, Clone, Debug)]
-pub(crate) struct Base<'a> {
-    pub fd: BorrowedFd<'a>,
-    pub place: Place,
-}
-
-/// What a path led to.
-#[derive(Debug)]
-pub(crate) struct Found {
-    pub file: OwnedFd,
-    pub stat: Stat,
-    pub place: Place,
 }
 
 /// A directory on the way: the base itself, or one that was opened.

@@ -1,8 +1,10 @@
 //! One call of the guest's: what it may use while it lasts.
 
-use crate::host::grants::WasiCtx;
+use super::ctx::WasiCtx;
+use super::errno::{Errno, Fail, Outcome};
+use super::iovs::Iovs;
+use super::strings::Strings;
 use crate::host::resolve::{GuestPath, PATH_MAX};
-use crate::p1::errno::{Errno, Fail, Outcome};
 use sconce_engine::GuestMemory;
 
 /// The caller's side of a host call.
@@ -14,7 +16,7 @@ pub(crate) struct Call<'a> {
     pub interrupted: &'a dyn Fn() -> bool,
 }
 
-impl Call<'_> {
+impl<'a> Call<'a> {
     /// Runs a system call that may wait, again whenever a signal cut it short that was not meant to stop the guest.
     #[inline(always)]
     pub(crate) fn retry<T>(&self, mut op: impl FnMut() -> rustix::io::Result<T>) -> Outcome<T> {
@@ -35,6 +37,20 @@ impl Call<'_> {
     #[inline(always)]
     pub(crate) fn put_u32(&self, pointer: u32, value: u32) -> Outcome {
         Ok(self.memory.write(pointer, value)?)
+    }
+
+    /// The number of strings and of their bytes.
+    pub(crate) fn put_sizes(&self, strings: &Strings, count: u32, size: u32) -> Outcome {
+        let (strings, bytes) = strings.sizes();
+        self.memory.check(size, 4u32)?;
+        self.put_u32(count, strings)?;
+        self.put_u32(size, bytes)
+    }
+
+    /// An array of buffers, which is looked at when it is used.
+    #[inline(always)]
+    pub(crate) fn iovs(&self, at: u32, count: u32) -> Iovs<'a> {
+        Iovs { memory: self.memory, at, count }
     }
 }
 

@@ -1,11 +1,11 @@
-//! `clock_*`: the kernel's clocks, read without a system call where the kernel offers that (vDSO).
+//! `clock_*`: the kernel's clocks.
 
-use crate::p1::abi::timestamp;
-use crate::p1::call::Call;
-use crate::p1::errno::{Errno, Outcome};
-use rustix::time::{ClockId, Timespec, clock_getres, clock_gettime};
+use super::call::Call;
+use super::errno::{Errno, Outcome};
+use crate::host::clock;
+use rustix::time::ClockId;
 
-/// `$clockid` of the clock that `poll_oneoff` measures by.
+/// `$clockid` of a clock that `poll_oneoff` measures by.
 pub(crate) const REALTIME: u32 = 0;
 /// The same.
 pub(crate) const MONOTONIC: u32 = 1;
@@ -22,25 +22,15 @@ fn host(id: u32) -> Outcome<ClockId> {
     }
 }
 
-#[inline]
-fn nanoseconds(t: Timespec) -> u64 {
-    timestamp(t.tv_sec, t.tv_nsec as u64)
-}
-
-/// Nanoseconds on a clock, which is one of the two above.
-pub(crate) fn now(id: ClockId) -> u64 {
-    nanoseconds(clock_gettime(id))
-}
-
 /// `clock_res_get`: nanoseconds between ticks, never 0.
 pub(crate) fn res_get(call: &Call<'_>, id: u32, out: u32) -> Outcome {
-    let resolution = nanoseconds(clock_getres(host(id)?)).max(1);
+    let resolution = clock::resolution(host(id)?).in_nanoseconds().max(1);
     Ok(call.memory.write(out, resolution)?)
 }
 
 /// `clock_time_get`. Every clock is read exactly, whatever precision would do.
 #[inline]
 pub(crate) fn time_get(call: &Call<'_>, id: u32, _precision: u64, out: u32) -> Outcome {
-    let now = now(host(id)?);
+    let now = clock::now(host(id)?).in_nanoseconds();
     Ok(call.memory.write(out, now)?)
 }

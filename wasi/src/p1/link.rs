@@ -3,28 +3,13 @@
 //! What is called often is inlined down to the system call, since each return after one is mispredicted: the kernel has
 //! cleared the return stack buffer.
 
-use crate::host::grants::WasiCtx;
-use crate::p1::abi::Generation::{Preview1, Unstable};
-use crate::p1::call::Call;
-use crate::p1::errno::{Errno, Fail, Outcome};
-use crate::{p1::args, p1::clock, p1::environ, p1::fd, p1::path, p1::poll, p1::proc, p1::random, p1::sched, p1::sock};
+use super::abi::Generation::{Preview1, Unstable};
+use super::call::Call;
+use super::ctx::WasiCtx;
+use super::errno::{Errno, Fail, Outcome};
+use super::{args, clock, environ, fd, path, poll, proc, random, readdir, sched, sock};
+use crate::host::ends::{BrokenPipe, Exit, Killed};
 use sconce_engine::{Caller, Error, GuestMemory, Linker, TrapCode};
-
-/// The guest called `proc_exit` with this code.
-#[derive(Copy, Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("exit with code {0}")]
-pub struct Exit(pub u32);
-
-/// The guest wrote to standard output or error, which nobody reads any more. A program of the shell's would have died of
-/// `SIGPIPE`.
-#[derive(Copy, Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("broken pipe")]
-pub struct BrokenPipe;
-
-/// The guest raised a signal that ends a process: the host's number.
-#[derive(Copy, Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("ended by signal {0}")]
-pub struct Killed(pub i32);
 
 /// What the guest, or the run, sees of an outcome.
 #[inline(always)]
@@ -97,7 +82,7 @@ pub fn add_to_linker<T: 'static>(linker: &mut Linker<T>, get: fn(&T) -> &WasiCtx
             fd_prestat_dir_name(fd: u32, path: u32, len: u32) = |c| fd::prestat_dir_name(c, fd, path, len);
             fd_pwrite(fd: u32, iovs: u32, count: u32, at: u64, out: u32) = |c| fd::pwrite(c, fd, iovs, count, at, out);
             fd_read(fd: u32, iovs: u32, count: u32, out: u32) = |c| fd::read(c, fd, iovs, count, out);
-            fd_readdir(fd: u32, buf: u32, len: u32, cookie: u64, out: u32) = |c| fd::readdir(c, fd, buf, len, cookie, out);
+            fd_readdir(fd: u32, buf: u32, len: u32, cookie: u64, out: u32) = |c| readdir::readdir(c, fd, buf, len, cookie, out);
             fd_renumber(fd: u32, to: u32) = |c| fd::renumber(c, fd, to);
             fd_sync(fd: u32) = |c| fd::sync(c, fd);
             fd_tell(fd: u32, out: u32) = |c| fd::tell(c, fd, out);

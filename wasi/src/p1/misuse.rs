@@ -3,8 +3,9 @@
 //! A right can be missing for two reasons. Where the descriptor is of the wrong kind, or was opened for the other direction, the
 //! answer is Linux's; where the guest gave the right up, or was not given it, it is `ENOTCAPABLE`.
 
-use crate::p1::abi::{filetype, rights};
-use crate::p1::errno::{Errno, Outcome};
+use super::abi::filetype;
+use super::errno::{Errno, Outcome};
+use super::rights;
 
 /// The answer to an operation that needs the rights `needed`, by a descriptor that could at most have `possible`. Not to be asked
 /// unless that is too little.

@@ -1,7 +1,7 @@
 //! `proc_*`: the end of the guest, by its own hand.
 
-use crate::p1::call::Call;
-use crate::p1::errno::{Errno, Fail, Outcome};
+use super::call::Call;
+use super::errno::{Errno, Fail, Outcome};
 
 /// What a signal does to a process that has not prepared for it.
 enum Action {
@@ -22,7 +22,7 @@ pub(crate) fn exit(_: &Call<'_>, code: u32) -> Outcome {
 pub(crate) fn raise(call: &Call<'_>, signal: u32) -> Outcome {
     match action(signal) {
         Some(Action::Ignore) => Ok(()),
-        Some(Action::End(number)) if call.ctx.ignored.contains(&number) => Ok(()),
+        Some(Action::End(number)) if call.ctx.world.ignored.contains(&number) => Ok(()),
         Some(Action::End(number)) => Err(Fail::Killed(number)),
         None => Err(Errno::Inval.into()),
     }

@@ -1,7 +1,7 @@
 //! `random_get`: the kernel's generator.
 
-use crate::p1::call::Call;
-use crate::p1::errno::Outcome;
+use super::call::Call;
+use super::errno::Outcome;
 
 /// Bytes asked for at once, so that a guest that asks for 4 GiB can be stopped in between.
 const CHUNK: u32 = 1 << 20;

@@ -1,7 +1,7 @@
 //! `sched_yield`.
 
-use crate::p1::call::Call;
-use crate::p1::errno::Outcome;
+use super::call::Call;
+use super::errno::Outcome;
 
 /// `sched_yield`: lets others run.
 pub(crate) fn yield_(_: &Call<'_>) -> Outcome {

@@ -1,23 +1,24 @@
 //! `sock_*`: sockets that the guest was given, and connections that it accepts on them.
 
-use crate::host::descriptor::{Access, Descriptor, Sharing};
-use crate::p1::abi::{fdflags, rights};
-use crate::p1::call::Call;
-use crate::p1::errno::{Errno, Outcome};
-use rustix::net::{RecvFlags, ReturnFlags, Shutdown, SocketFlags};
+use super::abi::fdflags;
+use super::call::Call;
+use super::errno::{Errno, Outcome};
+use super::handle::Handle;
+use super::rights;
+use crate::host::flags::Flags;
+use rustix::net::{RecvFlags, Shutdown};
 
 /// `sock_accept`: waits for a connection; the new descriptor's `$fdflags` may be `NONBLOCK`.
 pub(crate) fn accept(call: &Call<'_>, fd: u32, flags: u32, out: u32) -> Outcome {
     call.memory.check(out, 4u32)?;
     let d = call.ctx.socket(fd, rights::SOCK_ACCEPT)?;
-    let mut socket_flags = SocketFlags::CLOEXEC;
-    match u16::try_from(flags) {
-        Ok(0) => {}
-        Ok(fdflags::NONBLOCK) => socket_flags |= SocketFlags::NONBLOCK,
+    let flags = match u16::try_from(flags) {
+        Ok(0) => Flags::default(),
+        Ok(fdflags::NONBLOCK) => Flags::NONBLOCK,
         _ => return Err(Errno::Inval.into()),
-    }
-    let socket = call.retry(|| d.accept(|| rustix::net::accept_with(&*d, socket_flags)))?;
-    let fd = call.ctx.table.insert(Descriptor::new(socket, Sharing::Own, Access::ReadWrite)?)?;
+    };
+    let socket = call.retry(|| d.host.accept(flags))?;
+    let fd = call.ctx.table.insert(Handle::new(socket))?;
     call.put_u32(out, fd)
 }
 
@@ -35,8 +36,7 @@ pub(crate) fn recv(call: &Call<'_>, fd: u32, iovs: u32, count: u32, flags: u32, 
     let mut host = RecvFlags::empty();
     host.set(RecvFlags::PEEK, flags & PEEK != 0);
     host.set(RecvFlags::WAITALL, flags & WAITALL != 0);
-    let (n, got) = call.retry(|| d.receive(call.memory, iovs, count, host))?;
-    let cut = ReturnFlags::from_bits_retain(got as u32).contains(ReturnFlags::TRUNC);
+    let (n, cut) = call.retry(|| d.host.receive(call.iovs(iovs, count), host))?;
     call.put_u32(out_len, n as u32)?;
     Ok(call.memory.write(out_flags, if cut { DATA_TRUNCATED } else { 0 })?)
 }
@@ -48,7 +48,7 @@ pub(crate) fn send(call: &Call<'_>, fd: u32, iovs: u32, count: u32, flags: u32, 
     if flags != 0 {
         return Err(Errno::Inval.into());
     }
-    let n = call.retry(|| d.send(call.memory, iovs, count))?;
+    let n = call.retry(|| d.host.send(call.iovs(iovs, count)))?;
     call.put_u32(out, n as u32)
 }
 
@@ -61,5 +61,5 @@ pub(crate) fn shutdown(call: &Call<'_>, fd: u32, how: u32) -> Outcome {
         3 => Shutdown::Both,
         _ => return Err(Errno::Inval.into()),
     };
-    Ok(rustix::net::shutdown(&*d, how)?)
+    Ok(d.host.shutdown(how)?)
 }

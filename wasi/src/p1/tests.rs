@@ -10,10 +10,10 @@ mod read_only;
 mod rest;
 mod taken;
 
-use crate::p1::abi::rights;
-use crate::p1::call::Call;
-use crate::p1::errno::{Errno, Fail, Outcome};
-use crate::{Access, WasiCtx, WasiCtxBuilder, p1::path};
+use super::call::Call;
+use super::errno::{Errno, Fail, Outcome};
+use super::{path, readdir, rights};
+use crate::{Access, WasiCtx, WasiCtxBuilder};
 use sconce_engine::GuestMemory;
 use std::cell::RefCell;
 use tempfile::TempDir;

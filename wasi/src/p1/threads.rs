@@ -11,7 +11,7 @@
 //! How a program ends is the embedder's to say: a thread that ends other than by returning (an exit, a trap, an interrupt) is
 //! reported, on that thread, and [`Threads::stop`] ends all that run.
 
-use crate::p1::errno::Errno;
+use super::errno::Errno;
 use sconce_engine::{AsContext, Caller, Error, Func, InterruptHandle, Linker, Module, Store, Unstarted, prepare_thread};
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};

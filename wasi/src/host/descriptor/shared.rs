@@ -7,18 +7,18 @@
 //! What was opened to be appended to (`>> log`) is to the guest what a file with the attribute `a` is to everybody (`chattr(1)`): the
 //! flag stays, the file is not cut, and its times are only set to now.
 
-use super::{Descriptor, Sharing, fdflags_of};
-use crate::p1::abi::{fdflags, filetype};
+use super::{Descriptor, Sharing};
+use crate::host::flags::Flags;
+use crate::host::transfer::Buffers;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fd::AsFd;
-use rustix::fs::{OFlags, Timestamps, UTIME_NOW, UTIME_OMIT};
+use rustix::fs::{FileType, OFlags, Timestamps, UTIME_NOW, UTIME_OMIT};
 use rustix::io::{Errno, ReadWriteFlags, Result};
-use rustix::net::{RecvFlags, SendFlags};
-use sconce_engine::GuestMemory;
+use rustix::net::{RecvFlags, ReturnFlags, SendFlags};
 use std::sync::atomic::Ordering;
 
 /// Flags that are imitated where they are not the guest's alone, and that reading or writing must mind.
-const IMITATED: u16 = fdflags::APPEND | fdflags::NONBLOCK;
+const IMITATED: Flags = Flags::APPEND.union(Flags::NONBLOCK);
 
 /// How much a pipe takes without waiting when it says that it takes something (`PIPE_BUF`).
 const PIPE: usize = 4096;
@@ -27,88 +27,94 @@ const PIPE: usize = 4096;
 const TERMINAL: usize = 256;
 
 impl Descriptor {
-    /// The guest's `$fdflags`.
-    pub(crate) fn flags(&self) -> Result<u16> {
-        let append = fdflags_of(rustix::fs::fcntl_getfl(self)?) & fdflags::APPEND;
-        Ok(append | self.flags.load(Ordering::Relaxed))
+    /// The guest's flags.
+    pub(crate) fn flags(&self) -> Result<Flags> {
+        let append = Flags::of(rustix::fs::fcntl_getfl(self)?).intersection(Flags::APPEND);
+        Ok(append.union(self.kept()))
     }
 
-    /// Sets the guest's `$fdflags`. What the kernel cannot change in an open file (`O_SYNC`), or what is not the guest's alone, is kept
+    /// Sets the guest's flags. What the kernel cannot change in an open file (`O_SYNC`), or what is not the guest's alone, is kept
     /// here and minded at each call.
     ///
     /// `EPERM` for a guest that would write elsewhere than at the end of what it was given to append to.
-    pub(crate) fn set_flags(&self, flags: u16) -> Result<()> {
+    pub(crate) fn set_flags(&self, flags: Flags) -> Result<()> {
         let now = rustix::fs::fcntl_getfl(self)?;
         let kept = match self.sharing {
             Sharing::Own => {
                 let mut new = now;
-                new.set(OFlags::APPEND, flags & fdflags::APPEND != 0);
-                new.set(OFlags::NONBLOCK, flags & fdflags::NONBLOCK != 0);
+                new.set(OFlags::APPEND, flags.has(Flags::APPEND));
+                new.set(OFlags::NONBLOCK, flags.has(Flags::NONBLOCK));
                 if new != now {
                     rustix::fs::fcntl_setfl(self, new)?;
                 }
-                flags & !fdflags::APPEND
+                flags.difference(Flags::APPEND)
             }
             Sharing::Shared if !now.contains(OFlags::APPEND) => flags,
-            Sharing::Shared if flags & fdflags::APPEND == 0 => return Err(Errno::PERM),
-            Sharing::Shared => flags & !fdflags::APPEND,
+            Sharing::Shared if !flags.has(Flags::APPEND) => return Err(Errno::PERM),
+            Sharing::Shared => flags.difference(Flags::APPEND),
         };
-        self.flags.store(kept, Ordering::Relaxed);
+        self.flags.store(kept.bits(), Ordering::Relaxed);
         Ok(())
     }
 
     /// `EPERM` for what was given to append to.
-    pub(crate) fn may_be_cut(&self) -> Result<()> {
+    pub(in crate::host) fn may_be_cut(&self) -> Result<()> {
         let appended = self.sharing == Sharing::Shared && rustix::fs::fcntl_getfl(self)?.contains(OFlags::APPEND);
         if appended { Err(Errno::PERM) } else { Ok(()) }
     }
 
     /// `EPERM` for what was given to append to, if other times than the present are to be set.
-    pub(crate) fn may_have(&self, times: &Timestamps) -> Result<()> {
+    pub(in crate::host) fn may_have(&self, times: &Timestamps) -> Result<()> {
         let real = |nsec| nsec == UTIME_NOW || nsec == UTIME_OMIT;
         if real(times.last_access.tv_nsec) && real(times.last_modification.tv_nsec) { Ok(()) } else { self.may_be_cut() }
     }
 
     /// What of a shared description's flags is to be imitated.
     #[inline(always)]
-    fn imitated(&self) -> u16 {
+    fn imitated(&self) -> Flags {
         match self.sharing {
-            Sharing::Own => 0,
-            Sharing::Shared => self.flags.load(Ordering::Relaxed) & IMITATED,
+            Sharing::Own => Flags::default(),
+            Sharing::Shared => self.kept().intersection(IMITATED),
         }
     }
 
     /// `readv(2)`, in the way that the guest's flags want it.
     #[inline(always)]
-    pub(crate) fn read(&self, memory: GuestMemory<'_>, iovs: u32, count: u32) -> Result<usize> {
-        if self.imitated() & fdflags::NONBLOCK != 0 && self.waits() {
-            return self.read_at_once(memory, iovs, count);
+    pub(crate) fn read(&self, into: impl Buffers) -> Result<usize> {
+        if self.imitated().has(Flags::NONBLOCK) && self.waits() {
+            return self.read_at_once(into);
         }
-        self.waiting(PollFlags::IN, || memory.readv(self.as_fd(), iovs, count))
+        self.waiting(PollFlags::IN, || into.read(self.as_fd()))
+    }
+
+    /// `preadv(2)`.
+    #[inline(always)]
+    pub(crate) fn read_at(&self, into: impl Buffers, at: u64) -> Result<usize> {
+        into.read_at(self.as_fd(), at)
     }
 
     /// `writev(2)`, in the way that the guest's flags want it.
     #[inline(always)]
-    pub(crate) fn write(&self, memory: GuestMemory<'_>, iovs: u32, count: u32) -> Result<usize> {
-        if self.imitated() != 0 {
-            return self.write_imitating(memory, (iovs, count));
+    pub(crate) fn write(&self, from: impl Buffers) -> Result<usize> {
+        if !self.imitated().is_empty() {
+            return self.write_imitating(from);
         }
-        self.waiting(PollFlags::OUT, || memory.writev(self.as_fd(), iovs, count))
+        self.waiting(PollFlags::OUT, || from.write(self.as_fd()))
     }
 
     /// `pwritev(2)`: at the end, where the guest wants that of all writes, as Linux has it.
     #[inline(always)]
-    pub(crate) fn write_at(&self, memory: GuestMemory<'_>, iovs: u32, count: u32, at: u64) -> Result<usize> {
-        if self.imitated() & fdflags::APPEND != 0 {
-            return memory.writev_with(self.as_fd(), (iovs, count), usize::MAX, Some(at), ReadWriteFlags::APPEND);
+    pub(crate) fn write_at(&self, from: impl Buffers, at: u64) -> Result<usize> {
+        if self.imitated().has(Flags::APPEND) {
+            return from.write_with(self.as_fd(), usize::MAX, Some(at), ReadWriteFlags::APPEND);
         }
-        memory.pwritev(self.as_fd(), iovs, count, at)
+        from.write_at(self.as_fd(), at)
     }
 
     /// `accept(2)`, in the way that the guest's flags want it.
-    pub(crate) fn accept<T>(&self, op: impl FnMut() -> Result<T>) -> Result<T> {
+    pub(in crate::host) fn accepting<T>(&self, op: impl FnMut() -> Result<T>) -> Result<T> {
         // What does not listen fails at once.
-        let waits = self.imitated() & fdflags::NONBLOCK != 0 && rustix::net::sockopt::socket_acceptconn(self)?;
+        let waits = self.imitated().has(Flags::NONBLOCK) && rustix::net::sockopt::socket_acceptconn(self)?;
         if waits && !self.ready(PollFlags::IN, Some(&NOW))? {
             return Err(Errno::AGAIN);
         }
@@ -116,16 +122,16 @@ impl Descriptor {
     }
 
     /// `recvmsg(2)`, in the way that the guest's flags want it.
-    pub(crate) fn receive(&self, memory: GuestMemory<'_>, iovs: u32, count: u32, mut flags: RecvFlags) -> Result<(usize, i32)> {
-        flags.set(RecvFlags::DONTWAIT, self.imitated() & fdflags::NONBLOCK != 0);
-        self.waiting(PollFlags::IN, || memory.recv(self.as_fd(), iovs, count, flags.bits() as i32))
+    pub(in crate::host) fn receiving(&self, into: impl Buffers, mut flags: RecvFlags) -> Result<(usize, ReturnFlags)> {
+        flags.set(RecvFlags::DONTWAIT, self.imitated().has(Flags::NONBLOCK));
+        self.waiting(PollFlags::IN, || into.receive(self.as_fd(), flags))
     }
 
     /// `sendmsg(2)`, in the way that the guest's flags want it.
-    pub(crate) fn send(&self, memory: GuestMemory<'_>, iovs: u32, count: u32) -> Result<usize> {
-        let dont_wait = self.imitated() & fdflags::NONBLOCK != 0;
+    pub(crate) fn send(&self, from: impl Buffers) -> Result<usize> {
+        let dont_wait = self.imitated().has(Flags::NONBLOCK);
         let flags = if dont_wait { SendFlags::DONTWAIT } else { SendFlags::empty() };
-        self.waiting(PollFlags::OUT, || memory.send(self.as_fd(), iovs, count, flags.bits() as i32))
+        self.waiting(PollFlags::OUT, || from.send(self.as_fd(), flags))
     }
 
     /// A transfer that may wait. A description that does not block, while the guest wants to, is waited for here.
@@ -133,9 +139,7 @@ impl Descriptor {
     fn waiting<T>(&self, events: PollFlags, mut op: impl FnMut() -> Result<T>) -> Result<T> {
         loop {
             match op() {
-                Err(Errno::AGAIN)
-                    if self.sharing == Sharing::Shared && self.flags.load(Ordering::Relaxed) & fdflags::NONBLOCK == 0 =>
-                {
+                Err(Errno::AGAIN) if self.sharing == Sharing::Shared && !self.kept().has(Flags::NONBLOCK) => {
                     self.ready(events, None)?
                 }
                 done => return done,
@@ -144,32 +148,32 @@ impl Descriptor {
     }
 
     #[cold]
-    fn read_at_once(&self, memory: GuestMemory<'_>, iovs: u32, count: u32) -> Result<usize> {
-        if self.is_socket() {
-            return Ok(self.receive(memory, iovs, count, RecvFlags::empty())?.0);
+    fn read_at_once(&self, into: impl Buffers) -> Result<usize> {
+        if self.kind == FileType::Socket {
+            return Ok(self.receiving(into, RecvFlags::empty())?.0);
         }
-        match memory.readv_with(self.as_fd(), iovs, count, ReadWriteFlags::NOWAIT) {
+        match into.read_with(self.as_fd(), ReadWriteFlags::NOWAIT) {
             // FIFOs and terminals do not know it, nor pipes before Linux 6.4.
             Err(Errno::OPNOTSUPP) => {}
             done => return done,
         }
-        if self.ready(PollFlags::IN, Some(&NOW))? { memory.readv(self.as_fd(), iovs, count) } else { Err(Errno::AGAIN) }
+        if self.ready(PollFlags::IN, Some(&NOW))? { into.read(self.as_fd()) } else { Err(Errno::AGAIN) }
     }
 
     #[cold]
-    fn write_imitating(&self, memory: GuestMemory<'_>, iovs: (u32, u32)) -> Result<usize> {
+    fn write_imitating(&self, from: impl Buffers) -> Result<usize> {
         if !self.waits() {
-            let append = self.imitated() & fdflags::APPEND != 0;
+            let append = self.imitated().has(Flags::APPEND);
             let flags = if append { ReadWriteFlags::APPEND } else { ReadWriteFlags::empty() };
-            return memory.writev_with(self.as_fd(), iovs, usize::MAX, None, flags);
+            return from.write_with(self.as_fd(), usize::MAX, None, flags);
         }
-        if self.imitated() & fdflags::NONBLOCK == 0 {
-            return self.waiting(PollFlags::OUT, || memory.writev(self.as_fd(), iovs.0, iovs.1));
+        if !self.imitated().has(Flags::NONBLOCK) {
+            return self.waiting(PollFlags::OUT, || from.write(self.as_fd()));
         }
-        if self.is_socket() {
-            return self.send(memory, iovs.0, iovs.1);
+        if self.kind == FileType::Socket {
+            return self.send(from);
         }
-        match memory.writev_with(self.as_fd(), iovs, usize::MAX, None, ReadWriteFlags::NOWAIT) {
+        match from.write_with(self.as_fd(), usize::MAX, None, ReadWriteFlags::NOWAIT) {
             Err(Errno::OPNOTSUPP) => {}
             done => return done,
         }
@@ -177,8 +181,8 @@ impl Descriptor {
         if !self.ready(PollFlags::OUT, Some(&NOW))? {
             return Err(Errno::AGAIN);
         }
-        let most = if self.filetype == filetype::CHARACTER_DEVICE { TERMINAL } else { PIPE };
-        memory.writev_with(self.as_fd(), iovs, most, None, ReadWriteFlags::empty())
+        let most = if self.kind == FileType::CharacterDevice { TERMINAL } else { PIPE };
+        from.write_with(self.as_fd(), most, None, ReadWriteFlags::empty())
     }
 
     #[inline(never)]

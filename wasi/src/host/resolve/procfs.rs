@@ -7,7 +7,7 @@
 //! Whether a file is on procfs costs nothing to know as long as it is where its base is: their device numbers are equal. Only for
 //! what is elsewhere the kernel is asked.
 
-use super::STEP;
+use super::limits::STEP;
 use rustix::fd::{AsFd, BorrowedFd};
 use rustix::fs::{AtFlags, Mode, PROC_SUPER_MAGIC, Stat};
 use rustix::io::{Errno, Result};

@@ -6,7 +6,9 @@
 //! that was stood in before, whose descriptor is still held. (Only paths more than [`HELD`] deep let go of the outermost, and
 //! then make sure, by device and inode, that `..` leads back there.)
 
-use super::{ATTEMPTS, Base, MAX_LINKS, STEP, procfs};
+use super::limits::{ATTEMPTS, MAX_LINKS, STEP};
+use super::path::Base;
+use super::procfs;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::{Errno, Result};

@@ -1,9 +1,11 @@
 //! `fd_*` and the table of descriptors.
 
 use super::*;
-use crate::host::descriptor::{Descriptor, Sharing, Table};
+use crate::host::descriptor::{Descriptor, Sharing};
 use crate::p1::abi::{Generation, fdflags, filetype, oflags};
 use crate::p1::fd;
+use crate::p1::handle::Handle;
+use crate::p1::table::Table;
 
 #[test]
 fn numbers_are_the_lowest_free_and_renumbering_closes() {
@@ -132,7 +134,7 @@ fn preopens_are_found_from_3_on_until_badf() {
 fn entries(g: &Guest, d: u32, size: u32) -> Vec<(Vec<u8>, u64, u8)> {
     let (mut all, mut cookie) = (Vec::new(), 0);
     loop {
-        g.call(|c| fd::readdir(c, d, BUF, size, cookie, OUT)).unwrap();
+        g.call(|c| readdir::readdir(c, d, BUF, size, cookie, OUT)).unwrap();
         let used = g.u32(OUT);
         let mut at = 0;
         while at + 24 <= used {
@@ -175,22 +177,22 @@ fn directories_are_read_in_pieces() {
     for (name, ..) in whole[..50].iter().filter(|e| !e.0.starts_with(b".")) {
         std::fs::remove_file(g.dir.path().join(std::str::from_utf8(name).unwrap())).unwrap();
     }
-    g.call(|c| fd::readdir(c, 3, BUF, 1024, cookie, OUT)).unwrap();
+    g.call(|c| readdir::readdir(c, 3, BUF, 1024, cookie, OUT)).unwrap();
     assert_eq!(g.bytes(BUF + 24, g.u32(BUF + 16)), whole[101].0);
     // Programs keep 32 bits of a cookie, and may have got it from another descriptor of the same directory.
     assert!(whole.iter().all(|e| e.1 <= i32::MAX as u64));
     let again = g.open(b".", oflags::DIRECTORY, !rights::FD_WRITE).unwrap();
     let now = entries(&g, 3, 4096);
-    g.call(|c| fd::readdir(c, again, BUF, 1024, now[60].1, OUT)).unwrap();
+    g.call(|c| readdir::readdir(c, again, BUF, 1024, now[60].1, OUT)).unwrap();
     assert_eq!(g.bytes(BUF + 24, g.u32(BUF + 16)), now[61].0);
     assert_eq!(entries(&g, again, 4096), now);
     // Less than an entry's head: cut, and full.
-    g.call(|c| fd::readdir(c, 3, BUF, 10, 0, OUT)).unwrap();
+    g.call(|c| readdir::readdir(c, 3, BUF, 10, 0, OUT)).unwrap();
     assert_eq!(g.u32(OUT), 10);
-    g.call(|c| fd::readdir(c, 3, BUF, 0, 0, OUT)).unwrap();
+    g.call(|c| readdir::readdir(c, 3, BUF, 0, 0, OUT)).unwrap();
     assert_eq!(g.u32(OUT), 0);
-    assert_eq!(g.call(|c| fd::readdir(c, 3, BUF, 100, (1 << 20) + 1, OUT)), errno(Errno::Inval));
-    g.call(|c| fd::readdir(c, 3, BUF, 100, 1 << 20, OUT)).unwrap();
+    assert_eq!(g.call(|c| readdir::readdir(c, 3, BUF, 100, (1 << 20) + 1, OUT)), errno(Errno::Inval));
+    g.call(|c| readdir::readdir(c, 3, BUF, 100, 1 << 20, OUT)).unwrap();
     assert_eq!(g.u32(OUT), 0, "past the end");
 }
 
@@ -233,7 +235,7 @@ fn the_table_is_bounded() {
     let table = Table::new(2);
     let add = || {
         let file = std::fs::File::open("/dev/null").unwrap();
-        table.insert(Descriptor::new(file.into(), Sharing::Own, Access::ReadWrite).unwrap())
+        table.insert(Handle::new(Descriptor::new(file.into(), Sharing::Own, Access::ReadWrite).unwrap()))
     };
     assert_eq!([add(), add(), add()], [Ok(0), Ok(1), errno(Errno::MFile)]);
     table.remove(0).unwrap();

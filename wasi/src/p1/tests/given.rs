@@ -148,7 +148,7 @@ fn a_directory_as_a_stream_gives_nothing() {
     assert_eq!(g.call(|c| path::unlink_file(c, 0, name)), refused());
     assert_eq!(g.call(|c| path::rename(c, 0, name, 3, name)), refused());
     assert_eq!(g.call(|c| path::link(c, 0, 0, name, 3, name)), refused());
-    assert_eq!(g.call(|c| fd::readdir(c, 0, BUF, 1000, 0, OUT)), refused());
+    assert_eq!(g.call(|c| readdir::readdir(c, 0, BUF, 1000, 0, OUT)), refused());
     assert_eq!(g.call(|c| fd::filestat_get(c, Preview1, 0, OUT)), Ok(()));
     let mut text = String::new();
     File::open(dir.path().join("secret")).unwrap().read_to_string(&mut text).unwrap();

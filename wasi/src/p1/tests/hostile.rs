@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::p1::abi::Generation::{Preview1, Unstable};
-use crate::{p1::args, p1::clock, p1::environ, p1::fd, p1::poll, p1::random, p1::sock};
+use crate::p1::{args, clock, environ, fd, poll, random, sock};
 
 const HUGE: [u32; 5] = [u32::MAX, u32::MAX - 7, 1 << 31, MEMORY as u32, MEMORY as u32 - 1];
 
@@ -25,8 +25,8 @@ fn storm(c: &Call<'_>, a: u32, b: u32) -> Vec<Outcome> {
             fd::pread(c, fd, a, b, l, OUT),
             fd::write(c, fd, a, b, OUT),
             fd::pwrite(c, fd, a, b, l, OUT),
-            fd::readdir(c, fd, a, b, 0, OUT),
-            fd::readdir(c, fd, BUF, b, l, a),
+            readdir::readdir(c, fd, a, b, 0, OUT),
+            readdir::readdir(c, fd, BUF, b, l, a),
             fd::seek(c, Preview1, fd, m as i64, a, OUT),
             fd::seek(c, Unstable, fd, l as i64, b, a),
             fd::tell(c, fd, a),
@@ -111,7 +111,7 @@ fn each_refuses_with_its_errno() {
         assert_eq!(g.call(|c| fd::read(c, 4, IOVS, huge, OUT)), errno(Errno::Inval));
     }
     assert_eq!(g.call(|c| fd::write(c, 4, MEMORY as u32 - 4, 1, OUT)), errno(Errno::Fault));
-    assert_eq!(g.call(|c| fd::readdir(c, 3, BUF, u32::MAX, 0, OUT)), errno(Errno::Fault));
+    assert_eq!(g.call(|c| readdir::readdir(c, 3, BUF, u32::MAX, 0, OUT)), errno(Errno::Fault));
     assert_eq!(g.call(|c| random::get(c, BUF, u32::MAX)), errno(Errno::Fault));
     assert_eq!(g.call(|c| poll::oneoff(c, Preview1, 0, 0, u32::MAX, OUT)), errno(Errno::Fault));
     assert_eq!(g.call(|c| poll::oneoff(c, Preview1, 0, 0, 0, OUT)), errno(Errno::Inval));

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::p1::abi::Generation::Preview1;
-use crate::{p1::fd, p1::sock};
+use crate::p1::{fd, sock};
 use rustix::fd::AsFd;
 use rustix::fs::{Advice, CWD, FallocateFlags, Mode, OFlags, SeekFrom};
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, Shutdown, SocketFlags, SocketType, socketpair};
@@ -67,7 +67,7 @@ operations! {
     "advise": |c| fd::advise(c, 4, 0, 0, 0), |f| rustix::fs::fadvise(f, 0, None, Advice::Normal);
     "allocate": |c| fd::allocate(c, 4, 0, 8), |f| rustix::fs::fallocate(f, FallocateFlags::empty(), 0, 8);
     "set size": |c| fd::filestat_set_size(c, 4, 2), |f| rustix::fs::ftruncate(f, 2);
-    "readdir": |c| fd::readdir(c, 4, BUF, 1000, 0, OUT), |f| entries_of(f);
+    "readdir": |c| readdir::readdir(c, 4, BUF, 1000, 0, OUT), |f| entries_of(f);
     "accept": |c| sock::accept(c, 4, 0, OUT), |f| rustix::net::accept(f).map(drop);
     "recv": |c| sock::recv(c, 4, IOVS, 1, 0, OUT, OUT + 4), |f| rustix::net::recv(f, &mut [0; 4], RecvFlags::empty()).map(drop);
     "send": |c| sock::send(c, 4, IOVS, 1, 0, OUT), |f| rustix::net::send(f, b"text", SendFlags::NOSIGNAL).map(drop);

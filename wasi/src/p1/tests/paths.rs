@@ -17,7 +17,7 @@ fn names_are_bytes() {
     g.write(f, b"x").unwrap();
     use std::os::unix::ffi::OsStrExt;
     assert!(g.dir.path().join(std::ffi::OsStr::from_bytes(name)).exists());
-    g.call(|c| fd::readdir(c, 3, BUF, 4096, 0, OUT)).unwrap();
+    g.call(|c| readdir::readdir(c, 3, BUF, 4096, 0, OUT)).unwrap();
     let found = g.bytes(BUF, g.u32(OUT));
     assert!(found.windows(name.len()).any(|w| w == name));
     let n = text(&g, TEXT, name);
@@ -124,6 +124,6 @@ fn what_is_opened_is_closed_on_exec() {
     g.open(b"f", oflags::CREAT, READ).unwrap();
     for fd in 0..5 {
         let d = g.ctx.fd(fd, 0).unwrap();
-        assert!(rustix::io::fcntl_getfd(&*d).unwrap().contains(rustix::io::FdFlags::CLOEXEC), "{fd}");
+        assert!(rustix::io::fcntl_getfd(&d.host).unwrap().contains(rustix::io::FdFlags::CLOEXEC), "{fd}");
     }
 }

@@ -3,7 +3,7 @@
 use super::*;
 use crate::p1::abi::Generation::{self, Preview1, Unstable};
 use crate::p1::abi::{fdflags, filetype};
-use crate::{p1::clock, p1::fd, p1::poll};
+use crate::p1::{clock, fd, poll};
 use std::io::Write;
 use std::os::fd::OwnedFd;
 
@@ -127,7 +127,7 @@ fn what_waits_can_be_interrupted() {
     g.interrupted = || true;
     assert_eq!(g.call(|c| c.retry(|| Err::<(), _>(rustix::io::Errno::INTR))), Err(Fail::Interrupted));
     assert_eq!(g.call(|c| crate::p1::random::get(c, BUF, 4 << 20)), Err(Fail::Interrupted));
-    assert_eq!(g.call(|c| fd::readdir(c, 3, BUF, 100, 0, OUT)), Err(Fail::Interrupted));
+    assert_eq!(g.call(|c| readdir::readdir(c, 3, BUF, 100, 0, OUT)), Err(Fail::Interrupted));
 }
 
 #[test]

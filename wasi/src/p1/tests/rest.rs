@@ -1,7 +1,8 @@
 //! Arguments, environment, clocks, random numbers, signals, sockets, and what cannot be built.
 
 use super::*;
-use crate::{BuildError, p1::args, p1::clock, p1::environ, p1::fd, p1::proc, p1::random, p1::sock};
+use crate::BuildError;
+use crate::p1::{args, clock, environ, fd, proc, random, sock};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::p1::abi::{Generation::Preview1, filetype, oflags};
-use crate::{p1::fd, p1::poll};
+use crate::p1::{fd, poll};
 
 /// An operation on descriptor 4, and the rights that it takes.
 type Operation = (&'static str, u64, fn(&Call<'_>) -> Outcome);
@@ -41,7 +41,7 @@ const OF_DIRECTORIES: &[Operation] = &[
     ("fd_fdstat_set_flags", rights::FD_FDSTAT_SET_FLAGS, |c| fd::fdstat_set_flags(c, 4, 0)),
     ("fd_filestat_get", rights::FD_FILESTAT_GET, |c| fd::filestat_get(c, Preview1, 4, OUT)),
     ("fd_filestat_set_times", rights::FD_FILESTAT_SET_TIMES, |c| fd::filestat_set_times(c, 4, 1, 1, 5)),
-    ("fd_readdir", rights::FD_READDIR, |c| fd::readdir(c, 4, BUF, 1000, 0, OUT)),
+    ("fd_readdir", rights::FD_READDIR, |c| readdir::readdir(c, 4, BUF, 1000, 0, OUT)),
     ("path_create_directory", rights::PATH_CREATE_DIRECTORY, |c| path::create_directory(c, 4, NEW)),
     ("path_filestat_get", rights::PATH_FILESTAT_GET, |c| path::filestat_get(c, Preview1, 4, 0, F, OUT)),
     ("path_filestat_set_times", rights::PATH_FILESTAT_SET_TIMES, |c| path::filestat_set_times(c, 4, 0, F, (1, 1), 5)),
@@ -154,7 +154,7 @@ fn what_is_not_read_or_written_is_a_mistake_of_another_kind() {
     assert_eq!((g.read(neither, 9), g.write(neither, b"x")), (Ok(b"text".to_vec()), errno(Errno::BadF)));
     // A path below something that is no directory, and its entries.
     assert_eq!(g.call(|c| path::unlink_file(c, reading, F)), errno(Errno::NotDir));
-    assert_eq!(g.call(|c| fd::readdir(c, reading, BUF, 100, 0, OUT)), errno(Errno::NotDir));
+    assert_eq!(g.call(|c| readdir::readdir(c, reading, BUF, 100, 0, OUT)), errno(Errno::NotDir));
 }
 
 #[test]
