@@ -124,8 +124,9 @@ fn directories_are_given_by_name() {
     assert!(dir.path().join("new").exists());
 }
 
-/// Opens `d` for what is done with directories alone, as Zig's standard library does, and a file in it; then `d` without the right to cut
-/// files, as Go's `os.Root` does, and a file in it that is cut. The exit code is the first errno.
+/// Opens `d` for what is done with directories alone, as Zig's standard library does, and a file in
+/// it; then `d` without the right to cut files, as Go's `os.Root` does, and a file in it that is
+/// cut. The exit code is the first errno.
 const THROUGH_DIRECTORIES: &str = r#"(module
   (import "wasi_snapshot_preview1" "path_open" (func $open (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
   (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))

@@ -1,14 +1,17 @@
-//! What the system interface means, whatever the interface's generation: paths below directories that were given, open files,
-//! streams, clocks, waiting, sockets. A generation's tables are beside it ([`crate::p1`]) and translate: its numbers and layouts,
-//! how it keeps descriptors and what it says may be done with them.
+//! What the system interface means, whatever the interface's generation: paths below directories
+//! that were given, open files, streams, clocks, waiting, sockets. A generation's tables are beside
+//! it ([`crate::p1`]) and translate: its numbers and layouts, how it keeps descriptors and what it
+//! says may be done with them.
 //!
 //! # Invariants
 //!
-//! - Nothing here knows a generation's numbers, nor an address of the program's. Types are Rust's or rustix's, errors are the
-//!   kernel's, and bytes that are transferred are [`transfer::Buffers`], which a generation implements.
-//! - What was given is enforced here: the directory that a path begins in, whether it is read-only, whether flags of what is open are
-//!   the program's to change.
-//! - What waits returns `EINTR` when a signal cuts it short. Whether that is the end is for the caller to know.
+//! - Nothing here knows a generation's numbers, nor an address of the program's. Types are Rust's
+//!   or rustix's, errors are the kernel's, and bytes that are transferred are
+//!   [`transfer::Buffers`], which a generation implements.
+//! - What was given is enforced here: the directory that a path begins in, whether it is read-only,
+//!   whether flags of what is open are the program's to change.
+//! - What waits returns `EINTR` when a signal cuts it short. Whether that is the end is for the
+//!   caller to know.
 
 pub(crate) mod clock;
 pub(crate) mod descriptor;

@@ -1,8 +1,10 @@
-//! Preview 1 (`wasi_snapshot_preview1`) and what was before it (`wasi_unstable`): a table over [`crate::host`], with the numbers and
-//! the two layouts of the interface, descriptors by number, and their rights.
+//! Preview 1 (`wasi_snapshot_preview1`) and what was before it (`wasi_unstable`): a table over
+//! [`crate::host`], with the numbers and the two layouts of the interface, descriptors by number,
+//! and their rights.
 //!
-//! Each family of functions has its file, in which a function takes a `Call` and the numbers that the guest passed: it checks rights,
-//! copies what it needs out of the guest's memory, and translates what the host says of it. [`link`] has a row a function.
+//! Each family of functions has its file, in which a function takes a `Call` and the numbers that
+//! the guest passed: it checks rights, copies what it needs out of the guest's memory, and
+//! translates what the host says of it. [`link`] has a row a function.
 
 mod abi;
 mod args;

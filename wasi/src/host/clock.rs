@@ -1,4 +1,5 @@
-//! The kernel's clocks, read without a system call where the kernel offers that (vDSO), and points in time.
+//! The kernel's clocks, read without a system call where the kernel offers that (vDSO), and points
+//! in time.
 
 use rustix::time::{ClockId, Timespec, clock_getres, clock_gettime};
 
@@ -16,7 +17,8 @@ impl Time {
         Time { seconds: t.tv_sec, nanoseconds: t.tv_nsec as u64 }
     }
 
-    /// In nanoseconds, as far as they fit: times before are 0, times after the year 2554 are the last.
+    /// In nanoseconds, as far as they fit: times before are 0, times after the year 2554 are the
+    /// last.
     #[inline]
     pub(crate) fn in_nanoseconds(self) -> u64 {
         let Ok(seconds) = u64::try_from(self.seconds) else { return 0 };

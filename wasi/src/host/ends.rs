@@ -5,8 +5,8 @@
 #[error("exit with code {0}")]
 pub struct Exit(pub u32);
 
-/// The program wrote to standard output or error, which nobody reads any more. A program of the shell's would have died of
-/// `SIGPIPE`.
+/// The program wrote to standard output or error, which nobody reads any more. A program of the
+/// shell's would have died of `SIGPIPE`.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("broken pipe")]
 pub struct BrokenPipe;

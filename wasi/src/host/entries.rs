@@ -5,7 +5,8 @@ use rustix::fs::{AtFlags, FileType, RawDir, RawDirEntry, SeekFrom};
 use rustix::io::Result;
 use std::mem::MaybeUninit;
 
-/// The entries of a directory from some position on. Two of them at once for one descriptor disturb each other.
+/// The entries of a directory from some position on. Two of them at once for one descriptor disturb
+/// each other.
 pub(crate) struct Entries<'a> {
     dir: &'a Descriptor,
     raw: RawDir<'a, &'a Descriptor>,
@@ -18,7 +19,8 @@ pub(crate) struct Entry<'a> {
 }
 
 impl Descriptor {
-    /// Its entries from a position of the kernel's on: 0, or where one ended. As many are read at once as `space` holds.
+    /// Its entries from a position of the kernel's on: 0, or where one ended. As many are read at
+    /// once as `space` holds.
     pub(crate) fn entries<'a>(&'a self, position: u64, space: &'a mut [MaybeUninit<u8>]) -> Result<Entries<'a>> {
         rustix::fs::seek(self, SeekFrom::Start(position))?;
         Ok(Entries { dir: self, raw: RawDir::new(self, space) })

@@ -2,7 +2,8 @@
 
 use rustix::fs::OFlags;
 
-/// A set of them. The kernel's own do not tell `RSYNC` from `SYNC`, which programs get back as they set them.
+/// A set of them. The kernel's own do not tell `RSYNC` from `SYNC`, which programs get back as they
+/// set them.
 #[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Flags(u8);
 

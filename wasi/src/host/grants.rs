@@ -176,7 +176,8 @@ impl WasiCtxBuilder {
         self
     }
 
-    /// Adds a directory that is open already, for reading, not just as a path. The same one with the same name may be added again.
+    /// Adds a directory that is open already, for reading, not just as a path. The same one with
+    /// the same name may be added again.
     pub fn preopen(mut self, dir: impl Into<OwnedFd>, guest: impl Into<Vec<u8>>, access: Access) -> Self {
         self.preopens.push((dir.into(), guest.into(), access));
         self

@@ -1,5 +1,5 @@
-//! What is done by name below a directory that the program holds. [`super::resolve`] says what a name means; a change below a read-only
-//! directory is refused as [`read_only`] says.
+//! What is done by name below a directory that the program holds. [`super::resolve`] says what a
+//! name means; a change below a read-only directory is refused as [`read_only`] says.
 
 use super::descriptor::{Access, Descriptor};
 use super::flags::Flags;
@@ -43,7 +43,8 @@ impl Open {
             (false, true) => OFlags::WRONLY,
             (_, false) => OFlags::RDONLY,
         };
-        // A FIFO is waited for as ever, unless the program says otherwise: an interrupt ends that, too. Never get a controlling terminal.
+        // A FIFO is waited for as ever, unless the program says otherwise: an interrupt ends that,
+        // too. Never get a controlling terminal.
         host |= OFlags::NOCTTY;
         host.set(OFlags::NONBLOCK, self.flags.has(Flags::NONBLOCK));
         host.set(OFlags::CREATE, self.create);

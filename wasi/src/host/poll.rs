@@ -53,13 +53,15 @@ impl<'a, S> Poll<'a, S> {
         Poll { all, subject, polled: all.iter().filter_map(polled).collect() }
     }
 
-    /// Waits. That nothing is ready afterwards is possible: a clock of the day was set back, or a timeout was a little too short.
+    /// Waits. That nothing is ready afterwards is possible: a clock of the day was set back, or a
+    /// timeout was a little too short.
     pub(crate) fn wait(&mut self) -> Result<()> {
         let timeout = self.timeout();
         sconce_engine::poll(&mut self.polled, timeout).map(drop)
     }
 
-    /// How long to wait at most: not at all if something is there already, for ever if there is no clock.
+    /// How long to wait at most: not at all if something is there already, for ever if there is no
+    /// clock.
     fn timeout(&self) -> Option<Duration> {
         /// The time of day may be set while we sleep until then.
         const LOOK_AGAIN: u64 = 1_000_000_000;

@@ -3,7 +3,8 @@
 use super::clock::Time;
 use rustix::fs::{FileType, Stat};
 
-/// What there is to know of a file. (The kernel's own structure is longer, and copying it about shows.)
+/// What there is to know of a file. (The kernel's own structure is longer, and copying it about
+/// shows.)
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Status {
     pub device: u64,

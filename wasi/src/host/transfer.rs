@@ -4,8 +4,8 @@ use rustix::fd::BorrowedFd;
 use rustix::io::{ReadWriteFlags, Result};
 use rustix::net::{RecvFlags, ReturnFlags, SendFlags};
 
-/// The buffers of one transfer, in whatever layout the program has them. An implementation hands them to the kernel; when and with which
-/// flags is said here.
+/// The buffers of one transfer, in whatever layout the program has them. An implementation hands
+/// them to the kernel; when and with which flags is said here.
 pub(crate) trait Buffers: Copy {
     /// `readv(2)`.
     fn read(self, from: BorrowedFd<'_>) -> Result<usize>;

@@ -19,7 +19,8 @@ pub(crate) struct Handle {
     pub preopen: Option<Box<[u8]>>,
     /// The rights that its kind and the mode it was opened in have room for.
     possible: u64,
-    /// The same, without what was taken away from it or from the directory that it was opened through.
+    /// The same, without what was taken away from it or from the directory that it was opened
+    /// through.
     base: AtomicU64,
     inheriting: AtomicU64,
     /// Where each entry of a directory ended when it was last read. Locked while the position is set and entries are read.
@@ -46,8 +47,9 @@ impl Handle {
         Handle { preopen: Some(name), ..Handle::new(host) }
     }
 
-    /// What `path_open` opened in a directory that passes on the rights `passed`. Which of them were asked for makes no difference:
-    /// they say how programs mean to use it, not what they may do.
+    /// What `path_open` opened in a directory that passes on the rights `passed`. Which of them
+    /// were asked for makes no difference: they say how programs mean to use it, not what they may
+    /// do.
     pub(crate) fn opened(host: Descriptor, passed: u64) -> Handle {
         let mut d = Handle::new(host);
         // Times may be set through a file that was opened for reading, as utimensat would by its name.
@@ -59,7 +61,8 @@ impl Handle {
         d
     }
 
-    /// A standard stream. A directory is one that nothing can be done with: what is in it was not given.
+    /// A standard stream. A directory is one that nothing can be done with: what is in it was not
+    /// given.
     pub(crate) fn stream(host: Descriptor) -> Handle {
         let mut d = Handle::new(host);
         if d.filetype == filetype::DIRECTORY {

@@ -52,7 +52,8 @@ pub(crate) fn open(call: &Call<'_>, fd: u32, path: (u32, u32), ask: &Open, out: 
     call.put_u32(out, call.ctx.table.insert(Handle::opened(opened, passed))?)
 }
 
-/// What is asked for, in the host's words. Whether a file is opened for reading or writing is said by the rights alone.
+/// What is asked for, in the host's words. Whether a file is opened for reading or writing is said
+/// by the rights alone.
 #[inline]
 fn opening(ask: &Open) -> Outcome<paths::Open> {
     let follow = follow(ask.lookup)?;

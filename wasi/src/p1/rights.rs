@@ -1,7 +1,8 @@
-//! Rights of a descriptor (`$rights`): what may be done with it, and, "inheriting", with what is opened through it.
+//! Rights of a descriptor (`$rights`): what may be done with it, and, "inheriting", with what is
+//! opened through it.
 //!
-//! They are preview 1's alone. What a guest was given is the host's to enforce, whatever the rights say; these only tell a guest what
-//! a descriptor is good for, and hold it to what it gave up.
+//! They are preview 1's alone. What a guest was given is the host's to enforce, whatever the rights
+//! say; these only tell a guest what a descriptor is good for, and hold it to what it gave up.
 
 use crate::host::descriptor::Descriptor;
 use rustix::fs::FileType;
@@ -82,7 +83,8 @@ pub(crate) const SOCKET: u64 = TERMINAL | SOCK_SHUTDOWN | SOCK_ACCEPT;
 /// What changes a file.
 pub(crate) const MUTATE: u64 = FD_WRITE | FD_ALLOCATE | FD_FILESTAT_SET_SIZE | FD_FILESTAT_SET_TIMES;
 
-/// Base and inheriting rights that a descriptor's kind, and the mode it was opened in, have room for.
+/// Base and inheriting rights that a descriptor's kind, and the mode it was opened in, have room
+/// for.
 pub(crate) fn possible(d: &Descriptor) -> (u64, u64) {
     let (mut base, inheriting) = match d.kind {
         FileType::Directory => return (DIRECTORY, OPENED),

@@ -1,4 +1,5 @@
-//! Strings as `args_get` and `environ_get` hand them out: each ends with a NUL, one behind the other.
+//! Strings as `args_get` and `environ_get` hand them out: each ends with a NUL, one behind the
+//! other.
 
 use super::errno::Outcome;
 use crate::BuildError;
@@ -13,7 +14,8 @@ pub(crate) struct Strings {
 }
 
 impl Strings {
-    /// Adds one, in parts without a NUL. [`BuildError::TooMany`] if they do not fit a guest's memory any more.
+    /// Adds one, in parts without a NUL. [`BuildError::TooMany`] if they do not fit a guest's
+    /// memory any more.
     pub(crate) fn push(&mut self, parts: &[&[u8]]) -> Result<(), BuildError> {
         self.starts.push(u32::try_from(self.bytes.len()).map_err(|_| BuildError::TooMany)?);
         self.bytes.extend(parts.concat());

@@ -33,8 +33,8 @@ impl Descriptor {
         Ok(append.union(self.kept()))
     }
 
-    /// Sets the guest's flags. What the kernel cannot change in an open file (`O_SYNC`), or what is not the guest's alone, is kept
-    /// here and minded at each call.
+    /// Sets the guest's flags. What the kernel cannot change in an open file (`O_SYNC`), or what is
+    /// not the guest's alone, is kept here and minded at each call.
     ///
     /// `EPERM` for a guest that would write elsewhere than at the end of what it was given to append to.
     pub(crate) fn set_flags(&self, flags: Flags) -> Result<()> {

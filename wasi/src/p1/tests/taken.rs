@@ -82,7 +82,8 @@ fn open(g: &Guest, directory: bool, base: u64) -> Outcome<u32> {
     Ok(g.u32(OUT))
 }
 
-/// Each operation, whether it is a directory's, and what has to be asked for so that the file is opened for it.
+/// Each operation, whether it is a directory's, and what has to be asked for so that the file is
+/// opened for it.
 fn operations() -> impl Iterator<Item = (Operation, bool, u64)> {
     let of_files = OF_FILES.iter().map(|&op| (op, false, rights::FD_READ | rights::FD_WRITE));
     of_files.chain(OF_DIRECTORIES.iter().map(|&op| (op, true, 0)))
@@ -174,7 +175,8 @@ fn the_report_is_what_can_be_done() {
     assert_eq!(report(open(&g, true, 0).unwrap()), (rights::DIRECTORY, rights::OPENED, filetype::DIRECTORY));
 }
 
-/// Directories opened as Zig's standard library and Go's `os.Root` open them, and files through these.
+/// Directories opened as Zig's standard library and Go's `os.Root` open them, and files through
+/// these.
 #[test]
 fn real_programs_open_files_below_directories() {
     const ZIG: u64 = 0x07bf_fe08;
