@@ -13,16 +13,18 @@ pub(crate) struct Status {
     pub links: u64,
     /// In bytes.
     pub size: u64,
-    pub accessed: Time,
-    pub modified: Time,
-    /// When any of this was changed.
-    pub changed: Time,
+    /// Nanoseconds since 1970, as [`Time::in_nanoseconds`] has them.
+    pub accessed: u64,
+    /// The same.
+    pub modified: u64,
+    /// The same, of any of this.
+    pub changed: u64,
 }
 
 impl Status {
     #[inline]
     pub(crate) fn of(stat: &Stat) -> Status {
-        let time = |seconds, nanoseconds| Time { seconds, nanoseconds };
+        let time = |seconds, nanoseconds| Time { seconds, nanoseconds }.in_nanoseconds();
         Status {
             device: stat.st_dev,
             inode: stat.st_ino,

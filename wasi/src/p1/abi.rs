@@ -1,6 +1,5 @@
 //! Numbers and layouts of the interface, from the witx files of preview 1 and preview 0 (`wasi_unstable`).
 
-use crate::host::clock::Time;
 use crate::host::flags::Flags;
 use crate::host::status::Status;
 use rustix::fs::FileType;
@@ -104,8 +103,7 @@ pub(crate) fn filestat(status: &Status, filetype: u8, generation: Generation) ->
             32
         }
     };
-    let [atim, mtim, ctim] = [status.accessed, status.modified, status.changed].map(Time::in_nanoseconds);
-    for (i, value) in [status.size, atim, mtim, ctim].iter().enumerate() {
+    for (i, value) in [status.size, status.accessed, status.modified, status.changed].iter().enumerate() {
         out[at + i * 8..at + i * 8 + 8].copy_from_slice(&value.to_le_bytes());
     }
     (out, at + 32)
