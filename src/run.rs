@@ -161,7 +161,9 @@ fn check_threads(main: &Loaded, preloads: &[(String, Loaded)]) -> Result<(), Fai
         return Err(Failure::not_run(message));
     }
     // Every instance has what its module defines for itself: only what is imported is shared.
-    if !main.module.environ().memories.is_empty() && !main.module.imports().any(|i| is_shared_memory(&i)) {
+    let environ = main.module.environ();
+    let defines_memory = environ.memories.len() > environ.num_imported_memories as usize;
+    if defines_memory && !main.module.imports().any(|i| is_shared_memory(&i)) {
         return Err(Failure::not_run(format!(
             "{}: it starts threads, but defines its memory, so that they would not share it; link it with \
              --import-memory, --shared-memory and --max-memory=BYTES",

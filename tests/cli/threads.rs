@@ -119,6 +119,17 @@ fn what_cannot_start_threads_is_refused_before_it_runs() {
         ),
     );
     contains(&dir.run("run --preload lib=lib.wat both.wat").fails(1), &["cannot import \"lib\" \"f\"", "--preload"]);
+    // Not shared either, but not its own.
+    dir.file("memory.wat", r#"(module (memory (export "m") 1))"#);
+    dir.file(
+        "other.wat",
+        format!(
+            r#"(module {import} (import "lib" "m" (memory 1)) (func (export "_start"))
+                (func (export "wasi_thread_start") (param i32 i32)))"#
+        ),
+    );
+    let other = dir.run("run --preload lib=memory.wat other.wat");
+    contains(&other.fails(1), &["cannot import \"lib\" \"m\"", "--preload"]);
     for (memory, shared) in [("1 1 shared", false), ("1", false), ("1 1 shared", true)] {
         let other = if shared { r#"(import "env" "memory" (memory 1 1 shared))"# } else { "" };
         dir.file(
