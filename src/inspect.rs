@@ -24,7 +24,7 @@ pub fn inspect(args: &InspectArgs) -> Result<(), Failure> {
     let bytes = sconce_engine::text::to_binary(&bytes).map_err(|e| load::wrong(&name, &e))?;
     let wrong = |e: sconce_environ::decode::DecodeError| Failure::not_run(format!("{name}: {e}"));
     let decoded = decode(&bytes, Features::default()).map_err(wrong)?;
-    sconce_engine::validate_bodies(&decoded, &bytes).map_err(|e| load::wrong(&name, &e))?;
+    decoded.validate_bodies(&bytes, &|| true).map_err(wrong)?;
     let proposals = sconce_environ::proposals::used(&bytes).map_err(wrong)?.names();
     let file = Inspected { name: &name, size: bytes.len(), decoded: &decoded, proposals };
     print(&if args.json { plain_json(&to_json(&file)) } else { to_text(&file) })

@@ -84,7 +84,7 @@ pub use host::{HostResult, IntoFunc};
 pub use instance::Unstarted;
 pub use linker::Linker;
 pub use module::Module;
-pub use pipeline::{Progress, read_module, read_script, text, validate_bodies};
+pub use pipeline::{Progress, read_module, read_script, text};
 pub use shared::SharedMemory;
 pub use store::{AsContext, AsContextMut, InterruptHandle, MemoryLimit, Store, StoreContext, StoreContextMut, prepare_thread};
 pub use symbolize::{SourceLocation, SymbolizedFrame, demangle, symbolize};

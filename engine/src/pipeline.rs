@@ -8,16 +8,12 @@ mod link;
 mod progress;
 mod source;
 pub mod text;
-mod threads;
-mod validate;
 
-pub(crate) use compile::compile_function;
+pub(crate) use compile::{compile_function, validate};
 pub(crate) use link::{Linked, slots_at};
 pub use progress::Progress;
 pub(crate) use source::may_be_module;
 pub use source::{read_module, read_script};
-pub(crate) use validate::validate;
-pub use validate::validate_bodies;
 
 use crate::compilers::Compilers;
 use crate::config::{CompilerKind, Config};

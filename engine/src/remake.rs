@@ -66,11 +66,10 @@ impl rt::Remake for Remake {
         let make = || {
             // Whatever comes of this, the next run is not to meet it.
             self.cache.remove(&self.key.name());
-            // A handler's stack is too small for a compiler, and what it has blocked is not to stay so in the threads made here. The
-            // workers of the common pool may be waiting for this: it has one of its own.
+            // A handler's stack is too small for a compiler, and what it has blocked is not to stay so in the threads made here.
             let work = || {
                 rt::unblock();
-                rayon::ThreadPoolBuilder::new().num_threads(1).build().ok()?.install(|| self.make())
+                self.make()
             };
             let builder = std::thread::Builder::new().name("remake".into()).stack_size(STACK);
             std::thread::scope(|scope| builder.spawn_scoped(scope, work).ok()?.join().ok().flatten())

@@ -13,8 +13,7 @@ mod write;
 pub use write::Ends;
 
 use crate::compile::{CallSite, CompiledFunction};
-use crate::handlers::Handler;
-use crate::handlers::HandlerListBuilder;
+use crate::handlers::{Handler, HandlerListBuilder};
 use crate::index::DefinedFuncIndex;
 use crate::stack_maps::{StackMap, StackMaps};
 use crate::trap::TrapCode;

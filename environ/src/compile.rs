@@ -66,11 +66,11 @@ pub struct FunctionInput<'a> {
 }
 
 impl<'a> FunctionInput<'a> {
-    /// A function of a decoded module.
+    /// A function of a decoded module, in the bytes that it was decoded from.
     ///
     /// # Panics
     /// As [`Decoded::body`].
-    pub fn new(decoded: &'a Decoded, bytes: &'a [u8], layout: &'a VmLayout, func: DefinedFuncIndex) -> FunctionInput<'a> {
+    pub fn of(decoded: &'a Decoded, bytes: &'a [u8], layout: &'a VmLayout, func: DefinedFuncIndex) -> FunctionInput<'a> {
         let (body, body_offset) = (decoded.body(bytes, func), decoded.bodies[func].start);
         FunctionInput { module: &decoded.module, layout, func, body, body_offset }
     }

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-/// A handler.
+/// A handler of exceptions.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Handler {
     /// Offset in the VM context of the pointer to the tag; `None` catches every exception.

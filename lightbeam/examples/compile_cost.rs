@@ -2,7 +2,8 @@
 //! module, nanoseconds a byte of code for validation alone, for compiling what is valid, and for both together, as the engine does it;
 //! and bytes of machine code a byte of wasm.
 
-use sconce_environ::compile::{BoundsStyle, CallStyle, CompiledFunction, Compiler, FunctionInput, Settings};
+use sconce_environ::compile::FunctionInput;
+use sconce_environ::compile::{BoundsStyle, CallStyle, CompiledFunction, Compiler, Settings};
 use sconce_environ::decode::{Features, decode};
 use sconce_environ::layout::VmLayout;
 use sconce_lightbeam::LightbeamCompiler;
@@ -27,7 +28,7 @@ fn main() {
         let layout = VmLayout::new(&decoded.module);
         let code: u64 = decoded.bodies.values().map(|range| range.len() as u64).sum();
         let (mut validate, mut compile, mut together, mut out) = (f64::MAX, f64::MAX, f64::MAX, 0);
-        let input = |func| FunctionInput::new(&decoded, &bytes, &layout, func);
+        let input = |func| FunctionInput::of(&decoded, &bytes, &layout, func);
         let mut function = CompiledFunction::default();
         for _ in 0..ROUNDS {
             let start = Instant::now();

@@ -1,13 +1,10 @@
-//! Walks of a wasm stack by frame pointers, across nested entries.
-//!
-//! A walk follows saved frame pointers to the frame of the entry trampoline, which is on the host's stack; from there it goes on where wasm was
-//! left for the host function that made the entry. It reads nothing outside the wasm stack and only ever goes up, so it ends
-//! whatever the frames hold.
+//! Backtraces: which functions of which modules are on a wasm stack ([`crate::walk`]), the innermost and the outermost ones of a deep one.
 
 use crate::activation::{Fault, Shared};
 use crate::code::CodeRegion;
+use crate::walk::CurrentStack;
 use sconce_environ::index::DefinedFuncIndex;
-use sconce_x64::stubs::{FRAME_OLD_EXIT_FP, FRAME_OLD_HOST_SP};
+use sconce_x64::text::begins_frame;
 use std::sync::Arc;
 
 /// Innermost frames that are kept when there are more than a backtrace holds.
@@ -63,16 +60,9 @@ pub(crate) fn of_host_call(shared: &Shared) -> RawBacktrace {
     walk.finish()
 }
 
-/// A word of the wasm stack.
-pub(crate) fn word(shared: &Shared, address: usize) -> Option<usize> {
-    let stack = shared.stack.usable();
-    let inside = address.is_multiple_of(8) && address >= stack.start && address <= stack.end - 8;
-    // SAFETY: what is usable of the stack is readable, and mapped as long as the store.
-    inside.then(|| unsafe { (address as *const usize).read() })
-}
-
 struct Walk<'a> {
     shared: &'a Shared,
+    stack: CurrentStack<'a>,
     /// Frames that may still be looked at.
     patience: usize,
     /// PCs of the innermost frames.
@@ -86,11 +76,7 @@ impl<'a> Walk<'a> {
     fn new(shared: &'a Shared) -> Walk<'a> {
         // A call inside a call that fails is likely to make the outer one fail as well: the whole stack once is enough.
         let patience = if shared.depth.get() == 0 { usize::MAX } else { NESTED };
-        Walk { shared, patience, first: Vec::new(), last: Vec::new(), seen: 0 }
-    }
-
-    fn word(&self, address: usize) -> Option<usize> {
-        word(self.shared, address)
+        Walk { shared, stack: CurrentStack::of(shared), patience, first: Vec::new(), last: Vec::new(), seen: 0 }
     }
 
     fn push(&mut self, pc: usize) {
@@ -121,15 +107,15 @@ impl<'a> Walk<'a> {
         Some(RawFrame { code, func, offset })
     }
 
-    /// Frames from the one with this frame pointer on, whose callee is `called`: return addresses until the entry.
-    fn frames(&mut self, mut fp: usize) {
-        while let (Some(next), Some(return_address)) = (self.word(fp), fp.checked_add(8).and_then(|a| self.word(a))) {
-            self.push(return_address.wrapping_sub(1));
-            if next <= fp || self.patience == 0 {
+    /// The frames that called the one with this frame pointer, as far as the entry.
+    fn frames(&mut self, fp: usize) {
+        let stack = self.stack.clone();
+        for frame in stack.callers(fp) {
+            self.push(frame.return_address.wrapping_sub(1));
+            if self.patience == 0 {
                 break;
             }
             self.patience -= 1;
-            fp = next;
         }
     }
 
@@ -137,7 +123,7 @@ impl<'a> Walk<'a> {
         self.push(fault.pc);
         // Where the frame is not set up yet, the return address is at or just below the top of the stack.
         if let Some(depth) = self.bytes_before_frame(fault.pc)
-            && let Some(return_address) = fault.sp.checked_add(depth).and_then(|a| self.word(a))
+            && let Some(return_address) = fault.sp.checked_add(depth).and_then(|a| self.stack.word(a))
         {
             self.push(return_address.wrapping_sub(1));
         }
@@ -146,7 +132,6 @@ impl<'a> Walk<'a> {
 
     /// In a prologue: how far above the stack pointer the return address is.
     fn bytes_before_frame(&self, pc: usize) -> Option<usize> {
-        const PUSH_RBP: u8 = 0x55;
         // SAFETY: as in `push`.
         let into_function = unsafe { self.shared.code.region_at(pc) }.and_then(|region| {
             let offset = (pc - region.text_base()) as u32;
@@ -159,7 +144,7 @@ impl<'a> Walk<'a> {
             Some(_) => None,
             // A trampoline: its first instruction, or one after its frame is set up.
             // SAFETY: code that was executing is readable.
-            None => (self.shared.code.contains(pc) && unsafe { (pc as *const u8).read() } == PUSH_RBP).then_some(0),
+            None => (self.shared.code.contains(pc) && begins_frame(unsafe { (pc as *const u8).read() })).then_some(0),
         }
     }
 
@@ -170,17 +155,8 @@ impl<'a> Walk<'a> {
 
     /// The entries around the place where the store context says that wasm was left.
     fn outer_entries(&mut self) {
-        let vm = self.shared.vm();
-        // SAFETY: no wasm code is running, so the fields are at rest.
-        let (mut exit_fp, mut host_sp) = unsafe { ((*vm).exit_fp as usize, (*vm).host_sp as usize) };
-        while exit_fp != 0 && host_sp != 0 {
+        for exit_fp in self.stack.exits() {
             self.exit(exit_fp);
-            // SAFETY: `host_sp` is the frame of an entry trampoline that has not returned.
-            let (outer_fp, outer_sp) = unsafe {
-                let word = |offset| ((host_sp + offset) as *const usize).read();
-                (word(FRAME_OLD_EXIT_FP), word(FRAME_OLD_HOST_SP))
-            };
-            (exit_fp, host_sp) = (outer_fp, outer_sp);
         }
     }
 

@@ -4,10 +4,11 @@
 //! checked before. Operations on guest-sized ranges work in chunks and stop when an interrupt is asked for.
 
 use crate::activation::Shared;
-use crate::enter::{Stop, guarded};
+use crate::enter::guarded;
 use crate::heap::{Heap, Occasion};
 use crate::instance::{Instance, init_table};
 use crate::shared::Waited;
+use crate::stop::Stop;
 use crate::store::Store;
 use crate::table::Table;
 use sconce_environ::index::{DataIndex, ElemIndex, TypeId};
@@ -103,8 +104,8 @@ macro_rules! table {
         }
 
         /// Addresses of the builtins, by number.
-        pub(crate) fn targets() -> Vec<usize> {
-            vec![$(shims::$name as *const () as usize),*]
+        pub(crate) fn targets() -> [usize; sconce_environ::builtin::Builtin::COUNT] {
+            [$(shims::$name as *const () as usize),*]
         }
     };
 }

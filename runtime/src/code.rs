@@ -12,10 +12,11 @@
 
 use crate::error::ResourceError;
 use crate::lazy_pages::{LazyPages, LazySource, TableBytes, Use, marks};
-use crate::stubs::{StubListener, Stubs};
+use crate::listener::StubListener;
+use crate::stubs::{Stubs, Targets};
 use crate::sys::memfile::MemFile;
 use crate::sys::mmap::{Access, Mapping};
-use crate::sys::{PAGE, page_ceil, signal, space};
+use crate::sys::{PAGE, page_ceil, space};
 use sconce_environ::code_tables::CodeTables;
 use sconce_environ::index::DefinedFuncIndex;
 use std::collections::BTreeMap;
@@ -61,20 +62,8 @@ pub struct CodeSpaceOptions {
 }
 
 impl CodeSpace {
-    /// Reserves `size` bytes; `None` takes 2 GiB, or less where address space is short.
-    ///
-    /// # Errors
-    /// If not even 1 MiB can be had.
-    pub fn new(size: Option<usize>) -> Result<Arc<CodeSpace>, ResourceError> {
-        CodeSpace::with(CodeSpaceOptions { size, ..CodeSpaceOptions::default() })
-    }
-
-    /// The same with more to say.
-    ///
-    /// # Errors
-    /// As for [`CodeSpace::new`].
-    pub fn with(options: CodeSpaceOptions) -> Result<Arc<CodeSpace>, ResourceError> {
-        signal::install();
+    /// Reserves address space, and makes the trampolines that are always there.
+    pub(crate) fn make(options: CodeSpaceOptions, targets: &Targets) -> Result<Arc<CodeSpace>, ResourceError> {
         let CodeSpaceOptions { size, private, listener } = options;
         let os = ResourceError::os("cannot reserve address space for code");
         let wanted = size.unwrap_or(DEFAULT_SIZE).clamp(MINIMUM_SIZE, DEFAULT_SIZE).next_multiple_of(UNIT);
@@ -84,7 +73,7 @@ impl CodeSpace {
         let units = no_regions(len / UNIT);
         let free = Mutex::new(BTreeMap::from([(0, units.len())]));
         let mut space = CodeSpace { mapping, file, units, free, stubs: Stubs::default(), listener };
-        space.stubs = Stubs::new(&space)?;
+        space.stubs = Stubs::new(&space, targets)?;
         Ok(Arc::new(space))
     }
 
@@ -638,7 +627,7 @@ mod tests {
         let units = no_regions(16);
         let free = Mutex::new(BTreeMap::from([(0, 16)]));
         let mut space = CodeSpace { mapping, file, units, free, stubs: Stubs::default(), listener: None };
-        space.stubs = Stubs::new(&space).unwrap();
+        space.stubs = Stubs::new(&space, &crate::setup::targets()).unwrap();
         let space = Arc::new(space);
         let region = space.load(&returns(5), tables(&[0], 6)).unwrap();
         assert_eq!(run(&region, 0), 5);

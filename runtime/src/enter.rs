@@ -5,10 +5,9 @@
 //! recurses through host functions uses both stacks.
 
 use crate::activation::Shared;
-use crate::backtrace::{self, RawBacktrace};
-use crate::error::ResourceError;
-use crate::exception::Exception;
+use crate::backtrace;
 use crate::handle::FuncHandle;
+use crate::stop::{Failure, Stop};
 use crate::store::Store;
 use crate::stubs::EntryTrampoline;
 use crate::sys::thread;
@@ -16,7 +15,6 @@ use crate::traps;
 use sconce_environ::trap::TrapCode;
 use sconce_environ::vm::{ANY_TYPE, VmContext, VmHostContext, VmStoreContext, pending};
 use sconce_x64::stubs::EXIT_FRAME_BYTES;
-use std::any::Any;
 use std::ffi::c_void;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
@@ -25,35 +23,6 @@ use std::sync::atomic::Ordering;
 const HOST_STACK_RESERVE: usize = 256 << 10;
 /// Entries inside each other that a store allows. Each that fails walks the stack, so the work is of the order of its square.
 const MAX_NESTING: u32 = 1000;
-
-/// Why wasm was left other than by returning.
-#[derive(Debug)]
-pub enum Stop {
-    /// A trap.
-    Trap(TrapCode),
-    /// A host function failed; the value is whatever its shim recorded.
-    Host(Box<dyn Any + Send>),
-    /// An exception that nothing handles, as far as wasm was entered last.
-    Exception {
-        /// The exception.
-        exception: Exception,
-        /// What whoever throws it on from a host function wants to find when it comes out.
-        note: Option<Box<dyn Any + Send>>,
-    },
-    /// A host function panicked, with this payload.
-    Panic(Box<dyn Any + Send>),
-    /// The thread could not be prepared for wasm.
-    Resource(ResourceError),
-}
-
-/// A call that did not return.
-#[derive(Debug)]
-pub struct Failure {
-    /// Why.
-    pub stop: Stop,
-    /// The wasm frames at that point.
-    pub backtrace: RawBacktrace,
-}
 
 type Entry = unsafe extern "sysv64" fn(
     store: *mut VmStoreContext,

@@ -15,96 +15,20 @@
 //! exception, each time with a count on what the exception carries. No sweep happens after that.
 
 use crate::activation::Shared;
-use crate::backtrace;
-use crate::enter::Stop;
 use crate::error::ResourceError;
-use crate::handle::{StoreId, TagHandle};
+use crate::handle::TagHandle;
 use crate::heap::HostRef;
 use crate::module::LoadedModule;
+use crate::stop::Stop;
 use crate::store::Store;
+use crate::thrown::{Exception, Tag};
+use crate::walk::{CurrentStack, Frame};
 use sconce_environ::index::{TagIndex, TypeId};
 use sconce_environ::trap::TrapCode;
 use sconce_environ::types::{RefKind, ValType};
 use sconce_environ::vm::{VmStoreContext, VmTag, pending};
-use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
-
-/// A tag of a store.
-#[derive(Debug)]
-pub(crate) struct Tag {
-    /// Its identity; what contexts point to.
-    pub vm: Box<VmTag>,
-    /// The function type whose parameters are the values.
-    pub type_id: TypeId,
-    /// How many values there are.
-    pub count: usize,
-    /// Which of them are handles: the heap's number for that.
-    pub shape: u32,
-    /// Which of them are functions.
-    pub funcs: Box<[usize]>,
-}
-
-/// The functions that exceptions in the heap carry, by number: the heap itself holds no host pointers. There are at most as many
-/// as the store has records of functions, which live as long as it does.
-#[derive(Debug, Default)]
-pub(crate) struct CarriedFuncs {
-    records: Vec<u64>,
-    numbers: HashMap<u64, u32>,
-}
-
-impl CarriedFuncs {
-    /// A function's number; null's is 0.
-    fn number(&mut self, raw: u64) -> Result<u32, ResourceError> {
-        if raw == 0 {
-            return Ok(0);
-        }
-        if let Some(&number) = self.numbers.get(&raw) {
-            return Ok(number);
-        }
-        let number = u32::try_from(self.records.len() + 1).map_err(|_| ResourceError::TooManyReferences)?;
-        self.records.push(raw);
-        self.numbers.insert(raw, number);
-        Ok(number)
-    }
-
-    /// The function with a number; `None` if there is none.
-    fn raw(&self, number: u128) -> Option<u64> {
-        match usize::try_from(number).ok()? {
-            0 => Some(0),
-            n => self.records.get(n - 1).copied(),
-        }
-    }
-}
-
-/// A thrown exception in the hands of the host.
-#[derive(Clone, Debug)]
-pub struct Exception {
-    pub(crate) store: StoreId,
-    /// The tag's number in the store.
-    pub(crate) tag: u32,
-    /// Raw values.
-    pub(crate) values: Box<[u128]>,
-    /// Keeps the references among them alive.
-    _held: Box<[HostRef]>,
-}
-
-impl Exception {
-    /// The store that it belongs to.
-    pub fn store(&self) -> StoreId {
-        self.store
-    }
-
-    /// Its tag.
-    pub fn tag(&self) -> TagHandle {
-        TagHandle { store: self.store, index: self.tag }
-    }
-
-    /// Its values as wasm holds them, of the types that its tag says.
-    pub fn values(&self) -> &[u128] {
-        &self.values
-    }
-}
 
 /// Where an exception is handled.
 #[derive(Copy, Clone, Debug)]
@@ -117,30 +41,19 @@ struct Handler {
 
 /// The handler of an exception that is thrown where wasm was left with this `exit_fp`.
 fn search(shared: &Shared, exit_fp: usize, tag: *const VmTag) -> Option<Handler> {
-    let mut at = exit_fp;
-    loop {
-        // The frame at `at` was called by the one whose frame pointer it saved.
-        let fp = backtrace::word(shared, at)?;
-        let return_address = backtrace::word(shared, at.checked_add(8)?)?;
-        if fp <= at {
-            // The entry trampoline's frame is on the host's stack.
-            return None;
-        }
-        if let Some(handler) = handler(shared, return_address, fp, tag) {
-            return Some(handler);
-        }
-        at = fp;
-    }
+    let stack = CurrentStack::of(shared);
+    stack.callers(exit_fp).find_map(|frame| handler(shared, &stack, frame, tag))
 }
 
 /// The handler of a frame: the first that takes this tag.
-fn handler(shared: &Shared, return_address: usize, fp: usize, tag: *const VmTag) -> Option<Handler> {
+fn handler(shared: &Shared, stack: &CurrentStack<'_>, frame: Frame, tag: *const VmTag) -> Option<Handler> {
+    let Frame { return_address, fp } = frame;
     // SAFETY: the store's stack names only code of its own instances, which it keeps.
     let region = unsafe { shared.code.region_at(return_address.wrapping_sub(1))? };
     let base = region.text_base();
     let handlers = region.tables().handlers_at((return_address - base) as u32)?;
     let sp = fp - handlers.frame_size as usize;
-    let vmctx = backtrace::word(shared, fp.wrapping_add_signed(handlers.vmctx as isize))?;
+    let vmctx = stack.word(fp.wrapping_add_signed(handlers.vmctx as isize))?;
     for handler in handlers {
         let takes = handler.tag.is_none_or(|offset| {
             // SAFETY: the frame keeps its context there, in which a pointer to the tag stands at this offset.
@@ -351,6 +264,7 @@ mod tests {
     use super::*;
     use crate::code::CodeSpace;
     use crate::store::StoreOptions;
+    use crate::thrown::CarriedFuncs;
     use sconce_environ::heap::VmException;
     use sconce_environ::vm::NO_TYPE;
 

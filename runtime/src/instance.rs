@@ -5,7 +5,6 @@
 //! place, so the instance stays in its store even then: others may hold its functions already.
 
 use crate::error::{InstantiateError, ResourceError};
-use crate::exception::Tag;
 use crate::funcref::HostRecord;
 use crate::global::Global;
 use crate::handle::{FuncHandle, Item, StoreId};
@@ -15,6 +14,7 @@ use crate::shared::SharedMemory;
 use crate::store::Store;
 use crate::sys::space::leave_room;
 use crate::table::Table;
+use crate::thrown::Tag;
 use sconce_environ::compile::BoundsStyle;
 use sconce_environ::const_expr::{self, ConstContext};
 use sconce_environ::index::*;

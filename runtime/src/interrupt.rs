@@ -14,6 +14,7 @@ use crate::sys::signal::{self, Context};
 use crate::traps;
 use sconce_environ::trap::TrapCode;
 use sconce_environ::vm::pending;
+use sconce_x64::text::is_return;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -89,12 +90,11 @@ pub(crate) fn on_signal(context: &mut Context) {
 /// Whether wasm can be left at this PC with a backtrace that tells the truth: inside a function, its frame set up, or about to be
 /// (walks know prologues: a loop of tail calls may consist of nothing else that is interruptible).
 fn interruptible(shared: &Shared, pc: usize) -> bool {
-    const RET: [u8; 2] = [0xc3, 0xc2];
     // SAFETY: the store runs this code, if it is code at all, so it owns the region.
     let Some(region) = (unsafe { shared.code.region_at(pc) }) else { return false };
     let offset = (pc - region.text_base()) as u32;
     let tables = region.tables();
     tables.function_at(offset).is_some()
         && !tables.is_uninterruptible(offset)
-        && region.byte_at(offset as usize).is_some_and(|byte| !RET.contains(&byte))
+        && region.byte_at(offset as usize).is_some_and(|byte| !is_return(byte))
 }

@@ -3,10 +3,9 @@
 //! They live in the code reservation, beside the code that calls them, which makes calls measurably faster than trampolines in
 //! the executable's own text.
 
-use crate::builtins;
 use crate::code::CodeSpace;
-use crate::enter;
 use crate::error::ResourceError;
+use crate::listener::Stub;
 use crate::sys::PAGE;
 use sconce_environ::builtin::Builtin;
 use sconce_environ::vm::{VmContext, VmHostContext, VmStoreContext, pending};
@@ -77,23 +76,13 @@ pub struct HostTrampoline {
     pub(crate) space: Arc<CodeSpace>,
 }
 
-/// A trampoline, for who wants to know what is in memory.
+/// Where trampolines go that do not go to wasm or to a host function: addresses of functions.
 #[derive(Copy, Clone, Debug)]
-pub struct Stub<'a> {
-    /// For people.
-    pub name: &'a str,
-    /// Where it runs.
-    pub address: usize,
-    /// Its bytes.
-    pub code: &'a [u8],
-    /// Whether it is called, and has a return address; else it is jumped to from anywhere.
-    pub called: bool,
-}
-
-/// Is told of each trampoline when it is made.
-pub trait StubListener: Send + Sync + std::fmt::Debug {
-    /// One has been made. It stays as long as the code space.
-    fn stub(&self, stub: &Stub<'_>);
+pub(crate) struct Targets {
+    /// What the boundary calls.
+    pub after_host: usize,
+    /// By number.
+    pub builtins: [usize; Builtin::COUNT],
 }
 
 /// An engine's trampolines.
@@ -118,18 +107,17 @@ struct Made {
 
 impl Stubs {
     /// Makes the landing pad and the builtins' trampolines.
-    pub(crate) fn new(space: &CodeSpace) -> Result<Stubs, ResourceError> {
+    pub(crate) fn new(space: &CodeSpace, targets: &Targets) -> Result<Stubs, ResourceError> {
         let mut made = Made::default();
         let landing_pad = made.add(space, &stubs::landing_pad(&STUB_OFFSETS))?;
         let leave = made.add(space, &stubs::leave(&STUB_OFFSETS, landing_pad as u64))?;
-        let code_of_boundary = stubs::boundary(&STUB_OFFSETS, enter::after_host as *const () as u64, leave as u64);
+        let code_of_boundary = stubs::boundary(&STUB_OFFSETS, targets.after_host as u64, leave as u64);
         let boundary = made.add(space, &code_of_boundary)?;
-        let targets = builtins::targets();
         let make = |(&builtin, target): (&Builtin, &usize)| {
             let make = if builtin.keeps_registers() { stubs::builtin_keeping_registers } else { stubs::builtin };
             make(&STUB_OFFSETS, *target as u64)
         };
-        let code: Vec<_> = Builtin::ALL.iter().zip(&targets).map(make).collect();
+        let code: Vec<_> = Builtin::ALL.iter().zip(&targets.builtins).map(make).collect();
         // One write for all.
         let mut all = Vec::new();
         let mut offsets = Vec::with_capacity(Builtin::COUNT);

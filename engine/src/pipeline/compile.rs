@@ -3,17 +3,18 @@
 use super::host_sites;
 use super::link::{Linked, Unit, in_order, link};
 use super::progress::Progress;
-use super::threads::threads;
-use super::validate::validate;
 use crate::compilers::Compilers;
 use crate::config::CompilerKind;
 use crate::error::Error;
 use sconce_environ::compile::{CompiledFunction, FunctionError, FunctionInput, max_code};
-use sconce_environ::decode::{BodyValidator, Decoded};
+use sconce_environ::decode::{BodyValidator, DecodeError, Decoded};
 use sconce_environ::index::DefinedFuncIndex;
 use sconce_environ::layout::VmLayout;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+/// Bytes of function bodies that are worth another thread: some milliseconds of work.
+const WORTH_A_THREAD: usize = 4096;
 
 /// What one compilation needs of its surroundings.
 pub(crate) struct Job<'a> {
@@ -47,6 +48,72 @@ pub(crate) fn compile(job: &Job<'_>) -> Result<Linked, Error> {
     link(&job.decoded.module, in_order(units)?)
 }
 
+/// Validates all function bodies, on several threads where that pays. `go_on` is asked now and then.
+pub(crate) fn validate(decoded: &Decoded, bytes: &[u8], parallel: bool, go_on: &(dyn Fn() -> bool + Sync)) -> Result<(), Error> {
+    let total: usize = decoded.bodies.values().map(|b| b.len()).sum();
+    // Validation is a hundred times as fast as compilation.
+    let threads = threads(parallel, total / 32);
+    if threads == 1 {
+        return Ok(decoded.validate_bodies(bytes, go_on)?);
+    }
+    /// Functions that a thread takes at once.
+    const CHUNK: usize = 16;
+    let count = decoded.bodies.len();
+    let next = AtomicUsize::new(0);
+    // The first function to blame. Chunks are taken in order, and what comes before it has been taken when it is found.
+    let (first, failure) = (AtomicUsize::new(count), Mutex::new(None));
+    let work = || {
+        let mut validator = decoded.body_validator(bytes);
+        loop {
+            let start = next.fetch_add(CHUNK, Ordering::Relaxed);
+            for n in start..count.min(start.saturating_add(CHUNK)) {
+                if n > first.load(Ordering::Relaxed) {
+                    return;
+                }
+                let found =
+                    if go_on() { validator.validate(DefinedFuncIndex::from_u32(n as u32)) } else { Err(DecodeError::Cancelled) };
+                if let Err(error) = found {
+                    let mut failure = failure.lock().unwrap_or_else(PoisonError::into_inner);
+                    if n < first.fetch_min(n, Ordering::Relaxed) {
+                        *failure = Some(error);
+                    }
+                    break;
+                }
+            }
+            if start >= count {
+                return;
+            }
+        }
+    };
+    on_threads(threads, "validate", work);
+    failure.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), |error: DecodeError| Err(error.into()))
+}
+
+/// Does the same on so many threads, of which this is one, or on fewer where the system gives none.
+fn on_threads<T: Send>(threads: usize, name: &str, work: impl Fn() -> T + Sync) -> Vec<T> {
+    std::thread::scope(|scope| {
+        let spawn = |n| std::thread::Builder::new().name(format!("{name}-{n}")).spawn_scoped(scope, &work).ok();
+        let others: Vec<_> = (1..threads).filter_map(spawn).collect();
+        let mut done = vec![work()];
+        for other in others {
+            match other.join() {
+                Ok(result) => done.push(result),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        done
+    })
+}
+
+fn threads(parallel: bool, bytes: usize) -> usize {
+    if !parallel || bytes < 2 * WORTH_A_THREAD {
+        return 1;
+    }
+    // Asked for only here: it reads files of the control group.
+    let available = std::thread::available_parallelism().map_or(1, usize::from);
+    available.min(bytes / WORTH_A_THREAD)
+}
+
 fn compile_all(job: &Job<'_>, threads: usize, total: usize, together: bool) -> Result<Vec<Unit>, Error> {
     let layout = VmLayout::new(&job.decoded.module);
     let mut order: Vec<DefinedFuncIndex> = job.decoded.bodies.keys().collect();
@@ -61,7 +128,7 @@ fn compile_all(job: &Job<'_>, threads: usize, total: usize, together: bool) -> R
     let failure: Mutex<Option<(DefinedFuncIndex, Error)>> = Mutex::new(None);
     let fail = |func: DefinedFuncIndex, error: Error| {
         stop.store(true, Ordering::Relaxed);
-        let mut failure = failure.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut failure = failure.lock().unwrap_or_else(PoisonError::into_inner);
         if failure.as_ref().is_none_or(|(first, _)| func < *first) {
             *failure = Some((func, error));
         }
@@ -93,20 +160,8 @@ fn compile_all(job: &Job<'_>, threads: usize, total: usize, together: bool) -> R
         }
         unit
     };
-    let mut units = Vec::new();
-    std::thread::scope(|scope| {
-        let others: Vec<_> = (1..threads)
-            .filter_map(|n| std::thread::Builder::new().name(format!("compile-{n}")).spawn_scoped(scope, work).ok())
-            .collect();
-        units.push(work());
-        for other in others {
-            match other.join() {
-                Ok(done) => units.push(done),
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
-        }
-    });
-    match failure.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner) {
+    let units = on_threads(threads, "compile", work);
+    match failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
         Some((_, error)) => Err(error),
         None => Ok(units),
     }
@@ -120,7 +175,7 @@ fn validate_and_compile(
     func: DefinedFuncIndex,
     out: &mut CompiledFunction,
 ) -> Result<(), Error> {
-    let input = FunctionInput::new(job.decoded, job.bytes, layout, func);
+    let input = FunctionInput::of(job.decoded, job.bytes, layout, func);
     job.compilers.get(job.compiler)?.validate_and_compile_into(validator, &input, out).map_err(|e| match e {
         FunctionError::Invalid(error) => error.into(),
         FunctionError::Compile(error) => Error::Compile(error.to_string()),
@@ -140,7 +195,7 @@ pub(crate) fn compile_function(
     func: DefinedFuncIndex,
     out: &mut CompiledFunction,
 ) -> Result<CompilerKind, Error> {
-    let input = FunctionInput::new(decoded, bytes, layout, func);
+    let input = FunctionInput::of(decoded, bytes, layout, func);
     let Err(error) = compilers.get(compiler)?.compile_into(&input, out) else {
         host_sites::append(out);
         return Ok(compiler);
@@ -158,4 +213,15 @@ fn too_much(max_code: u64) -> Error {
     Error::Compile(format!(
         "the module: its code would be longer than {max_code} bytes, the limit for function bodies of their size"
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_only_for_large_work() {
+        assert_eq!(threads(true, 100), 1);
+        assert_eq!(threads(false, 1 << 30), 1);
+    }
 }

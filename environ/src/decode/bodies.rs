@@ -1,4 +1,4 @@
-//! Validation of function bodies, each apart: threads share them out as they like, with a [`BodyValidator`] each.
+//! Validation of function bodies, with one set of allocations for many.
 
 use super::beside::{Alone, Beside, Company};
 use super::blame::blame;
@@ -151,12 +151,18 @@ impl Decoded {
         BodyValidator { decoded: self, bytes, allocations: FuncValidatorAllocations::default() }
     }
 
-    /// Validates all bodies, one after the other. `go_on` is asked before each.
+    /// Validates all bodies, one after the other. `go_on` is asked before each function.
     ///
     /// # Errors
-    /// The error of the first function that has one; [`DecodeError::Cancelled`] when `go_on` said no.
+    /// That of the first function that has one; [`DecodeError::Cancelled`] when `go_on` said no.
     pub fn validate_bodies(&self, bytes: &[u8], go_on: &dyn Fn() -> bool) -> Result<(), DecodeError> {
         let mut validator = self.body_validator(bytes);
-        self.bodies.keys().try_for_each(|func| if go_on() { validator.validate(func) } else { Err(DecodeError::Cancelled) })
+        for func in self.bodies.keys() {
+            if !go_on() {
+                return Err(DecodeError::Cancelled);
+            }
+            validator.validate(func)?;
+        }
+        Ok(())
     }
 }

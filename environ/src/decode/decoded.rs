@@ -1,4 +1,4 @@
-//! A decoded module: what compilers and the runtime read, and where in the input the rest is.
+//! What decoding gives.
 
 use super::error::FunctionName;
 use crate::features::Features;

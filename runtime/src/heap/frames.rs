@@ -1,11 +1,10 @@
 //! What wasm frames hold: a walk over all of a store's frames, with stack maps.
 //!
 //! Wasm has been left when this runs, so every frame is in the middle of a call, whose return address has a stack map, unless no
-//! slot of the frame holds a handle. Entries that host functions made into the same store follow each other: the frame of each
-//! entry trampoline says where wasm was left before.
+//! slot of the frame holds a handle.
 
 use crate::activation::Shared;
-use sconce_x64::stubs::{FRAME_OLD_EXIT_FP, FRAME_OLD_HOST_SP};
+use crate::walk::{CurrentStack, Frame};
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
@@ -97,45 +96,15 @@ impl MapCache {
 
 /// Calls `f` with each handle in a frame of the store, null ones and repeated ones included; gives the number of frames.
 pub(crate) fn walk(shared: &Shared, maps: &mut MapCache, mut f: impl FnMut(u32)) -> u64 {
-    let vm = shared.vm();
-    // SAFETY: no wasm code is running, so the fields are at rest.
-    let (mut exit_fp, mut host_sp) = unsafe { ((*vm).exit_fp as usize, (*vm).host_sp as usize) };
+    let stack = CurrentStack::of(shared);
     let mut frames = 0;
-    while exit_fp != 0 && host_sp != 0 {
-        let mut fp = exit_fp;
-        // The first is the trampoline's own frame: it returns into the innermost wasm function, whose frame pointer it saved.
-        while let (Some(caller_fp), Some(return_address)) = (word(shared, fp), word(shared, fp.wrapping_add(8))) {
-            // Frames only ever go up, to that of the entry trampoline, which is on the host's stack.
-            if caller_fp <= fp || caller_fp >= shared.stack.usable().end {
-                break;
-            }
+    for exit_fp in stack.exits() {
+        for Frame { return_address, fp } in stack.callers(exit_fp) {
             frames += 1;
             for slot in maps.slots(shared, return_address) {
-                f(handle_at(shared, caller_fp.wrapping_add_signed(slot as isize)).unwrap_or(0));
+                f(stack.half(fp.wrapping_add_signed(slot as isize)).unwrap_or(0));
             }
-            fp = caller_fp;
         }
-        // SAFETY: `host_sp` is the frame of an entry trampoline that has not returned.
-        (exit_fp, host_sp) = unsafe {
-            let word = |offset| ((host_sp + offset) as *const usize).read();
-            (word(FRAME_OLD_EXIT_FP), word(FRAME_OLD_HOST_SP))
-        };
     }
     frames
-}
-
-/// A word of the wasm stack.
-fn word(shared: &Shared, address: usize) -> Option<usize> {
-    let stack = shared.stack.usable();
-    let inside = address.is_multiple_of(8) && address >= stack.start && address <= stack.end - 8;
-    // SAFETY: what is usable of the stack is readable, and mapped as long as the store.
-    inside.then(|| unsafe { (address as *const usize).read() })
-}
-
-/// Four bytes of the wasm stack.
-fn handle_at(shared: &Shared, address: usize) -> Option<u32> {
-    let stack = shared.stack.usable();
-    let inside = address.is_multiple_of(4) && address >= stack.start && address <= stack.end - 4;
-    // SAFETY: as above.
-    inside.then(|| unsafe { (address as *const u32).read() })
 }

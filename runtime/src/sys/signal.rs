@@ -3,12 +3,11 @@
 //! Handlers run on the alternate stack, call nothing that is not async-signal-safe, and change nothing but the interrupted
 //! context and the record of the fault.
 
-use crate::{interrupt, traps};
 use libc::{c_int, c_void, sigaction, siginfo_t, ucontext_t};
 use std::cell::UnsafeCell;
 use std::mem::{MaybeUninit, zeroed};
 use std::ptr::{null, null_mut};
-use std::sync::Once;
+use std::sync::{Once, OnceLock};
 
 /// The signal that interrupts wasm. By default it is ignored, debuggers pass it on, and programs rarely use it; a stray one
 /// does no harm. Requests are not queued: the flag says what is asked for, the signal only makes the thread look.
@@ -93,10 +92,23 @@ unsafe impl Sync for Previous {}
 
 static PREVIOUS: Previous = Previous(UnsafeCell::new([const { MaybeUninit::uninit() }; 32]));
 
+/// Whom handlers ask. Both are async-signal-safe.
+#[derive(Copy, Clone, Debug)]
+pub(crate) struct Callbacks {
+    /// Whether a fault was one of wasm's: the context then says where to go on.
+    pub fault: fn(Fault, &mut Context) -> bool,
+    /// A thread was asked to look at what somebody wants of it.
+    pub interrupt: fn(&mut Context),
+}
+
+/// Set before the handlers that read it are installed, so that reading it is one load.
+static CALLBACKS: OnceLock<Callbacks> = OnceLock::new();
+
 /// Installs the handlers, the first time.
-pub(crate) fn install() {
+pub(crate) fn install(callbacks: Callbacks) {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
+        let _ = CALLBACKS.set(callbacks);
         for signal in FAULTS {
             // SA_ONSTACK: the handler must run when the stack is what faulted. Without SA_NODEFER: a fault inside the handler
             // is a bug, and kills.
@@ -138,7 +150,7 @@ extern "C" fn on_fault(signal: c_int, info: *mut siginfo_t, context: *mut c_void
             libc::SIGILL => Fault::Illegal,
             _ => Fault::Memory { address, refused_read },
         };
-        if traps::on_fault(fault, &mut context) {
+        if CALLBACKS.get().is_some_and(|callbacks| (callbacks.fault)(fault, &mut context)) {
             return;
         }
     }
@@ -151,7 +163,9 @@ extern "C" fn on_fault(signal: c_int, info: *mut siginfo_t, context: *mut c_void
 }
 
 extern "C" fn on_interrupt(signal: c_int, info: *mut siginfo_t, context: *mut c_void) {
-    interrupt::on_signal(&mut Context(context.cast()));
+    if let Some(callbacks) = CALLBACKS.get() {
+        (callbacks.interrupt)(&mut Context(context.cast()));
+    }
     // SAFETY: the kernel passes a valid pointer, and slot and action are as in `install_one`.
     let (ours, ignored) = unsafe {
         let previous = (*PREVIOUS.0.get())[signal as usize].assume_init_ref().sa_sigaction;

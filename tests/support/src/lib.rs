@@ -47,12 +47,12 @@ impl Input {
 
     /// The functions that the module defines.
     pub fn functions(&self) -> impl Iterator<Item = FunctionInput<'_>> {
-        self.decoded.bodies.keys().map(|func| FunctionInput::new(&self.decoded, &self.bytes, &self.layout, func))
+        self.decoded.bodies.keys().map(|func| FunctionInput::of(&self.decoded, &self.bytes, &self.layout, func))
     }
 
     /// The function with this number among the defined ones.
     pub fn function(&self, number: u32) -> FunctionInput<'_> {
-        FunctionInput::new(&self.decoded, &self.bytes, &self.layout, DefinedFuncIndex::from_u32(number))
+        FunctionInput::of(&self.decoded, &self.bytes, &self.layout, DefinedFuncIndex::from_u32(number))
     }
 }
 

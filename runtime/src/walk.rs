@@ -1,0 +1,82 @@
+//! The wasm stack of a store as it is walked: for backtraces, for sweeps, and in search of exception handlers.
+//!
+//! Wasm frames chain through their frame pointers, each at a higher address than the one that it called, up to a function that the entry
+//! trampoline has called, whose frame is on the host's stack. A host function may enter wasm again: the frame of each entry trampoline says
+//! where wasm was left before. So a stack is one run of frames for each entry. A walk reads nothing outside the stack and
+//! only ever goes up, so it ends whatever the frames hold.
+
+use crate::activation::Shared;
+use sconce_x64::stubs::{FRAME_OLD_EXIT_FP, FRAME_OLD_HOST_SP};
+use std::ops::Range;
+
+/// The stack that a store's wasm code runs on now, at rest: no wasm code of the store is running.
+#[derive(Clone, Debug)]
+pub(crate) struct CurrentStack<'a> {
+    shared: &'a Shared,
+    usable: Range<usize>,
+}
+
+/// A wasm frame that is in the middle of a call.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Frame {
+    /// Where the call returns to.
+    pub return_address: usize,
+    /// The frame pointer.
+    pub fp: usize,
+}
+
+impl<'a> CurrentStack<'a> {
+    pub(crate) fn of(shared: &'a Shared) -> CurrentStack<'a> {
+        CurrentStack { shared, usable: shared.stack.usable() }
+    }
+
+    /// Eight bytes of it; `None` outside.
+    #[inline]
+    pub(crate) fn word(&self, address: usize) -> Option<usize> {
+        let inside = address.is_multiple_of(8) && address >= self.usable.start && address <= self.usable.end - 8;
+        // SAFETY: what is usable of the stack is readable, and mapped as long as the store.
+        inside.then(|| unsafe { (address as *const usize).read() })
+    }
+
+    /// Four bytes of it.
+    #[inline]
+    pub(crate) fn half(&self, address: usize) -> Option<u32> {
+        let inside = address.is_multiple_of(4) && address >= self.usable.start && address <= self.usable.end - 4;
+        // SAFETY: as in `word`.
+        inside.then(|| unsafe { (address as *const u32).read() })
+    }
+
+    /// The callers of the frame with this frame pointer, which may be a trampoline's, as far as the entry into wasm.
+    pub(crate) fn callers(&self, fp: usize) -> impl Iterator<Item = Frame> + use<'_, 'a> {
+        let mut called = fp;
+        std::iter::from_fn(move || {
+            // The frame was called by the one whose frame pointer it has saved.
+            let fp = self.word(called)?;
+            let return_address = self.word(called.checked_add(8)?)?;
+            if fp <= called || fp >= self.usable.end {
+                return None;
+            }
+            called = fp;
+            Some(Frame { return_address, fp })
+        })
+    }
+
+    /// Where wasm was left, for each entry that has not returned, innermost first: the frame pointer of the trampoline that left it.
+    pub(crate) fn exits(&self) -> impl Iterator<Item = usize> + use<'a> {
+        let vm = self.shared.vm();
+        // SAFETY: no wasm code is running, so the fields are at rest.
+        let (mut exit_fp, mut host_sp) = unsafe { ((*vm).exit_fp as usize, (*vm).host_sp as usize) };
+        std::iter::from_fn(move || {
+            if exit_fp == 0 || host_sp == 0 {
+                return None;
+            }
+            let exit = exit_fp;
+            // SAFETY: `host_sp` is the frame of an entry trampoline that has not returned.
+            (exit_fp, host_sp) = unsafe {
+                let word = |offset| ((host_sp + offset) as *const usize).read();
+                (word(FRAME_OLD_EXIT_FP), word(FRAME_OLD_HOST_SP))
+            };
+            Some(exit)
+        })
+    }
+}
