@@ -15,11 +15,12 @@ use crate::store::Store;
 use crate::sys::space::leave_room;
 use crate::table::Table;
 use crate::thrown::Tag;
+use sconce_environ::code_tables::{CodeTable, Stream};
 use sconce_environ::compile::BoundsStyle;
 use sconce_environ::const_expr::{self, ConstContext};
 use sconce_environ::index::*;
 use sconce_environ::layout::Place;
-use sconce_environ::module::{ConstExpr, ElementItems, EntityIndex, Module, SegmentMode};
+use sconce_environ::module::{ConstExpr, ElementItems, EntityIndex, SegmentMode};
 use sconce_environ::trap::TrapCode;
 use sconce_environ::types::{RefKind, ValType};
 use sconce_environ::vm::*;
@@ -102,9 +103,11 @@ impl Instance {
 }
 
 /// Whether references other than to functions can come into a module's code.
-fn handles_references(module: &Module) -> bool {
-    // Exceptions can be caught as references.
+fn handles_references(loaded: &LoadedModule) -> bool {
+    let module = loaded.module();
+    // Exceptions can be caught as references, those of other modules' tags too.
     !module.tags.is_empty()
+        || !loaded.code().tables()[CodeTable::Handlers].is_empty()
         || module.tables.values().any(|t| t.element.is_handle())
         || module.globals.values().any(|g| g.content.is_handle())
         || module.types.values().any(|ty| ty.composite.values().any(ValType::is_handle))
@@ -156,7 +159,7 @@ pub(crate) unsafe fn instantiate(
 ) -> Result<u32, InstantiateError> {
     let m = module.module();
     assert_eq!(imports.len(), m.imports.len(), "an item for each import");
-    if handles_references(m) {
+    if handles_references(module) {
         store.heap.prepare(module.bounds() == BoundsStyle::Guard)?;
         store.heap.cage.prepare_null()?;
     }

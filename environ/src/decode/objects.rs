@@ -45,7 +45,9 @@ pub(super) fn check(body: &FunctionBody<'_>) -> Result<(), DecodeError> {
 fn types(op: &Operator<'_>) -> impl Iterator<Item = ValType> {
     let block = |ty| if let BlockType::Type(ty) = ty { Some(ty) } else { None };
     let one = match op {
-        Operator::Block { blockty } | Operator::Loop { blockty } | Operator::If { blockty } => block(*blockty),
+        Operator::Block { blockty } | Operator::Loop { blockty } | Operator::If { blockty } | Operator::Try { blockty } => {
+            block(*blockty)
+        }
         Operator::TryTable { try_table } => block(try_table.ty),
         Operator::TypedSelect { ty } => Some(*ty),
         Operator::RefNull { hty } => wasmparser::RefType::new(true, *hty).map(ValType::Ref),
