@@ -165,7 +165,7 @@ fn what_comes_of_a_body_is_valid_without_the_old_form() {
             }
         });
     }
-    assert!(rewritten > 80, "{rewritten}");
+    assert!(rewritten > 60, "{rewritten}");
 }
 
 #[test]
