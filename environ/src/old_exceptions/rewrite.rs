@@ -35,6 +35,9 @@ mod code {
     pub(super) const REF: u8 = 1;
 }
 
+/// Clauses that a `try_table` may have: what the engines of browsers allow, and wasmparser.
+const MAX_CLAUSES: usize = 10_000;
+
 /// Values that block types of a body's own may name, besides one for each of its bytes.
 const ANY_VALUES: usize = 65_536;
 
@@ -317,6 +320,9 @@ impl Rewriter<'_> {
                 let label = self.open(code::BLOCK);
                 self.out.extend_from_slice(ty_bytes);
                 let clauses = std::mem::take(&mut self.scopes[scope].clauses);
+                if clauses.len() > MAX_CLAUSES {
+                    return Err(format!("a `try` has {} clauses, more than {MAX_CLAUSES}", clauses.len()));
+                }
                 for clause in clauses.iter().rev() {
                     self.open(code::BLOCK);
                     self.block_type(params(ty), clause.tag, clause.rethrown)?;
