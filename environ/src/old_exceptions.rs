@@ -33,28 +33,21 @@
 //!
 //! Bodies that mix the forms are translated in the same way: a `try_table` of the file is one more place to delegate to.
 
+mod encode;
 mod offsets;
+mod own_types;
 mod rewrite;
 mod scan;
 
 use crate::block::BlockTypes;
 use crate::compile::{CompiledFunction, FunctionInput};
 use crate::types::FuncType;
-use offsets::Offsets;
-
-/// Exceptions that a body may hold at once for operators that throw them again: catches nested deeper exceed a limit of this
-/// implementation.
-pub const MAX_HELD: u32 = 1000;
+pub use rewrite::MAX_HELD;
+use rewrite::{Rewritten, rewrite};
 
 /// A body in the final form.
 #[derive(Debug)]
-pub struct FinalForm {
-    body: Vec<u8>,
-    /// Block types that are not the module's.
-    types: Vec<FuncType>,
-    hints: Vec<(u32, bool)>,
-    offsets: Offsets,
-}
+pub struct FinalForm(Rewritten);
 
 impl FinalForm {
     /// Translates a body that has been validated.
@@ -62,28 +55,28 @@ impl FinalForm {
     /// # Errors
     /// When it exceeds a limit of this implementation.
     pub fn of(input: &FunctionInput<'_>) -> Result<FinalForm, String> {
-        rewrite::rewrite(input)
+        rewrite(input).map(FinalForm)
     }
 
     /// The function with this body.
     pub fn input<'a>(&'a self, of: &FunctionInput<'a>) -> FunctionInput<'a> {
-        FunctionInput { body: &self.body, hints: &self.hints, blocks: BlockTypes::with(of.module, &self.types), ..*of }
+        FunctionInput { body: &self.0.body, hints: &self.0.hints, blocks: BlockTypes::with(of.module, &self.0.types), ..*of }
     }
 
     /// What was compiled speaks of the file's offsets again.
     pub fn restore(&self, of: &FunctionInput<'_>, function: &mut CompiledFunction) {
         for (_, offset) in function.wasm_offsets.iter_mut().filter(|(_, offset)| *offset != u32::MAX) {
-            *offset = of.body_offset + self.offsets.before(*offset - of.body_offset);
+            *offset = of.body_offset + self.0.offsets.before(*offset - of.body_offset);
         }
     }
 
     /// Block types of its own, whose indices follow those of the module's types.
     pub fn types(&self) -> &[FuncType] {
-        &self.types
+        &self.0.types
     }
 
     /// The bytes: locals and operators.
     pub fn body(&self) -> &[u8] {
-        &self.body
+        &self.0.body
     }
 }

@@ -95,7 +95,7 @@ fn type_bytes(out: &mut Vec<u8>, ty: &ValType) {
             out.push(if *nullable { 0x63 } else { 0x64 });
             number(out, index.as_u32() as usize);
         }
-        ValType::Ref(_) => unimplemented!("no script has {ty:?} in a block's type"),
+        ValType::Ref(_) => panic!("no script has {ty:?} in a block's type"),
     }
 }
 

@@ -30,7 +30,7 @@ pub fn lines(body: &[u8], offset: u32, name: &dyn Fn(u32) -> Option<String>) -> 
         let (operator, at) = reader.read_with_offset()?;
         match operator {
             Operator::End | Operator::Else | Operator::Catch { .. } | Operator::CatchAll | Operator::Delegate { .. } => {
-                depth = depth.saturating_sub(1)
+                depth = depth.saturating_sub(1);
             }
             _ => {}
         }

@@ -1,56 +1,37 @@
 //! The rewriting: operator by operator, with the labels that are open before and after.
 
+use super::encode::{Locals, code, malformed, type_length, write_clause, write_u32};
 use super::offsets::Offsets;
+use super::own_types::OwnTypes;
 use super::scan::{Form, Scope, scopes};
-use super::{FinalForm, MAX_HELD};
 use crate::compile::FunctionInput;
-use crate::index::{TagIndex, TypeIndex};
-use crate::module::Module;
-use crate::types::{FuncType, ValType};
-use std::collections::HashMap;
+use crate::types::FuncType;
 use wasmparser::{BinaryReader, BlockType, BrTable, Catch, FunctionBody, Operator, TryTable};
 
-/// Opcodes (spec section 5.4.1), types (5.3) and kinds of clauses.
-mod code {
-    pub(super) const BLOCK: u8 = 0x02;
-    pub(super) const THROW_REF: u8 = 0x0a;
-    pub(super) const END: u8 = 0x0b;
-    pub(super) const BR: u8 = 0x0c;
-    pub(super) const BR_IF: u8 = 0x0d;
-    pub(super) const BR_TABLE: u8 = 0x0e;
-    pub(super) const TRY_TABLE: u8 = 0x1f;
-    pub(super) const LOCAL_GET: u8 = 0x20;
-    pub(super) const LOCAL_SET: u8 = 0x21;
-    pub(super) const BR_ON_NULL: u8 = 0xd5;
-    pub(super) const BR_ON_NON_NULL: u8 = 0xd6;
-
-    pub(super) const EMPTY: u8 = 0x40;
-    pub(super) const EXNREF: u8 = 0x69;
-    pub(super) const REF_NULL: u8 = 0x63;
-    pub(super) const REF_TO: u8 = 0x64;
-
-    pub(super) const CATCH: u8 = 0;
-    pub(super) const CATCH_ALL: u8 = 2;
-    /// Added to these: with the exception.
-    pub(super) const REF: u8 = 1;
-}
+/// Exceptions that a body may hold at once for operators that throw them again: catches nested deeper exceed a limit of this
+/// implementation.
+pub const MAX_HELD: u32 = 1000;
 
 /// Clauses that a `try_table` may have: what the engines of browsers allow, and wasmparser.
 const MAX_CLAUSES: usize = 10_000;
-
-/// Values that block types of a body's own may name, besides one for each of its bytes.
-const ANY_VALUES: usize = 65_536;
-
-fn malformed(error: wasmparser::Error) -> String {
-    format!("malformed body: {error}")
-}
 
 fn no_label() -> String {
     "malformed body: an operator names a label that is none".to_owned()
 }
 
+/// What comes of a body.
+#[derive(Debug)]
+pub(super) struct Rewritten {
+    pub(super) body: Vec<u8>,
+    /// Block types that are not the module's.
+    pub(super) types: Vec<FuncType>,
+    /// As the file's, at other places.
+    pub(super) hints: Vec<(u32, bool)>,
+    pub(super) offsets: Offsets,
+}
+
 /// Rewrites a body.
-pub(super) fn rewrite(input: &FunctionInput<'_>) -> Result<FinalForm, String> {
+pub(super) fn rewrite(input: &FunctionInput<'_>) -> Result<Rewritten, String> {
     let body = FunctionBody::new(BinaryReader::new(input.body, 0));
     let mut locals = Locals::read(input, &body)?;
     let mut reader = body.get_operators_reader().map_err(malformed)?;
@@ -67,7 +48,7 @@ pub(super) fn rewrite(input: &FunctionInput<'_>) -> Result<FinalForm, String> {
         first_held: locals.count,
         held: 0,
         most_held: 0,
-        types: OwnTypes { values: ANY_VALUES + input.body.len(), ..OwnTypes::default() },
+        types: OwnTypes::of(input.body.len()),
         offsets: Offsets::default(),
         hints: Vec::new(),
     };
@@ -85,51 +66,7 @@ pub(super) fn rewrite(input: &FunctionInput<'_>) -> Result<FinalForm, String> {
     hints.iter_mut().for_each(|hint| hint.0 += first);
     let mut body = locals.bytes;
     body.extend(out);
-    Ok(FinalForm { body, types: types.list, hints, offsets })
-}
-
-/// The declarations at a body's beginning.
-struct Locals<'a> {
-    /// Runs that the body has.
-    runs: u32,
-    declared: &'a [u8],
-    /// Locals that are there, parameters among them.
-    count: u32,
-    /// The declarations of the rewritten body.
-    bytes: Vec<u8>,
-}
-
-impl<'a> Locals<'a> {
-    fn read(input: &FunctionInput<'a>, body: &FunctionBody<'_>) -> Result<Locals<'a>, String> {
-        let mut count = input.module.type_of(input.module.func_index(input.func)).params.len() as u32;
-        let mut locals = body.get_locals_reader().map_err(malformed)?;
-        let (runs, start) = (locals.get_count(), locals.original_position() as usize);
-        for _ in 0..runs {
-            count = count.saturating_add(locals.read().map_err(malformed)?.0);
-        }
-        let declared = &input.body[start..locals.original_position() as usize];
-        Ok(Locals { runs, declared, count, bytes: Vec::new() })
-    }
-
-    /// Adds exceptions.
-    fn add(&mut self, exceptions: u32) {
-        write_u32(&mut self.bytes, self.runs + u32::from(exceptions > 0));
-        self.bytes.extend_from_slice(self.declared);
-        if exceptions > 0 {
-            write_u32(&mut self.bytes, exceptions);
-            self.bytes.push(code::EXNREF);
-        }
-    }
-}
-
-/// Block types that are not the module's.
-#[derive(Default)]
-struct OwnTypes {
-    list: Vec<FuncType>,
-    /// By the type whose parameters it has, the tag whose values it gives, and whether it gives an exception.
-    known: HashMap<(Option<u32>, Option<u32>, bool), u32>,
-    /// How many values more all of them may name.
-    values: usize,
+    Ok(Rewritten { body, types: types.finish(), hints, offsets })
 }
 
 /// A block of the file's body that is open.
@@ -285,7 +222,7 @@ impl Rewriter<'_> {
     fn begin(&mut self, scope: u32, params: Option<u32>) -> Result<(), String> {
         if self.scopes[scope as usize].landing {
             self.landings[scope as usize] = self.open(code::BLOCK);
-            self.block_type(params, None, true)?;
+            self.types.write(&mut self.out, self.input.module, (params, None, true))?;
         }
         Ok(())
     }
@@ -325,7 +262,7 @@ impl Rewriter<'_> {
                 }
                 for clause in clauses.iter().rev() {
                     self.open(code::BLOCK);
-                    self.block_type(params(ty), clause.tag, clause.rethrown)?;
+                    self.types.write(&mut self.out, self.input.module, (params(ty), clause.tag, clause.rethrown))?;
                 }
                 self.open(code::TRY_TABLE);
                 self.out.extend_from_slice(ty_bytes);
@@ -394,49 +331,6 @@ impl Rewriter<'_> {
         self.close();
         Ok(())
     }
-
-    /// Writes a block's type: parameters as another block's, then what a clause with this tag gives.
-    fn block_type(&mut self, params: Option<u32>, tag: Option<u32>, exception: bool) -> Result<(), String> {
-        let module = self.input.module;
-        let taken = params.map_or(&[][..], |index| &module.func_type(TypeIndex::from_u32(index)).params);
-        let values = tag.map_or(&[][..], |tag| module.tag_values(TagIndex::from_u32(tag)));
-        match (taken, values, exception) {
-            ([], [], false) => self.out.push(code::EMPTY),
-            ([], [], true) => self.out.push(code::EXNREF),
-            ([], [ValType::I32], false) => self.out.push(0x7f),
-            ([], [ValType::I64], false) => self.out.push(0x7e),
-            ([], [ValType::F32], false) => self.out.push(0x7d),
-            ([], [ValType::F64], false) => self.out.push(0x7c),
-            ([], [ValType::V128], false) => self.out.push(0x7b),
-            _ => {
-                let key = (params.filter(|_| !taken.is_empty()), tag, exception);
-                let index = self.types.index(module, key, taken, values)?;
-                write_s33(&mut self.out, index);
-            }
-        }
-        Ok(())
-    }
-}
-
-impl OwnTypes {
-    fn index(
-        &mut self,
-        module: &Module,
-        key: (Option<u32>, Option<u32>, bool),
-        params: &[ValType],
-        values: &[ValType],
-    ) -> Result<u32, String> {
-        if let Some(&known) = self.known.get(&key) {
-            return Ok(known);
-        }
-        let left = self.values.checked_sub(params.len() + values.len() + 1);
-        self.values = left.ok_or("the types of its handlers of exceptions are too large")?;
-        let index = (module.types.len() + self.list.len()) as u32;
-        let exception = key.2.then_some(ValType::EXNREF);
-        self.list.push(FuncType { params: params.into(), results: values.iter().copied().chain(exception).collect() });
-        self.known.insert(key, index);
-        Ok(index)
-    }
 }
 
 /// The function type whose parameters a block has, if it may have any.
@@ -445,36 +339,4 @@ fn params(ty: BlockType) -> Option<u32> {
         BlockType::Empty | BlockType::Type(_) => None,
         BlockType::FuncType(index) => Some(index),
     }
-}
-
-/// Bytes of the block type that these begin with: one number, but for references with a heap type behind.
-fn type_length(bytes: &[u8]) -> usize {
-    let number = |bytes: &[u8]| bytes.iter().take_while(|&&byte| byte & 0x80 != 0).count() + 1;
-    match bytes {
-        [code::REF_NULL | code::REF_TO, heap @ ..] => 1 + number(heap),
-        _ => number(bytes),
-    }
-}
-
-fn write_clause(out: &mut Vec<u8>, kind: u8, tag: Option<u32>, depth: u32) {
-    out.push(kind);
-    tag.into_iter().for_each(|tag| write_u32(out, tag));
-    write_u32(out, depth);
-}
-
-fn write_u32(out: &mut Vec<u8>, mut number: u32) {
-    while number >= 0x80 {
-        out.push(number as u8 | 0x80);
-        number >>= 7;
-    }
-    out.push(number as u8);
-}
-
-/// A type's index, which block types have as a signed number.
-fn write_s33(out: &mut Vec<u8>, mut number: u32) {
-    while number >= 0x40 {
-        out.push(number as u8 | 0x80);
-        number >>= 7;
-    }
-    out.push(number as u8);
 }
