@@ -8,6 +8,7 @@
 use crate::code::CodeSpace;
 use crate::lazy_pages::LazyPages;
 use crate::stack::WasmStack;
+use crate::walk::RestingStack;
 use sconce_environ::trap::TrapCode;
 use sconce_environ::vm::{ANY_TYPE, VmStoreContext, pending};
 use std::cell::{Cell, UnsafeCell};
@@ -89,6 +90,13 @@ impl Shared {
     /// The store's context.
     pub(crate) fn vm(&self) -> *mut VmStoreContext {
         self.vm.get()
+    }
+
+    /// The stack that the store's wasm code runs on now, as it was left. To be used while no wasm code of the store is running.
+    pub(crate) fn current_stack(&self) -> RestingStack<'_> {
+        let vm = self.vm();
+        // SAFETY: no wasm code is running, so the fields are at rest, and trampolines of this stack alone write them.
+        unsafe { RestingStack::new(&self.stack, (*vm).exit_fp as usize, (*vm).host_sp as usize) }
     }
 
     /// Why host calls do not simply return to wasm: bits of [`pending`].

@@ -10,6 +10,7 @@
 //! late, stays, and stops the next call: [`InterruptHandle::clear`] withdraws it.
 
 use crate::activation::Shared;
+use crate::code::lookup::CodeAt;
 use crate::sys::signal::{self, Context};
 use crate::traps;
 use sconce_environ::trap::TrapCode;
@@ -89,12 +90,6 @@ pub(crate) fn on_signal(context: &mut Context) {
 /// Whether wasm can be left at this PC with a backtrace that tells the truth: inside a function, its frame set up, or about to be
 /// (walks know prologues: a loop of tail calls may consist of nothing else that is interruptible).
 fn interruptible(shared: &Shared, pc: usize) -> bool {
-    const RET: [u8; 2] = [0xc3, 0xc2];
     // SAFETY: the store runs this code, if it is code at all, so it owns the region.
-    let Some(region) = (unsafe { shared.code.region_at(pc) }) else { return false };
-    let offset = (pc - region.text_base()) as u32;
-    let tables = region.tables();
-    tables.function_at(offset).is_some()
-        && !tables.is_uninterruptible(offset)
-        && region.byte_at(offset as usize).is_some_and(|byte| !RET.contains(&byte))
+    unsafe { shared.code.at(pc) }.is_some_and(CodeAt::is_interruptible)
 }

@@ -4,7 +4,8 @@
 //! slot of the frame holds a handle.
 
 use crate::activation::Shared;
-use crate::walk::{CurrentStack, Frame};
+use crate::code::lookup::CodeAt;
+use crate::walk::Frame;
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
@@ -59,14 +60,10 @@ impl MapCache {
         // A call that never returns may be the last instruction: its return address is the function's end.
         let call = return_address.wrapping_sub(1);
         // SAFETY: the store's stack names only code of its own instances, which it keeps.
-        let found = unsafe { shared.code.region_at(call) }.and_then(|region| {
-            let func = region.tables().function_at((call - region.text_base()) as u32)?;
-            Some((region, func))
-        });
-        if let Some((region, func)) = found {
-            let start = region.text_base() + region.tables().functions[func.as_u32() as usize].start as usize;
+        if let Some(function) = unsafe { shared.code.at(call) }.and_then(CodeAt::function) {
+            let start = function.start;
             if self.decoded.insert(start) {
-                let steps = region.tables().stack_maps_of(func);
+                let steps = function.stack_maps();
                 let first = self.everywhere.len() as u32;
                 self.everywhere.extend(&steps.everywhere);
                 let everywhere = first..self.everywhere.len() as u32;
@@ -96,7 +93,7 @@ impl MapCache {
 
 /// Calls `f` with each handle in a frame of the store, null ones and repeated ones included; gives the number of frames.
 pub(crate) fn walk(shared: &Shared, maps: &mut MapCache, mut f: impl FnMut(u32)) -> u64 {
-    let stack = CurrentStack::of(shared);
+    let stack = shared.current_stack();
     let mut frames = 0;
     for exit_fp in stack.exits() {
         for Frame { return_address, fp } in stack.callers(exit_fp) {
