@@ -98,7 +98,8 @@ pub struct RunArgs {
     #[arg(long, value_name = "NAME", help_heading = "What the program is given")]
     pub argv0: Option<OsString>,
 
-    /// Listen on a TCP address and give the program the socket. Descriptors are numbered in this order: 0 to 2, each
+    /// Listen on a TCP address and give the program the socket. With port 0 any port that is free
+    /// is taken, and said on standard error. Descriptors are numbered in this order: 0 to 2, each
     /// `--dir`, each `--listen`, each `--fd`.
     #[arg(long, value_name = "ADDR:PORT", help_heading = "What the program is given", value_parser = parse_listen)]
     pub listen: Vec<ListenAddr>,

@@ -164,6 +164,16 @@ fn check_threads(main: &Loaded, preloads: &[(String, Loaded)]) -> Result<(), Fai
         let message = format!("{}: it starts threads, but has no function {THREAD_START}: (i32, i32) -> ()", main.name);
         return Err(Failure::not_run(message));
     }
+    // Every instance has what its module defines for itself: only what is imported is shared.
+    let environ = main.module.environ();
+    let defines_memory = environ.memories.len() > environ.num_imported_memories as usize;
+    if defines_memory && !main.module.imports().any(|i| is_shared_memory(&i)) {
+        return Err(Failure::not_run(format!(
+            "{}: it starts threads, but defines its memory, so that they would not share it; link it with \
+             --import-memory, --shared-memory and --max-memory=BYTES",
+            main.name
+        )));
+    }
     match main.module.imports().find(|i| preloads.iter().any(|(name, _)| *name == i.module)) {
         None => Ok(()),
         Some(import) => Err(Failure::not_run(format!(

@@ -1,9 +1,9 @@
 //! What the program is given: flags to a [`WasiCtx`].
 
 use crate::cli::RunArgs;
-use crate::report::{Failure, complain, reason};
+use crate::report::{self, Failure, reason};
 use crate::stdio;
-use crate::values::parse_env_file;
+use crate::values::{ListenAddr, parse_env_file};
 use sconce_engine::environ::shown::Shown;
 use sconce_engine::{Engine, Linker};
 use sconce_wasi::{Access, BuildError, WasiCtx};
@@ -59,29 +59,29 @@ pub fn context(args: &RunArgs, words: &[OsString], inherited: Inherited) -> Resu
     builder = builder.ignore_signals((1..32).filter(|&signal| sconce_engine::ignored_at_start(signal)));
     builder = builder.inherit_stdio().map_err(|e| Failure::not_run(format!("standard streams: {}", reason(&e))))?;
     builder = builder.on_standard_close(stdio::close);
-    for (n, dir) in args.dirs.iter().enumerate() {
-        // Said twice, as scripts do that put flags together: once is enough.
-        if args.dirs[..n].contains(dir) {
-            continue;
-        }
+    for dir in &args.dirs {
         let access = if dir.read_only { Access::ReadOnly } else { Access::ReadWrite };
         builder = builder.preopen_path(&dir.host, dir.guest.as_bytes(), access).map_err(failure)?;
     }
     for address in &args.listen {
-        let listener = TcpListener::bind(&address.0[..])
-            .map_err(|e| Failure::not_run(format!("--listen {}: {}", address.0[0], reason(&e))))?;
-        // Who asks for any port wants to know which it is.
-        if address.0[0].port() == 0
-            && let Ok(bound) = listener.local_addr()
-        {
-            complain(&format!("listening on {bound}"));
-        }
-        builder = builder.listener(listener);
+        builder = builder.listener(listen(address)?);
     }
     for fd in inherited.0 {
         builder = builder.descriptor(fd);
     }
     builder.build().map_err(failure)
+}
+
+/// Listens, and says on which port if any would do.
+fn listen(address: &ListenAddr) -> Result<TcpListener, Failure> {
+    let asked = address.0[0];
+    let failed = |e| Failure::not_run(format!("--listen {asked}: {}", reason(&e)));
+    let listener = TcpListener::bind(&address.0[..]).map_err(failed)?;
+    if asked.port() == 0 {
+        let chosen = listener.local_addr().map_err(failed)?;
+        report::complain(&format!("--listen {asked}: listening on {chosen}"));
+    }
+    Ok(listener)
 }
 
 fn failure(error: BuildError) -> Failure {
@@ -90,7 +90,8 @@ fn failure(error: BuildError) -> Failure {
             Failure::not_run(format!("--dir {}: {}", crate::load::path_name(&path), reason(&source)))
         }
         BuildError::DuplicateGuestPath(path) => {
-            Failure::usage(format!("--dir: two directories have the guest path '{}'", Shown::short(&path)))
+            let path = Shown::short(&path);
+            Failure::usage(format!("--dir: the guest path '{path}' is given twice, for different directories or once with :ro"))
         }
         other => Failure::not_run(other.to_string()),
     }

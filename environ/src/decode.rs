@@ -1,4 +1,4 @@
-//! From bytes to a [`Module`]: one pass over the sections, function bodies left where they are.
+//! From bytes to a [`Module`](crate::module::Module): one pass over the sections, function bodies left where they are.
 //!
 //! wasmparser's validator sees each section before it is read here, so what is read is valid: indices are in range, counts
 //! are within the limits, constant expressions have their types. Bodies are validated apart ([`Decoded::body_validator`]), by

@@ -16,8 +16,8 @@ use sconce_environ::ops::MemArg;
 use sconce_environ::trap::TrapCode;
 use sconce_environ::types::MemoryType;
 use sconce_environ::vm::VmMemory;
-use sconce_x64::asm::Gpr;
 use sconce_x64::encode::{Addr, Alu, Cond, Encoder, Size};
+use sconce_x64::register::Gpr;
 use std::mem::offset_of;
 
 /// Where to access: relative to a memory's base.
@@ -53,7 +53,7 @@ impl Codegen<'_> {
     #[inline(always)]
     pub(crate) fn accessed(&mut self, access: Access) {
         if let Some(r) = access.index {
-            self.free_gpr(r);
+            self.free(r);
         }
     }
 
@@ -147,7 +147,7 @@ impl Codegen<'_> {
         }
         self.e.mov_imm(Size::S32, temporary, 0);
         self.e.cmov(Cond::A, Size::S64, r, temporary.into());
-        self.free_gpr(temporary);
+        self.free(temporary);
         Access { memory: arg.memory, index: Some(r), disp: 0 }
     }
 

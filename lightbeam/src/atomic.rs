@@ -11,8 +11,8 @@ use crate::value::{Ty, Value};
 use sconce_environ::builtin::Builtin;
 use sconce_environ::ops::*;
 use sconce_environ::trap::TrapCode;
-use sconce_x64::asm::Gpr;
 use sconce_x64::encode::{Addr, Alu, Cond, Extend, Locked, Size, Unary};
+use sconce_x64::register::Gpr;
 
 pub(crate) fn atomic_load(c: &mut Codegen<'_>, access: AtomicAccess, arg: MemArg) {
     c.check_alignment(access.size(), arg);
@@ -31,7 +31,7 @@ pub(crate) fn atomic_store(c: &mut Codegen<'_>, access: AtomicAccess, arg: MemAr
     c.check_alignment(access.size(), arg);
     let at = c.address(arg, access.size());
     c.locked(Locked::Xchg, access.size(), at, r);
-    c.free_gpr(r);
+    c.free(r);
 }
 
 pub(crate) fn atomic_rmw(c: &mut Codegen<'_>, access: AtomicAccess, op: AtomicRmw, arg: MemArg) {
@@ -53,7 +53,7 @@ pub(crate) fn atomic_rmw(c: &mut Codegen<'_>, access: AtomicAccess, op: AtomicRm
         AtomicRmw::Xor => Alu::Xor,
     };
     let operand = c.out_of_rax(operand);
-    c.acquire_gpr(Gpr::Rax);
+    c.acquire(Gpr::Rax);
     let r = c.gpr(operand);
     c.check_alignment(size, arg);
     let at = c.address(arg, size);
@@ -67,9 +67,9 @@ pub(crate) fn atomic_rmw(c: &mut Codegen<'_>, access: AtomicAccess, op: AtomicRm
     s.e.locked(Locked::Cmpxchg, size, place, new);
     s.e.jcc(Cond::Ne, again);
     drop(s);
-    c.free_gpr(new);
+    c.free(new);
     c.accessed(at);
-    c.free_gpr(r);
+    c.free(r);
     c.push_before(access, Gpr::Rax);
 }
 
@@ -79,9 +79,9 @@ pub(crate) fn atomic_cmpxchg(c: &mut Codegen<'_>, access: AtomicAccess, arg: Mem
     let expected = c.pop();
     let replacement = c.out_of_rax(replacement);
     if let Value::Gpr(_, Gpr::Rax) = expected {
-        c.forget_gpr(Gpr::Rax);
+        c.forget(Gpr::Rax);
     } else {
-        c.acquire_gpr(Gpr::Rax);
+        c.acquire(Gpr::Rax);
         c.load_gpr(Gpr::Rax, expected);
         c.release(expected);
     }
@@ -89,7 +89,7 @@ pub(crate) fn atomic_cmpxchg(c: &mut Codegen<'_>, access: AtomicAccess, arg: Mem
     c.check_alignment(size, arg);
     let at = c.address(arg, size);
     c.locked(Locked::Cmpxchg, size, at, r);
-    c.free_gpr(r);
+    c.free(r);
     c.push_before(access, Gpr::Rax);
 }
 

@@ -13,17 +13,17 @@
 //!
 //! The order of stores is such that an interrupt between any two leaves a count too many at worst; and none is taken there.
 
-use crate::codegen::{Codegen, NONE, StubKind, VMCTX, bit};
+use crate::codegen::{Codegen, VMCTX};
 use crate::join::Join;
-use crate::later::{SlowKind, SlowPath};
 use crate::scratch::Scratch;
+use crate::stub::{SlowKind, SlowPath};
 use crate::value::{Ty, Value};
 use sconce_environ::builtin::Builtin;
 use sconce_environ::compile::BoundsStyle;
 use sconce_environ::heap::{VmObject, state};
 use sconce_environ::layout::VmLayout;
-use sconce_x64::asm::Gpr;
 use sconce_x64::encode::{Addr, Alu, Cond, Label, Size};
+use sconce_x64::register::Gpr;
 use std::mem::offset_of;
 
 /// Offset of an object's state.
@@ -39,7 +39,7 @@ impl Codegen<'_> {
         let (s, object) = self.object(handle, checked);
         s.e.test_imm(Size::S32, object.into(), IN_TABLE);
         drop(s);
-        checked.into_iter().for_each(|r| self.free_gpr(r));
+        checked.into_iter().for_each(|r| self.free(r));
         let (slow, back) = self.slow_path(SlowKind::Insert(handle));
         self.e.jcc(Cond::E, slow);
         self.meet(back);
@@ -59,7 +59,7 @@ impl Codegen<'_> {
         }
         // All that the operator holds is free by then.
         for r in [old, value].into_iter().chain(checked) {
-            self.free_gpr(r);
+            self.free(r);
         }
         let (slow, done) = self.slow_path(SlowKind::Release(old));
         self.e.jcc(Cond::E, done.label());
@@ -76,7 +76,7 @@ impl Codegen<'_> {
         s.e.alu_imm(Alu::Cmp, Size::S64, object.into(), ONE);
         s.e.jcc(Cond::B, slow);
         drop(s);
-        self.uninterruptible.push((from, self.e.offset()));
+        self.tables.uninterruptible(from, self.e.offset());
         self.meet(done);
     }
 
@@ -108,15 +108,20 @@ impl Codegen<'_> {
     fn slow_path(&mut self, kind: SlowKind) -> (Label, Join) {
         let join = self.join();
         let back = join.label();
-        let mut slow =
-            SlowPath { kind, back, gprs: Vec::new(), caches: Vec::new(), mapped: self.map_handles(), handles: Vec::new() };
+        let mut slow = SlowPath {
+            kind,
+            back,
+            gprs: Vec::new(),
+            caches: Vec::new(),
+            mapped: self.stack.map_handles(&self.frame),
+            handles: Vec::new(),
+        };
         for r in Gpr::ALL {
-            if self.gprs & bit(r) == 0 {
+            if !self.is_temporary(r) {
                 continue;
             }
-            let owner = self.gpr_owners[r as usize];
-            if self.free_gprs & bit(r) == 0 && owner != NONE {
-                let (ty, at) = (self.stack[owner as usize].ty(), self.slot(owner).disp());
+            if let Some(owner) = self.gprs.owner(r) {
+                let (ty, at) = (self.stack[owner as usize].ty(), self.frame.use_slot(owner).disp());
                 if ty == Ty::Handle || ARGUMENTS.contains(&r) {
                     slow.gprs.push((r, ty.size(), at));
                 }
@@ -124,37 +129,36 @@ impl Codegen<'_> {
                     slow.handles.push(at);
                 }
             } else if ARGUMENTS.contains(&r)
-                && self.cached_gprs & bit(r) != 0
-                && self.cached_gpr(self.gpr_caches[r as usize]) == Some(r)
+                && let Some(local) = self.gprs.local_in(r)
+                && self.cached(local) == Some(r)
             {
-                let local = self.locals[self.gpr_caches[r as usize] as usize];
+                let local = self.locals[local as usize];
                 slow.caches.push((r, local.ty.size(), local.home));
             }
         }
-        self.slow_paths.push(slow);
-        (self.stub(StubKind::SlowPath(self.slow_paths.len() as u32 - 1)), join)
+        let stub = self.stubs.add_slow_path(slow);
+        (self.stub(stub), join)
     }
 
     /// Emits one, at its label.
     pub(crate) fn emit_slow_path(&mut self, number: u32) {
-        let slow = &self.slow_paths[number as usize];
-        let (kind, back) = (slow.kind, slow.back);
-        match kind {
+        let slow = self.stubs.take_slow_path(number);
+        match slow.kind {
             SlowKind::Insert(handle) => {
-                self.emit_insertion(handle, back);
-                self.emit_slow_call(number, Builtin::ActivationsInsert, handle);
+                self.emit_insertion(handle, slow.back);
+                self.emit_slow_call(&slow, Builtin::ActivationsInsert, handle);
                 // Where it was an argument.
                 self.e.mov(Size::S32, handle, Gpr::Rsi);
-                self.emit_reload(number, handle);
+                self.emit_reload(&slow, handle);
             }
             SlowKind::Release(old) => {
                 let from = self.e.offset();
-                self.emit_slow_call(number, Builtin::ReleaseLast, old);
-                self.uninterruptible.push((from, self.e.offset()));
-                self.emit_reload(number, NONE_GPR);
+                self.emit_slow_call(&slow, Builtin::ReleaseLast, old);
+                self.tables.uninterruptible(from, self.e.offset());
+                self.emit_reload(&slow, NONE_GPR);
             }
         }
-        self.e.jmp(back);
+        self.e.jmp(slow.back);
     }
 
     /// Puts a handle's object into the activations table and goes on, if there is room.
@@ -190,27 +194,24 @@ impl Codegen<'_> {
         s.e.pop(object);
         s.e.pop(store);
         drop(s);
-        self.uninterruptible.push((from, to));
+        self.tables.uninterruptible(from, to);
     }
 
     /// Stores handles and what is where arguments go, and calls a builtin with a handle.
-    fn emit_slow_call(&mut self, number: u32, builtin: Builtin, handle: Gpr) {
-        let handles = std::mem::take(&mut self.slow_paths[number as usize].handles);
-        for n in 0..self.slow_paths[number as usize].gprs.len() {
-            let (r, size, at) = self.slow_paths[number as usize].gprs[n];
+    fn emit_slow_call(&mut self, slow: &SlowPath, builtin: Builtin, handle: Gpr) {
+        for &(r, size, at) in &slow.gprs {
             self.e.store(size, Addr::new(Gpr::Rbp, at), r);
         }
         self.e.mov(Size::S32, Gpr::Rsi, handle);
         self.e.mov(Size::S64, Gpr::Rdi, VMCTX);
         self.call_builtin(builtin);
-        self.map_slow_call(self.slow_paths[number as usize].mapped, &handles);
+        self.stack.map_slow_call(slow.mapped, &slow.handles, &mut self.tables.stack_maps, self.e.offset());
     }
 
     /// Loads what was where arguments went, but for one register.
-    fn emit_reload(&mut self, number: u32, but: Gpr) {
-        let slow = std::mem::take(&mut self.slow_paths[number as usize].gprs);
-        let caches = std::mem::take(&mut self.slow_paths[number as usize].caches);
-        for (r, size, at) in slow.into_iter().chain(caches).filter(|s| ARGUMENTS.contains(&s.0) && s.0 != but) {
+    fn emit_reload(&mut self, slow: &SlowPath, but: Gpr) {
+        let all = slow.gprs.iter().chain(&slow.caches);
+        for &(r, size, at) in all.filter(|s| ARGUMENTS.contains(&s.0) && s.0 != but) {
             self.e.load(size, r, Addr::new(Gpr::Rbp, at));
         }
     }

@@ -5,8 +5,8 @@ use crate::value::{Ty, Value};
 use sconce_environ::builtin::Builtin;
 use sconce_environ::layout::VmLayout;
 use sconce_x64::abi::ARG_GPRS;
-use sconce_x64::asm::Gpr;
 use sconce_x64::encode::{Addr, Size};
+use sconce_x64::register::Gpr;
 
 impl Codegen<'_> {
     /// Calls a builtin: after the context it takes constants, then the topmost `count` values, which are popped; all are integers,
@@ -17,18 +17,14 @@ impl Codegen<'_> {
         let start = self.stack.len() - count;
         self.settle_registers_below(start);
         let places = &ARG_GPRS[1 + constants.len()..];
-        let mut moves = std::mem::take(&mut self.moves);
-        moves.clear();
-        moves.push((Gpr::Rdi as u8, VMCTX as u8));
+        self.moves.add(Gpr::Rdi, VMCTX);
         for (n, &to) in places.iter().enumerate().take(count) {
             let value = self.stack[start + n];
             if let Some(from) = self.register_of(value) {
-                moves.push((to as u8, from as u8));
+                self.moves.add(to, from);
             }
         }
-        self.parallel_gprs(&mut moves);
-        moves.clear();
-        self.moves = moves;
+        self.parallel_gprs();
         for (n, &to) in places.iter().enumerate().take(count) {
             let value = self.stack[start + n];
             if self.register_of(value).is_none() {

@@ -8,20 +8,22 @@
 //! the caller's own were, up to the return address's new place. From the restoring of registers to the jump the frame is partly
 //! gone, and no interrupt may come.
 
-use crate::codegen::{Codegen, StubKind, VMCTX};
+use crate::codegen::{Codegen, VMCTX};
 use crate::copies::{Direction, MOVED_SINGLY};
 use crate::frame::PROBE_BYTES;
+use crate::registers::Bank;
+use crate::stub::StubKind;
 use crate::value::{Flag, Ty, Value};
-use sconce_environ::abi::{MAX_IN_PLACE, VALUE_SIZE, in_registers, results_in_buffer, returns_reference};
+use sconce_environ::abi::{VALUE_SIZE, in_registers, results_in_buffer, returns_reference};
 use sconce_environ::builtin::Builtin;
-use sconce_environ::compile::{CallStyle, Reloc, RelocTarget};
+use sconce_environ::compile::{CallStyle, RelocTarget};
 use sconce_environ::index::*;
 use sconce_environ::trap::TrapCode;
 use sconce_environ::types::{FuncType, HeapType};
 use sconce_environ::vm::{NO_TYPE, VmFuncImport, VmFuncRef, VmHostContext, VmTableEntry};
 use sconce_x64::abi::{ARG_GPRS, Arguments, Class, Location, RESULT_GPRS};
-use sconce_x64::asm::{Gpr, Xmm};
 use sconce_x64::encode::{Addr, Alu, Cond, Size};
+use sconce_x64::register::{Gpr, Xmm};
 use std::mem::offset_of;
 
 /// What is called.
@@ -149,7 +151,7 @@ impl Codegen<'_> {
         let start = self.stack.len() - ty.params.len();
         let mut arguments = Arguments::new();
         arguments.next(Class::I64);
-        if self.buffer_home.is_some() {
+        if self.frame.buffer().is_some() {
             arguments.next(Class::I64);
         }
         let first = arguments.clone();
@@ -160,8 +162,8 @@ impl Codegen<'_> {
         self.lower_stack(bytes);
         self.place_arguments(first, start, callee);
         self.want_type(index);
-        if let Some(home) = self.buffer_home {
-            self.e.load(Size::S64, Gpr::Rsi, Addr::new(Gpr::Rbp, home));
+        if let Some(home) = self.frame.buffer() {
+            self.e.load(Size::S64, Gpr::Rsi, home);
         }
         if let Callee::Record { base, code, vmctx, trap } = callee {
             let base = if base == VMCTX { VMCTX } else { Gpr::Rax };
@@ -177,21 +179,21 @@ impl Codegen<'_> {
             (Callee::Record { .. }, _) => self.e.jmp_reg(Gpr::Rax),
             (Callee::Defined(func), CallStyle::Direct) => {
                 let offset = self.e.jmp_relative();
-                self.relocs.push(Reloc { offset, target: RelocTarget::Function(func), addend: -4 });
+                self.tables.relocation(offset, RelocTarget::Function(func));
             }
             (Callee::Defined(func), CallStyle::Slots) => {
                 let offset = self.e.jmp_slot();
-                self.relocs.push(Reloc { offset, target: RelocTarget::Slot(func), addend: -4 });
+                self.tables.relocation(offset, RelocTarget::Slot(func));
             }
         }
-        self.uninterruptible.push((from, self.e.offset()));
+        self.tables.uninterruptible(from, self.e.offset());
         self.end_reachable();
     }
 
     /// Restores registers and drops the frame; stack arguments, so many bytes at rsp, take the place of the function's own.
     fn replace_frame(&mut self, bytes: i32) {
         self.restore_registers();
-        let own = self.saved.argument_bytes as i32;
+        let own = self.frame.argument_bytes() as i32;
         if (own, bytes) == (0, 0) {
             return self.e.leave();
         }
@@ -257,7 +259,7 @@ impl Codegen<'_> {
             self.copy_values(Direction::ToSlots, Gpr::Rsp, 0, start as u32, &ty.results, [Gpr::Rcx, Gpr::Rdx]);
             for &ty in &ty.results {
                 let at = self.stack.len() as u32;
-                self.slot(at);
+                self.frame.use_slot(at);
                 self.push(Value::Slot(Ty::of(ty), at));
             }
             self.e.alu_imm(Alu::Add, Size::S64, Gpr::Rsp.into(), buffer_bytes);
@@ -271,7 +273,7 @@ impl Codegen<'_> {
                 self.take_result(ty, r);
             } else {
                 let x = Xmm(xmms.next().expect("endless"));
-                self.acquire_xmm(x);
+                self.acquire(x);
                 self.push_xmm(ty, x);
             }
         }
@@ -279,7 +281,7 @@ impl Codegen<'_> {
 
     /// Pushes what a call left in this register.
     pub(crate) fn take_result(&mut self, ty: Ty, r: Gpr) {
-        self.acquire_gpr(r);
+        self.acquire(r);
         if ty.size() == Size::S32 {
             // The upper half of a result is undefined.
             self.e.mov(Size::S32, r, r);
@@ -304,8 +306,6 @@ impl Codegen<'_> {
     fn place_arguments(&mut self, first: Arguments, start: usize, callee: Callee) {
         self.place_stack_arguments(&first, start);
         let mut arguments = first.clone();
-        let mut moves = std::mem::take(&mut self.moves);
-        moves.clear();
         let mut floats = false;
         for at in start..self.stack.len() {
             let value = self.stack[at];
@@ -313,20 +313,19 @@ impl Codegen<'_> {
                 Location::Stack(_) => {}
                 Location::Gpr(to) => {
                     if let Some(from) = self.register_of(value) {
-                        moves.push((to as u8, from as u8));
+                        self.moves.add(to, from);
                     }
                 }
                 Location::Xmm(_) => floats = true,
             }
         }
         match callee {
-            Callee::Defined(_) => moves.push((Gpr::Rdi as u8, VMCTX as u8)),
+            Callee::Defined(_) => self.moves.add(Gpr::Rdi, VMCTX),
             Callee::Record { base: VMCTX, .. } => {}
             // rax is no argument's.
-            Callee::Record { base, .. } => moves.push((Gpr::Rax as u8, base as u8)),
+            Callee::Record { base, .. } => self.moves.add(Gpr::Rax, base),
         }
-        self.parallel_gprs(&mut moves);
-        moves.clear();
+        self.parallel_gprs();
         if floats {
             let mut arguments = first.clone();
             for at in start..self.stack.len() {
@@ -334,13 +333,11 @@ impl Codegen<'_> {
                 if let Location::Xmm(to) = arguments.next(value.ty().class())
                     && let Some(from) = self.xmm_of(value)
                 {
-                    moves.push((to.0, from.0));
+                    self.moves.add(to, from);
                 }
             }
-            self.parallel_xmms(&mut moves);
-            moves.clear();
+            self.parallel_xmms();
         }
-        self.moves = moves;
         let mut arguments = first;
         for at in start..self.stack.len() {
             let value = self.stack[at];
@@ -371,8 +368,7 @@ impl Codegen<'_> {
                     CallStyle::Direct => (self.e.call_relative(), RelocTarget::Function(func)),
                     CallStyle::Slots => (self.e.call_slot(), RelocTarget::Slot(func)),
                 };
-                // The processor counts from the field's end.
-                self.relocs.push(Reloc { offset, target, addend: -4 });
+                self.tables.relocation(offset, target);
             }
             Callee::Record { base, code, vmctx, trap } => {
                 let import = base == VMCTX;
@@ -381,8 +377,7 @@ impl Codegen<'_> {
                     self.may_trap(trap);
                 }
                 self.e.load(Size::S64, Gpr::Rdi, Addr::new(base, vmctx));
-                if import && in_registers(ty) && self.in_place < MAX_IN_PLACE {
-                    self.in_place += 1;
+                if import && in_registers(ty) && self.tables.call_in_place() {
                     self.call_import_in_registers(Addr::new(base, code), returns_reference(ty));
                 } else {
                     self.e.call(Addr::new(base, code).into());
@@ -401,26 +396,21 @@ impl Codegen<'_> {
         self.meet(other);
         self.e.call(code.into());
         let behind = self.e.offset() - (field + 4);
-        self.relocs.push(Reloc { offset: field, target: RelocTarget::HostCall { behind, returns_reference }, addend: -4 });
+        self.tables.relocation(field, RelocTarget::HostCall { behind, returns_reference });
     }
 
     /// Entries below `start` that are in registers go to their slots: the callee does not preserve those.
     pub(crate) fn settle_registers_below(&mut self, start: usize) {
-        let mut used = self.gprs & !self.free_gprs;
-        while used != 0 {
-            let owner = self.gpr_owners[used.trailing_zeros() as usize] as usize;
-            if owner < start {
+        self.settle_bank_below::<Gpr>(start);
+        self.settle_bank_below::<Xmm>(start);
+    }
+
+    fn settle_bank_below<R: Bank>(&mut self, start: usize) {
+        for r in R::file(self).in_use() {
+            let owner = R::file(self).owner(r).map(|owner| owner as usize);
+            if let Some(owner) = owner.filter(|&owner| owner < start) {
                 self.spill(owner);
             }
-            used &= used - 1;
-        }
-        let mut used = self.xmms & !self.free_xmms;
-        while used != 0 {
-            let owner = self.xmm_owners[used.trailing_zeros() as usize] as usize;
-            if owner < start {
-                self.spill(owner);
-            }
-            used &= used - 1;
         }
     }
 

@@ -1,208 +1,32 @@
-//! The second walk's state: the abstract stack, registers, the frame, and what will become the function's tables.
+//! The second walk's state: what is known about the code so far.
 //!
-//! Invariants:
-//! - A register that can be allocated is free, or belongs to one stack entry (`owners` says to which), or is in the hands of the
-//!   operator that is being compiled. Registers of pinned locals are none of these.
-//! - An i32 or a handle in a register is zero-extended to 64 bits. Addresses rely on it.
-//! - Entries below `settled` are in slots or constants: no search ever goes below it. At most `WINDOW` entries (`stack`) are above.
-//! - `Flags` is on top, and the next operator consumes it: nothing else happens in between but moves, which leave flags alone.
-//! - A value in slot `n` is that of stack position `n`.
-//! - A free register with a `cached` local holds that local's value.
+//! Each part keeps its own invariants, and is named after what it knows. What needs several of them is a
+//! method of [`Codegen`] in the file of its subject. Of all parts together it is true that
+//! - an i32 or a handle in a register is zero-extended to 64 bits (addresses rely on it);
+//! - a register belongs to the entry at a position exactly if the entry there is in that register.
 
-use crate::handles::Handles;
-use crate::later::{HandlerCode, Saved, SlowPath};
-use crate::value::{Flag, Ty, Value};
-use sconce_environ::block::Types;
-use sconce_environ::compile::{Reloc, Settings};
+use crate::blocks::Blocks;
+use crate::body::Body;
+use crate::buffers::Buffers;
+use crate::features::Features;
+use crate::frame_layout::FrameLayout;
+use crate::handlers::Handlers;
+use crate::local::Local;
+use crate::loops::Loops;
+use crate::moves::Moves;
+use crate::register_file::RegisterFile;
+use crate::stack::Stack;
+use crate::stub::Stubs;
+use crate::summary::Summary;
+use crate::tables::Tables;
+use sconce_environ::compile::{CompiledFunction, FunctionInput, Settings};
 use sconce_environ::layout::VmLayout;
-use sconce_environ::locals::DeclaredLocals;
 use sconce_environ::module::Module;
-use sconce_environ::stack_maps::StackMaps;
-use sconce_environ::trap::TrapCode;
-use sconce_x64::asm::{Gpr, Xmm};
-use sconce_x64::encode::{Encoder, Label};
+use sconce_x64::encode::Encoder;
+use sconce_x64::register::{Gpr, Xmm};
 
 /// Holds the callee's, and every callee's, VM context.
 pub(crate) const VMCTX: Gpr = Gpr::R14;
-
-/// Registers that operators may use, by number. Locals may be pinned in others.
-pub(crate) const GPRS: u32 = 0b0000_0111_1100_0111;
-/// The same of vectors: all but the scratch register (`scratch`).
-pub(crate) const XMMS: u32 = 0x7fff;
-
-/// No stack entry, no local, no register.
-pub(crate) const NONE: u32 = u32::MAX;
-
-/// Instructions that the processor may or may not have.
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Features {
-    pub(crate) avx: bool,
-    pub(crate) popcnt: bool,
-    pub(crate) lzcnt: bool,
-    pub(crate) bmi1: bool,
-    pub(crate) bmi2: bool,
-    pub(crate) sse42: bool,
-}
-
-/// A local that operators name.
-#[derive(Copy, Clone, Debug)]
-pub(crate) struct Local {
-    pub(crate) ty: Ty,
-    /// Its place in the frame, relative to rbp.
-    pub(crate) home: i32,
-    /// Number of the register that it is pinned in, or [`UNPINNED`].
-    pub(crate) pin: u8,
-    /// Number of the register that may have its value besides, or [`UNPINNED`].
-    pub(crate) cache: u8,
-}
-
-pub(crate) const UNPINNED: u8 = 0xff;
-
-/// What kind of block a frame stands for.
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// A `block`, the function itself, or an `if` after its `else`.
-    Block,
-    Loop,
-    /// An `if` before its `else`: where the condition does not hold.
-    If(Label),
-}
-
-/// A block that has not ended.
-#[derive(Copy, Clone, Debug)]
-pub(crate) struct Frame<'a> {
-    pub(crate) kind: Kind,
-    /// Where branches go.
-    pub(crate) label: Label,
-    /// Whether anything goes to the label of a block.
-    pub(crate) branched: bool,
-    /// Length of the stack below the parameters.
-    pub(crate) height: u32,
-    pub(crate) params: Types<'a>,
-    pub(crate) results: Types<'a>,
-    /// The handlers outside, as in [`Codegen::handlers`].
-    pub(crate) handlers: Option<u32>,
-    /// For a `br_table`: the last one that named this frame, and its label there.
-    pub(crate) stub: (u32, Label),
-}
-
-/// A local that is pinned for a loop.
-#[derive(Copy, Clone, Debug)]
-pub(crate) struct LoopPin {
-    pub(crate) local: u32,
-    pub(crate) pin: u8,
-    /// Whether the loop writes it: then it goes home where the loop is left.
-    pub(crate) written: bool,
-}
-
-/// A loop for which locals are pinned.
-#[derive(Copy, Clone, Debug)]
-pub(crate) struct PinnedLoop {
-    /// Its frame's position in `control`.
-    pub(crate) frame: usize,
-    /// Its run in `loop_pins`.
-    pub(crate) from: u32,
-    pub(crate) to: u32,
-}
-
-/// Code that is emitted behind the function.
-#[derive(Copy, Clone, Debug)]
-pub(crate) struct Stub {
-    pub(crate) label: Label,
-    pub(crate) wasm_offset: u32,
-    pub(crate) kind: StubKind,
-}
-
-#[derive(Copy, Clone, Debug)]
-pub(crate) enum StubKind {
-    Trap(TrapCode),
-    /// A float that does not fit: which trap depends on whether it is a number.
-    BadConversion {
-        float: Xmm,
-        ty: Ty,
-    },
-    /// A table entry (its address) of another type: which trap depends on whether it is null.
-    BadSignature {
-        entry: Gpr,
-    },
-    /// A conditional branch out of a loop with pinned locals: they go home first.
-    Leave {
-        target: Label,
-        from: u32,
-        to: u32,
-    },
-    /// The rest of a barrier; which one, in `slow_paths`.
-    SlowPath(u32),
-    /// A clause of a try region; which one, in `handler_codes`.
-    Handler {
-        target: Label,
-        code: u32,
-    },
-}
-
-/// A handler that exceptions reach from where code is being generated.
-#[derive(Copy, Clone, Debug)]
-pub(crate) struct ActiveHandler {
-    /// Offset of the tag in the VM context; `None` is every exception.
-    pub(crate) tag: Option<u32>,
-    pub(crate) wants_exception: bool,
-    pub(crate) label: Label,
-}
-
-/// A call in a try region.
-#[derive(Debug)]
-pub(crate) struct PendingCallSite {
-    pub(crate) return_offset: u32,
-    /// The first of those around it.
-    pub(crate) handlers: u32,
-}
-
-/// What a function leaves behind for the next one: allocations.
-#[derive(Debug)]
-pub(crate) struct Buffers {
-    pub(crate) encoder: Encoder,
-    pub(crate) stack: Vec<Value>,
-    pub(crate) declared: DeclaredLocals,
-    pub(crate) locals: Vec<Local>,
-    pub(crate) pool: Vec<u128>,
-    pub(crate) control: Vec<Frame<'static>>,
-    pub(crate) stubs: Vec<Stub>,
-    pub(crate) moves: Vec<(u8, u8)>,
-}
-
-impl Buffers {
-    pub(crate) fn new(features: Features) -> Buffers {
-        Buffers {
-            encoder: Encoder::new(features.avx),
-            stack: Vec::new(),
-            declared: DeclaredLocals::default(),
-            locals: Vec::new(),
-            pool: Vec::new(),
-            control: Vec::new(),
-            stubs: Vec::new(),
-            moves: Vec::new(),
-        }
-    }
-
-    pub(crate) fn clear(&mut self) {
-        self.encoder.clear();
-        self.stack.clear();
-        self.locals.clear();
-        self.pool.clear();
-        self.stubs.clear();
-        self.moves.clear();
-    }
-
-    /// Bytes that are kept, about.
-    pub(crate) fn capacity(&self) -> usize {
-        self.encoder.capacity()
-            + 8 * self.stack.capacity()
-            + size_of::<Frame<'_>>() * self.control.capacity()
-            + size_of::<Local>() * self.locals.capacity()
-            + size_of::<Stub>() * self.stubs.capacity()
-            + 16 * self.pool.capacity()
-    }
-}
 
 /// Everything that the families work on.
 #[derive(Debug)]
@@ -211,179 +35,66 @@ pub(crate) struct Codegen<'a> {
     pub(crate) layout: &'a VmLayout,
     pub(crate) settings: &'a Settings,
     pub(crate) features: Features,
-    pub(crate) body: &'a [u8],
-    /// Where the operator that is being compiled begins: in the body, in the module, in the code.
-    pub(crate) position: usize,
-    /// Where in the body the next one begins, or beyond its end where that is not known.
-    pub(crate) next: usize,
-    pub(crate) body_offset: u32,
+    /// What the first walk saw.
+    pub(crate) summary: &'a Summary,
+    pub(crate) body: Body<'a>,
 
     pub(crate) e: Encoder,
-    pub(crate) stack: Vec<Value>,
-    pub(crate) settled: usize,
-    pub(crate) control: Vec<Frame<'a>>,
-    pub(crate) dead_blocks: u32,
-    pub(crate) reachable: bool,
+    pub(crate) tables: Tables,
+    pub(crate) stubs: Stubs,
 
-    pub(crate) free_gprs: u32,
-    pub(crate) free_xmms: u32,
-    /// Which registers are for operators: those that no local is pinned in.
-    pub(crate) gprs: u32,
-    pub(crate) xmms: u32,
-    pub(crate) gpr_owners: [u32; 16],
-    pub(crate) xmm_owners: [u32; 16],
-    pub(crate) cached_gprs: u32,
-    pub(crate) cached_xmms: u32,
-    pub(crate) gpr_caches: [u32; 16],
-    pub(crate) xmm_caches: [u32; 16],
-
-    /// By number: [`crate::summary::Summary::locals`].
+    pub(crate) stack: Stack,
+    pub(crate) gprs: RegisterFile<Gpr>,
+    pub(crate) xmms: RegisterFile<Xmm>,
+    pub(crate) moves: Moves,
+    /// By number: [`Summary::locals`].
     pub(crate) locals: Vec<Local>,
-    /// Constants that do not fit into a stack entry.
-    pub(crate) pool: Vec<u128>,
-    /// Offset from rbp of slot 0, and bytes of each; slots go downwards.
-    pub(crate) slots: i32,
-    pub(crate) stride: i32,
-    /// How many slots are in use.
-    pub(crate) slot_count: u32,
+
+    pub(crate) blocks: Blocks<'a>,
+    pub(crate) loops: Loops,
+    pub(crate) handlers: Handlers,
+
+    pub(crate) frame: FrameLayout,
+    /// Where in the code the prologue makes room for it.
+    pub(crate) frame_made: u32,
     /// Where memory 0's base is, if it has a register.
     pub(crate) memory_base: Option<Gpr>,
-    /// Frame offset of the result buffer's address.
-    pub(crate) buffer_home: Option<i32>,
-    /// Handles on the stack.
-    pub(crate) handles: Handles,
-
-    pub(crate) traps: Vec<(u32, TrapCode)>,
-    pub(crate) wasm_offsets: Vec<(u32, u32)>,
-    pub(crate) stack_maps: StackMaps,
-    pub(crate) relocs: Vec<Reloc>,
-    pub(crate) stubs: Vec<Stub>,
-    pub(crate) moves: Vec<(u8, u8)>,
-    pub(crate) br_tables: u32,
-    /// Calls of imports that are made without a trampoline.
-    pub(crate) in_place: u32,
-    pub(crate) summary: &'a crate::summary::Summary,
-    pub(crate) loop_number: usize,
-    /// Locals that are, or were, pinned for a loop.
-    pub(crate) loop_pins: Vec<LoopPin>,
-    /// Where the code of small loops is.
-    pub(crate) small_loops: Vec<std::ops::Range<u32>>,
-    /// The loop for which locals are pinned now.
-    pub(crate) pinned_loop: Option<PinnedLoop>,
-    /// Frame offset of the VM context, if there are handlers.
-    pub(crate) vmctx_home: Option<i32>,
-    /// All handlers, each with the number of the one that is asked next.
-    pub(crate) handler_list: Vec<(ActiveHandler, Option<u32>)>,
-    /// The first that an exception of the operator asks.
-    pub(crate) handlers: Option<u32>,
-    pub(crate) handler_codes: Vec<HandlerCode>,
-    pub(crate) call_sites: Vec<PendingCallSite>,
-    pub(crate) slow_paths: Vec<SlowPath>,
-    /// In paranoid style: frame offset of what rsp is between calls.
-    pub(crate) frame_home: Option<i32>,
-    /// What the prologue saved.
-    pub(crate) saved: Saved,
-    /// Runs of instructions that no interrupt may cut.
-    pub(crate) uninterruptible: Vec<(u32, u32)>,
+    /// Why there is no code, if there will be none.
     pub(crate) failure: Option<String>,
 }
 
-#[inline(always)]
-pub(crate) fn bit(r: Gpr) -> u32 {
-    1 << r as u32
-}
-
-#[inline(always)]
-pub(crate) fn xbit(x: Xmm) -> u32 {
-    1 << u32::from(x.0)
-}
-
-impl Codegen<'_> {
-    // ---- What comes next.
-
-    /// Whether the next operator consumes flags: it only asks whether its operand is zero.
-    #[inline(always)]
-    pub(crate) fn flags_wanted(&self) -> bool {
-        // br_if, if, select, i32.eqz, i64.eqz
-        matches!(self.body.get(self.next), Some(0x0d | 0x04 | 0x1b | 0x45 | 0x50))
-    }
-
-    /// Pushes a condition as an i32.
-    #[inline(always)]
-    pub(crate) fn push_flag(&mut self, flag: Flag) {
-        if self.flags_wanted() {
-            self.push(Value::Flags(flag));
-        } else {
-            let r = self.result_gpr();
-            self.set_flag(r, flag);
-            self.push_gpr(Ty::I32, r);
+impl<'a> Codegen<'a> {
+    /// Nothing is emitted yet. Lists are those of `buffers`, which have the function's locals, and of `out`.
+    pub(crate) fn new(
+        input: &FunctionInput<'a>,
+        settings: &'a Settings,
+        features: Features,
+        summary: &'a Summary,
+        buffers: &mut Buffers,
+        out: &mut CompiledFunction,
+    ) -> Codegen<'a> {
+        Codegen {
+            module: input.module,
+            layout: input.layout,
+            settings,
+            features,
+            summary,
+            body: Body::new(input.body, input.body_offset),
+            e: std::mem::replace(&mut buffers.encoder, Encoder::new(features.avx)),
+            tables: Tables::reusing(out),
+            stubs: std::mem::take(&mut buffers.stubs),
+            stack: std::mem::take(&mut buffers.stack),
+            gprs: RegisterFile::new(),
+            xmms: RegisterFile::new(),
+            moves: std::mem::take(&mut buffers.moves),
+            locals: std::mem::take(&mut buffers.locals),
+            blocks: std::mem::replace(&mut buffers.blocks, Blocks::new()).recycled(),
+            loops: Loops::default(),
+            handlers: Handlers::default(),
+            frame: FrameLayout::new(summary.vectors),
+            frame_made: 0,
+            memory_base: None,
+            failure: None,
         }
-    }
-
-    /// The local that the next operator sets, if the result could be made right there: in its pinned register. Not if anything
-    /// on the stack still means the local's present value.
-    #[inline(always)]
-    fn destination(&mut self, is_int: bool) -> Option<u8> {
-        let &[0x21 | 0x22, local, ..] = self.body.get(self.next..)? else { return None };
-        if local >= 0x80 {
-            return None;
-        }
-        let local = self.summary.locals.number(local.into());
-        let Local { ty, pin, .. } = self.locals[local as usize];
-        if pin == UNPINNED || ty.is_int() != is_int || self.is_aliased(local) {
-            return None;
-        }
-        Some(pin)
-    }
-
-    /// Whether anything on the stack means the local's present value.
-    #[inline]
-    pub(crate) fn is_aliased(&self, local: u32) -> bool {
-        self.stack[self.settled..].iter().any(|v| matches!(*v, Value::Local(_, n) if n == local))
-    }
-
-    /// A register for the result of an operator whose operands are popped but may still be read.
-    #[inline(always)]
-    pub(crate) fn result_gpr(&mut self) -> Gpr {
-        match self.destination(true) {
-            Some(pin) => Gpr::ALL[pin as usize & 15],
-            None => self.alloc_gpr(),
-        }
-    }
-
-    /// The pinned register that the next operator wants the result in.
-    #[inline(always)]
-    pub(crate) fn wanted_gpr(&mut self) -> Option<Gpr> {
-        self.destination(true).map(|pin| Gpr::ALL[pin as usize & 15])
-    }
-
-    #[inline(always)]
-    pub(crate) fn wanted_xmm(&mut self) -> Option<Xmm> {
-        self.destination(false).map(Xmm)
-    }
-
-    // ---- Tables.
-
-    /// The instruction that comes next traps if it faults.
-    #[inline(always)]
-    pub(crate) fn may_trap(&mut self, code: TrapCode) {
-        self.traps.push((self.e.offset(), code));
-    }
-
-    #[inline(always)]
-    pub(crate) fn wasm_offset(&self) -> u32 {
-        self.body_offset + self.position as u32
-    }
-
-    /// A label behind the function that traps.
-    pub(crate) fn trap_label(&mut self, code: TrapCode) -> Label {
-        self.stub(StubKind::Trap(code))
-    }
-
-    pub(crate) fn stub(&mut self, kind: StubKind) -> Label {
-        let label = self.e.label();
-        let wasm_offset = self.wasm_offset();
-        self.stubs.push(Stub { label, wasm_offset, kind });
-        label
     }
 }

@@ -1,7 +1,7 @@
 //! The compiler as everyone else sees it.
 
-use crate::codegen::{Buffers, Features};
-use crate::summary::Summary;
+use crate::buffers::Buffers;
+use crate::features::Features;
 use crate::translate::{Failure, translate};
 use sconce_environ::compile::{CompileError, CompiledFunction, Compiler, FunctionError, FunctionInput, Settings};
 use sconce_environ::decode::BodyValidator;
@@ -12,13 +12,7 @@ pub struct LightbeamCompiler {
     settings: Settings,
     features: Features,
     /// What no thread is using: as much as has ever been in use at the same time.
-    buffers: Mutex<Vec<Allocations>>,
-}
-
-/// What compiling one function needs and leaves behind for the next one.
-pub(crate) struct Allocations {
-    pub(crate) buffers: Buffers,
-    pub(crate) summary: Summary,
+    buffers: Mutex<Vec<Buffers>>,
 }
 
 /// Buffers larger than this, in bytes, are not kept.
@@ -97,11 +91,10 @@ impl LightbeamCompiler {
         out: &mut CompiledFunction,
     ) -> Result<(), FunctionError> {
         let kept = self.buffers.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut allocations =
-            kept.unwrap_or_else(|| Allocations { buffers: Buffers::new(self.features), summary: Summary::default() });
-        let result = translate(input, validator, &self.settings, self.features, &mut allocations, out);
-        if allocations.buffers.capacity() + allocations.summary.capacity() <= MAX_KEPT {
-            self.buffers.lock().unwrap_or_else(PoisonError::into_inner).push(allocations);
+        let mut buffers = kept.unwrap_or_else(|| Buffers::new(self.features));
+        let result = translate(input, validator, &self.settings, self.features, &mut buffers, out);
+        if buffers.capacity() <= MAX_KEPT {
+            self.buffers.lock().unwrap_or_else(PoisonError::into_inner).push(buffers);
         }
         result.map_err(|failure| match failure {
             Failure::Invalid(error) => error.into(),

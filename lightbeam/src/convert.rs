@@ -1,15 +1,16 @@
 //! Conversions between number types.
 
-use crate::codegen::{Codegen, StubKind};
+use crate::codegen::Codegen;
 use crate::float;
 use crate::int;
 use crate::operands::load_xmm_mem;
 use crate::scratch::Scratch;
+use crate::stub::StubKind;
 use crate::value::{Ty, Value};
 use sconce_environ::meaning;
 use sconce_environ::ops::*;
-use sconce_x64::asm::{Gpr, Xmm};
 use sconce_x64::encode::{Alu, Cond, Encoder, Extend, Rm, Shift, Size};
+use sconce_x64::register::{Gpr, Xmm};
 use sconce_x64::sse;
 
 pub(crate) fn convert(c: &mut Codegen<'_>, op: Convert) {
@@ -175,7 +176,7 @@ impl Codegen<'_> {
             }
         }
         drop(s);
-        self.free_xmm(x);
+        self.free(x);
         self.push_gpr(int::ty(to), r);
     }
 
@@ -233,7 +234,7 @@ impl Codegen<'_> {
             s.e.mov(Size::S32, r, r);
         }
         drop(s);
-        self.free_xmm(x);
+        self.free(x);
         self.push_gpr(int::ty(to), r);
     }
 
@@ -259,7 +260,7 @@ impl Codegen<'_> {
             s.e.sse(if to == FloatWidth::F32 { sse::ADDSS } else { sse::ADDSD }, x, x, x.into());
             s.e.land(done);
             drop(s);
-            self.free_gpr(r);
+            self.free(r);
             return self.push_xmm(float::ty(to), x);
         }
         let a = match a {

@@ -8,8 +8,8 @@ use crate::value::Ty;
 use sconce_environ::abi::VALUE_SIZE;
 use sconce_environ::types::ValType;
 use sconce_x64::abi::{Arguments, Location};
-use sconce_x64::asm::Gpr;
 use sconce_x64::encode::{Addr, Alu, Cond, Size};
+use sconce_x64::register::Gpr;
 
 const WORD: i32 = 8;
 
@@ -27,7 +27,7 @@ pub(crate) struct Row {
 impl Codegen<'_> {
     /// The slots from a stack position on.
     pub(crate) fn slot_row(&self, position: u32) -> Row {
-        Row { base: Gpr::Rbp, disp: self.slot_addr(position).disp(), step: -self.stride }
+        Row { base: Gpr::Rbp, disp: self.frame.slot(position).disp(), step: -self.frame.stride() }
     }
 
     /// Copies eight bytes of each value, or sixteen if they are wide, between rows that have no byte in common. Neither is relative to one
@@ -76,7 +76,7 @@ impl Codegen<'_> {
                 let to = Row { base: Gpr::Rsp, disp: offset, step };
                 // What a wide copy of a narrow value reaches into is no value's, or is written later.
                 self.copy_row(self.slot_row(at as u32), to, count, step == 2 * WORD, registers);
-                registers.into_iter().for_each(|r| self.free_gpr(r));
+                registers.into_iter().for_each(|r| self.free(r));
             } else {
                 for &(at, offset) in &rest[..count] {
                     self.store_value(Addr::new(Gpr::Rsp, offset), self.stack[at]);
@@ -98,7 +98,7 @@ impl Codegen<'_> {
     ) {
         let memory = Row { base, disp, step: VALUE_SIZE as i32 };
         if types.len() > MOVED_SINGLY {
-            let (slots, wide) = (self.slot_row(position), self.stride == VALUE_SIZE as i32);
+            let (slots, wide) = (self.slot_row(position), self.frame.is_wide());
             return match direction {
                 Direction::ToSlots => self.copy_row(memory, slots, types.len(), wide, registers),
                 Direction::FromSlots => self.copy_row(slots, memory, types.len(), wide, registers),
@@ -106,7 +106,7 @@ impl Codegen<'_> {
         }
         for (n, &ty) in types.iter().enumerate() {
             let (ty, memory) = (Ty::of(ty), Addr::new(base, disp + (n * VALUE_SIZE) as i32));
-            let slot = self.slot_addr(position + n as u32);
+            let slot = self.frame.slot(position + n as u32);
             let (from, to) = match direction {
                 Direction::ToSlots => (memory, slot),
                 Direction::FromSlots => (slot, memory),

@@ -6,20 +6,20 @@
 //! where no exception is thrown.
 
 use crate::address::load_memory_base;
-use crate::codegen::{ActiveHandler, Codegen, Kind, PendingCallSite, StubKind, VMCTX};
+use crate::blocks::Kind;
+use crate::codegen::{Codegen, VMCTX};
 use crate::copies::{Direction, MOVED_SINGLY};
-use crate::later::HandlerCode;
+use crate::handlers::{ActiveHandler, HandlerCode};
 use crate::operands::load_xmm_mem;
+use crate::stub::StubKind;
 use crate::value::Ty;
 use sconce_environ::abi::VALUE_SIZE;
 use sconce_environ::builtin::Builtin;
-use sconce_environ::compile::CallSite;
-use sconce_environ::handlers::{Handler, HandlerLists};
 use sconce_environ::index::{MemoryIndex, TagIndex};
 use sconce_environ::ops::{BlockType, Catch};
 use sconce_environ::trap::TrapCode;
-use sconce_x64::asm::{Gpr, Xmm};
 use sconce_x64::encode::{Addr, Size};
+use sconce_x64::register::{Gpr, Xmm};
 
 pub(crate) fn try_table(c: &mut Codegen<'_>, ty: BlockType, catches: &[Catch]) {
     let handlers: Vec<ActiveHandler> = catches.iter().map(|catch| c.handler(catch)).collect();
@@ -27,8 +27,7 @@ pub(crate) fn try_table(c: &mut Codegen<'_>, ty: BlockType, catches: &[Catch]) {
     crate::control::block(c, ty);
     // A region's first clause is asked first.
     for handler in handlers.into_iter().rev() {
-        c.handler_list.push((handler, c.handlers));
-        c.handlers = Some(c.handler_list.len() as u32 - 1);
+        c.handlers.enter(handler);
     }
 }
 
@@ -69,23 +68,23 @@ impl Codegen<'_> {
     fn handler(&mut self, catch: &Catch) -> ActiveHandler {
         let target = self.branch_label(catch.depth);
         let arity = catch.tag.map_or(0, |tag| self.module.tag_values(tag).len()) + usize::from(catch.with_exception);
-        let frame = self.frame(catch.depth);
+        let frame = self.block(catch.depth);
         let (height, to_register) = (frame.height, frame.kind != Kind::Loop && arity == 1);
         if !to_register && arity != 0 {
-            self.slot(height + arity as u32 - 1);
+            self.frame.use_slot(height + arity as u32 - 1);
         }
         let code = HandlerCode { tag: catch.tag, with_exception: catch.with_exception, height, to_register };
-        self.handler_codes.push(code);
-        let label = self.stub(StubKind::Handler { target, code: self.handler_codes.len() as u32 - 1 });
+        let code = self.handlers.add_code(code);
+        let label = self.stub(StubKind::Handler { target, code });
         let tag = catch.tag.map(|tag| self.layout.tag(tag));
         ActiveHandler { tag, wants_exception: catch.with_exception, label }
     }
 
     /// Emits a handler's code: the payload's address is in rax, the exception in rdx.
     pub(crate) fn emit_handler(&mut self, code: u32) {
-        let HandlerCode { tag, with_exception, height, to_register } = self.handler_codes[code as usize];
-        let home = self.vmctx_home.expect("the prologue put it there");
-        self.e.load(Size::S64, VMCTX, Addr::new(Gpr::Rbp, home));
+        let HandlerCode { tag, with_exception, height, to_register } = self.handlers.code(code);
+        let home = self.frame.vmctx().expect("the prologue put it there");
+        self.e.load(Size::S64, VMCTX, home);
         if let Some(base) = self.memory_base {
             load_memory_base(&mut self.e, base, VMCTX, self.layout.memory(MemoryIndex::from_u32(0)));
         }
@@ -102,30 +101,13 @@ impl Codegen<'_> {
         // The payload's address and the exception are all that is in registers.
         self.copy_values(Direction::ToSlots, Gpr::Rax, 0, height, values, [Gpr::Rcx, Gpr::Rsi]);
         if with_exception {
-            let slot = self.slot_addr(height + values.len() as u32);
+            let slot = self.frame.slot(height + values.len() as u32);
             self.e.store(Size::S32, slot, Gpr::Rdx);
         }
     }
 
     /// The call whose return address is here may continue in a handler.
     pub(crate) fn call_site(&mut self) {
-        if let Some(handlers) = self.handlers {
-            self.call_sites.push(PendingCallSite { return_offset: self.e.offset(), handlers });
-        }
-    }
-
-    /// The call sites, now that everything has its place. `frame_size` is what is below rbp.
-    pub(crate) fn finish_call_sites(&mut self, frame_size: u32) -> (Vec<CallSite>, HandlerLists) {
-        let mut lists = HandlerLists::default();
-        for (handler, next) in std::mem::take(&mut self.handler_list) {
-            let ActiveHandler { tag, wants_exception, label } = handler;
-            let code_offset = self.e.position(label).expect("stubs were emitted");
-            lists.push(Handler { tag, wants_exception, code_offset }, next);
-        }
-        let finish = |PendingCallSite { return_offset, handlers }| {
-            let vmctx = self.vmctx_home.expect("the prologue put it there");
-            CallSite { return_offset, frame_size, vmctx, handlers }
-        };
-        (std::mem::take(&mut self.call_sites).into_iter().map(finish).collect(), lists)
+        self.handlers.call_site(self.e.offset());
     }
 }

@@ -4,8 +4,8 @@ use crate::codegen::Codegen;
 use crate::value::{Flag, Ty, Value};
 use sconce_environ::meaning::canonical_nan;
 use sconce_environ::ops::*;
-use sconce_x64::asm::Xmm;
 use sconce_x64::encode::{Cond, Constant, Rm};
+use sconce_x64::register::Xmm;
 use sconce_x64::sse::{self, Sse};
 
 /// Rounding modes as instructions take them; inexact results raise nothing.
@@ -92,7 +92,7 @@ pub(crate) fn float_compare(c: &mut Codegen<'_>, width: FloatWidth, op: FloatCom
     let x = c.xmm(a);
     let operand = c.float_rm(b);
     c.e.sse_two(if width == FloatWidth::F32 { sse::UCOMISS } else { sse::UCOMISD }, x, operand);
-    c.free_xmm(x);
+    c.free(x);
     c.release(b);
     c.push_flag(flag);
 }
@@ -143,7 +143,7 @@ impl Codegen<'_> {
 
     pub(crate) fn release_xmm_unless(&mut self, x: Xmm, dst: Xmm) {
         if x != dst {
-            self.free_xmm(x);
+            self.free(x);
         }
     }
 
@@ -186,7 +186,7 @@ impl Codegen<'_> {
         s.e.land(done);
         s.e.land(done_too);
         drop(s);
-        self.free_xmm(y);
+        self.free(y);
         self.finish_float(width, x);
     }
 

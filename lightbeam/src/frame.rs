@@ -6,10 +6,11 @@
 //! touches each page on the way, where the frame could reach past the stack's guard page.
 
 use crate::address::load_memory_base;
-use crate::codegen::{Codegen, GPRS, Local, StubKind, UNPINNED, VMCTX, XMMS, bit, xbit};
+use crate::codegen::{Codegen, VMCTX};
 use crate::copies::Direction;
-use crate::later::Saved;
+use crate::local::{Local, UNPINNED};
 use crate::operands::{load_xmm_mem, store_xmm_mem};
+use crate::register_file::{Register, bit};
 use crate::value::Ty;
 use sconce_environ::abi::results_in_buffer;
 use sconce_environ::compile::BoundsStyle;
@@ -17,149 +18,59 @@ use sconce_environ::index::{MemoryIndex, TypeIndex};
 use sconce_environ::stack_maps::StackMaps;
 use sconce_environ::trap::TrapCode;
 use sconce_environ::types::FuncType;
-use sconce_environ::vm::{NO_TYPE, VmTableEntry};
 use sconce_x64::abi::{Arguments, Class, Location, RESULT_GPRS};
-use sconce_x64::asm::{Gpr, Xmm};
-use sconce_x64::encode::{Addr, Alu, Cond, Rm, Size};
-use sconce_x64::sse;
-use std::mem::offset_of;
+use sconce_x64::encode::{Addr, Alu, Cond, Size};
+use sconce_x64::register::{Gpr, Xmm};
 
 /// A frame of more bytes touches each of its pages: the guard is one page at least.
 pub(crate) const PROBE_BYTES: i32 = 4096;
-/// Frames beyond this are refused: offsets in them would not fit displacements.
-const MAX_FRAME: i64 = 1 << 30;
 /// More homes than this are cleared by a loop.
 const MAX_CLEARED_SINGLY: usize = 12;
-/// Weighted uses from which on a register is worth its saving and restoring.
-const PIN_WEIGHT: u32 = 4;
-/// Weighted accesses from which on the memory's base is.
-const BASE_WEIGHT: u32 = 3;
-
-/// Registers for pinned locals, in order of preference.
-#[derive(Debug, Default)]
-struct Pins {
-    gprs: Vec<Gpr>,
-    xmms: Vec<Xmm>,
-}
 
 impl Codegen<'_> {
-    /// Chooses registers for locals and for the memory's base; gives the callee-saved ones in use.
-    fn choose_pins(&mut self) -> Vec<Gpr> {
-        let leaf = !self.summary.calls;
-        // As many as there are to be saved, and one for the context.
-        let mut saved = Vec::with_capacity(6);
-        let has_base = !self.module.memories.is_empty() && self.summary.memory_weight >= BASE_WEIGHT;
-        if self.summary.handlers {
-            // Handlers begin with nothing but the frame, and the callers' registers are needed then.
-            if has_base {
-                self.memory_base = Some(Gpr::R15);
-            }
-            return vec![Gpr::Rbx, Gpr::R12, Gpr::R13, Gpr::R15];
-        }
-        let mut pins = Pins { gprs: Vec::with_capacity(8), xmms: Vec::new() };
-        pins.gprs.extend([Gpr::R13, Gpr::R12, Gpr::Rbx]);
-        if leaf {
-            // Those that nobody expects to be preserved come first.
-            pins.gprs.extend([Gpr::R10, Gpr::R9, Gpr::R8]);
-            pins.xmms.extend((6..15).map(Xmm));
-        }
-        if has_base {
-            self.memory_base = Some(Gpr::R15);
-            saved.push(Gpr::R15);
-        } else {
-            pins.gprs.insert(0, Gpr::R15);
-        }
-        let mut order: Vec<u32> = Vec::with_capacity(self.locals.len());
-        order.extend((0..self.locals.len() as u32).filter(|&n| self.summary.weights[n as usize] >= 2));
-        // Only the best few matter; stable for equals.
-        let few = pins.gprs.len() + pins.xmms.len() + 8;
-        let weights = &self.summary.weights;
-        let key = |&n: &u32| (std::cmp::Reverse(weights[n as usize]), n);
-        if order.len() > 4 * few {
-            order.select_nth_unstable_by_key(4 * few, key);
-            order.truncate(4 * few);
-        }
-        order.sort_unstable_by_key(key);
-        for n in order {
-            let weight = self.summary.weights[n as usize];
-            let local = &mut self.locals[n as usize];
-            match local.ty {
-                Ty::I32 | Ty::I64 => {
-                    let free = pins.gprs.last().is_some_and(|&r| GPRS & bit(r) != 0);
-                    if weight < PIN_WEIGHT && !free {
-                        continue;
-                    }
-                    let Some(r) = pins.gprs.pop() else { continue };
-                    local.pin = r as u8;
-                    self.gprs &= !bit(r);
-                    if GPRS & bit(r) == 0 {
-                        saved.push(r);
-                    }
-                }
-                Ty::F32 | Ty::F64 | Ty::V128 => {
-                    let Some(x) = pins.xmms.pop() else { continue };
-                    local.pin = x.0;
-                    self.xmms &= !xbit(x);
-                }
-                // A sweep looks for them in the frame.
-                Ty::Handle => {}
-            }
-        }
-        saved
-    }
-
     /// Emits everything up to the first operator.
     pub(crate) fn prologue(&mut self, index: TypeIndex, ty: &FuncType) {
-        (self.gprs, self.xmms) = (GPRS, XMMS);
-        let mut saved = Saved { registers: self.choose_pins(), ..Saved::default() };
+        let mut saved = self.choose_pins();
         let lengths = self.module.memories.values().any(|m| m.memory64 || m.page_size_log2 != 16);
         let base_alone = self.memory_base.is_some() && self.settings.bounds == BoundsStyle::Guard && !lengths;
         let context = self.summary.handlers || self.summary.context || self.summary.memory_weight > 0 && !base_alone;
         if context || self.settings.paranoid {
-            saved.registers.insert(0, VMCTX);
+            saved.insert(0, VMCTX);
         }
         self.e.push(Gpr::Rbp);
         self.e.mov(Size::S64, Gpr::Rbp, Gpr::Rsp);
-        for &r in &saved.registers {
+        for &r in &saved {
             self.e.push(r);
         }
-        saved.sub_rsp = self.e.sub_rsp();
+        self.frame_made = self.e.sub_rsp();
 
         // Where everything is.
         let mut arguments = Arguments::new();
         arguments.next(Class::I64);
         let buffer = results_in_buffer(ty).then(|| arguments.next(Class::I64));
         let places: Vec<Location> = ty.params.iter().map(|&t| arguments.next(Ty::of(t).class())).collect();
-        saved.argument_bytes = arguments.stack_bytes();
-        let pushed = 8 * saved.registers.len() as i32;
-        let mut at = -pushed;
+        self.frame.save(saved, arguments.stack_bytes());
         let mut handles = Vec::new();
         for (n, local) in self.locals.iter_mut().enumerate() {
             if let Some(&Location::Stack(offset)) = places.get(n) {
                 local.home = 16 + offset as i32;
             } else if local.pin == UNPINNED {
-                at -= if local.ty == Ty::V128 { 16 } else { 8 };
-                local.home = at;
+                local.home = self.frame.add_home(if local.ty == Ty::V128 { 16 } else { 8 });
             }
             if local.ty == Ty::Handle {
                 handles.push(local.home);
             }
         }
-        self.stack_maps = StackMaps::new(handles);
+        self.tables.stack_maps = StackMaps::new(handles);
         if buffer.is_some() {
-            at -= 8;
-            self.buffer_home = Some(at);
+            self.frame.add_buffer();
         }
         if self.summary.handlers {
-            at -= 8;
-            self.vmctx_home = Some(at);
+            self.frame.add_vmctx();
         }
         if self.settings.paranoid {
-            at -= 8;
-            self.frame_home = Some(at);
+            self.frame.add_stack_pointer();
         }
-        self.slots = at;
-        saved.fixed = -at - pushed;
         if self.settings.paranoid {
             self.check_entry(index, context);
         }
@@ -167,20 +78,19 @@ impl Codegen<'_> {
         if context {
             self.e.mov(Size::S64, VMCTX, Gpr::Rdi);
         }
-        if let Some(home) = self.vmctx_home {
-            self.e.store(Size::S64, Addr::new(Gpr::Rbp, home), Gpr::Rdi);
+        if let Some(home) = self.frame.vmctx() {
+            self.e.store(Size::S64, home, Gpr::Rdi);
         }
         if let Some(base) = self.memory_base {
             load_memory_base(&mut self.e, base, Gpr::Rdi, self.layout.memory(MemoryIndex::from_u32(0)));
         }
-        if let (Some(Location::Gpr(r)), Some(home)) = (buffer, self.buffer_home) {
-            self.e.store(Size::S64, Addr::new(Gpr::Rbp, home), r);
+        if let (Some(Location::Gpr(r)), Some(home)) = (buffer, self.frame.buffer()) {
+            self.e.store(Size::S64, home, r);
         }
         self.place_parameters(&places);
         let clobbered = self.clear_locals(places.len());
         self.reset_registers();
         self.cache_parameters(&places, clobbered);
-        self.saved = saved;
     }
 
     /// Moves parameters from where they arrive to their homes and registers.
@@ -202,7 +112,7 @@ impl Codegen<'_> {
         let mut halves = 0;
         for (n, &place) in places.iter().enumerate() {
             if let (Location::Gpr(r), Local { pin: pin @ 0..16, ty, .. }) = (place, self.locals[n]) {
-                moves.push((pin, r as u8));
+                moves.add(Gpr::numbered(pin), r);
                 halves |= u32::from(ty.size() == Size::S32) << pin;
                 // A move would extend it.
                 if pin == r as u8 && ty.size() == Size::S32 {
@@ -210,20 +120,17 @@ impl Codegen<'_> {
                 }
             }
         }
-        let gpr = |n: u8| Gpr::ALL[n as usize & 15];
-        let size = |to: u8| if halves & 1 << to != 0 { Size::S32 } else { Size::S64 };
+        let size = |to: Gpr| if halves & bit(to) != 0 { Size::S32 } else { Size::S64 };
         let s = self.scratch();
-        sequence(&mut moves, |to, from| s.e.mov(size(to), gpr(to), gpr(from)), s.r as u8);
+        moves.in_order(s.r, |to, from| s.e.mov(size(to), to, from));
         drop(s);
-        moves.clear();
+        self.moves = moves;
         for (n, &place) in places.iter().enumerate() {
             if let (Location::Xmm(x), pin @ 0..16) = (place, self.locals[n].pin) {
-                moves.push((pin, x.0));
+                self.moves.add(Xmm(pin), x);
             }
         }
-        self.parallel_xmms(&mut moves);
-        moves.clear();
-        self.moves = moves;
+        self.parallel_xmms();
         for (n, &place) in places.iter().enumerate() {
             if let (Location::Stack(_), Local { pin: pin @ 0..16, ty, home, .. }) = (place, self.locals[n]) {
                 let from = Addr::new(Gpr::Rbp, home);
@@ -250,9 +157,9 @@ impl Codegen<'_> {
                         // The upper half of an argument is undefined.
                         self.e.mov(Size::S32, r, r);
                     }
-                    self.cache_gpr(n as u32, r);
+                    self.cache(n as u32, r);
                 }
-                Location::Xmm(x) => self.cache_xmm(n as u32, x),
+                Location::Xmm(x) => self.cache(n as u32, x),
                 Location::Gpr(_) | Location::Stack(_) => {}
             }
         }
@@ -297,30 +204,17 @@ impl Codegen<'_> {
         bit(Gpr::Rdi) | bit(Gpr::Rcx) | bit(Gpr::Rax)
     }
 
-    /// Moves among general-purpose registers as if all at once; (to, from).
-    pub(crate) fn parallel_gprs(&mut self, moves: &mut Vec<(u8, u8)>) {
-        let reg = |n: u8| Gpr::ALL[n as usize & 15];
-        let s = self.scratch();
-        sequence(moves, |to, from| s.e.mov(Size::S64, reg(to), reg(from)), s.r as u8);
-    }
-
-    /// The same among vector registers.
-    pub(crate) fn parallel_xmms(&mut self, moves: &mut Vec<(u8, u8)>) {
-        let s = self.scratch();
-        sequence(moves, |to, from| s.e.move_xmm(Xmm(to), Xmm(from)), s.x.0);
-    }
-
     /// Emits the return: results are in their canonical places.
     pub(crate) fn epilogue(&mut self, ty: &FuncType) {
         if ty.results.len() > 1 {
             let (mut gprs, mut xmms) = (RESULT_GPRS.iter(), 0..);
-            if let Some(home) = self.buffer_home {
-                self.e.load(Size::S64, Gpr::Rax, Addr::new(Gpr::Rbp, home));
+            if let Some(home) = self.frame.buffer() {
+                self.e.load(Size::S64, Gpr::Rax, home);
                 // Those are nobody's any more, and no result's.
                 self.copy_values(Direction::FromSlots, Gpr::Rax, 0, 0, &ty.results, [Gpr::Rcx, Gpr::Rdx]);
             } else {
                 for (n, &t) in ty.results.iter().enumerate() {
-                    let (ty, from) = (Ty::of(t), self.slot_addr(n as u32));
+                    let (ty, from) = (Ty::of(t), self.frame.slot(n as u32));
                     if ty.is_int() {
                         let to = *gprs.next().expect("they fit, since there is no buffer");
                         self.e.load(ty.size(), to, from);
@@ -334,13 +228,13 @@ impl Codegen<'_> {
         self.check_frame();
         self.restore_registers();
         self.e.leave();
-        self.e.ret(u16::try_from(self.saved.argument_bytes).expect("at most 1000 parameters"));
+        self.e.ret(u16::try_from(self.frame.argument_bytes()).expect("at most 1000 parameters"));
     }
 
     /// Restores what the prologue saved.
     pub(crate) fn restore_registers(&mut self) {
-        for (n, &r) in self.saved.registers.iter().enumerate() {
-            self.e.load(Size::S64, r, Addr::new(Gpr::Rbp, -8 * (n as i32 + 1)));
+        for (r, home) in self.frame.saved() {
+            self.e.load(Size::S64, r, home);
         }
     }
 
@@ -350,21 +244,13 @@ impl Codegen<'_> {
     /// If the frame is too large.
     pub(crate) fn finish_frame(&mut self) -> Result<u32, String> {
         self.emit_stubs();
-        let saved = std::mem::take(&mut self.saved);
-        let pushed = 8 * saved.registers.len() as i64;
-        let bytes = i64::from(saved.fixed) + i64::from(self.stride) * i64::from(self.slot_count);
-        if bytes > MAX_FRAME {
-            return Err(format!("the frame would have {bytes} bytes, at most {MAX_FRAME} are possible"));
-        }
-        // rsp is a multiple of 16 behind the frame; behind rbp it is one.
-        let bytes = (((bytes + pushed + 15) & !15) - pushed) as i32;
-        let frame_size = bytes.cast_unsigned() + pushed as u32;
+        let (bytes, frame_size) = self.frame.bytes()?;
         if bytes < PROBE_BYTES {
-            self.e.set_frame(saved.sub_rsp, bytes);
+            self.e.set_frame(self.frame_made, bytes);
             return Ok(frame_size);
         }
-        let back = self.e.divert_frame(saved.sub_rsp);
-        self.wasm_offsets.push((self.e.offset(), u32::MAX));
+        let back = self.e.divert_frame(self.frame_made);
+        self.tables.no_operator(self.e.offset());
         if bytes <= 8 * PROBE_BYTES {
             for page in 1..=bytes / PROBE_BYTES {
                 self.may_trap(TrapCode::StackOverflow);
@@ -385,84 +271,5 @@ impl Codegen<'_> {
         self.e.alu_imm(Alu::Sub, Size::S64, Gpr::Rsp.into(), bytes);
         self.e.jmp(back);
         Ok(frame_size)
-    }
-
-    fn emit_stubs(&mut self) {
-        for n in 0..self.stubs.len() {
-            let stub = self.stubs[n];
-            self.wasm_offsets.push((self.e.offset(), stub.wasm_offset));
-            self.e.bind(stub.label);
-            match stub.kind {
-                StubKind::Trap(code) => self.trap(code),
-                StubKind::BadConversion { float, ty } => {
-                    self.e.sse_two(if ty == Ty::F32 { sse::UCOMISS } else { sse::UCOMISD }, float, float.into());
-                    let nan = self.e.skip_if(Cond::P);
-                    self.trap(TrapCode::IntegerOverflow);
-                    self.e.land(nan);
-                    self.trap(TrapCode::InvalidConversionToInteger);
-                }
-                StubKind::BadSignature { entry } => {
-                    let id = Addr::new(entry, offset_of!(VmTableEntry, type_id) as i32);
-                    self.e.alu_imm(Alu::Cmp, Size::S32, Rm::Mem(id), NO_TYPE.cast_signed());
-                    let null = self.e.skip_if(Cond::E);
-                    self.trap(TrapCode::IndirectCallTypeMismatch);
-                    self.e.land(null);
-                    self.trap(TrapCode::UninitializedElement);
-                }
-                StubKind::SlowPath(number) => self.emit_slow_path(number),
-                StubKind::Handler { target, code } => {
-                    self.emit_handler(code);
-                    self.e.jmp(target);
-                }
-                StubKind::Leave { target, from, to } => {
-                    self.write_back(from as usize, to as usize);
-                    self.e.jmp(target);
-                }
-            }
-        }
-    }
-
-    /// Traps here.
-    pub(crate) fn trap(&mut self, code: TrapCode) {
-        self.may_trap(code);
-        self.e.ud2();
-    }
-}
-
-/// Puts moves into an order in which none overwrites what another still reads; a cycle goes through the scratch register.
-/// There are few of them: a convention has at most eight registers of a class for arguments.
-fn sequence(moves: &mut Vec<(u8, u8)>, mut emit: impl FnMut(u8, u8), scratch: u8) {
-    moves.retain(|&(to, from)| to != from);
-    while !moves.is_empty() {
-        let read = moves.iter().fold(0u32, |read, &(_, from)| read | 1 << from);
-        let ready = moves.iter().position(|&(to, _)| read & 1 << to == 0);
-        if let Some(n) = ready {
-            let (to, from) = moves.swap_remove(n);
-            emit(to, from);
-        } else {
-            // Every destination is still read: free one of them.
-            let (to, _) = moves[0];
-            emit(scratch, to);
-            for m in moves.iter_mut().filter(|m| m.1 == to) {
-                m.1 = scratch;
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::sequence;
-
-    #[test]
-    fn moves_happen_as_if_at_once() {
-        // Every assignment of three registers from four.
-        for code in 0..64u32 {
-            let mut moves: Vec<(u8, u8)> = (0..3).map(|to| (to, (code >> (2 * to) & 3) as u8)).collect();
-            let expected: Vec<u8> = moves.iter().map(|m| m.1).collect();
-            let mut registers = [0, 1, 2, 3, 99];
-            sequence(&mut moves, |to, from| registers[to as usize] = registers[from as usize], 4);
-            assert_eq!(&registers[..3], &expected[..]);
-        }
     }
 }

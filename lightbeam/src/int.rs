@@ -1,13 +1,14 @@
 //! Integers.
 
-use crate::codegen::{Codegen, bit};
+use crate::codegen::Codegen;
+use crate::register_file::bit;
 use crate::scratch::Scratch;
 use crate::value::{Flag, Ty, Value};
 use sconce_environ::meaning;
 use sconce_environ::ops::*;
 use sconce_environ::trap::TrapCode;
-use sconce_x64::asm::Gpr;
 use sconce_x64::encode::{Addr, Alu, Cond, Count, Encoder, Extend, Rm, Shift, Size, Unary};
+use sconce_x64::register::Gpr;
 
 #[inline]
 pub(crate) fn i32_const(c: &mut Codegen<'_>, value: i32) {
@@ -85,7 +86,7 @@ pub(crate) fn int_unary(c: &mut Codegen<'_>, width: IntWidth, op: IntUnary) {
 #[inline]
 pub(crate) fn int_binary(c: &mut Codegen<'_>, width: IntWidth, op: IntBinary) {
     match op {
-        IntBinary::And if c.flags_wanted() => c.test_bits(width),
+        IntBinary::And if c.body.flags_wanted() => c.test_bits(width),
         IntBinary::Add => c.arithmetic(width, op, Alu::Add),
         IntBinary::Sub => c.arithmetic(width, op, Alu::Sub),
         IntBinary::And => c.arithmetic(width, op, Alu::And),
@@ -153,7 +154,7 @@ pub(crate) fn int_compare(c: &mut Codegen<'_>, width: IntWidth, op: IntCompare) 
                 let r = c.gpr(a);
                 let rm = c.rm(b);
                 c.e.alu(Alu::Cmp, size, r, rm);
-                c.free_gpr(r);
+                c.free(r);
             }
         }
     }
@@ -254,7 +255,7 @@ impl Codegen<'_> {
             let r = self.gpr(a);
             let b = self.rm(b);
             self.e.test(size, b, r);
-            self.free_gpr(r);
+            self.free(r);
         }
         self.release(a);
         self.release(b);
@@ -269,8 +270,7 @@ impl Codegen<'_> {
         match a {
             // Its own register, which was released.
             Value::Gpr(_, r) if self.is_temporary(r) => {
-                self.free_gprs &= !bit(r);
-                self.forget_gpr(r);
+                self.gprs.take_this(r);
                 (r, r.into())
             }
             _ => {
@@ -289,8 +289,7 @@ impl Codegen<'_> {
     fn popcnt_by_hand(&mut self, ty: Ty, size: Size, a: Value) {
         let r = match a {
             Value::Gpr(_, r) if self.is_temporary(r) => {
-                self.free_gprs &= !bit(r);
-                self.forget_gpr(r);
+                self.gprs.take_this(r);
                 r
             }
             _ => self.own_gpr(a),
@@ -321,7 +320,7 @@ impl Codegen<'_> {
         s.e.imul(size, r, s.r.into());
         s.e.shift_imm(Shift::Shr, size, r.into(), if size == Size::S32 { 24 } else { 56 });
         drop(s);
-        self.free_gpr(t);
+        self.free(t);
         self.push_gpr(ty, r);
     }
 
@@ -355,7 +354,7 @@ impl Codegen<'_> {
             Some(dst) => dst,
             None => match a {
                 Value::Gpr(_, r) if self.is_temporary(r) => {
-                    self.forget_gpr(r);
+                    self.forget(r);
                     r
                 }
                 _ => self.alloc_gpr(),
@@ -421,7 +420,7 @@ impl Codegen<'_> {
         if let Value::Gpr(_, r) = value
             && r != dst
         {
-            self.free_gpr(r);
+            self.free(r);
         }
     }
 
@@ -505,7 +504,7 @@ impl Codegen<'_> {
             let dst = match (self.wanted_gpr(), a) {
                 (Some(dst), _) => dst,
                 (None, Value::Gpr(_, r)) if self.is_temporary(r) => {
-                    self.forget_gpr(r);
+                    self.forget(r);
                     r
                 }
                 _ => self.alloc_gpr(),
@@ -513,27 +512,27 @@ impl Codegen<'_> {
             let from = self.rm(a);
             self.e.shift_by(shift, size, dst, from, count);
             self.release_unless(a, dst);
-            self.free_gpr(count);
+            self.free(count);
             return self.push_gpr(ty, dst);
         }
         // The count must be in cl.
         let mut a = a;
         if let Value::Gpr(_, Gpr::Rcx) = b {
-            self.forget_gpr(Gpr::Rcx);
+            self.forget(Gpr::Rcx);
         } else {
             if let Value::Gpr(t, Gpr::Rcx) = a {
                 let other = self.alloc_gpr();
                 self.e.mov(Size::S64, other, Gpr::Rcx);
-                self.free_gpr(Gpr::Rcx);
+                self.free(Gpr::Rcx);
                 a = Value::Gpr(t, other);
             }
-            self.acquire_gpr(Gpr::Rcx);
+            self.acquire(Gpr::Rcx);
             self.load_gpr(Gpr::Rcx, b);
             self.release(b);
         }
         let dst = self.own_gpr(a);
         self.e.shift_cl(shift, size, dst.into());
-        self.free_gpr(Gpr::Rcx);
+        self.free(Gpr::Rcx);
         self.push_gpr(ty, dst);
     }
 
@@ -565,7 +564,7 @@ impl Codegen<'_> {
         let a = self.pop();
         let b = self.out_of_rax_and_rdx(b);
         self.take_rax_with(a);
-        self.acquire_gpr(Gpr::Rdx);
+        self.acquire(Gpr::Rdx);
         let (s, from) = self.readable(b);
         s.e.unary(op, Size::S64, from);
         drop(s);
@@ -577,9 +576,9 @@ impl Codegen<'_> {
     /// A popped operand that is not in rax or rdx, so that these can be taken.
     fn out_of_rax_and_rdx(&mut self, b: Value) -> Value {
         let Value::Gpr(ty, r @ (Gpr::Rax | Gpr::Rdx)) = b else { return b };
-        let other = self.alloc_gpr_outside(bit(Gpr::Rax) | bit(Gpr::Rdx));
+        let other = self.alloc_outside(bit(Gpr::Rax) | bit(Gpr::Rdx));
         self.e.mov(Size::S64, other, r);
-        self.free_gpr(r);
+        self.free(r);
         Value::Gpr(ty, other)
     }
 
@@ -601,9 +600,9 @@ impl Codegen<'_> {
     /// Takes rax, with a popped value in it.
     fn take_rax_with(&mut self, a: Value) {
         if let Value::Gpr(_, Gpr::Rax) = a {
-            return self.forget_gpr(Gpr::Rax);
+            return self.forget(Gpr::Rax);
         }
-        self.acquire_gpr(Gpr::Rax);
+        self.acquire(Gpr::Rax);
         self.load_gpr(Gpr::Rax, a);
         self.release(a);
     }
@@ -632,7 +631,7 @@ impl Codegen<'_> {
         let may_be = |value: i64| divisor.is_none_or(|d| d == value);
         let b = self.out_of_rax_and_rdx(b);
         self.take_rax_with(a);
-        self.acquire_gpr(Gpr::Rdx);
+        self.acquire(Gpr::Rdx);
         let zero = (is_signed && may_be(0)).then(|| self.trap_label(TrapCode::IntegerDivideByZero));
         let (mut s, from) = self.readable(b);
         if !is_signed {
@@ -674,7 +673,7 @@ impl Codegen<'_> {
             IntDivide::RemS | IntDivide::RemU => (Gpr::Rdx, Gpr::Rax),
         };
         self.release(b);
-        self.free_gpr(other);
+        self.free(other);
         self.push_gpr(ty, result);
     }
 }

@@ -7,9 +7,11 @@
 //!
 //! The labels of wasm's own blocks are not of this kind: at them everything below is settled, which [`Codegen::check_label`] looks at.
 
-use crate::codegen::{Codegen, NONE};
+use crate::codegen::Codegen;
+use crate::register_file::RegisterFile;
 use crate::value::{Flag, Value};
 use sconce_x64::encode::Label;
+use sconce_x64::register::{Gpr, Xmm};
 
 /// How much of the settled part of the stack is compared: all of it in small functions.
 const COMPARED: usize = 64;
@@ -19,22 +21,24 @@ const COMPARED: usize = 64;
 #[must_use = "the way that jumps must lead somewhere"]
 pub(crate) struct Join {
     label: Label,
-    parted: Option<Box<State>>,
+    parted: Option<Box<Parted>>,
 }
 
-/// What the two ways agree about.
+/// What the two ways agree about, besides registers.
 #[derive(Debug, PartialEq, Eq)]
 struct State {
     length: usize,
     settled: usize,
     top: Vec<Value>,
-    gpr_owners: [u32; 16],
-    xmm_owners: [u32; 16],
     pool: usize,
-    pinned: (u32, u32),
-    free: (u32, u32),
-    cached: (u32, u32),
-    caches: ([u32; 16], [u32; 16]),
+}
+
+/// All that is known where the ways part.
+#[derive(Debug)]
+struct Parted {
+    state: State,
+    gprs: RegisterFile<Gpr>,
+    xmms: RegisterFile<Xmm>,
 }
 
 impl Join {
@@ -54,7 +58,7 @@ impl Codegen<'_> {
 
     /// A place to meet, for jumps from here.
     pub(crate) fn join(&mut self) -> Join {
-        Join { label: self.e.label(), parted: self.is_checked().then(|| Box::new(self.state())) }
+        Join { label: self.e.label(), parted: self.is_checked().then(|| Box::new(self.parted())) }
     }
 
     /// The two ways meet here.
@@ -63,19 +67,9 @@ impl Codegen<'_> {
     /// If the abstract state is not what it was where they parted: a mistake of the compiler's.
     pub(crate) fn meet(&mut self, join: Join) {
         if let Some(parted) = join.parted {
-            let here = self.state();
-            // Registers may have become free, and locals may have been forgotten.
-            assert_eq!(parted.free.0 & !here.free.0, 0, "a register was taken on one way alone");
-            assert_eq!(parted.free.1 & !here.free.1, 0, "a vector register was taken on one way alone");
-            assert_eq!(here.cached.0 & !parted.cached.0, 0, "a local was cached on one way alone");
-            assert_eq!(here.cached.1 & !parted.cached.1, 0, "a local was cached on one way alone");
-            for n in 0..16 {
-                let still = |cached: u32| cached & 1 << n != 0;
-                assert!(!still(here.cached.0) || here.caches.0[n] == parted.caches.0[n], "another local was cached");
-                assert!(!still(here.cached.1) || here.caches.1[n] == parted.caches.1[n], "another local was cached");
-            }
-            let (free, cached, caches) = (here.free, here.cached, here.caches);
-            assert_eq!(State { free, cached, caches, ..*parted }, here, "the state changed on one way alone");
+            self.gprs.check_meeting(&parted.gprs);
+            self.xmms.check_meeting(&parted.xmms);
+            assert_eq!(parted.state, self.state(), "the state changed on one way alone");
         }
         self.e.bind(join.label);
     }
@@ -89,31 +83,22 @@ impl Codegen<'_> {
     /// A branch to the block with this many values below its own: all of those are settled.
     #[inline(always)]
     pub(crate) fn check_label(&self, height: u32) {
-        assert!(self.settled >= height as usize || self.stack.is_empty(), "what is below a block is settled when it begins");
+        assert!(
+            self.stack.settled() >= height as usize || self.stack.is_empty(),
+            "what is below a block is settled when it begins"
+        );
+    }
+
+    fn parted(&self) -> Parted {
+        Parted { state: self.state(), gprs: self.gprs.clone(), xmms: self.xmms.clone() }
     }
 
     fn state(&self) -> State {
-        let owned = |owners: &[u32; 16], used: u32| {
-            let mut owners = *owners;
-            for (n, owner) in owners.iter_mut().enumerate() {
-                // What a free register belonged to does not matter.
-                if used & 1 << n == 0 {
-                    *owner = NONE;
-                }
-            }
-            owners
-        };
         State {
             length: self.stack.len(),
-            settled: self.settled,
-            top: self.stack[self.settled.saturating_sub(COMPARED)..].to_vec(),
-            gpr_owners: owned(&self.gpr_owners, self.gprs & !self.free_gprs),
-            xmm_owners: owned(&self.xmm_owners, self.xmms & !self.free_xmms),
-            pool: self.pool.len(),
-            pinned: (self.gprs, self.xmms),
-            free: (self.free_gprs, self.free_xmms),
-            cached: (self.cached_gprs, self.cached_xmms),
-            caches: (self.gpr_caches, self.xmm_caches),
+            settled: self.stack.settled(),
+            top: self.stack[self.stack.settled().saturating_sub(COMPARED)..].to_vec(),
+            pool: self.stack.constants(),
         }
     }
 }

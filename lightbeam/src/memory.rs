@@ -10,8 +10,8 @@ use sconce_environ::layout::Place;
 use sconce_environ::ops::*;
 use sconce_environ::trap::TrapCode;
 use sconce_environ::vm::VmMemory;
-use sconce_x64::asm::{Gpr, Xmm};
 use sconce_x64::encode::{Addr, Encoder, Extend, Shift, Size};
+use sconce_x64::register::{Gpr, Xmm};
 use sconce_x64::sse::{self, Sse};
 use std::mem::offset_of;
 
@@ -90,7 +90,7 @@ pub(crate) fn store(c: &mut Codegen<'_>, store: Store, arg: MemArg) {
             store_xmm_mem(s.e, value.ty(), to, x);
             drop(s);
             c.accessed(access);
-            c.free_xmm(x);
+            c.free(x);
         }
         _ => {
             let r = c.gpr(value);
@@ -105,7 +105,7 @@ pub(crate) fn store(c: &mut Codegen<'_>, store: Store, arg: MemArg) {
             }
             drop(s);
             c.accessed(access);
-            c.free_gpr(r);
+            c.free(r);
         }
     }
 }
@@ -138,7 +138,7 @@ pub(crate) fn store_lane(c: &mut Codegen<'_>, lane: Lane, arg: MemArg, index: u8
     s.e.extract(op, size, to.into(), x, index);
     drop(s);
     c.accessed(access);
-    c.free_xmm(x);
+    c.free(x);
 }
 
 pub(crate) fn memory_size(c: &mut Codegen<'_>, memory: MemoryIndex) {

@@ -1,10 +1,12 @@
 //! Values as instructions take them: in registers, in memory, as immediates, as constants behind the code.
 
-use crate::codegen::{Codegen, Local, UNPINNED, bit, xbit};
+use crate::codegen::Codegen;
+use crate::local::{Local, UNPINNED};
+use crate::registers::Bank;
 use crate::scratch::Scratch;
 use crate::value::{Flag, Ty, Value};
-use sconce_x64::asm::{Gpr, Xmm};
 use sconce_x64::encode::{Addr, Encoder, Rm, Size};
+use sconce_x64::register::{Gpr, Xmm};
 use sconce_x64::sse;
 
 impl Codegen<'_> {
@@ -14,7 +16,7 @@ impl Codegen<'_> {
         match value {
             Value::Gpr(_, r) => r.into(),
             Value::Xmm(_, x) => x.into(),
-            Value::Slot(_, at) => self.slot_addr(at).into(),
+            Value::Slot(_, at) => self.frame.slot(at).into(),
             Value::Local(ty, n) => self.local_rm(ty, n),
             Value::Const(..) | Value::Pool(..) | Value::Flags(_) => unreachable!("not an operand in place"),
         }
@@ -26,51 +28,73 @@ impl Codegen<'_> {
         if local.pin != UNPINNED {
             return Rm::Reg(local.pin);
         }
-        let cached = if ty.is_int() { self.cached_gpr(n).map(Rm::from) } else { self.cached_xmm(n).map(Rm::from) };
+        let cached = if ty.is_int() { self.cached::<Gpr>(n).map(Rm::from) } else { self.cached::<Xmm>(n).map(Rm::from) };
         cached.unwrap_or(Rm::Mem(Addr::new(Gpr::Rbp, local.home)))
     }
 
-    /// An integer in a register, only to be read; to be given back with [`Codegen::free_gpr`].
+    /// A value in a register, only to be read; to be given back with [`Codegen::free`].
+    #[inline(always)]
+    fn read<R: Bank>(&mut self, value: Value) -> R {
+        if let Some(r) = R::of(value) {
+            return r;
+        }
+        let Value::Local(_, n) = value else { return self.loaded(value) };
+        if let Local { pin: pin @ 0..16, .. } = self.locals[n as usize] {
+            return R::numbered(pin);
+        }
+        // One that is in use belongs to somebody who gives it back.
+        if let Some(r) = self.cached(n)
+            && R::file_mut(self).take_cached(r)
+        {
+            return r;
+        }
+        let r = self.loaded(value);
+        self.cache(n, r);
+        r
+    }
+
+    /// A value in a register that may be overwritten.
+    #[inline(always)]
+    fn own<R: Bank>(&mut self, value: Value) -> R {
+        if let Some(r) = R::of(value)
+            && self.is_temporary(r)
+        {
+            self.forget(r);
+            return r;
+        }
+        self.loaded(value)
+    }
+
+    /// A copy of a value in a register that was free.
+    #[inline(always)]
+    fn loaded<R: Bank>(&mut self, value: Value) -> R {
+        let r: R = self.alloc();
+        r.load(self, value);
+        r
+    }
+
+    /// An integer in a register, only to be read; to be given back with [`Codegen::free`].
     #[inline]
     pub(crate) fn gpr(&mut self, value: Value) -> Gpr {
-        match value {
-            Value::Gpr(_, r) => r,
-            Value::Local(_, n) => {
-                if let Local { pin: pin @ 0..16, .. } = self.locals[n as usize] {
-                    return Gpr::ALL[pin as usize];
-                }
-                // One that is in use belongs to somebody who gives it back.
-                if let Some(r) = self.cached_gpr(n)
-                    && self.free_gprs & bit(r) != 0
-                {
-                    self.free_gprs &= !bit(r);
-                    return r;
-                }
-                let r = self.alloc_gpr();
-                self.load_gpr(r, value);
-                self.cache_gpr(n, r);
-                r
-            }
-            _ => {
-                let r = self.alloc_gpr();
-                self.load_gpr(r, value);
-                r
-            }
-        }
+        self.read(value)
+    }
+
+    /// A float or vector in a register, only to be read; to be given back with [`Codegen::free`].
+    #[inline]
+    pub(crate) fn xmm(&mut self, value: Value) -> Xmm {
+        self.read(value)
     }
 
     /// An integer in a register that may be overwritten.
     #[inline]
     pub(crate) fn own_gpr(&mut self, value: Value) -> Gpr {
-        if let Value::Gpr(_, r) = value
-            && self.is_temporary(r)
-        {
-            self.forget_gpr(r);
-            return r;
-        }
-        let r = self.alloc_gpr();
-        self.load_gpr(r, value);
-        r
+        self.own(value)
+    }
+
+    /// A float or vector in a register that may be overwritten.
+    #[inline]
+    pub(crate) fn own_xmm(&mut self, value: Value) -> Xmm {
+        self.own(value)
     }
 
     /// `r = value`, flags left alone.
@@ -78,7 +102,7 @@ impl Codegen<'_> {
         let size = value.ty().size();
         match value {
             Value::Const(_, bits) => self.e.mov_imm(size, r, i64::from(bits.cast_signed())),
-            Value::Pool(_, n) => self.e.mov_imm(Size::S64, r, self.pool[n as usize] as i64),
+            Value::Pool(_, n) => self.e.mov_imm(Size::S64, r, self.stack.constant(n) as i64),
             Value::Flags(flag) => self.set_flag(r, flag),
             _ => match self.rm(value) {
                 // The upper half of a register is zero already, and moving all is as cheap.
@@ -107,54 +131,12 @@ impl Codegen<'_> {
         }
     }
 
-    /// A float or vector in a register, only to be read; to be given back with [`Codegen::free_xmm`].
-    #[inline]
-    pub(crate) fn xmm(&mut self, value: Value) -> Xmm {
-        match value {
-            Value::Xmm(_, x) => x,
-            Value::Local(_, n) => {
-                if let Local { pin: pin @ 0..16, .. } = self.locals[n as usize] {
-                    return Xmm(pin);
-                }
-                if let Some(x) = self.cached_xmm(n)
-                    && self.free_xmms & xbit(x) != 0
-                {
-                    self.free_xmms &= !xbit(x);
-                    return x;
-                }
-                let x = self.alloc_xmm();
-                self.load_xmm(x, value);
-                self.cache_xmm(n, x);
-                x
-            }
-            _ => {
-                let x = self.alloc_xmm();
-                self.load_xmm(x, value);
-                x
-            }
-        }
-    }
-
-    /// A float or vector in a register that may be overwritten.
-    #[inline]
-    pub(crate) fn own_xmm(&mut self, value: Value) -> Xmm {
-        if let Value::Xmm(_, x) = value
-            && self.is_temporary_xmm(x)
-        {
-            self.forget_xmm(x);
-            return x;
-        }
-        let x = self.alloc_xmm();
-        self.load_xmm(x, value);
-        x
-    }
-
     /// The bits of a constant.
     pub(crate) fn bits(&self, value: Value) -> Option<u128> {
         match value {
             Value::Const(Ty::I64, bits) => Some(u128::from(i64::from(bits.cast_signed()).cast_unsigned())),
             Value::Const(_, bits) => Some(bits.into()),
-            Value::Pool(_, n) => Some(self.pool[n as usize]),
+            Value::Pool(_, n) => Some(self.stack.constant(n)),
             _ => None,
         }
     }
@@ -257,14 +239,7 @@ impl Codegen<'_> {
             Ty::I64 if i64::from(bits as i32) == bits as i64 => Value::Const(ty, bits as u32),
             // As the bits of a double, only zero is short.
             Ty::F64 if bits == 0 => Value::Const(ty, 0),
-            Ty::V128 if bits == 0 => {
-                self.pool.push(0);
-                Value::Pool(ty, self.pool.len() as u32 - 1)
-            }
-            _ => {
-                self.pool.push(bits);
-                Value::Pool(ty, self.pool.len() as u32 - 1)
-            }
+            _ => self.stack.add_constant(ty, bits),
         };
         self.push(value);
     }

@@ -22,11 +22,11 @@ operator_families!(forward);
 
 impl Skip for Codegen<'_> {
     fn dead_blocks(&mut self) -> &mut u32 {
-        &mut self.dead_blocks
+        self.blocks.dead()
     }
 
     fn skip_loop(&mut self) {
         // The summary counted it.
-        self.loop_number += 1;
+        self.loops.begin();
     }
 }

@@ -9,15 +9,16 @@
 //!   walk said (those are assertions, since the compiler itself can see them).
 //! - A scratch register is overwritten when its loan ends (`scratch`).
 
-use crate::codegen::{Codegen, Local, UNPINNED, VMCTX};
+use crate::codegen::{Codegen, VMCTX};
+use crate::local::{Local, UNPINNED};
 use crate::value::Ty;
 use sconce_environ::heap::{ObjectKind, VmObject};
 use sconce_environ::index::TypeIndex;
 use sconce_environ::layout::VmLayout;
 use sconce_environ::trap::TrapCode;
 use sconce_environ::vm::{ANY_TYPE, VM_CONTEXT_MAGIC, VmContext};
-use sconce_x64::asm::{Gpr, Xmm};
 use sconce_x64::encode::{Addr, Alu, Cond, Extend, Label, Rm, Shift, Size};
+use sconce_x64::register::{Gpr, Xmm};
 use std::mem::offset_of;
 
 /// What the context's register has where no context was asked for: an address that nothing is at.
@@ -37,10 +38,10 @@ impl Codegen<'_> {
             accepted.push(self.layout.type_id(ty) as i32);
             next = self.module.types[ty].supertype;
         }
-        let home = self.frame_home;
+        let home = self.frame.stack_pointer();
         let s = self.scratch();
         if let Some(home) = home {
-            s.e.store(Size::S64, Addr::new(Gpr::Rbp, home), Gpr::Rsp);
+            s.e.store(Size::S64, home, Gpr::Rsp);
         }
         let magic = Addr::new(Gpr::Rdi, offset_of!(VmContext, magic) as i32);
         s.e.alu_imm(Alu::Cmp, Size::S32, magic.into(), VM_CONTEXT_MAGIC.cast_signed());
@@ -106,11 +107,10 @@ impl Codegen<'_> {
     pub(crate) fn check_local(&mut self, n: u32) {
         let Local { ty, home, pin, .. } = self.locals[n as usize];
         let register = if pin == UNPINNED {
-            if ty.is_int() { self.cached_gpr(n).map(|r| r as u8) } else { self.cached_xmm(n).map(|x| x.0) }
+            if ty.is_int() { self.cached::<Gpr>(n).map(|r| r as u8) } else { self.cached::<Xmm>(n).map(|x| x.0) }
         } else {
             // A loop's own, unless the loop writes it.
-            let pins = self.pinned_loop.map_or(&[][..], |l| &self.loop_pins[l.from as usize..l.to as usize]);
-            pins.iter().any(|p| p.local == n && !p.written).then_some(pin)
+            self.loops.pinned().iter().any(|p| p.local == n && !p.written).then_some(pin)
         };
         let Some(register) = register else { return };
         let broken = self.broken();
@@ -128,9 +128,9 @@ impl Codegen<'_> {
 
     /// The function returns: its frame is as it was.
     pub(crate) fn check_frame(&mut self) {
-        let Some(home) = self.frame_home else { return };
+        let Some(home) = self.frame.stack_pointer() else { return };
         let broken = self.broken();
-        self.e.alu(Alu::Cmp, Size::S64, Gpr::Rsp, Addr::new(Gpr::Rbp, home).into());
+        self.e.alu(Alu::Cmp, Size::S64, Gpr::Rsp, home.into());
         self.e.jcc(Cond::Ne, broken);
     }
 

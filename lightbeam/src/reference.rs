@@ -7,8 +7,8 @@ use sconce_environ::index::*;
 use sconce_environ::trap::TrapCode;
 use sconce_environ::types::{HeapType, RefKind, RefType, ValType};
 use sconce_environ::vm::{VmFuncImport, VmTable, VmTableEntry};
-use sconce_x64::asm::Gpr;
 use sconce_x64::encode::{Addr, Alu, Cond, Shift, Size};
+use sconce_x64::register::Gpr;
 use std::mem::offset_of;
 
 /// Bytes of a handle in a table.
@@ -77,7 +77,7 @@ pub(crate) fn table_set(c: &mut Codegen<'_>, table: TableIndex) {
             let index = c.pop();
             let r = c.table_element(table, index, HANDLE_SIZE, TrapCode::TableOutOfBounds);
             c.write_barrier(Addr::new(r, 0), value);
-            c.free_gpr(r);
+            c.free(r);
         }
     }
 }
@@ -145,7 +145,7 @@ impl Codegen<'_> {
         s.e.shift_imm(Shift::Shl, Size::S64, r.into(), size.trailing_zeros() as u8);
         s.e.alu(Alu::Add, Size::S64, r, field(offset_of!(VmTable, base)).into());
         drop(s);
-        self.free_gpr(zero);
+        self.free(zero);
         r
     }
 }

@@ -1,212 +1,244 @@
-//! Which registers are free, whose the others are, and which have a local's value besides.
+//! Taking registers and giving them back: what a bank ([`RegisterFile`]) does not know is how an entry of the stack gets out of
+//! the way.
 
-use crate::codegen::{Codegen, Local, NONE, UNPINNED, bit, xbit};
-use crate::value::Value;
-use sconce_x64::asm::{Gpr, Xmm};
-use sconce_x64::encode::Size;
+use crate::codegen::Codegen;
+use crate::local::{Local, UNPINNED};
+use crate::register_file::{Register, RegisterFile};
+use crate::value::{Ty, Value};
+use sconce_x64::encode::{Rm, Size};
+use sconce_x64::register::{Gpr, Xmm};
+
+/// What is the same for both banks, but for a bank's own values and instructions.
+pub(crate) trait Bank: Register + Into<Rm> {
+    fn file<'c>(c: &'c Codegen<'_>) -> &'c RegisterFile<Self>;
+
+    fn file_mut<'c>(c: &'c mut Codegen<'_>) -> &'c mut RegisterFile<Self>;
+
+    /// The value in this register.
+    fn value(self, ty: Ty) -> Value;
+
+    /// The register of a value that has one of its own.
+    fn of(value: Value) -> Option<Self>;
+
+    /// `self = value`.
+    fn load(self, c: &mut Codegen<'_>, value: Value);
+
+    /// The entry at this position leaves this register.
+    fn move_away(self, c: &mut Codegen<'_>, position: u32);
+}
+
+impl Bank for Gpr {
+    #[inline(always)]
+    fn file<'c>(c: &'c Codegen<'_>) -> &'c RegisterFile<Gpr> {
+        &c.gprs
+    }
+
+    #[inline(always)]
+    fn file_mut<'c>(c: &'c mut Codegen<'_>) -> &'c mut RegisterFile<Gpr> {
+        &mut c.gprs
+    }
+
+    #[inline(always)]
+    fn value(self, ty: Ty) -> Value {
+        Value::Gpr(ty, self)
+    }
+
+    #[inline(always)]
+    fn of(value: Value) -> Option<Gpr> {
+        if let Value::Gpr(_, r) = value { Some(r) } else { None }
+    }
+
+    #[inline(always)]
+    fn load(self, c: &mut Codegen<'_>, value: Value) {
+        c.load_gpr(self, value);
+    }
+
+    /// To another register, if one is free.
+    fn move_away(self, c: &mut Codegen<'_>, position: u32) {
+        if !c.gprs.any_free() {
+            return c.spill(position as usize);
+        }
+        let ty = c.stack[position as usize].ty();
+        let to = c.alloc_gpr();
+        c.e.mov(Size::S64, to, self);
+        c.gprs.disown(self);
+        c.gprs.belongs_to(to, position);
+        c.stack.moved(position as usize, Value::Gpr(ty, to));
+        c.gprs.give_back(self);
+    }
+}
+
+impl Bank for Xmm {
+    #[inline(always)]
+    fn file<'c>(c: &'c Codegen<'_>) -> &'c RegisterFile<Xmm> {
+        &c.xmms
+    }
+
+    #[inline(always)]
+    fn file_mut<'c>(c: &'c mut Codegen<'_>) -> &'c mut RegisterFile<Xmm> {
+        &mut c.xmms
+    }
+
+    #[inline(always)]
+    fn value(self, ty: Ty) -> Value {
+        Value::Xmm(ty, self)
+    }
+
+    #[inline(always)]
+    fn of(value: Value) -> Option<Xmm> {
+        if let Value::Xmm(_, x) = value { Some(x) } else { None }
+    }
+
+    #[inline(always)]
+    fn load(self, c: &mut Codegen<'_>, value: Value) {
+        c.load_xmm(self, value);
+    }
+
+    fn move_away(self, c: &mut Codegen<'_>, position: u32) {
+        c.spill(position as usize);
+    }
+}
 
 impl Codegen<'_> {
     /// Evicts nothing that the current operator holds, since that is on the stack no longer.
     #[inline(always)]
-    pub(crate) fn alloc_gpr(&mut self) -> Gpr {
-        let free = match self.free_gprs & !self.cached_gprs {
-            0 => self.free_gprs,
-            empty => empty,
-        };
-        let r = if free == 0 { self.evict_gpr(0) } else { Gpr::ALL[free.trailing_zeros() as usize] };
-        self.take_free_gpr(r);
-        r
+    pub(crate) fn alloc<R: Bank>(&mut self) -> R {
+        match R::file_mut(self).take() {
+            Some(r) => r,
+            None => self.evict(0),
+        }
     }
 
     #[inline(always)]
-    fn take_free_gpr(&mut self, r: Gpr) {
-        self.free_gprs &= !bit(r);
-        self.forget_gpr(r);
-    }
-
-    /// A register that is none of these, by bits.
-    pub(crate) fn alloc_gpr_outside(&mut self, others: u32) -> Gpr {
-        let free = self.free_gprs & !others;
-        let r = if free == 0 { self.evict_gpr(others) } else { Gpr::ALL[free.trailing_zeros() as usize] };
-        self.take_free_gpr(r);
-        r
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn evict_gpr(&mut self, others: u32) -> Gpr {
-        let mut best = (NONE, Gpr::Rax);
-        for r in Gpr::ALL {
-            if self.gprs & !others & bit(r) != 0 && self.gpr_owners[r as usize] < best.0 {
-                best = (self.gpr_owners[r as usize], r);
-            }
-        }
-        assert_ne!(best.0, NONE, "an operator holds fewer registers than there are");
-        self.spill(best.0 as usize);
-        best.1
+    pub(crate) fn alloc_gpr(&mut self) -> Gpr {
+        self.alloc()
     }
 
     #[inline(always)]
     pub(crate) fn alloc_xmm(&mut self) -> Xmm {
-        let free = match self.free_xmms & !self.cached_xmms {
-            0 => self.free_xmms,
-            empty => empty,
-        };
-        let x = if free == 0 { self.evict_xmm() } else { Xmm(free.trailing_zeros() as u8) };
-        self.free_xmms &= !xbit(x);
-        self.forget_xmm(x);
-        x
+        self.alloc()
+    }
+
+    /// A register that is none of these, by bits.
+    pub(crate) fn alloc_outside<R: Bank>(&mut self, others: u32) -> R {
+        match R::file_mut(self).take_outside(others) {
+            Some(r) => r,
+            None => self.evict(others),
+        }
     }
 
     #[cold]
     #[inline(never)]
-    fn evict_xmm(&mut self) -> Xmm {
-        let mut best = (NONE, Xmm(0));
-        for n in 0..15 {
-            if self.xmms & 1 << n != 0 && self.xmm_owners[n as usize] < best.0 {
-                best = (self.xmm_owners[n as usize], Xmm(n));
-            }
-        }
-        assert_ne!(best.0, NONE, "an operator holds fewer registers than there are");
-        self.spill(best.0 as usize);
-        best.1
+    fn evict<R: Bank>(&mut self, others: u32) -> R {
+        let (owner, r) = R::file(self).lowest_owner(others);
+        self.spill(owner as usize);
+        R::file_mut(self).take_this(r);
+        r
     }
 
     /// Takes a certain register, and moves what is in it elsewhere. The caller does not hold it, and it is none of a pinned local.
-    pub(crate) fn acquire_gpr(&mut self, r: Gpr) {
-        if self.free_gprs & bit(r) == 0 {
-            let owner = self.gpr_owners[r as usize];
-            debug_assert_ne!(owner, NONE, "{r:?} is in use");
-            if self.free_gprs != 0 {
-                let ty = self.stack[owner as usize].ty();
-                let to = self.alloc_gpr();
-                self.e.mov(Size::S64, to, r);
-                self.gpr_owners[r as usize] = NONE;
-                self.gpr_owners[to as usize] = owner;
-                self.stack[owner as usize] = Value::Gpr(ty, to);
-                self.free_gprs |= bit(r);
-            } else {
-                self.spill(owner as usize);
-            }
+    pub(crate) fn acquire<R: Bank>(&mut self, r: R) {
+        if !R::file(self).is_free(r) {
+            let owner = R::file(self).owner(r).expect("no operator holds what it acquires");
+            r.move_away(self, owner);
         }
-        self.take_free_gpr(r);
-    }
-
-    /// The same of a vector register.
-    pub(crate) fn acquire_xmm(&mut self, x: Xmm) {
-        if self.free_xmms & xbit(x) == 0 {
-            let owner = self.xmm_owners[x.0 as usize];
-            debug_assert_ne!(owner, NONE, "{x:?} is in use");
-            self.spill(owner as usize);
-        }
-        self.free_xmms &= !xbit(x);
-        self.forget_xmm(x);
+        R::file_mut(self).take_this(r);
     }
 
     #[inline(always)]
-    pub(crate) fn free_gpr(&mut self, r: Gpr) {
-        self.free_gprs |= bit(r) & self.gprs;
-    }
-
-    #[inline(always)]
-    pub(crate) fn free_xmm(&mut self, x: Xmm) {
-        self.free_xmms |= xbit(x) & self.xmms;
+    pub(crate) fn free<R: Bank>(&mut self, r: R) {
+        R::file_mut(self).give_back(r);
     }
 
     /// Gives back the register of a value that was popped.
     #[inline(always)]
     pub(crate) fn release(&mut self, value: Value) {
         match value {
-            Value::Gpr(_, r) => self.free_gpr(r),
-            Value::Xmm(_, x) => self.free_xmm(x),
+            Value::Gpr(_, r) => self.gprs.give_back(r),
+            Value::Xmm(_, x) => self.xmms.give_back(x),
             _ => {}
         }
     }
 
     /// Whether a register is one that an operator may overwrite once it holds it.
     #[inline(always)]
-    pub(crate) fn is_temporary(&self, r: Gpr) -> bool {
-        self.gprs & bit(r) != 0
-    }
-
-    #[inline(always)]
-    pub(crate) fn is_temporary_xmm(&self, x: Xmm) -> bool {
-        self.xmms & xbit(x) != 0
+    pub(crate) fn is_temporary<R: Bank>(&self, r: R) -> bool {
+        R::file(self).is_temporary(r)
     }
 
     /// All registers become free: at labels, and after calls and branches.
     pub(crate) fn reset_registers(&mut self) {
-        self.free_gprs = self.gprs;
-        self.free_xmms = self.xmms;
-        self.gpr_owners = [NONE; 16];
-        self.xmm_owners = [NONE; 16];
-        self.forget_caches();
+        self.gprs.reset();
+        self.xmms.reset();
+    }
+
+    // ---- Moves, as if all at once.
+
+    /// Makes the moves that were noted, among general-purpose registers.
+    pub(crate) fn parallel_gprs(&mut self) {
+        let mut moves = std::mem::take(&mut self.moves);
+        let s = self.scratch();
+        moves.in_order(s.r, |to, from| s.e.mov(Size::S64, to, from));
+        drop(s);
+        self.moves = moves;
+    }
+
+    /// The same among vector registers.
+    pub(crate) fn parallel_xmms(&mut self) {
+        let mut moves = std::mem::take(&mut self.moves);
+        let s = self.scratch();
+        moves.in_order(s.x, |to, from| s.e.move_xmm(to, from));
+        drop(s);
+        self.moves = moves;
     }
 
     // ---- Registers that have a local's value besides.
 
     pub(crate) fn forget_caches(&mut self) {
-        self.cached_gprs = 0;
-        self.cached_xmms = 0;
+        self.gprs.forget_all();
+        self.xmms.forget_all();
     }
 
+    /// The register's value changes.
     #[inline(always)]
-    pub(crate) fn forget_gpr(&mut self, r: Gpr) {
-        self.cached_gprs &= !bit(r);
-    }
-
-    #[inline(always)]
-    pub(crate) fn forget_xmm(&mut self, x: Xmm) {
-        self.cached_xmms &= !xbit(x);
+    pub(crate) fn forget<R: Bank>(&mut self, r: R) {
+        R::file_mut(self).forget(r);
     }
 
     /// From now on the register has the local's value. It stays cached when it becomes free.
     #[inline(always)]
-    pub(crate) fn cache_gpr(&mut self, local: u32, r: Gpr) {
+    pub(crate) fn cache<R: Bank>(&mut self, local: u32, r: R) {
         if self.is_temporary(r) {
-            self.cached_gprs |= bit(r);
-            self.gpr_caches[r as usize] = local;
-            self.locals[local as usize].cache = r as u8;
-        }
-    }
-
-    #[inline(always)]
-    pub(crate) fn cache_xmm(&mut self, local: u32, x: Xmm) {
-        if self.is_temporary_xmm(x) {
-            self.cached_xmms |= xbit(x);
-            self.xmm_caches[x.0 as usize] = local;
-            self.locals[local as usize].cache = x.0;
+            R::file_mut(self).cache(local, r);
+            self.locals[local as usize].cache = r.number();
         }
     }
 
     /// The local's value changes: no register has it.
     #[inline(always)]
     pub(crate) fn forget_local(&mut self, local: u32) {
-        let Local { ty, cache, .. } = self.locals[local as usize];
-        if cache != UNPINNED {
-            if ty.is_int() {
-                if self.gpr_caches[cache as usize & 15] == local {
-                    self.cached_gprs &= !(1 << cache);
-                }
-            } else if self.xmm_caches[cache as usize & 15] == local {
-                self.cached_xmms &= !(1 << cache);
-            }
-            self.locals[local as usize].cache = UNPINNED;
+        if self.locals[local as usize].cache == UNPINNED {
+            return;
+        }
+        if self.locals[local as usize].ty.is_int() {
+            self.forget_local_in::<Gpr>(local);
+        } else {
+            self.forget_local_in::<Xmm>(local);
+        }
+        self.locals[local as usize].cache = UNPINNED;
+    }
+
+    #[inline(always)]
+    fn forget_local_in<R: Bank>(&mut self, local: u32) {
+        if let Some(r) = self.cached::<R>(local) {
+            self.forget(r);
         }
     }
 
     /// The register that has the value of a local without a pin, whether it is free or not.
     #[inline(always)]
-    pub(crate) fn cached_gpr(&self, local: u32) -> Option<Gpr> {
-        let cache = self.locals[local as usize].cache;
-        let valid = cache != UNPINNED && self.cached_gprs & 1 << cache != 0 && self.gpr_caches[cache as usize & 15] == local;
-        valid.then(|| Gpr::ALL[cache as usize & 15])
-    }
-
-    #[inline(always)]
-    pub(crate) fn cached_xmm(&self, local: u32) -> Option<Xmm> {
-        let cache = self.locals[local as usize].cache;
-        let valid = cache != UNPINNED && self.cached_xmms & 1 << cache != 0 && self.xmm_caches[cache as usize & 15] == local;
-        valid.then_some(Xmm(cache))
+    pub(crate) fn cached<R: Bank>(&self, local: u32) -> Option<R> {
+        let Local { cache, .. } = self.locals[local as usize];
+        R::file(self).caches(local, cache).then(|| R::numbered(cache))
     }
 }

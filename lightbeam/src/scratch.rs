@@ -10,10 +10,11 @@
 //! never the right one by chance.
 
 use crate::codegen::Codegen;
+use crate::tables::Tables;
 use crate::value::{Ty, Value};
 use sconce_environ::trap::TrapCode;
-use sconce_x64::asm::{Gpr, Xmm};
 use sconce_x64::encode::{Addr, Cond, Encoder, Size};
+use sconce_x64::register::{Gpr, Xmm};
 use sconce_x64::sse;
 
 /// Never allocated, and named nowhere else.
@@ -30,7 +31,7 @@ pub(crate) struct Scratch<'c> {
     pub(crate) e: &'c mut Encoder,
     pub(crate) r: Gpr,
     pub(crate) x: Xmm,
-    traps: &'c mut Vec<(u32, TrapCode)>,
+    tables: &'c mut Tables,
     poison: bool,
 }
 
@@ -38,7 +39,7 @@ impl Codegen<'_> {
     /// Takes the scratch registers.
     #[inline(always)]
     pub(crate) fn scratch(&mut self) -> Scratch<'_> {
-        Scratch { e: &mut self.e, r: GPR, x: XMM, traps: &mut self.traps, poison: self.settings.paranoid }
+        Scratch { e: &mut self.e, r: GPR, x: XMM, tables: &mut self.tables, poison: self.settings.paranoid }
     }
 
     /// Takes them, with an integer in the general-purpose one. Flags stay, unless the value is one.
@@ -66,7 +67,7 @@ impl Scratch<'_> {
     /// The instruction that comes next traps if it faults.
     #[inline(always)]
     pub(crate) fn may_trap(&mut self, code: TrapCode) {
-        self.traps.push((self.e.offset(), code));
+        self.tables.trap(self.e.offset(), code);
     }
 
     /// Copies a value from memory to memory; neither access faults, and flags stay.

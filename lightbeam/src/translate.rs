@@ -1,23 +1,23 @@
 //! One function body to machine code: the summary, the prologue, then operator by operator.
 
-use crate::codegen::{Codegen, Features, Local, NONE, UNPINNED};
-use crate::compiler::Allocations;
+use crate::buffers::Buffers;
+use crate::codegen::Codegen;
 use crate::control;
-use crate::handles::Handles;
-use crate::later::Saved;
+use crate::features::Features;
+use crate::local::Local;
 use crate::summary::Summarizer;
+use crate::tables::cleared;
 use crate::value::Ty;
 use sconce_environ::block::Types;
 use sconce_environ::builtin::Builtin;
 use sconce_environ::compile::{CompiledFunction, FunctionInput, Settings, max_code};
 use sconce_environ::decode::{BodyValidator, DecodeError};
 use sconce_environ::placement::{LINE, skew_for};
-use sconce_environ::stack_maps::StackMaps;
 use sconce_environ::types::FuncType;
 use sconce_environ::unreachable::Unreachable;
 use sconce_environ::visit::Visitor;
 use sconce_environ::walk::Walk;
-use sconce_x64::encode::Encoder;
+use sconce_x64::encode::{Addr, Encoder};
 
 /// Why there is no code.
 pub(crate) enum Failure {
@@ -36,12 +36,12 @@ pub(crate) fn translate(
     mut validator: Option<&mut BodyValidator<'_>>,
     settings: &Settings,
     features: Features,
-    allocations: &mut Allocations,
+    allocations: &mut Buffers,
     out: &mut CompiledFunction,
 ) -> Result<(), Failure> {
     let malformed = |e: wasmparser::Error| Failure::Limit(format!("malformed body: {e}"));
     let ty = input.module.type_of(input.module.func_index(input.func));
-    let mut buffers = std::mem::replace(&mut allocations.buffers, crate::codegen::Buffers::new(features));
+    let mut buffers = std::mem::replace(allocations, Buffers::new(features));
     buffers.clear();
     let declared = buffers.declared.read(ty, input.body, input.body_offset);
     if let (Err(_), Some(validator)) = (&declared, &mut validator) {
@@ -52,7 +52,7 @@ pub(crate) fn translate(
     let (all, params) = (buffers.declared.len(), ty.params.len() as u32);
 
     let walk = Walk::new(input.body, first, input.body_offset);
-    let mut summarizer = Summarizer::new(input.module, std::mem::take(&mut allocations.summary), all, params);
+    let mut summarizer = Summarizer::new(input.module, std::mem::take(&mut buffers.summary), all, params);
     let seen = match validator {
         Some(validator) => validator.validate_beside(input.func, &mut summarizer).map_err(Failure::Invalid)?,
         None => false,
@@ -67,70 +67,14 @@ pub(crate) fn translate(
     // A function that is swept at its beginning is no leaf.
     summary.calls |= settings.gc_stress;
     summary.context |= settings.gc_stress;
-    let declare = |ty| Local { ty: Ty::of(ty), home: 0, pin: UNPINNED, cache: UNPINNED };
+    let declare = |ty| Local::new(Ty::of(ty));
     buffers.locals.extend(ty.params.iter().map(|&ty| declare(ty)));
     let others = &summary.locals.named()[params as usize..];
     buffers.locals.extend(others.iter().copied().map(buffers.declared.types()).map(declare));
     summary.vectors |= buffers.locals.iter().any(|l| l.ty == Ty::V128);
 
-    let mut c = Codegen {
-        module: input.module,
-        layout: input.layout,
-        settings,
-        features,
-        body: input.body,
-        position: 0,
-        next: 0,
-        body_offset: input.body_offset,
-        e: std::mem::replace(&mut buffers.encoder, Encoder::new(features.avx)),
-        stack: std::mem::take(&mut buffers.stack),
-        settled: 0,
-        control: recycled(std::mem::take(&mut buffers.control)),
-        dead_blocks: 0,
-        reachable: true,
-        free_gprs: 0,
-        free_xmms: 0,
-        gprs: 0,
-        xmms: 0,
-        gpr_owners: [NONE; 16],
-        xmm_owners: [NONE; 16],
-        cached_gprs: 0,
-        cached_xmms: 0,
-        gpr_caches: [NONE; 16],
-        xmm_caches: [NONE; 16],
-        locals: std::mem::take(&mut buffers.locals),
-        pool: std::mem::take(&mut buffers.pool),
-        slots: 0,
-        stride: if summary.vectors { 16 } else { 8 },
-        slot_count: 0,
-        memory_base: None,
-        buffer_home: None,
-        handles: Handles::default(),
-        traps: cleared(&mut out.traps),
-        wasm_offsets: cleared(&mut out.wasm_offsets),
-        stack_maps: StackMaps::default(),
-        relocs: cleared(&mut out.relocs),
-        stubs: std::mem::take(&mut buffers.stubs),
-        moves: std::mem::take(&mut buffers.moves),
-        br_tables: 0,
-        in_place: 0,
-        summary: &summary,
-        loop_number: 0,
-        loop_pins: Vec::new(),
-        small_loops: Vec::new(),
-        pinned_loop: None,
-        vmctx_home: None,
-        frame_home: None,
-        handler_list: Vec::new(),
-        handlers: None,
-        handler_codes: Vec::new(),
-        call_sites: Vec::new(),
-        slow_paths: Vec::new(),
-        saved: Saved::default(),
-        uninterruptible: cleared(&mut out.uninterruptible),
-        failure: None,
-    };
-    c.wasm_offsets.push((0, u32::MAX));
+    let mut c = Codegen::new(input, settings, features, &summary, &mut buffers, out);
+    c.tables.no_operator(0);
     c.prologue(input.module.functions[input.module.func_index(input.func)], ty);
     control::begin_function(&mut c, Types::Many(&ty.results));
     if settings.gc_stress {
@@ -146,47 +90,31 @@ pub(crate) fn translate(
             code.extend_from_slice(c.e.finish());
             let mut jump_tables = cleared(&mut out.jump_tables);
             jump_tables.extend(c.e.jump_tables());
-            let (call_sites, handlers) = c.finish_call_sites(frame_size);
+            let vmctx = c.frame.vmctx().map(Addr::disp);
+            let (call_sites, handlers) = c.handlers.finish(&c.e, frame_size, vmctx);
             *out = CompiledFunction {
                 code,
                 frame_size,
-                align: if c.small_loops.is_empty() { Encoder::ALIGN } else { LINE },
-                skew: skew_for(&c.small_loops, Encoder::ALIGN),
-                relocs: std::mem::take(&mut c.relocs),
-                traps: std::mem::take(&mut c.traps),
-                wasm_offsets: std::mem::take(&mut c.wasm_offsets),
-                stack_maps: std::mem::take(&mut c.stack_maps),
-                uninterruptible: std::mem::take(&mut c.uninterruptible),
+                align: if c.loops.small().is_empty() { Encoder::ALIGN } else { LINE },
+                skew: skew_for(c.loops.small(), Encoder::ALIGN),
                 call_sites,
                 handlers,
                 jump_tables,
+                ..CompiledFunction::default()
             };
+            c.tables.finish(out);
             Ok(())
         }
     };
     buffers.encoder = c.e;
     buffers.stack = c.stack;
     buffers.locals = c.locals;
-    buffers.pool = c.pool;
-    buffers.control = recycled(c.control);
+    buffers.blocks = c.blocks.recycled();
     buffers.stubs = c.stubs;
     buffers.moves = c.moves;
-    allocations.buffers = buffers;
-    allocations.summary = summary;
+    buffers.summary = summary;
+    *allocations = buffers;
     result
-}
-
-/// An empty list with a list's allocation.
-fn cleared<T>(list: &mut Vec<T>) -> Vec<T> {
-    let mut list = std::mem::take(list);
-    list.clear();
-    list
-}
-
-/// The same for lists that differ in what they borrow: a collection of as large elements is made in place.
-fn recycled<T, U>(mut list: Vec<T>) -> Vec<U> {
-    list.clear();
-    list.into_iter().filter_map(|_| None).collect()
 }
 
 /// The first walk. (It and the second are functions of their own, so that what they walk with stays in registers.)
@@ -204,7 +132,8 @@ fn finish(c: &mut Codegen<'_>, ty: &FuncType, max_code: u64) -> Result<u32, Stri
     if let Some(failure) = c.failure.take() {
         return Err(failure);
     }
-    c.check_summary(c.loop_number == c.summary.loops.len() || c.dead_blocks != 0, "loop");
+    let seen = c.loops.begun() == c.summary.loops.len() || *c.blocks.dead() != 0;
+    c.check_summary(seen, "loop");
     c.mark();
     c.epilogue(ty);
     let frame_size = c.finish_frame()?;
@@ -223,11 +152,11 @@ fn too_large(max_code: u64) -> String {
 fn emit(c: &mut Codegen<'_>, walk: &Walk<'_>, max_code: u64) -> Result<(), wasmparser::Error> {
     let mut walk = walk.clone();
     while !walk.is_done() {
-        c.position = walk.position();
+        c.body.advance(walk.position());
         let at = c.e.offset();
-        if c.reachable {
+        if c.blocks.is_reachable() {
             walk.step(|next| {
-                c.next = next;
+                c.body.until(next);
                 Visitor(c)
             })?;
             #[cfg(debug_assertions)]
@@ -239,8 +168,7 @@ fn emit(c: &mut Codegen<'_>, walk: &Walk<'_>, max_code: u64) -> Result<(), wasmp
         // Most operators make no code of their own. The end of what cannot be reached may: an `if` without an `else` passes its
         // parameters on there.
         if c.e.offset() != at {
-            let wasm = c.wasm_offset();
-            c.wasm_offsets.push((at, wasm));
+            c.tables.operator(at, c.body.wasm_offset());
             if u64::from(at) > max_code {
                 c.failure = Some(too_large(max_code));
                 break;
@@ -253,44 +181,31 @@ fn emit(c: &mut Codegen<'_>, walk: &Walk<'_>, max_code: u64) -> Result<(), wasmp
 impl Codegen<'_> {
     /// What follows belongs to the operator at `position`.
     fn mark(&mut self) {
-        let mark = (self.e.offset(), self.wasm_offset());
-        self.wasm_offsets.push(mark);
+        self.tables.operator(self.e.offset(), self.body.wasm_offset());
     }
 
-    /// Whether the abstract state is one: see the invariants of `codegen`.
+    /// Whether the abstract state is one: see the invariants of `register_file` and `stack`.
     #[cfg(debug_assertions)]
     fn check(&self) {
+        use crate::registers::Bank;
         use crate::value::Value;
-        let (mut gprs, mut xmms) = (self.free_gprs, self.free_xmms);
-        assert_eq!((gprs & !self.gprs, xmms & !self.xmms), (0, 0), "a pinned register is free");
-        for (n, value) in self.stack.iter().enumerate().skip(self.settled) {
+        use sconce_x64::register::{Gpr, Xmm};
+        let entries = || self.stack.iter().enumerate().skip(self.stack.settled());
+        self.gprs.check(entries().filter_map(|(n, &value)| Gpr::of(value).map(|r| (r, n as u32))));
+        self.xmms.check(entries().filter_map(|(n, &value)| Xmm::of(value).map(|x| (x, n as u32))));
+        for (n, value) in self.stack.iter().enumerate().skip(self.stack.settled()) {
             match *value {
-                Value::Gpr(_, r) if self.is_temporary(r) => {
-                    assert_eq!(gprs & crate::codegen::bit(r), 0, "{r:?} is free and in use, or used twice");
-                    assert_eq!(self.gpr_owners[r as usize], n as u32);
-                    gprs |= crate::codegen::bit(r);
-                }
-                Value::Xmm(_, x) if self.is_temporary_xmm(x) => {
-                    assert_eq!(xmms & crate::codegen::xbit(x), 0, "{x:?} is free and in use, or used twice");
-                    assert_eq!(self.xmm_owners[x.0 as usize], n as u32);
-                    xmms |= crate::codegen::xbit(x);
-                }
+                Value::Gpr(_, r) if self.is_temporary(r) => {}
+                Value::Xmm(_, x) if self.is_temporary(x) => {}
                 Value::Gpr(..) | Value::Xmm(..) => {
                     assert_eq!(n + 1, self.stack.len(), "a pinned register as a value lives for one operator");
                 }
                 Value::Slot(_, at) => assert_eq!(at, n as u32, "a slot of another position"),
                 Value::Local(ty, l) => assert_eq!(self.locals[l as usize].ty, ty),
-                Value::Flags(_) => assert!(n + 1 == self.stack.len() && self.flags_wanted(), "flags that nobody consumes"),
+                Value::Flags(_) => assert!(n + 1 == self.stack.len() && self.body.flags_wanted(), "flags that nobody consumes"),
                 Value::Const(..) | Value::Pool(..) => {}
             }
         }
-        assert_eq!((gprs, xmms), (self.gprs, self.xmms), "a register is lost");
-        if self.stack.len() < 1000 {
-            for value in &self.stack[..self.settled] {
-                assert!(matches!(value, Value::Const(..) | Value::Pool(..) | Value::Slot(..)), "{value:?} is not settled");
-            }
-            let handles = (0..self.stack.len() as u32).filter(|&n| self.stack[n as usize].ty() == Ty::Handle);
-            assert!(handles.eq(self.handles.positions.iter().copied()), "handles are listed");
-        }
+        self.stack.check();
     }
 }

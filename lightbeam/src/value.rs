@@ -2,8 +2,8 @@
 
 use sconce_environ::types::{RefKind, ValType};
 use sconce_x64::abi::Class;
-use sconce_x64::asm::{Gpr, Xmm};
 use sconce_x64::encode::{Cond, Size};
+use sconce_x64::register::{Gpr, Xmm};
 
 /// What a register or slot holds.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]

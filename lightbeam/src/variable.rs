@@ -1,13 +1,15 @@
 //! Locals and globals.
 
-use crate::codegen::{Codegen, UNPINNED, VMCTX};
+use crate::codegen::{Codegen, VMCTX};
+use crate::local::UNPINNED;
 use crate::operands::load_xmm_mem;
+use crate::registers::Bank;
 use crate::scratch::Scratch;
 use crate::value::{Ty, Value};
 use sconce_environ::index::*;
 use sconce_environ::layout::Place;
-use sconce_x64::asm::{Gpr, Xmm};
 use sconce_x64::encode::{Addr, Size};
+use sconce_x64::register::{Gpr, Xmm};
 
 #[inline]
 pub(crate) fn local_get(c: &mut Codegen<'_>, local: LocalIndex) {
@@ -34,7 +36,7 @@ pub(crate) fn local_tee(c: &mut Codegen<'_>, local: LocalIndex) {
     match value {
         // The register goes on being the value.
         Value::Gpr(_, r) if c.is_temporary(r) => c.push(value),
-        Value::Xmm(_, x) if c.is_temporary_xmm(x) => c.push(value),
+        Value::Xmm(_, x) if c.is_temporary(x) => c.push(value),
         Value::Const(..) | Value::Pool(..) => c.push(value),
         _ => c.push(Value::Local(value.ty(), n)),
     }
@@ -75,14 +77,14 @@ pub(crate) fn global_set(c: &mut Codegen<'_>, global: GlobalIndex) {
             let pointer = c.alloc_gpr();
             c.e.load(Size::S64, pointer, Addr::new(VMCTX, at as i32));
             c.write_barrier(Addr::new(pointer, 0), value);
-            return c.free_gpr(pointer);
+            return c.free(pointer);
         }
         Place::Inline(at) => c.store_value(Addr::new(VMCTX, at as i32), value),
         Place::Pointer(at) => {
             let pointer = c.alloc_gpr();
             c.e.load(Size::S64, pointer, Addr::new(VMCTX, at as i32));
             c.store_value(Addr::new(pointer, 0), value);
-            c.free_gpr(pointer);
+            c.free(pointer);
         }
     }
     c.release(value);
@@ -121,8 +123,8 @@ impl Codegen<'_> {
         self.forget_local(n);
         self.store_value(Addr::new(Gpr::Rbp, local.home), value);
         match value {
-            Value::Gpr(_, r) => self.cache_gpr(n, r),
-            Value::Xmm(_, x) => self.cache_xmm(n, x),
+            Value::Gpr(_, r) => self.cache(n, r),
+            Value::Xmm(_, x) => self.cache(n, x),
             _ => {}
         }
     }
@@ -130,26 +132,30 @@ impl Codegen<'_> {
     /// Entries that mean the local's present value get a copy of it.
     #[inline]
     fn save_aliases(&mut self, n: u32) {
-        for at in self.settled..self.stack.len() {
+        for at in self.stack.settled()..self.stack.len() {
             let Value::Local(ty, m) = self.stack[at] else { continue };
             if m != n {
                 continue;
             }
-            let value = self.stack[at];
             // A free register, if there is one; nothing is evicted for this.
-            if ty.is_int() && ty != Ty::Handle && self.free_gprs != 0 {
-                let r = self.alloc_gpr();
-                self.load_gpr(r, value);
-                self.gpr_owners[r as usize] = at as u32;
-                self.stack[at] = Value::Gpr(ty, r);
-            } else if !ty.is_int() && self.free_xmms != 0 {
-                let x = self.alloc_xmm();
-                self.load_xmm(x, value);
-                self.xmm_owners[x.0 as usize] = at as u32;
-                self.stack[at] = Value::Xmm(ty, x);
-            } else {
+            let is_saved = match ty {
+                Ty::I32 | Ty::I64 => self.save_alias::<Gpr>(at),
+                Ty::F32 | Ty::F64 | Ty::V128 => self.save_alias::<Xmm>(at),
+                Ty::Handle => false,
+            };
+            if !is_saved {
                 self.spill(at);
             }
         }
+    }
+
+    /// Gives an entry a register of its own, if one is free.
+    fn save_alias<R: Bank>(&mut self, at: usize) -> bool {
+        let value = self.stack[at];
+        let Some(r) = R::file_mut(self).take() else { return false };
+        r.load(self, value);
+        R::file_mut(self).belongs_to(r, at as u32);
+        self.stack.moved(at, r.value(value.ty()));
+        true
     }
 }

@@ -8,8 +8,8 @@ use crate::memory::lane_insert;
 use crate::scratch::Scratch;
 use crate::value::{Flag, Ty, Value};
 use sconce_environ::ops::*;
-use sconce_x64::asm::Xmm;
 use sconce_x64::encode::{Alu, Cond, Extend, Rm, Size};
+use sconce_x64::register::Xmm;
 use sconce_x64::sse::{self, LaneShift, Sse};
 
 mod float;
@@ -30,7 +30,7 @@ pub(crate) fn splat(c: &mut Codegen<'_>, shape: Shape) {
     let r = c.gpr(a);
     let x = c.alloc_xmm();
     c.scratch().splat_gpr(x, lane, r);
-    c.free_gpr(r);
+    c.free(r);
     c.push_xmm(Ty::V128, x);
 }
 
@@ -60,7 +60,7 @@ pub(crate) fn extract_lane(c: &mut Codegen<'_>, op: Extract, lane: u8) {
                 Extract::I16x8(Sign::S) => c.e.extend(Extend::Sign16, Size::S32, r, to),
                 _ => {}
             }
-            c.free_xmm(x);
+            c.free(x);
             c.push_gpr(if op == Extract::I64x2 { Ty::I64 } else { Ty::I32 }, r);
         }
     }
@@ -77,12 +77,12 @@ pub(crate) fn replace_lane(c: &mut Codegen<'_>, shape: Shape, lane: u8) {
             (_, 0) => c.e.sse_imm(sse::PBLENDW, x, x, s.into(), 0x0f),
             _ => c.e.sse(sse::UNPCKLPD, x, x, s.into()),
         }
-        c.free_xmm(s);
+        c.free(s);
     } else {
         let r = c.gpr(scalar);
         let (op, size) = lane_insert(lane_of(shape));
         c.e.insert(op, size, x, x, r.into(), lane);
-        c.free_gpr(r);
+        c.free(r);
     }
     c.push_xmm(Ty::V128, x);
 }
@@ -215,7 +215,7 @@ pub(crate) fn vec_ternary(c: &mut Codegen<'_>, op: VecTernary) {
                 let ones = s.every(16, 1);
                 s.e.sse(sse::PMADDWD, x, x, ones);
             });
-            c.free_xmm(y);
+            c.free(y);
             let (s, sum_rm) = c.vector_rm(sum);
             s.e.sse(sse::PADDD, x, x, sum_rm);
             drop(s);
@@ -237,7 +237,7 @@ fn bitselect(c: &mut Codegen<'_>) {
     s.e.sse(sse::POR, x, x, s.x.into());
     drop(s);
     c.release(mask);
-    c.free_xmm(y);
+    c.free(y);
     c.push_xmm(Ty::V128, x);
 }
 
@@ -290,7 +290,7 @@ pub(crate) fn vec_shift(c: &mut Codegen<'_>, shape: IntShape, op: VecShift) {
         (None, None) => unreachable!("just allocated"),
     }
     if let Some(t) = t {
-        c.free_xmm(t);
+        c.free(t);
     }
     c.release(count);
     c.push_xmm(Ty::V128, x);
@@ -361,7 +361,7 @@ pub(crate) fn vec_test(c: &mut Codegen<'_>, op: VecTest) {
         VecTest::Bitmask(IntShape::I32x4) => c.e.sse_to_int(sse::MOVMSKPS, Size::S32, r, x.into()),
         VecTest::Bitmask(IntShape::I64x2) => c.e.sse_to_int(sse::MOVMSKPD, Size::S32, r, x.into()),
     }
-    c.free_xmm(x);
+    c.free(x);
     c.push_gpr(Ty::I32, r);
 }
 

@@ -5,6 +5,7 @@ use crate::code::lookup::{CodeAt, FunctionAt};
 use crate::handle::ModuleId;
 use crate::walk::RestingStack;
 use sconce_environ::index::DefinedFuncIndex;
+use sconce_x64::text::begins_frame;
 
 /// Innermost frames that are kept when there are more than a backtrace holds.
 const INNERMOST: usize = 200;
@@ -128,14 +129,13 @@ impl<'a> Walk<'a> {
 
     /// In a prologue: how far above the stack pointer the return address is.
     fn bytes_before_frame(&self, pc: usize) -> Option<usize> {
-        const PUSH_RBP: u8 = 0x55;
         match self.code_at(pc).and_then(CodeAt::function).map(|function| pc - function.start) {
             Some(0) => Some(0),
             Some(1) => Some(8),
             Some(_) => None,
             // A trampoline: its first instruction, or one after its frame is set up.
             // SAFETY: code that was executing is readable.
-            None => (self.shared.code.contains(pc) && unsafe { (pc as *const u8).read() } == PUSH_RBP).then_some(0),
+            None => (self.shared.code.contains(pc) && begins_frame(unsafe { (pc as *const u8).read() })).then_some(0),
         }
     }
 

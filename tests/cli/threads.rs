@@ -119,6 +119,33 @@ fn what_cannot_start_threads_is_refused_before_it_runs() {
         ),
     );
     contains(&dir.run("run --preload lib=lib.wat both.wat").fails(1), &["cannot import \"lib\" \"f\"", "--preload"]);
+    // Not shared either, but not its own.
+    dir.file("memory.wat", r#"(module (memory (export "m") 1))"#);
+    dir.file(
+        "other.wat",
+        format!(
+            r#"(module {import} (import "lib" "m" (memory 1)) (func (export "_start"))
+                (func (export "wasi_thread_start") (param i32 i32)))"#
+        ),
+    );
+    let other = dir.run("run --preload lib=memory.wat other.wat");
+    contains(&other.fails(1), &["cannot import \"lib\" \"m\"", "--preload"]);
+    for (memory, shared) in [("1 1 shared", false), ("1", false), ("1 1 shared", true)] {
+        let other = if shared { r#"(import "env" "memory" (memory 1 1 shared))"# } else { "" };
+        dir.file(
+            "own.wat",
+            format!(
+                r#"(module {import} {other} (memory (export "memory") {memory}) (func (export "_start"))
+                    (func (export "wasi_thread_start") (param i32 i32)))"#
+            ),
+        );
+        let outcome = dir.run("run own.wat");
+        if shared {
+            assert_eq!(outcome.ok(), "", "one of its memories is shared");
+        } else {
+            contains(&outcome.fails(1), &["own.wat", "defines its memory", "--import-memory"]);
+        }
+    }
     dir.file("start.wat", format!(r#"(module {import} (func (export "f")))"#));
     dir.file("plain.wat", r#"(module (func (export "_start")))"#);
     contains(&dir.run("run --preload x=start.wat plain.wat").fails(1), &["only the program itself starts threads"]);

@@ -1,49 +1,33 @@
 //! WASI preview 1 on the kernel's own calls.
 //!
-//! A [`WasiCtx`] is what a guest is given; [`add_to_linker`] provides all 46 functions of `wasi_snapshot_preview1`, and those of
-//! the older `wasi_unstable` with their own layouts, on it. `link` is a table with a row a function; each family of functions
-//! has its file, in which a function takes a `Call` and the numbers that the guest passed.
+//! A [`WasiCtx`] is what a guest is given; [`add_to_linker`] provides all 46 functions of
+//! `wasi_snapshot_preview1`, and those of the older `wasi_unstable` with their own layouts, on it.
+//! What the functions mean is in `host`, once, for whatever generation of the interface asks; `p1`
+//! has the numbers and layouts of the first one, and is a table over it. `host` never names `p1`.
 //!
 //! # Decisions
 //!
-//! - What `--dir` grants is the authority. Of a descriptor's own rights those are enforced that the guest gave up by
-//!   `fd_fdstat_set_rights`, for it and for what is opened through it. Which rights `path_open` asks for says nothing except by `FD_READ`
-//!   and `FD_WRITE`, which stand for the mode of opening: standard libraries ask for too few as often as for too many. What a
-//!   descriptor's kind or mode has no room for is answered as Linux does, not with `ENOTCAPABLE`.
-//! - What a path may reach is `resolve`'s to say. Escapes are `EPERM`, a NUL is `EINVAL`, changes below a read-only directory
-//!   are `EROFS`.
+//! - What a guest may do is said by what it was given (a directory, `:ro` or not). Of a
+//!   descriptor's rights only those are missing that `fd_fdstat_set_rights` took away, from it or
+//!   from the directory that it was opened through, and that is `ENOTCAPABLE`; `path_open` takes
+//!   none away by not asking for it. What a descriptor's kind or mode has no room for is answered
+//!   as Linux does. Whether a file is opened for writing is said by `FD_WRITE` alone, since
+//!   programs ask for other rights as a matter of course.
+//! - What a path may reach is `host::resolve`'s to say. Escapes are `EPERM`, a NUL is `EINVAL`,
+//!   changes below a read-only directory are `EROFS`.
 //! - A descriptor shared with whoever gave it (standard streams) keeps its flags: `NONBLOCK` and `APPEND` are imitated. What it was
 //!   opened to append to stays so.
 //! - A guest can be stopped at every call that waits: the call is cut short by a signal, and the guest is asked about.
 //! - No number of the guest's makes the host allocate without bound: lists are limited, buffers are the guest's own memory.
 #![forbid(unsafe_code)]
 
-mod abi;
-mod args;
-mod call;
-mod clock;
 pub mod confine;
-mod ctx;
-mod descriptor;
-mod environ;
-mod errno;
-mod fd;
-mod link;
-mod misuse;
-mod path;
-mod poll;
-mod positions;
-mod proc;
-mod random;
-mod read_only;
-mod resolve;
-mod sched;
-mod sock;
-#[cfg(test)]
-mod tests;
-mod threads;
+mod host;
+mod p1;
 
-pub use ctx::{BuildError, WasiCtx, WasiCtxBuilder};
-pub use descriptor::Access;
-pub use link::{BrokenPipe, Exit, Killed, add_to_linker};
-pub use threads::{SPAWN as THREAD_SPAWN, START as THREAD_START, Threads};
+pub use host::descriptor::Access;
+pub use host::ends::{BrokenPipe, Exit, Killed};
+pub use host::grants::{BuildError, WasiCtxBuilder};
+pub use p1::ctx::WasiCtx;
+pub use p1::link::add_to_linker;
+pub use p1::threads::{SPAWN as THREAD_SPAWN, START as THREAD_START, Threads};

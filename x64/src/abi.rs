@@ -5,7 +5,7 @@
 //! so one assignment serves both, which is what makes host calls cheap. They differ in results, and in who pops: under
 //! `Tail` the callee does.
 
-use crate::asm::{Gpr, Xmm};
+use crate::register::{Gpr, Xmm};
 
 /// What kind of register a value needs, and its size.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]

@@ -1,27 +1,20 @@
-//! The encoder of a compiler: general-purpose instructions, labels with patch lists, constants and jump tables behind the code.
+//! The encoder, of compilers and of stubs: general-purpose instructions, labels with patch lists, constants and jump tables behind
+//! the code. (Instructions on vector registers are in [`crate::sse`].)
 //!
-//! [`crate::asm`] is for stubs, where a form is a method and speed is nothing; here an instruction's fixed part is one 8-byte
-//! store, and nothing is allocated for an instruction. A label's unresolved references are a list threaded through their own
+//! An instruction's fixed part is one 8-byte store, and nothing is allocated for an instruction. A label's unresolved references are a list threaded through their own
 //! displacement fields, so that binding costs what was referred to, and no more.
 //!
 //! An encoding is what the processor's manual says it is: tests decode every form with another implementation and compare.
 
-mod form;
+pub(crate) mod form;
 mod instructions;
 mod operand;
+mod rare;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use form::{Form, Map};
-pub use operand::{Addr, Alu, Cond, Count, Extend, Locked, Rm, Shift, Size, Unary};
-
-/// A constant behind the code.
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
-pub struct Constant(u32);
-
-/// A place in the code, bound once, referred to from anywhere.
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
-pub struct Label(u32);
+use operand::WIDE;
+pub use operand::{Addr, Alu, Cond, Constant, Count, Extend, Label, Locked, Rm, Shift, Size, Unary};
 
 /// Where a label is, or else who refers to it.
 #[derive(Copy, Clone, Debug)]
@@ -33,9 +26,6 @@ struct Place {
 }
 
 const UNBOUND: u32 = u32::MAX;
-
-/// Which constants: in the high bit of a [`Constant`].
-const WIDE: u32 = 1 << 31;
 
 /// Bytes that are free behind `len` while an instruction is written.
 const WINDOW: usize = 32;
@@ -153,7 +143,7 @@ impl Encoder {
     pub const ALIGN: u32 = 16;
 
     /// Fills with breakpoints up to a multiple of `align`, a power of two.
-    fn pad(&mut self, align: u32) {
+    pub(crate) fn pad(&mut self, align: u32) {
         while !self.len.is_multiple_of(align) {
             self.data(&[0xcc]);
         }

@@ -3,8 +3,9 @@
 //! The rows' opcodes serve both encodings. Operations of two sources are always written as three-operand ones; in the old
 //! form that takes a move first, and a scratch register where the destination is the second source.
 
-use crate::asm::{Gpr, Xmm};
-use crate::encode::{Addr, Encoder, Form, Map, Rm, Size};
+use crate::encode::form::{Form, Map};
+use crate::encode::{Addr, Encoder, Rm, Size};
+use crate::register::{Gpr, Xmm};
 
 /// An instruction's prefix, opcode map and opcode.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]

@@ -13,7 +13,9 @@
 //! wasm, stack arguments. Below: [`EXIT_FRAME_BYTES`] that are in use; wasm that is entered again continues under them.
 
 use crate::abi::{ARG_GPRS, Arguments, CALLEE_SAVED, Class, Location, Signature, results};
-use crate::asm::{Assembler, Condition, Gpr, Label, Xmm, mem};
+use crate::encode::{Addr, Alu, Cond, Encoder, Label, Size::S64};
+use crate::register::{Gpr, Xmm};
+use crate::sse;
 use Gpr::*;
 
 /// How many vector registers there are.
@@ -77,93 +79,107 @@ const SCRATCH_XMM: Xmm = Xmm(15);
 
 /// `jmp [slot]`, where `displacement` counts from the end of the instruction's six bytes to the slot.
 pub fn thunk(displacement: i32) -> [u8; THUNK_SIZE] {
-    let mut a = Assembler::new();
-    a.jmp_rip(displacement);
-    a.align(THUNK_SIZE);
+    let mut a = Encoder::new(false);
+    a.jmp_through(displacement + 6);
+    a.pad(THUNK_SIZE as u32);
     let mut bytes = [0; THUNK_SIZE];
-    bytes.copy_from_slice(&a.finish());
+    bytes.copy_from_slice(a.finish());
     bytes
 }
 
 /// Where traps continue, with the store context's address in rdi: puts the processor's modes in order, drops wasm's frames
 /// and returns from the innermost entry trampoline with a nonzero value: the `exit_fp` at that time, with bit 0 set.
 pub fn landing_pad(o: &Offsets) -> Vec<u8> {
-    let mut a = Assembler::new();
-    let (mxcsr, fcw) = (a.label(), a.label());
-    a.load(Rax, mem(Rdi, o.exit_fp));
-    a.or_imm(Rax, 1);
-    a.load(Rsp, mem(Rdi, o.host_sp));
-    a.ldmxcsr(mxcsr);
-    a.fldcw(fcw);
+    let mut a = Encoder::new(false);
+    let (mxcsr, fcw) = (a.constant(0x1f80), a.constant(0x037f));
+    a.load(S64, Rax, Addr::new(Rdi, o.exit_fp));
+    a.alu_imm(Alu::Or, S64, Rax.into(), 1);
+    a.load(S64, Rsp, Addr::new(Rdi, o.host_sp));
+    a.ldmxcsr(mxcsr.into());
+    a.fldcw(fcw.into());
     a.cld();
     leave_entry(&mut a, Rdi, o);
-    a.align(4);
-    a.bind(mxcsr);
-    a.data(&0x1f80u32.to_le_bytes());
-    a.bind(fcw);
-    a.data(&0x037fu16.to_le_bytes());
-    a.finish()
+    a.finish().to_vec()
 }
 
 /// Where host calls go that do not return to their caller, with the store context's address in rdi: to an exception's handler if
 /// there is one, else to the landing pad.
 pub fn leave(o: &Offsets, landing_pad: u64) -> Vec<u8> {
-    let mut a = Assembler::new();
+    let mut a = Encoder::new(false);
     let to_handler = a.label();
-    a.load(Rcx, mem(Rdi, o.handler));
+    a.load(S64, Rcx, Addr::new(Rdi, o.handler));
     a.zero(Rdx);
-    a.cmp(Rcx, Rdx);
-    a.jcc(Condition::NotEqual, to_handler);
-    a.mov_imm64(Rax, landing_pad);
-    a.jmp(Rax);
+    a.alu(Alu::Cmp, S64, Rcx, Rdx.into());
+    a.jcc(Cond::Ne, to_handler);
+    a.mov_imm(S64, Rax, landing_pad.cast_signed());
+    a.jmp_reg(Rax);
     a.bind(to_handler);
-    a.store(mem(Rdi, o.handler), Rdx);
+    a.store(S64, Addr::new(Rdi, o.handler), Rdx);
     // An interrupt may be asked for at the same time: its signal comes again.
-    a.lock_and_mem32_imm8(mem(Rdi, o.pending), !o.handler_bit);
-    a.load(Rsp, mem(Rdi, o.handler + 8));
-    a.load(Rbp, mem(Rdi, o.handler + 16));
-    a.load(Rax, mem(Rdi, o.handler + 24));
-    a.load(Rdx, mem(Rdi, o.handler + 32));
-    a.jmp(Rcx);
-    a.finish()
+    a.locked_and(Addr::new(Rdi, o.pending), !o.handler_bit);
+    a.load(S64, Rsp, Addr::new(Rdi, o.handler + 8));
+    a.load(S64, Rbp, Addr::new(Rdi, o.handler + 16));
+    a.load(S64, Rax, Addr::new(Rdi, o.handler + 24));
+    a.load(S64, Rdx, Addr::new(Rdi, o.handler + 32));
+    a.jmp_reg(Rcx);
+    a.finish().to_vec()
 }
 
 /// What host calls call when something is pending and no reference is on its way, with the store context's address in rdi: calls `target`
 /// with it, unless the return to wasm is forbidden already, and returns, with the result in rax or xmm0 as it was; or goes to `leave`.
 pub fn boundary(o: &Offsets, target: u64, leave: u64) -> Vec<u8> {
-    let mut a = Assembler::new();
+    let mut a = Encoder::new(false);
     let leaves = a.label();
-    let forbidden = |a: &mut Assembler| {
-        a.test_mem8_imm8(mem(Rdi, o.pending), o.leave_bits);
-        a.jcc(Condition::NotEqual, leaves);
+    let forbidden = |a: &mut Encoder| {
+        a.test_imm8(Addr::new(Rdi, o.pending), o.leave_bits);
+        a.jcc(Cond::Ne, leaves);
     };
     a.push(Rbp);
-    a.mov(Rbp, Rsp);
+    a.mov(S64, Rbp, Rsp);
     forbidden(&mut a);
-    a.sub_imm(Rsp, 32);
-    a.store(mem(Rsp, 0), Rdi);
-    a.store(mem(Rsp, 8), Rax);
-    a.store_xmm(mem(Rsp, 16), Xmm(0));
-    a.mov_imm64(Rax, target);
-    a.call(Rax);
-    a.load(Rdi, mem(Rsp, 0));
+    lower_stack(&mut a, 32);
+    a.store(S64, Addr::new(Rsp, 0), Rdi);
+    a.store(S64, Addr::new(Rsp, 8), Rax);
+    a.store_xmm(Addr::new(Rsp, 16), Xmm(0));
+    a.mov_imm(S64, Rax, target.cast_signed());
+    a.call(Rax.into());
+    a.load(S64, Rdi, Addr::new(Rsp, 0));
     forbidden(&mut a);
-    a.load(Rax, mem(Rsp, 8));
-    a.load_xmm(Xmm(0), mem(Rsp, 16));
-    a.mov(Rsp, Rbp);
+    a.load(S64, Rax, Addr::new(Rsp, 8));
+    a.load_xmm(Xmm(0), Addr::new(Rsp, 16));
+    a.mov(S64, Rsp, Rbp);
     a.pop(Rbp);
     a.ret(0);
     a.bind(leaves);
-    a.mov_imm64(Rax, leave);
-    a.jmp(Rax);
-    a.finish()
+    a.mov_imm(S64, Rax, leave.cast_signed());
+    a.jmp_reg(Rax);
+    a.finish().to_vec()
+}
+
+/// Makes room on the stack; nothing for 0.
+fn lower_stack(a: &mut Encoder, bytes: i32) {
+    if bytes != 0 {
+        a.alu_imm(Alu::Sub, S64, Rsp.into(), bytes);
+    }
+}
+
+impl Encoder {
+    /// Loads 16 bytes, of any alignment.
+    fn load_xmm(&mut self, dst: Xmm, from: Addr) {
+        self.sse_two(sse::MOVUPS, dst, from.into());
+    }
+
+    /// Stores 16 bytes, of any alignment.
+    fn store_xmm(&mut self, to: Addr, src: Xmm) {
+        self.sse_store(sse::MOVUPS_STORE, to, src);
+    }
 }
 
 /// The end of an entry trampoline: rsp is `host_sp`, `store` holds the store context's address, rax the value to return.
-fn leave_entry(a: &mut Assembler, store: Gpr, o: &Offsets) {
-    a.add_imm(Rsp, 8);
-    a.pop_mem(mem(store, o.exit_fp));
-    a.pop_mem(mem(store, o.host_sp));
+fn leave_entry(a: &mut Encoder, store: Gpr, o: &Offsets) {
+    a.alu_imm(Alu::Add, S64, Rsp.into(), 8);
+    a.pop_mem(Addr::new(store, o.exit_fp));
+    a.pop_mem(Addr::new(store, o.host_sp));
     for r in CALLEE_SAVED.iter().rev() {
         a.pop(*r);
     }
@@ -174,95 +190,95 @@ fn leave_entry(a: &mut Assembler, store: Gpr, o: &Offsets) {
 /// Enters a wasm function of this signature. System V, `fn(store, code, context, values, wasm_sp) -> u64`: `values` holds the
 /// arguments, 16 bytes each, and then the results; `wasm_sp` is a multiple of 16. Returns 0, or what the landing pad returns.
 pub fn entry(sig: &Signature, o: &Offsets) -> Vec<u8> {
-    let mut a = Assembler::new();
+    let mut a = Encoder::new(false);
     a.push(Rbp);
     // Walks of wasm's frames end where this leaves its stack; debuggers and profilers go on from here to the host's.
-    a.mov(Rbp, Rsp);
+    a.mov(S64, Rbp, Rsp);
     for r in CALLEE_SAVED {
         a.push(r);
     }
-    a.push_mem(mem(Rdi, o.host_sp));
-    a.push_mem(mem(Rdi, o.exit_fp));
+    a.push_mem(Addr::new(Rdi, o.host_sp));
+    a.push_mem(Addr::new(Rdi, o.exit_fp));
     a.push(Rdi);
-    a.store(mem(Rdi, o.host_sp), Rsp);
+    a.store(S64, Addr::new(Rdi, o.host_sp), Rsp);
     // From here on a fault can be recovered; before the change of stacks there is none.
-    a.mov(R12, Rdi);
-    a.mov(Rbx, Rcx);
-    a.mov(Rax, Rsi);
-    a.mov(Rdi, Rdx);
-    a.mov(Rsp, R8);
+    a.mov(S64, R12, Rdi);
+    a.mov(S64, Rbx, Rcx);
+    a.mov(S64, Rax, Rsi);
+    a.mov(S64, Rdi, Rdx);
+    a.mov(S64, Rsp, R8);
 
     let mut arguments = Arguments::new();
     arguments.next(Class::I64);
     let buffer = sig.results_in_buffer().then(|| arguments.next(Class::I64));
     let places: Vec<_> = sig.params.iter().map(|&c| (c, arguments.next(c))).collect();
-    a.sub_imm(Rsp, arguments.stack_bytes() as i32);
+    lower_stack(&mut a, arguments.stack_bytes() as i32);
     for (i, &(class, place)) in places.iter().enumerate() {
-        let from = mem(Rbx, 16 * i as i32);
+        let from = Addr::new(Rbx, 16 * i as i32);
         match place {
-            Location::Gpr(r) => a.load(r, from),
+            Location::Gpr(r) => a.load(S64, r, from),
             Location::Xmm(x) if class == Class::V128 => a.load_xmm(x, from),
-            Location::Xmm(x) => a.load_xmm8(x, from),
+            Location::Xmm(x) => a.sse_two(sse::MOVSD, x, from.into()),
             Location::Stack(at) if class == Class::V128 => {
                 a.load_xmm(SCRATCH_XMM, from);
-                a.store_xmm(mem(Rsp, at as i32), SCRATCH_XMM);
+                a.store_xmm(Addr::new(Rsp, at as i32), SCRATCH_XMM);
             }
             Location::Stack(at) => {
-                a.load(R11, from);
-                a.store(mem(Rsp, at as i32), R11);
+                a.load(S64, R11, from);
+                a.store(S64, Addr::new(Rsp, at as i32), R11);
             }
         }
     }
     if let Some(Location::Gpr(r)) = buffer {
         // The array of values is laid out as a result buffer is, and its arguments have been read.
-        a.mov(r, Rbx);
+        a.mov(S64, r, Rbx);
     }
-    a.call(Rax);
+    a.call(Rax.into());
     if buffer.is_none() {
         for (i, place) in results(&sig.results).into_iter().enumerate() {
-            let to = mem(Rbx, 16 * i as i32);
+            let to = Addr::new(Rbx, 16 * i as i32);
             match place {
-                Location::Gpr(r) => a.store(to, r),
+                Location::Gpr(r) => a.store(S64, to, r),
                 Location::Xmm(x) => a.store_xmm(to, x),
                 Location::Stack(_) => {}
             }
         }
     }
-    a.load(Rsp, mem(R12, o.host_sp));
+    a.load(S64, Rsp, Addr::new(R12, o.host_sp));
     a.zero(Rax);
     leave_entry(&mut a, R12, o);
-    a.finish()
+    a.finish().to_vec()
 }
 
 /// The beginning of each way from wasm to the host: makes the frame, publishes it, changes stacks. Uses rax.
-fn leave_wasm(a: &mut Assembler, o: &Offsets, keep: Option<Gpr>) {
+fn leave_wasm(a: &mut Encoder, o: &Offsets, keep: Option<Gpr>) {
     a.push(Rbp);
-    a.mov(Rbp, Rsp);
-    a.load(Rax, mem(Rdi, o.store));
+    a.mov(S64, Rbp, Rsp);
+    a.load(S64, Rax, Addr::new(Rdi, o.store));
     if let Some(r) = keep {
         a.push(r);
     }
-    a.store(mem(Rax, o.exit_fp), Rbp);
-    a.load(Rsp, mem(Rax, o.host_sp));
+    a.store(S64, Addr::new(Rax, o.exit_fp), Rbp);
+    a.load(S64, Rsp, Addr::new(Rax, o.host_sp));
 }
 
 /// A look at what is pending, with `used` bytes of the host's stack still in use: "not equal" says that something is. The store context's
 /// address is in r11 then.
-fn look(a: &mut Assembler, o: &Offsets, used: i32, then: Afterwards) {
+fn look(a: &mut Encoder, o: &Offsets, used: i32, then: Afterwards) {
     let bits = match then {
         Afterwards::Boundary => !0,
         Afterwards::Leave => o.leave_bits,
     };
-    a.load(R11, mem(Rsp, used));
-    a.test_mem8_imm8(mem(R11, o.pending), bits);
+    a.load(S64, R11, Addr::new(Rsp, used));
+    a.test_imm8(Addr::new(R11, o.pending), bits);
 }
 
 /// What follows a [`look`] that found something. Returns here, if at all, with nothing left to do.
-fn see_to_pending(a: &mut Assembler, o: &Offsets, then: Afterwards) {
-    a.mov(Rdi, R11);
+fn see_to_pending(a: &mut Encoder, o: &Offsets, then: Afterwards) {
+    a.mov(S64, Rdi, R11);
     match then {
-        Afterwards::Boundary => a.call_mem(mem(R11, o.boundary)),
-        Afterwards::Leave => a.jmp_mem(mem(R11, o.leave)),
+        Afterwards::Boundary => a.call(Addr::new(R11, o.boundary).into()),
+        Afterwards::Leave => a.jmp_mem(Addr::new(R11, o.leave)),
     }
 }
 
@@ -275,27 +291,27 @@ struct Detour {
 
 impl Detour {
     /// After the host function; see [`look`].
-    fn begin(a: &mut Assembler, o: &Offsets, used: i32, then: Afterwards) -> Detour {
+    fn begin(a: &mut Encoder, o: &Offsets, used: i32, then: Afterwards) -> Detour {
         let (pending, back) = (a.label(), a.label());
         look(a, o, used, then);
-        a.jcc(Condition::NotEqual, pending);
+        a.jcc(Cond::Ne, pending);
         a.bind(back);
         Detour { pending, back, then }
     }
 
     /// The cold part, behind what does not come here.
-    fn end(self, a: &mut Assembler, o: &Offsets) {
+    fn end(self, a: &mut Encoder, o: &Offsets) {
         a.bind(self.pending);
         see_to_pending(a, o, self.then);
         if self.then == Afterwards::Boundary {
-            a.jmp_label(self.back);
+            a.jmp_long(self.back);
         }
     }
 }
 
 /// The end of each way back to wasm, and the cold way behind it.
-fn return_to_wasm(a: &mut Assembler, o: &Offsets, popped: u32, detour: Detour) {
-    a.mov(Rsp, Rbp);
+fn return_to_wasm(a: &mut Encoder, o: &Offsets, popped: u32, detour: Detour) {
+    a.mov(S64, Rsp, Rbp);
     a.pop(Rbp);
     // A parameter takes at most 16 bytes, and validation allows 1,000 of them.
     a.ret(u16::try_from(popped).expect("stack arguments take less than 64 KiB"));
@@ -309,7 +325,7 @@ fn return_to_wasm(a: &mut Assembler, o: &Offsets, popped: u32, detour: Detour) {
 /// If the results need a buffer: [`host_call_array`] serves those.
 pub fn host_call_registers(sig: &Signature, o: &Offsets, then: Afterwards) -> Vec<u8> {
     assert!(!sig.results_in_buffer(), "results in a buffer go through an array");
-    let mut a = Assembler::new();
+    let mut a = Encoder::new(false);
     leave_wasm(&mut a, o, None);
 
     let mut arguments = Arguments::new();
@@ -319,30 +335,30 @@ pub fn host_call_registers(sig: &Signature, o: &Offsets, then: Afterwards) -> Ve
     let area = (sig.results.len() > 1).then(|| arguments.next(Class::I64));
     let outgoing = arguments.stack_bytes();
     if area.is_some() {
-        a.sub_imm(Rsp, 16 * sig.results.len() as i32);
+        lower_stack(&mut a, 16 * sig.results.len() as i32);
     }
-    a.sub_imm(Rsp, outgoing as i32);
+    lower_stack(&mut a, outgoing as i32);
     for &(class, place) in &places {
         if let Location::Stack(at) = place {
-            copy_stack_argument(&mut a, class, 16 + at as i32, mem(Rsp, at as i32));
+            copy_stack_argument(&mut a, class, 16 + at as i32, Addr::new(Rsp, at as i32));
         }
     }
     match area {
-        Some(Location::Gpr(r)) => a.lea(r, mem(Rsp, outgoing as i32)),
+        Some(Location::Gpr(r)) => a.lea(S64, r, Addr::new(Rsp, outgoing as i32)),
         Some(Location::Stack(at)) => {
-            a.lea(Rax, mem(Rsp, outgoing as i32));
-            a.store(mem(Rsp, at as i32), Rax);
+            a.lea(S64, Rax, Addr::new(Rsp, outgoing as i32));
+            a.store(S64, Addr::new(Rsp, at as i32), Rax);
         }
         Some(Location::Xmm(_)) | None => {}
     }
-    a.call_mem(mem(Rdi, o.host_code));
+    a.call(Addr::new(Rdi, o.host_code).into());
     let used = outgoing as i32 + if area.is_some() { 16 * sig.results.len() as i32 } else { 0 };
     let detour = Detour::begin(&mut a, o, used, then);
     if area.is_some() {
         load_results(&mut a, sig, outgoing as i32);
     }
     return_to_wasm(&mut a, o, incoming, detour);
-    a.finish()
+    a.finish().to_vec()
 }
 
 /// A host call without a trampoline, for one place in compiled code: that jumps here and goes on at `resume`, an offset from the start of
@@ -355,50 +371,50 @@ pub fn host_call_registers(sig: &Signature, o: &Offsets, then: Afterwards) -> Ve
 /// [`host_call_registers`]. Sweeps and backtraces find the same frame: the place's frame pointer, and `resume` as return address. rbp
 /// stays what it is, so that to debuggers this is a part of the function.
 pub fn host_call_in_place(o: &Offsets, resume: i32, frame_size: u32, pending: i32, then: Afterwards) -> Vec<u8> {
-    let mut a = Assembler::new();
+    let mut a = Encoder::new(false);
     a.lea_to(R11, resume);
-    a.load(Rax, mem(Rdi, o.store));
+    a.load(S64, Rax, Addr::new(Rdi, o.store));
     // No pushes: an rsp that was computed would have to be there first. Signal handlers have a stack of their own.
-    a.lea(R10, mem(Rsp, -16));
-    a.store(mem(Rsp, -8), R11);
-    a.store(mem(Rsp, -16), Rbp);
-    a.store(mem(Rax, o.exit_fp), R10);
-    a.load(Rsp, mem(Rax, o.host_sp));
-    a.call_mem(mem(Rdi, o.host_code));
+    a.lea(S64, R10, Addr::new(Rsp, -16));
+    a.store(S64, Addr::new(Rsp, -8), R11);
+    a.store(S64, Addr::new(Rsp, -16), Rbp);
+    a.store(S64, Addr::new(Rax, o.exit_fp), R10);
+    a.load(S64, Rsp, Addr::new(Rax, o.host_sp));
+    a.call(Addr::new(Rdi, o.host_code).into());
     look(&mut a, o, 0, then);
-    a.jcc_to(Condition::NotEqual, pending);
-    a.lea(Rsp, mem(Rbp, -(frame_size as i32)));
+    a.jcc_to(Cond::Ne, pending);
+    a.lea(S64, Rsp, Addr::new(Rbp, -(frame_size as i32)));
     a.jmp_to(resume);
-    a.finish()
+    a.finish().to_vec()
 }
 
 /// Where all a function's [`host_call_in_place`] go when something is pending. Goes on, if it may, where they would: they left the address.
 pub fn host_call_pending(o: &Offsets, frame_size: u32, then: Afterwards) -> Vec<u8> {
-    let mut a = Assembler::new();
+    let mut a = Encoder::new(false);
     see_to_pending(&mut a, o, then);
     if then == Afterwards::Boundary {
-        a.lea(Rsp, mem(Rbp, -(frame_size as i32)));
-        a.jmp_mem(mem(Rsp, -8));
+        a.lea(S64, Rsp, Addr::new(Rbp, -(frame_size as i32)));
+        a.jmp_mem(Addr::new(Rsp, -8));
     }
-    a.finish()
+    a.finish().to_vec()
 }
 
-fn copy_stack_argument(a: &mut Assembler, class: Class, from_rbp: i32, to: crate::asm::Mem) {
+fn copy_stack_argument(a: &mut Encoder, class: Class, from_rbp: i32, to: Addr) {
     if class == Class::V128 {
-        a.load_xmm(SCRATCH_XMM, mem(Rbp, from_rbp));
+        a.load_xmm(SCRATCH_XMM, Addr::new(Rbp, from_rbp));
         a.store_xmm(to, SCRATCH_XMM);
     } else {
-        a.load(Rax, mem(Rbp, from_rbp));
-        a.store(to, Rax);
+        a.load(S64, Rax, Addr::new(Rbp, from_rbp));
+        a.store(S64, to, Rax);
     }
 }
 
 /// Loads result registers from 16-byte places at `[rsp + at]`.
-fn load_results(a: &mut Assembler, sig: &Signature, at: i32) {
+fn load_results(a: &mut Encoder, sig: &Signature, at: i32) {
     for (i, place) in results(&sig.results).into_iter().enumerate() {
-        let from = mem(Rsp, at + 16 * i as i32);
+        let from = Addr::new(Rsp, at + 16 * i as i32);
         match place {
-            Location::Gpr(r) => a.load(r, from),
+            Location::Gpr(r) => a.load(S64, r, from),
             Location::Xmm(x) => a.load_xmm(x, from),
             Location::Stack(_) => {}
         }
@@ -408,7 +424,7 @@ fn load_results(a: &mut Assembler, sig: &Signature, at: i32) {
 /// Calls a host function `fn(context, values)` that finds its arguments in an array of 16-byte places and leaves its results
 /// there. For any signature.
 pub fn host_call_array(sig: &Signature, o: &Offsets, then: Afterwards) -> Vec<u8> {
-    let mut a = Assembler::new();
+    let mut a = Encoder::new(false);
     let in_buffer = sig.results_in_buffer();
     leave_wasm(&mut a, o, in_buffer.then_some(ARG_GPRS[1]));
 
@@ -417,266 +433,69 @@ pub fn host_call_array(sig: &Signature, o: &Offsets, then: Afterwards) -> Vec<u8
     if in_buffer {
         arguments.next(Class::I64);
     }
-    a.sub_imm(Rsp, 16 * sig.places() as i32);
+    lower_stack(&mut a, 16 * sig.places() as i32);
     for (i, &class) in sig.params.iter().enumerate() {
-        let to = mem(Rsp, 16 * i as i32);
+        let to = Addr::new(Rsp, 16 * i as i32);
         match arguments.next(class) {
-            Location::Gpr(r) => a.store(to, r),
+            Location::Gpr(r) => a.store(S64, to, r),
             Location::Xmm(x) => a.store_xmm(to, x),
             Location::Stack(at) => copy_stack_argument(&mut a, class, 16 + at as i32, to),
         }
     }
-    a.mov(Rsi, Rsp);
-    a.call_mem(mem(Rdi, o.host_code));
+    a.mov(S64, Rsi, Rsp);
+    a.call(Addr::new(Rdi, o.host_code).into());
     let detour = Detour::begin(&mut a, o, 16 * sig.places() as i32, then);
     if in_buffer {
-        a.load(R10, mem(Rbp, -8));
+        a.load(S64, R10, Addr::new(Rbp, -8));
         for i in 0..sig.results.len() as i32 {
-            a.load_xmm(SCRATCH_XMM, mem(Rsp, 16 * i));
-            a.store_xmm(mem(R10, 16 * i), SCRATCH_XMM);
+            a.load_xmm(SCRATCH_XMM, Addr::new(Rsp, 16 * i));
+            a.store_xmm(Addr::new(R10, 16 * i), SCRATCH_XMM);
         }
     } else {
         load_results(&mut a, sig, 0);
     }
     return_to_wasm(&mut a, o, arguments.stack_bytes(), detour);
-    a.finish()
+    a.finish().to_vec()
 }
 
 /// Calls the function at `target` with up to six integer arguments, the first being the caller's context; it returns nothing
 /// or one integer.
 pub fn builtin(o: &Offsets, target: u64) -> Vec<u8> {
-    let mut a = Assembler::new();
+    let mut a = Encoder::new(false);
     leave_wasm(&mut a, o, None);
-    a.mov_imm64(Rax, target);
-    a.call(Rax);
+    a.mov_imm(S64, Rax, target.cast_signed());
+    a.call(Rax.into());
     let detour = Detour::begin(&mut a, o, 0, Afterwards::Leave);
     return_to_wasm(&mut a, o, 0, detour);
-    a.finish()
+    a.finish().to_vec()
 }
 
 /// The same for a function that returns nothing, and all registers keep their values (of vectors, the lower 128 bits). Those that System V
 /// does not preserve are saved on the host's stack.
 pub fn builtin_keeping_registers(o: &Offsets, target: u64) -> Vec<u8> {
-    let mut a = Assembler::new();
+    let mut a = Encoder::new(false);
     a.push(Rbp);
-    a.mov(Rbp, Rsp);
+    a.mov(S64, Rbp, Rsp);
     // In the bytes below the frame that are in use by agreement.
     a.push(Rax);
-    a.load(Rax, mem(Rdi, o.store));
-    a.store(mem(Rax, o.exit_fp), Rbp);
-    a.load(Rsp, mem(Rax, o.host_sp));
-    let xmm = |n: u8| mem(Rsp, 16 * i32::from(n));
-    let gpr = |n: usize| mem(Rsp, 16 * XMMS + 8 * n as i32);
+    a.load(S64, Rax, Addr::new(Rdi, o.store));
+    a.store(S64, Addr::new(Rax, o.exit_fp), Rbp);
+    a.load(S64, Rsp, Addr::new(Rax, o.host_sp));
+    let xmm = |n: u8| Addr::new(Rsp, 16 * i32::from(n));
+    let gpr = |n: usize| Addr::new(Rsp, 16 * XMMS + 8 * n as i32);
     let used = 16 * XMMS + (8 * CALLER_SAVED.len()).next_multiple_of(16) as i32;
-    a.sub_imm(Rsp, used);
+    lower_stack(&mut a, used);
     (0..XMMS as u8).for_each(|n| a.store_xmm(xmm(n), Xmm(n)));
-    CALLER_SAVED.iter().enumerate().for_each(|(n, &r)| a.store(gpr(n), r));
-    a.mov_imm64(Rax, target);
-    a.call(Rax);
+    CALLER_SAVED.iter().enumerate().for_each(|(n, &r)| a.store(S64, gpr(n), r));
+    a.mov_imm(S64, Rax, target.cast_signed());
+    a.call(Rax.into());
     let detour = Detour::begin(&mut a, o, used, Afterwards::Leave);
     (0..XMMS as u8).for_each(|n| a.load_xmm(Xmm(n), xmm(n)));
-    CALLER_SAVED.iter().enumerate().for_each(|(n, &r)| a.load(r, gpr(n)));
-    a.load(Rax, mem(Rbp, -8));
+    CALLER_SAVED.iter().enumerate().for_each(|(n, &r)| a.load(S64, r, gpr(n)));
+    a.load(S64, Rax, Addr::new(Rbp, -8));
     return_to_wasm(&mut a, o, 0, detour);
-    a.finish()
+    a.finish().to_vec()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use Class::*;
-    use iced_x86::{Decoder, DecoderOptions, FlowControl, Mnemonic, Register};
-
-    const OFFSETS: Offsets = Offsets {
-        store: 8,
-        host_code: 16,
-        host_sp: 0,
-        exit_fp: 8,
-        pending: 16,
-        handler_bit: 4,
-        handler: 24,
-        leave_bits: 7,
-        leave: 64,
-        boundary: 72,
-    };
-
-    fn decode(code: &[u8]) -> Vec<iced_x86::Instruction> {
-        Decoder::with_ip(64, code, 0, DecoderOptions::NONE).iter().collect()
-    }
-
-    /// Pushes, pops and adjustments of rsp up to the first transfer, as a change in bytes.
-    fn depth_until(code: &[iced_x86::Instruction], stop: impl Fn(&iced_x86::Instruction) -> bool) -> i64 {
-        let mut depth = 0;
-        for i in code.iter().take_while(|i| !stop(i)) {
-            match i.mnemonic() {
-                Mnemonic::Push => depth += 8,
-                Mnemonic::Pop => depth -= 8,
-                Mnemonic::Sub if i.op0_register() == Register::RSP => depth += i.immediate(1) as i64,
-                Mnemonic::Add if i.op0_register() == Register::RSP => depth -= i.immediate(1) as i64,
-                _ => {}
-            }
-        }
-        depth
-    }
-
-    #[test]
-    fn a_thunk_jumps_through_its_slot() {
-        let code = thunk(0x1234);
-        let i = decode(&code)[0];
-        assert_eq!(i.mnemonic(), Mnemonic::Jmp);
-        assert_eq!(i.ip_rel_memory_address(), 0x1234 + 6);
-        assert!(code[6..].iter().all(|&b| b == 0xcc));
-    }
-
-    #[test]
-    fn the_landing_pad_undoes_what_an_entry_does() {
-        let enter = decode(&entry(&Signature::new([], []), &OFFSETS));
-        let pushed = depth_until(&enter, |i| i.mnemonic() == Mnemonic::Mov && i.op0_register() == Register::RSP);
-        // With the return address the frame keeps rsp aligned.
-        assert_eq!((pushed + 8) % 16, 0);
-        let pad = decode(&landing_pad(&OFFSETS));
-        let popped = -depth_until(&pad, |i| i.mnemonic() == Mnemonic::Ret);
-        assert_eq!(pushed, popped);
-        let order = |code: &[iced_x86::Instruction], m| {
-            let is_callee_saved =
-                |i: &&iced_x86::Instruction| i.mnemonic() == m && ![Register::None, Register::RDI].contains(&i.op0_register());
-            code.iter().filter(is_callee_saved).map(|i| i.op0_register()).collect::<Vec<_>>()
-        };
-        let mut popped_registers = order(&pad, Mnemonic::Pop);
-        popped_registers.reverse();
-        assert_eq!(order(&enter, Mnemonic::Push), popped_registers);
-    }
-
-    #[test]
-    fn host_calls_pop_what_wasm_pushed() {
-        for n in 0..40 {
-            let sig = Signature::new([I64, V128, F32].into_iter().cycle().take(n), [I32]);
-            let mut arguments = Arguments::new();
-            arguments.next(I64);
-            sig.params.iter().for_each(|&c| {
-                arguments.next(c);
-            });
-            for code in
-                [host_call_registers(&sig, &OFFSETS, Afterwards::Boundary), host_call_array(&sig, &OFFSETS, Afterwards::Leave)]
-            {
-                let ret = decode(&code).into_iter().find(|i| i.flow_control() == FlowControl::Return).unwrap();
-                let popped = if ret.op_count() == 1 { ret.immediate(0) as u32 } else { 0 };
-                assert_eq!(popped, arguments.stack_bytes(), "{n} parameters");
-            }
-        }
-    }
-
-    #[test]
-    fn a_host_call_in_place_leaves_a_frame_and_takes_it_off() {
-        let code = decode(&host_call_in_place(&OFFSETS, -100, 32, 1000, Afterwards::Boundary));
-        // As if it had been called and had pushed the frame pointer.
-        assert_eq!((code[0].op0_register(), code[0].ip_rel_memory_address() as i64), (Register::R11, -100));
-        let stored = code.iter().filter(|i| i.mnemonic() == Mnemonic::Mov && i.memory_base() == Register::RSP);
-        let stored: Vec<_> = stored.map(|i| (i.memory_displacement64() as i64, i.op1_register())).take(2).collect();
-        assert_eq!(stored, [(-8, Register::R11), (-16, Register::RBP)]);
-        assert!(code.iter().all(|i| i.op0_register() != Register::RBP), "the frame pointer is the place's");
-        // It goes back with the stack pointer as it was.
-        let [.., look, pending, restored, back] = &code[..] else { unreachable!() };
-        assert_eq!((restored.op0_register(), restored.memory_base()), (Register::RSP, Register::RBP));
-        assert_eq!((restored.memory_displacement64() as i64, back.near_branch_target() as i64), (-32, -100));
-        assert_eq!((look.immediate8(), pending.near_branch_target()), (0xff, 1000));
-        // So does the way by what is pending, to the address that was left.
-        let code = decode(&host_call_pending(&OFFSETS, 32, Afterwards::Boundary));
-        let [.., call, restored, back] = &code[..] else { unreachable!() };
-        assert_eq!((call.mnemonic(), call.memory_displacement64()), (Mnemonic::Call, 72));
-        assert_eq!((restored.memory_base(), restored.memory_displacement64() as i64), (Register::RBP, -32));
-        assert_eq!((back.memory_base(), back.memory_displacement64() as i64), (Register::RSP, -8));
-    }
-
-    #[test]
-    fn with_a_reference_on_its_way_the_store_does_nothing() {
-        let sig = Signature::new([], [I32]);
-        let then = Afterwards::of(true);
-        let in_place = [host_call_in_place(&OFFSETS, -100, 32, 0, then), host_call_pending(&OFFSETS, 32, then)].concat();
-        let all =
-            [in_place, host_call_registers(&sig, &OFFSETS, then), host_call_array(&sig, &OFFSETS, then), builtin(&OFFSETS, 0)];
-        for code in all.map(|code| decode(&code)) {
-            let look = code.iter().position(|i| i.mnemonic() == Mnemonic::Jne).unwrap();
-            assert_eq!(code[look - 1].immediate8(), OFFSETS.leave_bits);
-            let last = code.last().unwrap();
-            assert_eq!((last.mnemonic(), last.memory_displacement64()), (Mnemonic::Jmp, 64));
-        }
-    }
-
-    #[test]
-    fn the_boundary_keeps_the_result_and_looks_before_and_after() {
-        let code = decode(&boundary(&OFFSETS, 0x1111_2222_3333_4444, 0x5555_6666_7777_8888));
-        let at = |m| code.iter().position(|i| i.mnemonic() == m).unwrap();
-        let (call, ret) = (at(Mnemonic::Call), at(Mnemonic::Ret));
-        let on_stack = |i: &&iced_x86::Instruction| i.memory_base() == Register::RSP;
-        let stored: Vec<_> =
-            code[..call].iter().filter(on_stack).map(|i| (i.op1_register(), i.memory_displacement64())).collect();
-        let loaded: Vec<_> =
-            code[call..ret].iter().filter(on_stack).map(|i| (i.op0_register(), i.memory_displacement64())).collect();
-        assert_eq!(stored, loaded);
-        assert_eq!(stored.iter().map(|s| s.0).collect::<Vec<_>>(), [Register::RDI, Register::RAX, Register::XMM0]);
-        // Aligned where it calls: it was called itself.
-        assert_eq!((depth_until(&code, |i| i.mnemonic() == Mnemonic::Call) + 8) % 16, 0);
-        let looks: Vec<_> = code.iter().enumerate().filter(|(_, i)| i.mnemonic() == Mnemonic::Jne).map(|(n, _)| n).collect();
-        assert!(looks.len() == 2 && looks[0] < call && looks[1] > call);
-        assert!(looks.iter().all(|&n| code[n].near_branch_target() == code[ret + 1].ip()));
-        assert_eq!(code[ret + 1].immediate(1), 0x5555_6666_7777_8888);
-    }
-
-    #[test]
-    fn a_handler_gets_its_frame_and_its_exception() {
-        let code = decode(&leave(&OFFSETS, 0x1111_2222_3333_4444));
-        let loaded: Vec<_> = code
-            .iter()
-            .filter(|i| i.mnemonic() == Mnemonic::Mov && i.op1_kind() == iced_x86::OpKind::Memory)
-            .map(|i| (i.op0_register(), i.memory_displacement64()))
-            .collect();
-        let (rcx, rsp, rbp) = (Register::RCX, Register::RSP, Register::RBP);
-        assert_eq!(loaded, [(rcx, 24), (rsp, 32), (rbp, 40), (Register::RAX, 48), (Register::RDX, 56)]);
-        let clears = code.iter().find(|i| i.mnemonic() == Mnemonic::And).unwrap();
-        assert!(clears.has_lock_prefix());
-        assert_eq!((clears.memory_displacement64(), clears.immediate(1) as i32), (16, !4));
-        let jumps: Vec<_> = code.iter().filter(|i| i.mnemonic() == Mnemonic::Jmp).map(|i| i.op0_register()).collect();
-        assert_eq!(jumps, [Register::RAX, rcx]);
-    }
-
-    #[test]
-    fn a_builtin_calls_its_target() {
-        let code = decode(&builtin(&OFFSETS, 0x1111_2222_3333_4444));
-        let immediates: Vec<_> =
-            code.iter().filter(|i| i.op1_kind() == iced_x86::OpKind::Immediate64).map(|i| i.immediate(1)).collect();
-        assert_eq!(immediates, [0x1111_2222_3333_4444]);
-    }
-
-    #[test]
-    fn a_builtin_can_keep_all_registers() {
-        let code = decode(&builtin_keeping_registers(&OFFSETS, 0));
-        let call = code.iter().position(|i| i.mnemonic() == Mnemonic::Call).unwrap();
-        let ret = code.iter().position(|i| i.mnemonic() == Mnemonic::Ret).unwrap();
-        let is_stack = |r| matches!(r, Register::RSP | Register::RBP);
-        let saved: Vec<_> = code[..call]
-            .iter()
-            .filter(|i| i.op0_kind() == iced_x86::OpKind::Memory && i.memory_base() == Register::RSP)
-            .map(|i| (i.op1_register(), i.memory_displacement64()))
-            .collect();
-        let loaded: Vec<_> = code[call..ret]
-            .iter()
-            .filter(|i| i.op1_kind() == iced_x86::OpKind::Memory && i.memory_base() == Register::RSP)
-            .map(|i| (i.op0_register(), i.memory_displacement64()))
-            .collect();
-        // The first one is the store context's address, for a look at what is pending.
-        assert_eq!(saved, loaded[1..]);
-        // Places are apart from each other and below the address on top.
-        let used = depth_until(&code, |i| i.mnemonic() == Mnemonic::Call) - 16;
-        assert_eq!(used % 16, 0);
-        let mut bytes: Vec<u64> = saved.iter().flat_map(|&(r, at)| at..at + r.size() as u64).collect();
-        bytes.sort_unstable();
-        assert!(bytes.windows(2).all(|w| w[0] < w[1]) && *bytes.last().unwrap() < used as u64);
-        // With what System V preserves, and rax, which is below the frame pointer, that is all.
-        let kept = CALLEE_SAVED.len() + 1;
-        assert_eq!(saved.len() + kept + 2, 32);
-        assert!(!saved.iter().any(|&(r, _)| is_stack(r)));
-        let rax = code[..ret].iter().rfind(|i| i.op0_register() == Register::RAX).unwrap();
-        assert_eq!((rax.memory_base(), rax.memory_displacement64() as i64), (Register::RBP, -8));
-    }
-}
+mod tests;

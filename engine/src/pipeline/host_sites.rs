@@ -8,11 +8,7 @@ use sconce_environ::compile::{CompiledFunction, Reloc, RelocTarget};
 use sconce_environ::placement::LINE;
 use sconce_runtime::STUB_OFFSETS;
 use sconce_x64::stubs::{Afterwards, host_call_in_place, host_call_pending};
-
-/// `jmp rel32`.
-const JMP: u8 = 0xe9;
-/// Fills the room between.
-const INT3: u8 = 0xcc;
+use sconce_x64::text::{FIELD_BYTES, FILLER, make_jump};
 
 /// Appends a piece for each [`RelocTarget::HostCall`], and lets the code jump there.
 pub(crate) fn append(f: &mut CompiledFunction) {
@@ -29,17 +25,16 @@ pub(crate) fn append(f: &mut CompiledFunction) {
         let pending = *pending[usize::from(returns_reference)]
             .get_or_insert_with(|| add(f, u32::MAX, |_| host_call_pending(&STUB_OFFSETS, frame_size, then)));
         let field = f.relocs[n].offset;
-        let end = field + 4;
+        let end = field + FIELD_BYTES;
         // Processors fetch by lines: a piece is one.
         let in_line = (f.code.len() as u32 + f.skew) % LINE;
-        f.code.resize(f.code.len() + ((LINE - in_line) % LINE) as usize, INT3);
+        f.code.resize(f.code.len() + ((LINE - in_line) % LINE) as usize, FILLER);
         let operator = f.wasm_offsets.partition_point(|run| run.0 < field).checked_sub(1).map(|n| f.wasm_offsets[n].1);
         let start = add(f, operator.unwrap_or(u32::MAX), |start| {
             let from_start = |at: u32| at.wrapping_sub(start).cast_signed();
             host_call_in_place(&STUB_OFFSETS, from_start(end + behind), frame_size, from_start(pending), then)
         });
-        f.code[field as usize - 1] = JMP;
-        f.code[field as usize..end as usize].copy_from_slice(&(start - end).to_le_bytes());
+        make_jump(&mut f.code, field, start);
     }
     f.relocs.retain(|reloc| !is_host_call(reloc));
 }
@@ -96,11 +91,10 @@ mod tests {
         expected.push((three, hot(three, 21, first, Afterwards::Boundary)));
 
         for (call, piece) in [(2, one), (8, two), (17, three)] {
-            code[call as usize - 1] = JMP;
-            code[call as usize..call as usize + 4].copy_from_slice(&(piece - call - 4).to_le_bytes());
+            make_jump(&mut code, call, piece);
         }
         for (at, piece) in &expected {
-            code.resize(*at as usize, INT3);
+            code.resize(*at as usize, FILLER);
             code.extend_from_slice(piece);
         }
         assert_eq!(f.code, code);

@@ -11,13 +11,12 @@ use sconce_environ::compile::{CompiledFunction, Reloc, RelocTarget};
 use sconce_environ::index::DefinedFuncIndex;
 use sconce_environ::module::Module;
 use sconce_x64::stubs::{THUNK_SIZE, thunk};
+use sconce_x64::text::FILLER;
 
 /// Functions start at multiples of this.
 const FUNCTION_ALIGN: u32 = 32;
 /// Slots begin at the next multiple of this behind the text.
 const PAGE: u32 = 4096;
-/// Fill between functions: traps if it is ever run.
-const INT3: u8 = 0xcc;
 
 /// A linked text and its tables.
 pub(crate) struct Linked {
@@ -99,7 +98,7 @@ impl Unit {
         if end > i32::MAX as u64 {
             return Err(too_large(end));
         }
-        self.code.resize(start as usize, INT3);
+        self.code.resize(start as usize, FILLER);
         Ok(start as u32)
     }
 }
@@ -154,7 +153,7 @@ pub(super) fn link(module: &Module, unit: Unit) -> Result<Linked, Error> {
         let at = reloc.offset as usize;
         text[at..at + 4].copy_from_slice(&(value as i32).to_le_bytes());
     }
-    text.resize(thunks as usize, INT3);
+    text.resize(thunks as usize, FILLER);
     for func in escaping {
         // From the end of the jump, which is six bytes long.
         let displacement = i64::from(slot(func)) - (text.len() as i64 + 6);
@@ -239,7 +238,7 @@ mod tests {
         assert_eq!(linked.text[96..98], [0xff, 0x25]);
         assert_eq!(displacement(&linked.text, 98), 4096 + 8 - (96 + 6));
         assert_eq!(linked.text.len(), 96 + 16);
-        assert_eq!(linked.text[40..64], [INT3; 24]);
+        assert_eq!(linked.text[40..64], [FILLER; 24]);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use crate::codegen::Codegen;
 use crate::scratch::Scratch;
 use crate::value::Ty;
 use sconce_environ::ops::*;
-use sconce_x64::asm::Xmm;
+use sconce_x64::register::Xmm;
 use sconce_x64::sse::{self, LaneShift, Sse};
 
 /// Predicates of comparisons.

@@ -5,8 +5,8 @@ use crate::codegen::Codegen;
 use crate::scratch::Scratch;
 use crate::value::{Ty, Value};
 use sconce_environ::ops::*;
-use sconce_x64::asm::Xmm;
 use sconce_x64::encode::Rm;
+use sconce_x64::register::Xmm;
 use sconce_x64::sse::{self, LaneShift, Sse};
 
 impl Codegen<'_> {
@@ -50,7 +50,7 @@ impl Codegen<'_> {
         let x = self.own_xmm(a);
         let y = self.xmm(b);
         f(&mut self.scratch(), x, y);
-        self.free_xmm(y);
+        self.free(y);
         self.push_xmm(Ty::V128, x);
     }
 
@@ -61,7 +61,7 @@ impl Codegen<'_> {
         let x = self.own_xmm(a);
         let y = self.xmm(b);
         self.with_another(|s, t| f(s, x, y, t));
-        self.free_xmm(y);
+        self.free(y);
         self.push_xmm(Ty::V128, x);
     }
 
@@ -69,7 +69,7 @@ impl Codegen<'_> {
     pub(super) fn with_another(&mut self, f: impl FnOnce(&mut Scratch<'_>, Xmm)) {
         let t = self.alloc_xmm();
         f(&mut self.scratch(), t);
-        self.free_xmm(t);
+        self.free(t);
     }
 
     pub(super) fn compare_lanes(&mut self, shape: IntShape, op: IntCompare) {

@@ -9,6 +9,7 @@ use crate::lazy_pages::TableBytes;
 use sconce_environ::code_tables::{Handlers, StackMapSteps};
 use sconce_environ::index::DefinedFuncIndex;
 use sconce_environ::trap::TrapCode;
+use sconce_x64::text::is_return;
 
 /// A place in the text of a module.
 #[derive(Copy, Clone, Debug)]
@@ -65,11 +66,10 @@ impl<'a> CodeAt<'a> {
     /// Whether wasm can be left at this instruction: it is of a function, it is known by now, and no table says otherwise.
     /// Async-signal-safe.
     pub(crate) fn is_interruptible(self) -> bool {
-        const RET: [u8; 2] = [0xc3, 0xc2];
         let CodeAt { region, offset } = self;
         region.tables().function_at(offset).is_some()
             && !region.tables().is_uninterruptible(offset)
-            && region.byte_at(offset as usize).is_some_and(|byte| !RET.contains(&byte))
+            && region.byte_at(offset as usize).is_some_and(|byte| !is_return(byte))
     }
 
     /// Of the last byte of a call: who handles what it throws, in its function.

@@ -10,7 +10,8 @@ use sconce_environ::module::*;
 use sconce_environ::trap::TrapCode;
 use sconce_environ::types::*;
 use sconce_environ::vm::VmFuncImport;
-use sconce_x64::asm::{Assembler, Gpr, mem};
+use sconce_x64::encode::{Addr, Encoder, Size};
+use sconce_x64::register::Gpr;
 use sconce_x64::stubs;
 use std::ffi::c_void;
 use std::mem::offset_of;
@@ -121,15 +122,13 @@ impl Builder {
 }
 
 /// `mov rax, [rdi + import.code]; mov rdi, [rdi + import.vmctx]`, to be followed by a call or jump to rax.
-pub(super) fn load_import(import: u32) -> Assembler {
+pub(super) fn load_import(a: &mut Encoder, import: u32) {
     // Imports of functions stand first of what this module has; see `VmLayout`.
     let mut module = Module { num_imported_functions: 1, ..Module::default() };
     module.functions = PrimaryMap::new();
     let at = VmLayout::new(&module).func_import(FuncIndex::from_u32(import)) as i32;
-    let mut a = Assembler::new();
-    a.load(Gpr::Rax, mem(Gpr::Rdi, at + offset_of!(VmFuncImport, code) as i32));
-    a.load(Gpr::Rdi, mem(Gpr::Rdi, at + offset_of!(VmFuncImport, vmctx) as i32));
-    a
+    a.load(Size::S64, Gpr::Rax, Addr::new(Gpr::Rdi, at + offset_of!(VmFuncImport, code) as i32));
+    a.load(Size::S64, Gpr::Rdi, Addr::new(Gpr::Rdi, at + offset_of!(VmFuncImport, vmctx) as i32));
 }
 
 /// A store and its engine.

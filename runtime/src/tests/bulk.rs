@@ -8,7 +8,8 @@ use sconce_environ::layout::VmLayout;
 use sconce_environ::module::*;
 use sconce_environ::trap::TrapCode;
 use sconce_environ::types::*;
-use sconce_x64::asm::{Assembler, Gpr, mem};
+use sconce_x64::encode::{Addr, Encoder, Size};
+use sconce_x64::register::Gpr;
 
 const PAGES: u64 = 48;
 
@@ -31,10 +32,10 @@ impl Bulk {
             b.memory(MemoryType { limits: Limits { min: PAGES, max }, ..MEMORY });
         }
         for builtin in Builtin::ALL {
-            let mut a = Assembler::new();
-            a.load(Gpr::Rax, mem(Gpr::Rdi, VmLayout::BUILTINS as i32));
-            a.call_mem(mem(Gpr::Rax, 8 * *builtin as i32));
-            b.define(func(&[ValType::I64; 5], &[ValType::I64], framed(&a.finish())));
+            let mut a = Encoder::new(false);
+            a.load(Size::S64, Gpr::Rax, Addr::new(Gpr::Rdi, VmLayout::BUILTINS as i32));
+            a.call(Addr::new(Gpr::Rax, 8 * *builtin as i32).into());
+            b.define(func(&[ValType::I64; 5], &[ValType::I64], framed(a.finish())));
         }
         b.data = (0..=255).collect();
         b.module.data.push(DataSegment { bytes: 0..256, mode: SegmentMode::Passive });

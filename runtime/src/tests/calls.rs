@@ -4,6 +4,8 @@ use super::build::*;
 use crate::*;
 use sconce_environ::types::ValType;
 use sconce_environ::vm::VmHostContext;
+use sconce_x64::encode::Encoder;
+use sconce_x64::register::Gpr;
 use std::ffi::c_void;
 use std::ptr::null_mut;
 
@@ -151,9 +153,10 @@ fn several_results_come_from_an_area_behind_the_arguments() {
 pub(super) fn calls_import() -> Builder {
     let mut b = Builder::new();
     b.import(&[ValType::I64], &[ValType::I64]);
-    let mut a = load_import(0);
-    a.call(sconce_x64::asm::Gpr::Rax);
-    b.define(func(&[ValType::I64], &[ValType::I64], framed(&a.finish())));
+    let mut a = Encoder::new(false);
+    load_import(&mut a, 0);
+    a.call(Gpr::Rax.into());
+    b.define(func(&[ValType::I64], &[ValType::I64], framed(a.finish())));
     b
 }
 

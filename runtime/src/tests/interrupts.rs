@@ -12,7 +12,8 @@ use sconce_environ::layout::VmLayout;
 use sconce_environ::trap::TrapCode;
 use sconce_environ::types::{Limits, ValType};
 use sconce_environ::vm::VmHostContext;
-use sconce_x64::asm::{Assembler, Condition, Gpr, mem};
+use sconce_x64::encode::{Addr, Alu, Cond, Encoder, Size};
+use sconce_x64::register::Gpr;
 use std::ffi::c_void;
 use std::ptr::null_mut;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -67,17 +68,17 @@ fn a_loop_of_host_calls_is_interrupted() {
     let mut b = Builder::new();
     b.import(&[ValType::I64], &[ValType::I64]);
     // push rbx twice; mov rbx, rdi; again: mov rdi, rbx; load the import; call; jmp again
-    let mut a = Assembler::new();
+    let mut a = Encoder::new(false);
     let again = a.label();
     a.push(Gpr::Rbx);
     a.push(Gpr::Rbx);
-    a.mov(Gpr::Rbx, Gpr::Rdi);
+    a.mov(Size::S64, Gpr::Rbx, Gpr::Rdi);
     a.bind(again);
-    a.mov(Gpr::Rdi, Gpr::Rbx);
-    a.data(&load_import(0).finish());
-    a.call(Gpr::Rax);
-    a.jmp_label(again);
-    b.define(func(&[ValType::I64], &[ValType::I64], framed(&a.finish())));
+    a.mov(Size::S64, Gpr::Rdi, Gpr::Rbx);
+    load_import(&mut a, 0);
+    a.call(Gpr::Rax.into());
+    a.jmp(again);
+    b.define(func(&[ValType::I64], &[ValType::I64], framed(a.finish())));
     let instance = world.instantiate(b, &[Item::Func(host)]);
     let f = world.func(instance, FuncIndex::from_u32(1));
     for _ in 0..50 {
@@ -165,22 +166,22 @@ fn a_long_memory_fill_is_interrupted() {
     let mut b = Builder::new();
     b.memory(sconce_environ::types::MemoryType { limits: Limits { min: 32768, max: None }, ..MEMORY });
     // memory.fill(0, dst = 0, value = rsi, len = 2 GiB) for ever: mov r12, rdi; mov r13, rsi; again: ...; jmp again
-    let mut a = Assembler::new();
+    let mut a = Encoder::new(false);
     let again = a.label();
     a.push(Gpr::R12);
     a.push(Gpr::R13);
-    a.mov(Gpr::R12, Gpr::Rdi);
-    a.mov(Gpr::R13, Gpr::Rsi);
+    a.mov(Size::S64, Gpr::R12, Gpr::Rdi);
+    a.mov(Size::S64, Gpr::R13, Gpr::Rsi);
     a.bind(again);
-    a.mov(Gpr::Rdi, Gpr::R12);
+    a.mov(Size::S64, Gpr::Rdi, Gpr::R12);
     a.zero(Gpr::Rsi);
     a.zero(Gpr::Rdx);
-    a.mov(Gpr::Rcx, Gpr::R13);
-    a.mov_imm64(Gpr::R8, 2 << 30);
-    a.load(Gpr::Rax, mem(Gpr::Rdi, VmLayout::BUILTINS as i32));
-    a.call_mem(mem(Gpr::Rax, 8 * Builtin::MemoryFill as i32));
-    a.jmp_label(again);
-    b.define(func(&[ValType::I32], &[], framed(&a.finish())));
+    a.mov(Size::S64, Gpr::Rcx, Gpr::R13);
+    a.mov_imm(Size::S64, Gpr::R8, 2 << 30);
+    a.load(Size::S64, Gpr::Rax, Addr::new(Gpr::Rdi, VmLayout::BUILTINS as i32));
+    a.call(Addr::new(Gpr::Rax, 8 * Builtin::MemoryFill as i32).into());
+    a.jmp(again);
+    b.define(func(&[ValType::I32], &[], framed(a.finish())));
     let instance = world.instantiate(b, &[]);
     let f = world.func(instance, f0());
     let other = interrupt_when_running(&world.store);
@@ -216,24 +217,24 @@ extern "C" fn on_step(_: libc::c_int, _: *mut libc::siginfo_t, context: *mut c_v
 fn small_program() -> Builder {
     let mut b = Builder::new();
     b.import(&[ValType::I64], &[ValType::I64]);
-    let mut a = Assembler::new();
+    let mut a = Encoder::new(false);
     a.push(Gpr::Rbx);
     a.push(Gpr::R12);
-    a.mov(Gpr::Rbx, Gpr::Rdi);
+    a.mov(Size::S64, Gpr::Rbx, Gpr::Rdi);
     for _ in 0..2 {
-        a.mov(Gpr::Rdi, Gpr::Rbx);
-        a.data(&load_import(0).finish());
-        a.call(Gpr::Rax);
-        a.mov(Gpr::Rsi, Gpr::Rax);
+        a.mov(Size::S64, Gpr::Rdi, Gpr::Rbx);
+        load_import(&mut a, 0);
+        a.call(Gpr::Rax.into());
+        a.mov(Size::S64, Gpr::Rsi, Gpr::Rax);
     }
-    a.test_mem8_imm8(mem(Gpr::Rbx, 0), !0);
+    a.test_imm8(Addr::new(Gpr::Rbx, 0), !0);
     let skip = a.label();
-    a.jcc(Condition::Equal, skip);
-    a.add_imm(Gpr::Rax, 1);
+    a.jcc(Cond::E, skip);
+    a.alu_imm(Alu::Add, Size::S64, Gpr::Rax.into(), 1);
     a.bind(skip);
     a.pop(Gpr::R12);
     a.pop(Gpr::Rbx);
-    let inner = framed(&a.finish());
+    let inner = framed(a.finish());
     let at = inner.len().next_multiple_of(32) as i32;
     b.define(func(&[ValType::I64], &[ValType::I64], inner));
     // push rbx twice, call the function before by rel32, add 1

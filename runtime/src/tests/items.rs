@@ -8,6 +8,8 @@ use sconce_environ::module::*;
 use sconce_environ::trap::TrapCode;
 use sconce_environ::types::*;
 use sconce_environ::vm::{NO_TYPE, VmTable, VmTableEntry};
+use sconce_x64::encode::Encoder;
+use sconce_x64::register::Gpr;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -319,9 +321,10 @@ fn a_function_goes_from_instance_to_instance() {
     let f = world.func(first, f);
     let mut b = Builder::new();
     let import = b.import(&[], &[ValType::I32]);
-    let mut a = load_import(0);
-    a.jmp(sconce_x64::asm::Gpr::Rax);
-    let jumps = b.define(func(&[], &[ValType::I32], a.finish()));
+    let mut a = Encoder::new(false);
+    load_import(&mut a, 0);
+    a.jmp_reg(Gpr::Rax);
+    let jumps = b.define(func(&[], &[ValType::I32], a.finish().to_vec()));
     let second = world.instantiate(b, &[Item::Func(f)]);
     assert_eq!(world.func(second, import), f);
     let jumps = world.func(second, jumps);

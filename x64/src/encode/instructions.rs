@@ -2,7 +2,7 @@
 
 use super::form::{Form, Head, Map, one, two};
 use super::{Addr, Alu, Cond, Count, Encoder, Extend, Label, Locked, Place, Rm, Shift, Size, Unary};
-use crate::asm::Gpr;
+use crate::register::Gpr;
 
 impl Encoder {
     // ---- Moves.

@@ -1,7 +1,17 @@
 //! What instructions are made of: sizes, registers and memory, operations by their numbers.
 
-use super::Constant;
-use crate::asm::{Gpr, Xmm};
+use crate::register::{Gpr, Xmm};
+
+/// A constant behind the code.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub struct Constant(pub(super) u32);
+
+/// A place in the code, bound once, referred to from anywhere.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub struct Label(pub(super) u32);
+
+/// Which constants: in the high bit of a [`Constant`].
+pub(super) const WIDE: u32 = 1 << 31;
 
 /// Operand size.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! Every form is decoded by another implementation.
 
 use super::*;
-use crate::asm::{Gpr, Xmm};
+use crate::register::{Gpr, Xmm};
 use iced_x86::{Code, Decoder, DecoderOptions, Instruction, Mnemonic, OpKind, Register};
 
 fn decode(code: &[u8]) -> Vec<Instruction> {
@@ -287,4 +287,45 @@ fn an_encoder_is_used_again_without_traces() {
     let first = build(&mut e);
     e.clear();
     assert_eq!(build(&mut e), first);
+}
+
+#[test]
+fn forms_of_stubs() {
+    for a in addresses().into_iter().filter(|a| a.index().is_none()) {
+        for (i, mnemonic) in [
+            (one(|e| e.push_mem(a)), Mnemonic::Push),
+            (one(|e| e.pop_mem(a)), Mnemonic::Pop),
+            (one(|e| e.jmp_mem(a)), Mnemonic::Jmp),
+            (one(|e| e.ldmxcsr(a.into())), Mnemonic::Ldmxcsr),
+            (one(|e| e.fldcw(a.into())), Mnemonic::Fldcw),
+        ] {
+            assert_eq!(i.mnemonic(), mnemonic);
+            is_memory(&i, 0, a);
+        }
+        let test = one(|e| e.test_imm8(a, 0xf7));
+        assert_eq!((test.mnemonic(), test.immediate8(), test.memory_size().size()), (Mnemonic::Test, 0xf7, 1));
+        is_memory(&test, 0, a);
+        let and = one(|e| e.locked_and(a, -5));
+        assert_eq!((and.mnemonic(), and.immediate(1) as i64, and.memory_size().size()), (Mnemonic::And, -5, 4));
+        assert!(and.has_lock_prefix());
+        is_memory(&and, 0, a);
+    }
+    assert_eq!(one(|e| e.cld()).mnemonic(), Mnemonic::Cld);
+}
+
+#[test]
+fn places_outside_the_code_are_reached() {
+    for r in Gpr::ALL {
+        let mut e = Encoder::new(false);
+        e.cld();
+        e.lea_to(r, -0x1234);
+        e.jmp_to(-5);
+        e.jcc_to(Cond::Ne, 3);
+        e.jmp_through(0x100);
+        let code: Vec<_> = Decoder::with_ip(64, e.finish(), 0x10_0000, DecoderOptions::NONE).iter().collect();
+        assert_eq!((code[1].mnemonic(), code[1].op0_register()), (Mnemonic::Lea, reg(Size::S64, r)));
+        assert_eq!(code[1].ip_rel_memory_address(), 0x10_0000 - 0x1234);
+        assert_eq!((code[2].near_branch_target(), code[3].near_branch_target()), (0x10_0000 - 5, 0x10_0000 + 3));
+        assert_eq!((code[3].mnemonic(), code[4].ip_rel_memory_address()), (Mnemonic::Jne, 0x10_0100));
+    }
 }

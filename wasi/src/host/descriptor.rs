@@ -1,0 +1,153 @@
+//! What a program has open.
+
+use super::flags::Flags;
+use super::resolve::{Base, Found, Place};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fs::{FileType, OFlags};
+use rustix::io::{Errno, Result};
+use std::sync::atomic::{AtomicU8, Ordering};
+
+mod shared;
+
+/// The flags that order data to be on the disk.
+const SYNC_FLAGS: Flags = Flags::DSYNC.union(Flags::RSYNC).union(Flags::SYNC);
+
+/// Who else uses the open file description (`open(2)`) behind a descriptor.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Sharing {
+    /// Nobody: the program opened it, or nobody else had it.
+    Own,
+    /// Whoever gave it: its flags are theirs too, and must not change under them. What they opened to be appended to is only
+    /// appended to.
+    Shared,
+}
+
+/// Whether the guest may change what is behind a descriptor, and what is opened through it.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Everything that the host lets the process do.
+    ReadWrite,
+    /// Every change is refused with `EROFS`.
+    ReadOnly,
+}
+
+/// Something that is open for a program, and the terms on which it was given.
+#[derive(Debug)]
+pub(crate) struct Descriptor {
+    file: OwnedFd,
+    pub kind: FileType,
+    /// A character device that is one.
+    pub terminal: bool,
+    /// A socket whose messages have bounds.
+    pub datagram: bool,
+    pub access: Access,
+    /// Standard output and error: the run ends when nobody reads them.
+    pub ends_on_broken_pipe: bool,
+    /// Which of the process's standard descriptors is open beside it.
+    pub standard: Option<usize>,
+    /// Where it is, for a directory.
+    place: Place,
+    sharing: Sharing,
+    /// `O_RDONLY`, `O_WRONLY` or `O_RDWR`.
+    mode: OFlags,
+    /// The program's flags, but for an `APPEND` that the kernel keeps.
+    flags: AtomicU8,
+    /// Those of [`SYNC_FLAGS`] that the kernel honours; the others are made up for after each write.
+    kernel_sync: Flags,
+}
+
+impl AsFd for Descriptor {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+}
+
+impl Descriptor {
+    /// What was opened elsewhere.
+    pub(crate) fn new(file: OwnedFd, sharing: Sharing, access: Access) -> Result<Descriptor> {
+        let flags = rustix::fs::fcntl_getfl(&file)?;
+        let stat = rustix::fs::fstat(&file)?;
+        let place = Place::of(file.as_fd(), &stat)?;
+        Descriptor::with_flags(Found { file, stat, place }, sharing, access, flags)
+    }
+
+    /// What the program opened with `flags`, which were `host` to the kernel.
+    pub(super) fn opened(found: Found, access: Access, flags: Flags, host: OFlags) -> Result<Descriptor> {
+        let mut d = Descriptor::with_flags(found, Sharing::Own, access, host)?;
+        *d.flags.get_mut() = flags.difference(Flags::APPEND).bits();
+        Ok(d)
+    }
+
+    fn with_flags(found: Found, sharing: Sharing, access: Access, host: OFlags) -> Result<Descriptor> {
+        let Found { file, stat, place } = found;
+        let kind = FileType::from_raw_mode(stat.st_mode);
+        let datagram = kind == FileType::Socket && rustix::net::sockopt::socket_type(&file)? == rustix::net::SocketType::DGRAM;
+        let flags = Flags::of(host);
+        Ok(Descriptor {
+            terminal: kind == FileType::CharacterDevice && rustix::termios::isatty(&file),
+            file,
+            kind,
+            datagram,
+            access,
+            ends_on_broken_pipe: false,
+            standard: None,
+            place,
+            sharing,
+            mode: host & OFlags::ACCMODE,
+            flags: AtomicU8::new(flags.difference(Flags::APPEND).bits()),
+            kernel_sync: flags.intersection(SYNC_FLAGS),
+        })
+    }
+
+    /// As a standard stream.
+    pub(super) fn into_stream(mut self, standard: Option<usize>, ends_on_broken_pipe: bool) -> Descriptor {
+        self.ends_on_broken_pipe = ends_on_broken_pipe;
+        self.standard = standard;
+        self
+    }
+
+    /// It, as where paths begin.
+    #[inline(always)]
+    pub(super) fn base(&self) -> Base<'_> {
+        Base { fd: self.file.as_fd(), place: self.place }
+    }
+
+    /// Whether it was opened to be read.
+    pub(crate) fn reads(&self) -> bool {
+        self.mode != OFlags::WRONLY
+    }
+
+    /// Whether it was opened to be written.
+    pub(crate) fn writes(&self) -> bool {
+        self.mode == OFlags::WRONLY || self.mode == OFlags::RDWR
+    }
+
+    /// Whether reading or writing it may have to wait for somebody.
+    pub(crate) fn waits(&self) -> bool {
+        !matches!(self.kind, FileType::Directory | FileType::RegularFile | FileType::BlockDevice)
+    }
+
+    /// `EROFS` where the program may not change anything.
+    pub(super) fn writable(&self) -> Result<()> {
+        match self.access {
+            Access::ReadWrite => Ok(()),
+            Access::ReadOnly => Err(Errno::ROFS),
+        }
+    }
+
+    /// What of the program's flags is kept here.
+    #[inline(always)]
+    fn kept(&self) -> Flags {
+        Flags::from_bits(self.flags.load(Ordering::Relaxed))
+    }
+
+    /// After a write: what the program's flags want of it that the kernel was not asked for.
+    #[inline]
+    pub(crate) fn written(&self) -> Result<()> {
+        match self.kept().intersection(SYNC_FLAGS).difference(self.kernel_sync) {
+            none if none.is_empty() => Ok(()),
+            Flags::DSYNC => rustix::fs::fdatasync(&self.file),
+            _ => rustix::fs::fsync(&self.file),
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! How a program can end beside returning and trapping.
+
+/// The program ended itself with this code.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("exit with code {0}")]
+pub struct Exit(pub u32);
+
+/// The program wrote to standard output or error, which nobody reads any more. A program of the
+/// shell's would have died of `SIGPIPE`.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("broken pipe")]
+pub struct BrokenPipe;
+
+/// The program raised a signal that ends a process: the host's number.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("ended by signal {0}")]
+pub struct Killed(pub i32);

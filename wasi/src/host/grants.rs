@@ -1,0 +1,321 @@
+//! What a program is given: arguments, environment, directories, streams, sockets.
+
+use super::descriptor::{Access, Descriptor, Sharing};
+use super::resolve::{Resolver, Unfit};
+use rustix::fd::OwnedFd;
+use rustix::fs::{FileType, Mode, OFlags};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+/// All that a program is given, for an interface to hand out in its own way.
+#[derive(Debug)]
+pub(crate) struct Grants {
+    /// The first is the program's name.
+    pub args: Vec<Vec<u8>>,
+    pub env: Vec<(Vec<u8>, Vec<u8>)>,
+    /// Standard input, output and error, as far as they are open.
+    pub streams: [Option<Descriptor>; 3],
+    pub directories: Vec<Named>,
+    /// Listening sockets, then other descriptors.
+    pub others: Vec<Descriptor>,
+    pub world: World,
+}
+
+/// A directory, and the program's name for it.
+#[derive(Debug)]
+pub(crate) struct Named {
+    pub name: Box<[u8]>,
+    pub directory: Descriptor,
+}
+
+/// What calls need of it later.
+#[derive(Debug)]
+pub(crate) struct World {
+    pub resolver: Resolver,
+    /// The host's numbers of signals that are ignored.
+    pub ignored: Vec<i32>,
+    on_standard_close: Option<fn(usize)>,
+}
+
+impl World {
+    /// To be told when the program has closed what was [`Descriptor::standard`].
+    pub(crate) fn closed(&self, standard: Option<usize>) {
+        if let (Some(number), Some(close)) = (standard, self.on_standard_close) {
+            close(number);
+        }
+    }
+}
+
+/// Why a [`WasiCtx`](crate::WasiCtx) cannot be made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// A host directory cannot be opened.
+    #[error("cannot open directory {}: {source}", path.display())]
+    Preopen {
+        /// The host's path.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Two directories have the same name for the guest, or one is given so with different access.
+    #[error("two directories, or one with different access, have the guest path {0:?}")]
+    DuplicateGuestPath(String),
+    /// What was given as a directory is something else.
+    #[error("the directory for the guest path {0:?} is not a directory")]
+    NotADirectory(String),
+    /// A directory in procfs is this process's own, by which its memory and its environment could be reached.
+    #[error("{0} is this process's own directory in procfs, by which it could be taken over; give /proc itself")]
+    OwnProcess(String),
+    /// A directory in procfs is mounted elsewhere by itself, so that what it belongs to cannot be known.
+    #[error("{0} is a part of procfs that is mounted apart from the rest, and could be this process's own; give /proc itself")]
+    PartOfProcfs(String),
+    /// An argument or environment variable contains a NUL, or the name of a variable is empty or contains `=`.
+    #[error("{0:?} cannot be passed to the guest")]
+    BadString(String),
+    /// More than 4 GiB of strings, or more descriptors than a guest can have.
+    #[error("too many arguments, variables or descriptors")]
+    TooMany,
+    /// A descriptor that was handed in is of no use.
+    #[error("cannot use descriptor: {0}")]
+    Descriptor(#[from] std::io::Error),
+}
+
+/// Builds a [`WasiCtx`](crate::WasiCtx).
+///
+/// Descriptors are numbered as programs expect: standard input, output and error are 0 to 2, directories follow from 3 on
+/// in the order given, then listening sockets, then other descriptors. What is not given of the first three is `/dev/null`.
+///
+/// Flags of what is given as a stream or descriptor stay as they are, since others may share them: the guest's are imitated. What
+/// was opened to append to is only appended to. A directory as a stream gives no access to what is in it.
+#[derive(Debug, Default)]
+pub struct WasiCtxBuilder {
+    args: Vec<Vec<u8>>,
+    env: Vec<(Vec<u8>, Vec<u8>)>,
+    stdio: [Stream; 3],
+    on_standard_close: Option<fn(usize)>,
+    preopens: Vec<(OwnedFd, Vec<u8>, Access)>,
+    sockets: Vec<OwnedFd>,
+    descriptors: Vec<OwnedFd>,
+    ignored: Vec<i32>,
+}
+
+/// A standard stream.
+#[derive(Debug, Default)]
+enum Stream {
+    /// `/dev/null`.
+    #[default]
+    Null,
+    /// The process's, or another.
+    Process(OwnedFd),
+    Given(OwnedFd),
+    /// Not open.
+    Closed,
+}
+
+impl WasiCtxBuilder {
+    /// Adds an argument; the first is the program's name. Any bytes but NUL.
+    pub fn arg(mut self, arg: impl Into<Vec<u8>>) -> Self {
+        self.args.push(arg.into());
+        self
+    }
+
+    /// Adds arguments.
+    pub fn args<A: Into<Vec<u8>>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
+        self.args.extend(args.into_iter().map(Into::into));
+        self
+    }
+
+    /// Sets an environment variable; one of the same name is replaced. Any bytes but NUL; no `=` in the name.
+    pub fn env(mut self, name: impl Into<Vec<u8>>, value: impl Into<Vec<u8>>) -> Self {
+        let (name, value) = (name.into(), value.into());
+        match self.env.iter_mut().find(|(n, _)| *n == name) {
+            Some(there) => there.1 = value,
+            None => self.env.push((name, value)),
+        }
+        self
+    }
+
+    /// Standard input, output and error are the process's. Whether each is a terminal, a file or a pipe shows, and what was closed when
+    /// the process was started is closed.
+    pub fn inherit_stdio(mut self) -> std::io::Result<Self> {
+        let streams = [rustix::stdio::stdin(), rustix::stdio::stdout(), rustix::stdio::stderr()];
+        for ((slot, stream), closed) in self.stdio.iter_mut().zip(streams).zip(sconce_engine::closed_at_start()) {
+            *slot = match rustix::io::fcntl_dupfd_cloexec(stream, 3) {
+                _ if closed => Stream::Closed,
+                Ok(fd) => Stream::Process(fd),
+                Err(rustix::io::Errno::BADF) => Stream::Closed,
+                Err(e) => return Err(e.into()),
+            };
+        }
+        Ok(self)
+    }
+
+    /// What is called with 0, 1 or 2 when the guest has closed that stream and it was the process's, which still has it open: so whoever
+    /// waits for its end waits on. A process that is nothing but the guest's closes it as well.
+    pub fn on_standard_close(mut self, close: fn(usize)) -> Self {
+        self.on_standard_close = Some(close);
+        self
+    }
+
+    /// Standard input.
+    pub fn stdin(mut self, fd: impl Into<OwnedFd>) -> Self {
+        self.stdio[0] = Stream::Given(fd.into());
+        self
+    }
+
+    /// Standard output.
+    pub fn stdout(mut self, fd: impl Into<OwnedFd>) -> Self {
+        self.stdio[1] = Stream::Given(fd.into());
+        self
+    }
+
+    /// Standard error.
+    pub fn stderr(mut self, fd: impl Into<OwnedFd>) -> Self {
+        self.stdio[2] = Stream::Given(fd.into());
+        self
+    }
+
+    /// Adds a directory that is open already, for reading, not just as a path. The same one with
+    /// the same name may be added again.
+    pub fn preopen(mut self, dir: impl Into<OwnedFd>, guest: impl Into<Vec<u8>>, access: Access) -> Self {
+        self.preopens.push((dir.into(), guest.into(), access));
+        self
+    }
+
+    /// Adds the host's directory `host`, which the guest calls `guest`. Links on the way are followed: it is the user's path.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError::Preopen`] if it cannot be opened, or is no directory.
+    pub fn preopen_path(self, host: &Path, guest: impl Into<Vec<u8>>, access: Access) -> Result<Self, BuildError> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        match rustix::fs::open(host, flags, Mode::empty()) {
+            Ok(dir) => Ok(self.preopen(dir, guest, access)),
+            Err(e) => Err(BuildError::Preopen { path: host.to_owned(), source: e.into() }),
+        }
+    }
+
+    /// Adds a listening socket, which nobody else has.
+    pub fn listener(mut self, socket: impl Into<OwnedFd>) -> Self {
+        self.sockets.push(socket.into());
+        self
+    }
+
+    /// Adds another descriptor that the process was given.
+    pub fn descriptor(mut self, fd: impl Into<OwnedFd>) -> Self {
+        self.descriptors.push(fd.into());
+        self
+    }
+
+    /// Signals that the guest is started with as ignored, by the host's numbers. Raising one does nothing; with SIGPIPE among them,
+    /// writing to a standard stream that nobody reads is the error `EPIPE`, and not the guest's end.
+    pub fn ignore_signals(mut self, signals: impl IntoIterator<Item = i32>) -> Self {
+        self.ignored.extend(signals);
+        self
+    }
+
+    /// Whether all strings can be passed to a program.
+    fn check_strings(&self) -> Result<(), BuildError> {
+        let bad = |text: &[u8]| BuildError::BadString(String::from_utf8_lossy(text).into_owned());
+        let mut strings = self.args.iter().chain(self.env.iter().flat_map(|(name, value)| [name, value]));
+        if let Some(text) = strings.find(|text| text.contains(&0)) {
+            return Err(bad(text));
+        }
+        match self.env.iter().find(|(name, _)| name.is_empty() || name.contains(&b'=')) {
+            Some((name, _)) => Err(bad(name)),
+            None => Ok(()),
+        }
+    }
+
+    /// What was given, checked.
+    pub(crate) fn grants(self) -> Result<Grants, BuildError> {
+        self.check_strings()?;
+        let broken_pipe_is_ignored = self.ignored.contains(&rustix::process::Signal::PIPE.as_raw());
+        let [stdin, stdout, stderr] = self.stdio;
+        let streams = [stdin.open(0, false)?, stdout.open(1, !broken_pipe_is_ignored)?, stderr.open(2, !broken_pipe_is_ignored)?];
+        Ok(Grants {
+            args: self.args,
+            env: self.env,
+            streams,
+            directories: directories(self.preopens)?,
+            others: others(self.sockets, self.descriptors)?,
+            world: World { resolver: Resolver::probed(), ignored: self.ignored, on_standard_close: self.on_standard_close },
+        })
+    }
+}
+
+impl Stream {
+    fn open(self, number: usize, ends_on_broken_pipe: bool) -> std::io::Result<Option<Descriptor>> {
+        let (fd, sharing, standard) = match self {
+            Stream::Null => (null()?, Sharing::Own, None),
+            Stream::Process(fd) => (fd, Sharing::Shared, Some(number)),
+            Stream::Given(fd) => (fd, Sharing::Shared, None),
+            Stream::Closed => return Ok(None),
+        };
+        let d = Descriptor::new(fd, sharing, Access::ReadWrite)?;
+        Ok(Some(d.into_stream(standard, ends_on_broken_pipe)))
+    }
+}
+
+/// Directories that were given, with the program's names for them.
+fn directories(given: Vec<(OwnedFd, Vec<u8>, Access)>) -> Result<Vec<Named>, BuildError> {
+    let mut names: HashMap<Vec<u8>, (FileId, Access)> = HashMap::new();
+    let mut all = Vec::new();
+    for (fd, guest, access) in given {
+        let shown = String::from_utf8_lossy(&guest).into_owned();
+        let name = guest.iter().rposition(|c| *c != b'/').map_or(&b"/"[..], |end| &guest[..=end]).to_vec();
+        // Scripts that put command lines together give the same one twice.
+        let this = (file_id(&fd)?, access);
+        if *names.entry(name).or_insert(this) != this {
+            return Err(BuildError::DuplicateGuestPath(shown));
+        }
+        let directory = Descriptor::new(fd, Sharing::Own, access).map_err(std::io::Error::from)?;
+        if directory.kind != FileType::Directory {
+            return Err(BuildError::NotADirectory(shown));
+        }
+        fit(&directory, || format!("the directory for the guest path {shown:?}"))?;
+        all.push(Named { name: guest.into(), directory });
+    }
+    Ok(all)
+}
+
+/// What was given without a name.
+fn others(sockets: Vec<OwnedFd>, descriptors: Vec<OwnedFd>) -> Result<Vec<Descriptor>, BuildError> {
+    let sockets = sockets.into_iter().map(|fd| (fd, Sharing::Own));
+    let descriptors = descriptors.into_iter().map(|fd| (fd, Sharing::Shared));
+    let other = |(fd, sharing)| {
+        // Nobody but the kernel says what numbers the process was given: none of them may reach a program that it starts.
+        rustix::io::fcntl_setfd(&fd, rustix::io::FdFlags::CLOEXEC).map_err(std::io::Error::from)?;
+        let d = Descriptor::new(fd, sharing, Access::ReadWrite).map_err(std::io::Error::from)?;
+        fit(&d, || "a descriptor".to_owned())?;
+        Ok(d)
+    };
+    sockets.chain(descriptors).map(other).collect()
+}
+
+/// Device and inode.
+type FileId = (u64, u64);
+
+fn file_id(fd: &OwnedFd) -> std::io::Result<FileId> {
+    let stat = rustix::fs::fstat(fd)?;
+    Ok((stat.st_dev, stat.st_ino))
+}
+
+/// Whether a directory may be a guest's.
+fn fit(d: &Descriptor, what: impl FnOnce() -> String) -> Result<(), BuildError> {
+    if d.kind != FileType::Directory {
+        return Ok(());
+    }
+    let base = d.base();
+    match base.place.fitness(base.fd).map_err(std::io::Error::from)? {
+        Ok(()) => Ok(()),
+        Err(Unfit::Own) => Err(BuildError::OwnProcess(what())),
+        Err(Unfit::Apart) => Err(BuildError::PartOfProcfs(what())),
+    }
+}
+
+/// `/dev/null`, for reading and writing.
+fn null() -> std::io::Result<OwnedFd> {
+    Ok(std::fs::OpenOptions::new().read(true).write(true).open("/dev/null")?.into())
+}

@@ -1,0 +1,26 @@
+//! Buffers of the program's, for the kernel to read and write.
+
+use rustix::fd::BorrowedFd;
+use rustix::io::{ReadWriteFlags, Result};
+use rustix::net::{RecvFlags, ReturnFlags, SendFlags};
+
+/// The buffers of one transfer, in whatever layout the program has them. An implementation hands
+/// them to the kernel; when and with which flags is said here.
+pub(crate) trait Buffers: Copy {
+    /// `readv(2)`.
+    fn read(self, from: BorrowedFd<'_>) -> Result<usize>;
+    /// `preadv(2)`; an offset above `i64::MAX` is `EINVAL`.
+    fn read_at(self, from: BorrowedFd<'_>, at: u64) -> Result<usize>;
+    /// `preadv2(2)` at the file's position.
+    fn read_with(self, from: BorrowedFd<'_>, flags: ReadWriteFlags) -> Result<usize>;
+    /// `writev(2)`.
+    fn write(self, to: BorrowedFd<'_>) -> Result<usize>;
+    /// `pwritev(2)`; an offset above `i64::MAX` is `EINVAL`.
+    fn write_at(self, to: BorrowedFd<'_>, at: u64) -> Result<usize>;
+    /// `pwritev2(2)`, of the first `most` bytes, there or at the file's position.
+    fn write_with(self, to: BorrowedFd<'_>, most: usize, at: Option<u64>, flags: ReadWriteFlags) -> Result<usize>;
+    /// `recvmsg(2)`: how many bytes, and what the kernel says of them.
+    fn receive(self, from: BorrowedFd<'_>, flags: RecvFlags) -> Result<(usize, ReturnFlags)>;
+    /// `sendmsg(2)`; never a signal.
+    fn send(self, to: BorrowedFd<'_>, flags: SendFlags) -> Result<usize>;
+}

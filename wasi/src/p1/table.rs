@@ -1,0 +1,93 @@
+//! Descriptors by number; a new one gets the lowest that is free.
+
+use super::errno::{Errno, Outcome};
+use super::handle::Handle;
+use std::sync::{Arc, PoisonError, RwLock};
+
+/// Most descriptors that a guest can have at once; more is `EMFILE`. The host's own limit may come first.
+pub(crate) const MAX_DESCRIPTORS: usize = 65_536;
+
+/// The table of a guest.
+#[derive(Debug)]
+pub(crate) struct Table {
+    entries: RwLock<Entries>,
+    limit: usize,
+}
+
+#[derive(Debug, Default)]
+struct Entries {
+    slots: Vec<Option<Arc<Handle>>>,
+    /// No slot below is free.
+    lowest: usize,
+}
+
+impl Table {
+    /// An empty one for so many descriptors.
+    pub(crate) fn new(limit: usize) -> Table {
+        Table { entries: RwLock::default(), limit }
+    }
+
+    /// The descriptor, if it has these rights.
+    #[inline]
+    pub(crate) fn get(&self, fd: u32, needed: u64) -> Outcome<Arc<Handle>> {
+        let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
+        let d = entries.slots.get(fd as usize).and_then(Option::as_ref).ok_or(Errno::BadF)?;
+        d.check(needed)?;
+        Ok(d.clone())
+    }
+
+    /// A place for a new descriptor: its number.
+    pub(crate) fn insert(&self, d: Handle) -> Outcome<u32> {
+        let d = Some(Arc::new(d));
+        let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
+        let Entries { slots, lowest } = &mut *entries;
+        let free = slots[*lowest..].iter().position(Option::is_none).map_or(slots.len(), |n| *lowest + n);
+        if free >= self.limit {
+            return Err(Errno::MFile.into());
+        }
+        match slots.get_mut(free) {
+            Some(slot) => *slot = d,
+            None => slots.push(d),
+        }
+        *lowest = free + 1;
+        Ok(free as u32)
+    }
+
+    /// Gives the next number to a descriptor, or leaves it free.
+    pub(crate) fn push(&self, d: Option<Handle>) -> Outcome {
+        let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
+        let Entries { slots, lowest } = &mut *entries;
+        if slots.len() >= self.limit {
+            return Err(Errno::MFile.into());
+        }
+        if d.is_some() && *lowest == slots.len() {
+            *lowest += 1;
+        }
+        slots.push(d.map(Arc::new));
+        Ok(())
+    }
+
+    /// Takes a descriptor out. It is closed when the last call that uses it has returned.
+    pub(crate) fn remove(&self, fd: u32) -> Outcome<Arc<Handle>> {
+        let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
+        let d = entries.slots.get_mut(fd as usize).and_then(Option::take).ok_or(Errno::BadF)?;
+        entries.lowest = entries.lowest.min(fd as usize);
+        Ok(d)
+    }
+
+    /// Gives the descriptor `from` the number of another, which is returned to be closed. Both must be open.
+    pub(crate) fn renumber(&self, from: u32, to: u32) -> Outcome<Option<Arc<Handle>>> {
+        let (from, to) = (from as usize, to as usize);
+        let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
+        let open = |n: usize| entries.slots.get(n).is_some_and(Option::is_some);
+        if !open(from) || !open(to) {
+            return Err(Errno::BadF.into());
+        }
+        if from == to {
+            return Ok(None);
+        }
+        let moved = entries.slots[from].take();
+        entries.lowest = entries.lowest.min(from);
+        Ok(std::mem::replace(&mut entries.slots[to], moved))
+    }
+}

@@ -1,0 +1,79 @@
+//! Instructions that stubs need, and compiled functions do not.
+
+use super::form::{one, two};
+use super::{Addr, Cond, Encoder, Rm};
+use crate::register::Gpr;
+
+impl Encoder {
+    /// `push qword [mem]`
+    pub fn push_mem(&mut self, from: Addr) {
+        self.inst(one(0xff), 6, from.into());
+    }
+
+    /// `pop qword [mem]`. A base of rsp is read after the pop.
+    pub fn pop_mem(&mut self, to: Addr) {
+        self.inst(one(0x8f), 0, to.into());
+    }
+
+    /// `test byte [mem], imm`
+    pub fn test_imm8(&mut self, a: Addr, imm: u8) {
+        self.inst(one(0xf6).imm8(imm), 0, a.into());
+    }
+
+    /// `lock and dword [mem], imm`, sign-extended.
+    pub fn locked_and(&mut self, to: Addr, imm: i8) {
+        self.raw(0xf0, 1);
+        self.inst(one(0x83).imm8(imm.cast_unsigned()), 4, to.into());
+    }
+
+    /// `ldmxcsr [mem]`
+    pub fn ldmxcsr(&mut self, from: Rm) {
+        self.inst(two(0xae), 2, from);
+    }
+
+    /// `fldcw [mem]`
+    pub fn fldcw(&mut self, from: Rm) {
+        self.inst(one(0xd9), 5, from);
+    }
+
+    /// `cld`
+    pub fn cld(&mut self) {
+        self.raw(0xfc, 1);
+    }
+
+    /// `jmp [mem]`
+    pub fn jmp_mem(&mut self, a: Addr) {
+        self.inst(one(0xff), 4, a.into());
+    }
+
+    // ---- What is outside of the code: offsets from its start, before it too.
+
+    /// `jmp` to an offset, five bytes.
+    pub fn jmp_to(&mut self, target: i32) {
+        self.raw(0xe9, 1);
+        self.distance(target);
+    }
+
+    /// `jcc` to an offset, six bytes.
+    pub fn jcc_to(&mut self, cond: Cond, target: i32) {
+        self.raw(0x0f | u64::from(0x80 | cond as u8) << 8, 2);
+        self.distance(target);
+    }
+
+    /// `lea dst, [rip + distance]`: the address of an offset.
+    pub fn lea_to(&mut self, dst: Gpr, target: i32) {
+        let rex = 0x48 | (dst as u8 >> 3) << 2;
+        self.raw(u64::from(rex) | 0x8d << 8 | u64::from(5 | (dst as u8 & 7) << 3) << 16, 3);
+        self.distance(target);
+    }
+
+    /// `jmp [rip + distance]`: to where an offset says.
+    pub fn jmp_through(&mut self, slot: i32) {
+        self.raw(0x25ff, 2);
+        self.distance(slot);
+    }
+
+    fn distance(&mut self, target: i32) {
+        self.imm32(target - (self.len.cast_signed() + 4));
+    }
+}
