@@ -1,4 +1,5 @@
-//! Backtraces: which functions of which modules are on a wasm stack ([`crate::walk`]), the innermost and the outermost ones of a deep one.
+//! Backtraces: which functions of which modules are on a wasm stack ([`crate::walk`]), the
+//! innermost and the outermost ones of a deep one.
 
 use crate::activation::{Fault, Shared};
 use crate::code::lookup::{CodeAt, FunctionAt};
@@ -33,7 +34,8 @@ pub struct RawFrame {
     pub module: ModuleId,
     /// The function.
     pub func: DefinedFuncIndex,
-    /// Offset in the module's text of an instruction: the one that faulted, or the last byte of the call.
+    /// Offset in the module's text of an instruction: the one that faulted, or the last byte of the
+    /// call.
     pub offset: u32,
 }
 
@@ -45,7 +47,8 @@ pub(crate) fn of_fault(shared: &Shared, fault: &Fault) -> RawBacktrace {
     walk.finish()
 }
 
-/// After a host call that did not return: the frames from `exit_fp` on, then those of the entries around.
+/// After a host call that did not return: the frames from `exit_fp` on, then those of the entries
+/// around.
 pub(crate) fn of_exit(shared: &Shared, exit_fp: usize) -> RawBacktrace {
     let mut walk = Walk::new(shared);
     walk.exit(exit_fp);
@@ -74,7 +77,8 @@ struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     fn new(shared: &'a Shared) -> Walk<'a> {
-        // A call inside a call that fails is likely to make the outer one fail as well: the whole stack once is enough.
+        // A call inside a call that fails is likely to make the outer one fail as well: the whole
+        // stack once is enough.
         let patience = if shared.depth.get() == 0 { usize::MAX } else { NESTED };
         Walk { shared, stack: shared.current_stack(), patience, first: Vec::new(), last: Vec::new(), seen: 0 }
     }
@@ -118,7 +122,8 @@ impl<'a> Walk<'a> {
 
     fn fault(&mut self, fault: &Fault) {
         self.push(fault.pc);
-        // Where the frame is not set up yet, the return address is at or just below the top of the stack.
+        // Where the frame is not set up yet, the return address is at or just below the top of the
+        // stack.
         if let Some(depth) = self.bytes_before_frame(fault.pc)
             && let Some(return_address) = fault.sp.checked_add(depth).and_then(|a| self.stack.word(a))
         {

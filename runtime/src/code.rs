@@ -1,10 +1,12 @@
-//! Code memory: one reservation for each engine, in which everything that wasm runs lives within reach of a 32-bit
-//! displacement.
+//! Code memory: one reservation for each engine, in which everything that wasm runs lives within
+//! reach of a 32-bit displacement.
 //!
-//! Space is given out in units of 64 KiB ([`reservation`]). A module's entry slots stand right behind its text, in pages that are
-//! readable and writable. For each unit there is one atomic word, through which a signal handler finds out what a PC belongs to
-//! ([`lookup`]): no lock, no allocation. A region unpublishes itself when its last owner goes; stores own every region
-//! that their wasm stacks can name, so a handler or a walk of a store's stack never meets one that is gone.
+//! Space is given out in units of 64 KiB ([`reservation`]). A module's entry slots stand right
+//! behind its text, in pages that are readable and writable. For each unit there is one atomic
+//! word, through which a signal handler finds out what a PC belongs to ([`lookup`]): no lock, no
+//! allocation. A region unpublishes itself when its last owner goes; stores own every region that
+//! their wasm stacks can name, so a handler or a walk of a store's stack never meets one that is
+//! gone.
 
 pub(crate) mod lookup;
 pub(crate) mod reservation;
@@ -33,7 +35,8 @@ pub type Tables = CodeTables<TableBytes>;
 #[derive(Debug)]
 pub struct CodeSpace {
     reservation: CodeReservation,
-    /// What each unit belongs to: null (nothing that a module owns), or the address of a [`CodeRegion`].
+    /// What each unit belongs to: null (nothing that a module owns), or the address of a
+    /// [`CodeRegion`].
     units: Box<[AtomicPtr<CodeRegion>]>,
     stubs: Stubs,
     /// Who wants to know of trampolines.
@@ -45,8 +48,9 @@ pub struct CodeSpace {
 pub struct CodeSpaceOptions {
     /// Bytes to reserve; `None` takes 2 GiB, or less where address space is short.
     pub size: Option<usize>,
-    /// Whether code is in private memory, as where no file can be had: debuggers cannot set breakpoints in pages that are shared with a
-    /// file, and profilers look for that file's symbols.
+    /// Whether code is in private memory, as where no file can be had: debuggers cannot set
+    /// breakpoints in pages that are shared with a file, and profilers look for that file's
+    /// symbols.
     pub private: bool,
     /// Who is told of each trampoline that is made.
     pub listener: Option<Arc<dyn StubListener>>,
@@ -75,8 +79,8 @@ impl CodeSpace {
         &self.stubs
     }
 
-    /// Loads a linked module: its text, and behind it, at the next page, one slot of 8 bytes for each function of `tables`,
-    /// filled with the function's address.
+    /// Loads a linked module: its text, and behind it, at the next page, one slot of 8 bytes for
+    /// each function of `tables`, filled with the function's address.
     ///
     /// # Errors
     /// If there is no room, or `tables` speak of code outside `text`.
@@ -93,13 +97,14 @@ impl CodeSpace {
     /// As for `load`, and if there is not one digest for each chunk.
     pub fn load_lazily(self: &Arc<Self>, text: LazySource, tables: Tables) -> Result<Arc<CodeRegion>, ResourceError> {
         let Some(file) = self.reservation.file() else {
-            // Pages that are writable before they are executable could be read by code that runs beside.
+            // Pages that are writable before they are executable could be read by code that runs
+            // beside.
             return self.load(&text.whole().ok_or(ResourceError::DamagedCode)?, tables);
         };
         let mut region = self.place(text.len, tables)?;
         let usage = Use::Text(file.clone(), (region.first * UNIT) as u64);
-        // SAFETY: the region owns its pages, in which nothing has been made accessible; text begins at the first of them, and they map
-        // the file from there on.
+        // SAFETY: the region owns its pages, in which nothing has been made accessible; text begins
+        // at the first of them, and they map the file from there on.
         let lazy = unsafe { LazyPages::new(text, region.base, usage) };
         region.lazy = Some(lazy.ok_or(ResourceError::DamagedCode)?);
         Ok(self.publish(region))
@@ -161,8 +166,8 @@ impl CodeSpace {
 
     /// Brings in the text around `address`, if that is why it could not be used. Async-signal-safe.
     ///
-    /// Text that is there refuses neither reads nor jumps: after a `refused_read`, another thread has brought it in since the
-    /// fault, before this one's handler began.
+    /// Text that is there refuses neither reads nor jumps: after a `refused_read`, another thread
+    /// has brought it in since the fault, before this one's handler began.
     ///
     /// # Safety
     /// As for [`CodeSpace::region_at`].
@@ -193,7 +198,8 @@ pub struct CodeRegion {
     module: ModuleId,
 }
 
-// SAFETY: `base` names memory that the region owns and that only wasm code runs in; nothing is written through it.
+// SAFETY: `base` names memory that the region owns and that only wasm code runs in; nothing is
+// written through it.
 unsafe impl Send for CodeRegion {}
 // SAFETY: as above.
 unsafe impl Sync for CodeRegion {}
@@ -223,7 +229,8 @@ impl CodeRegion {
         unsafe { std::slice::from_raw_parts(self.base, self.text_len) }
     }
 
-    /// A bit for each chunk of text, lowest first, that says whether it is there; `None` if all of it has been since the start.
+    /// A bit for each chunk of text, lowest first, that says whether it is there; `None` if all of
+    /// it has been since the start.
     pub fn present_chunks(&self) -> Option<Vec<u8>> {
         self.lazy.as_ref().map(|lazy| marks([lazy.presence()].into_iter()))
     }

@@ -10,12 +10,13 @@
 //! whole backtrace; it is an error of the host function that made the entry, which passes it on or
 //! does not.
 //!
-//! An exception that no handler wants as a reference is no object: its values are copied once, from where `throw` put them to
-//! [`Store::payload`], from where the handler loads them.
+//! An exception that no handler wants as a reference is no object: its values are copied once, from
+//! where `throw` put them to [`Store::payload`], from where the handler loads them.
 //!
-//! References among the values are in the activations table from before the search until the handler runs: what wasm throws is
-//! there already, the rest is inserted. What fills the heap is swept where it does: before a throw, and when there is no room for the
-//! exception, each time with a count on what the exception carries. No sweep happens after that.
+//! References among the values are in the activations table from before the search until the
+//! handler runs: what wasm throws is there already, the rest is inserted. What fills the heap is
+//! swept where it does: before a throw, and when there is no room for the exception, each time with
+//! a count on what the exception carries. No sweep happens after that.
 
 use crate::error::ResourceError;
 use crate::handle::TagHandle;
@@ -89,14 +90,16 @@ impl Store {
         Exception { store: self.id(), tag, values, _held: held }
     }
 
-    /// The exception that a handle names; `None` for null, for what is no handle of one, and for one that is damaged.
+    /// The exception that a handle names; `None` for null, for what is no handle of one, and for
+    /// one that is damaged.
     pub fn exception(&self, handle: u32) -> Option<Exception> {
         let (tag, values) = self.read_exception(handle)?;
         Some(self.exception_of(tag, values))
     }
 
-    /// The tag and the values of an exception in the heap. What the heap says is believed only where it can be: the tag is one of
-    /// the store's, there are as many values as it has, and functions are ones that were put there.
+    /// The tag and the values of an exception in the heap. What the heap says is believed only
+    /// where it can be: the tag is one of the store's, there are as many values as it has, and
+    /// functions are ones that were put there.
     fn read_exception(&self, handle: u32) -> Option<(u32, Box<[u128]>)> {
         let (index, values) = self.heap.exception(handle)?;
         let tag = self.tags.get(index as usize).filter(|tag| tag.count == values.len())?;
@@ -130,8 +133,9 @@ impl Store {
         self.heap.new_exception(tag, type_id.as_u32(), shape, &values)
     }
 
-    /// Makes wasm continue at the handler of an exception with this tag and the values in `payload`, when the running builtin or
-    /// host function returns; false if there is none. `exception` is its handle, if it has one already.
+    /// Makes wasm continue at the handler of an exception with this tag and the values in
+    /// `payload`, when the running builtin or host function returns; false if there is none.
+    /// `exception` is its handle, if it has one already.
     fn catch(&mut self, tag: u32, exception: Option<u32>) -> Result<bool, TrapCode> {
         let vm: *mut VmStoreContext = self.vm();
         let identity: *const VmTag = &*self.tags[tag as usize].vm;

@@ -1,4 +1,5 @@
-//! Handles: how everything outside this crate names what a store owns, and the numbers of stores and modules.
+//! Handles: how everything outside this crate names what a store owns, and the numbers of stores
+//! and modules.
 
 use sconce_environ::vm::VmFuncRef;
 use std::num::NonZeroU64;
@@ -16,7 +17,8 @@ impl StoreId {
     }
 
     /// # Panics
-    /// If a handle of another store is used: a mistake of the embedder, which must not become a stale pointer.
+    /// If a handle of another store is used: a mistake of the embedder, which must not become a
+    /// stale pointer.
     #[inline]
     #[track_caller]
     pub(crate) fn check(self, owner: StoreId) {

@@ -30,7 +30,8 @@ fn handler(shared: &Shared, stack: &RestingStack<'_>, frame: Frame, tag: *const 
     let vmctx = stack.word(fp.wrapping_add_signed(handlers.vmctx as isize))?;
     for handler in handlers {
         let takes = handler.tag.is_none_or(|offset| {
-            // SAFETY: the frame keeps its context there, in which a pointer to the tag stands at this offset.
+            // SAFETY: the frame keeps its context there, in which a pointer to the tag stands at
+            // this offset.
             let own = unsafe { ((vmctx + offset as usize) as *const *const VmTag).read() };
             own == tag
         });

@@ -1,11 +1,13 @@
-//! Where the bytes of lazy pages come from: parts of a file, chunk by chunk, each with a digest from an authenticated place.
+//! Where the bytes of lazy pages come from: parts of a file, chunk by chunk, each with a digest
+//! from an authenticated place.
 
 use rustix::io::{Errno, pread};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-/// Bytes of a chunk; the last one of a part may be shorter. As many as the digest computes at once; measured, half as many cost 6 %
-/// more of a whole start, since there are more faults, and twice as many about the same.
+/// Bytes of a chunk; the last one of a part may be shorter. As many as the digest computes at once;
+/// measured, half as many cost 6 % more of a whole start, since there are more faults, and twice as
+/// many about the same.
 pub const CHUNK: usize = 16 << 10;
 
 /// A chunk's digest.
@@ -13,11 +15,12 @@ pub type Digest = [u8; 32];
 
 /// Who can make a file again that turns out to be damaged, or gone, while it is used.
 pub trait Remake: std::fmt::Debug + Send + Sync {
-    /// All that the file should hold; `None` if that cannot be known any more. The first call takes as long as it takes.
+    /// All that the file should hold; `None` if that cannot be known any more. The first call takes
+    /// as long as it takes.
     ///
-    /// Called in a signal handler too, but only for a fault of guest code, or of host code that copies from or to a guest's memory: neither
-    /// is inside the allocator. So this may do what other code does, except wait for a lock that such host code holds. Little
-    /// stack is left.
+    /// Called in a signal handler too, but only for a fault of guest code, or of host code that
+    /// copies from or to a guest's memory: neither is inside the allocator. So this may do what
+    /// other code does, except wait for a lock that such host code holds. Little stack is left.
     fn bytes(&self) -> Option<&[u8]>;
 }
 
@@ -34,13 +37,14 @@ pub struct LazySource {
     pub len: usize,
     /// One for each chunk, from an authenticated place.
     pub digests: Box<[Digest]>,
-    /// Computes a chunk's digest. Called in a signal handler: it takes no lock and allocates nothing.
+    /// Computes a chunk's digest. Called in a signal handler: it takes no lock and allocates
+    /// nothing.
     pub digest: fn(&[u8]) -> Digest,
 }
 
 impl LazySource {
-    /// The piece of `len` bytes at `start`, which is the beginning of a chunk; `None` if there is no such piece, or if it ends
-    /// inside of a chunk.
+    /// The piece of `len` bytes at `start`, which is the beginning of a chunk; `None` if there is
+    /// no such piece, or if it ends inside of a chunk.
     pub(crate) fn piece(&self, start: usize, len: usize) -> Option<LazySource> {
         let end = start.checked_add(len).filter(|&end| end <= self.len)?;
         if !start.is_multiple_of(CHUNK) || !(len.is_multiple_of(CHUNK) || end == self.len) {
@@ -56,8 +60,8 @@ impl LazySource {
         (self.digests.len() == self.len.div_ceil(CHUNK) && self.fetch(&mut bytes, 0)).then_some(bytes)
     }
 
-    /// Reads what stands at `start`, the beginning of a chunk; false if it cannot be read or does not match, and cannot be made
-    /// again either.
+    /// Reads what stands at `start`, the beginning of a chunk; false if it cannot be read or does
+    /// not match, and cannot be made again either.
     pub(crate) fn fetch(&self, bytes: &mut [u8], start: usize) -> bool {
         (self.read(bytes, start) && self.matches(bytes, start))
             || (self.make(bytes, start).is_some() && self.matches(bytes, start))

@@ -13,6 +13,15 @@
 //! - [`Store::call`] enters wasm. It gives `Err(`[`Failure`]`)` for a trap, a host error, or a caught panic, and leaves the
 //!   store usable each time.
 //!
+//! # Which way files point
+//!
+//! No two files need each other. From the bottom up: `sys`, errors, handles and budgets; memories,
+//! stacks and code memory; what a thread's signal handlers see of a store (`activation`); traps,
+//! interrupts and walks; the reference heap; tables, globals, instances; the store that owns all of
+//! these; what uses stores: calls, exceptions, instantiation, builtins. What is below learns of what
+//! is above by function pointers alone, which `setup` passes down: the targets of trampolines, and
+//! whom signal handlers ask.
+//!
 //! # Values
 //!
 //! At the boundary a value is a `u128` whose low bytes hold it (i32 4, i64 8, f32 4, f64 8, v128 16, funcref 8 as from
@@ -100,6 +109,7 @@ pub use handle::{FuncHandle, GlobalHandle, InstanceHandle, Item, MemoryHandle, M
 pub use heap::{HeapStats, HostRef, Occasion, SweepCounts};
 pub use image::{LazyData, MAX_LAZY_PARTS};
 pub use inherit::inherit;
+pub use instance::query::caller_memory;
 pub use interrupt::InterruptHandle;
 pub use large::LargePages;
 pub use lazy_pages::TableBytes;
@@ -109,7 +119,7 @@ pub use module::{LoadedModule, ModuleParts};
 pub use sconce_x64::{Class, Signature};
 pub use shared::SharedMemory;
 pub use stop::{Failure, Stop};
-pub use store::{Store, StoreOptions, caller_memory};
+pub use store::{Store, StoreOptions};
 pub use stubs::{HostCallKind, STUB_OFFSETS};
 pub use sys::build::{Build, build};
 pub use sys::limits::{no_core, stack_limit};

@@ -1,7 +1,7 @@
 //! Linear memories.
 //!
-//! A memory is address space ([`Reservation`]), the description of it that compiled code reads, and the parts of its contents that
-//! come in when they are used.
+//! A memory is address space ([`Reservation`]), the description of it that compiled code reads, and
+//! the parts of its contents that come in when they are used.
 
 use crate::budget::MemoryBudget;
 use crate::error::{OutOfBounds, ResourceError};
@@ -143,16 +143,17 @@ impl Memory {
         Ok(())
     }
 
-    /// Makes a part come in when it is used, from `offset` on, which begins a page. To be called before anything has been
-    /// written, with parts that do not overlap. Faults in it are the caller's to bring to [`LazyPages::load`].
+    /// Makes a part come in when it is used, from `offset` on, which begins a page. To be called
+    /// before anything has been written, with parts that do not overlap. Faults in it are the
+    /// caller's to bring to [`LazyPages::load`].
     pub(crate) fn place_lazily(&mut self, offset: usize, source: LazySource) -> rustix::io::Result<Arc<LazyPages>> {
         let len = page_ceil(source.len).ok_or(rustix::io::Errno::INVAL)?;
         if offset.checked_add(len).is_none_or(|end| end > self.len()) {
             return Err(rustix::io::Errno::INVAL);
         }
         let mapping = self.reservation().mapping();
-        // SAFETY: pages of a memory that nobody has used; `lazy` alone makes them accessible again, and the mapping is dropped with
-        // the store, when no handler looks any more.
+        // SAFETY: pages of a memory that nobody has used; `lazy` alone makes them accessible again,
+        // and the mapping is dropped with the store, when no handler looks any more.
         let lazy = unsafe {
             mapping.protect(offset, len, Access::None)?;
             LazyPages::new(source, mapping.base().add(offset), Use::Data)

@@ -1,9 +1,10 @@
 //! Address space of a linear memory, which a store has for itself or shares with others.
 //!
-//! A memory's base never moves: address space for all that it may become is reserved at the start, and growth makes more of it
-//! accessible. A 32-bit memory in guard style reserves everything that `base + u32 + a 31-bit offset` can name, so compiled
-//! code needs no check. Others reserve as much as their maximum and the limits allow, or less where address space is short;
-//! then growth ends sooner.
+//! A memory's base never moves: address space for all that it may become is reserved at the start,
+//! and growth makes more of it accessible. A 32-bit memory in guard style reserves everything that
+//! `base + u32 + a 31-bit offset` can name, so compiled code needs no check. Others reserve as much
+//! as their maximum and the limits allow, or less where address space is short; then growth ends
+//! sooner.
 //!
 //! The length is published after the pages are accessible, and never falls.
 
@@ -30,7 +31,8 @@ pub(crate) struct Reservation {
 }
 
 impl Reservation {
-    /// Address space for a memory of this type, its minimal size accessible and zero, and how compiled code sees it.
+    /// Address space for a memory of this type, its minimal size accessible and zero, and how
+    /// compiled code sees it.
     pub(crate) fn new(
         ty: MemoryType,
         bounds: BoundsStyle,
@@ -87,8 +89,8 @@ impl Reservation {
         base..base + self.mapping.len()
     }
 
-    /// Adds pages of zeros and publishes the new length; gives the number of pages before, or `None` if that cannot be. Nobody
-    /// else may be growing the memory.
+    /// Adds pages of zeros and publishes the new length; gives the number of pages before, or
+    /// `None` if that cannot be. Nobody else may be growing the memory.
     pub(crate) fn grow(&self, length: &AtomicUsize, pages: u64, budget: &mut MemoryBudget) -> Option<u64> {
         let old = length.load(Ordering::Relaxed) as u64;
         let before = old >> self.ty.page_size_log2;
@@ -118,7 +120,8 @@ impl Reservation {
     }
 }
 
-/// Pages that `memory.size` can say: an i32 where indices are. Of pages of one byte that is one less than there could be.
+/// Pages that `memory.size` can say: an i32 where indices are. Of pages of one byte that is one
+/// less than there could be.
 fn countable_pages(ty: &MemoryType) -> u64 {
     if ty.memory64 { u64::MAX } else { u32::MAX.into() }
 }

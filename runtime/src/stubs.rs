@@ -1,7 +1,8 @@
-//! The trampolines of an engine: landing pad, builtins, and one for each signature and direction, made when first asked for.
+//! The trampolines of an engine: landing pad, builtins, and one for each signature and direction,
+//! made when first asked for.
 //!
-//! They live in the code reservation, beside the code that calls them, which makes calls measurably faster than trampolines in
-//! the executable's own text.
+//! They live in the code reservation, beside the code that calls them, which makes calls measurably
+//! faster than trampolines in the executable's own text.
 
 use crate::code::reservation::{CodeReservation, UNIT};
 use crate::error::ResourceError;
@@ -197,7 +198,8 @@ impl Made {
             self.end = at + UNIT;
         }
         self.next = at + bytes.len();
-        // SAFETY: the place was given to nobody else, and without appending it is a page of its own.
+        // SAFETY: the place was given to nobody else, and without appending it is a page of its
+        // own.
         unsafe { reservation.write(at, bytes, Access::ReadExecute)? };
         Ok(reservation.base() as usize + at)
     }

@@ -1,4 +1,5 @@
-//! The ways into wasm and out of it, by signature, as the host holds them: each keeps the code that it names.
+//! The ways into wasm and out of it, by signature, as the host holds them: each keeps the code that
+//! it names.
 
 use crate::code::CodeSpace;
 use crate::error::ResourceError;
@@ -34,7 +35,8 @@ impl CodeSpace {
         Ok(EntryTrampoline { code, places: sig.places(), _space: self.clone() })
     }
 
-    /// The way to host functions of this signature, whose results may have references among them; cached.
+    /// The way to host functions of this signature, whose results may have references among them;
+    /// cached.
     ///
     /// # Errors
     /// If there is no room.

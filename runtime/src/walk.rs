@@ -1,23 +1,25 @@
 //! Wasm stacks as they are walked: for backtraces, for sweeps, and in search of exception handlers.
 //!
-//! Wasm frames chain through their frame pointers, each at a higher address than the one that it called, up to a function that the entry
-//! trampoline has called, whose frame is on the host's stack. A host function may enter wasm again: the frame of each entry trampoline says
-//! where wasm was left before. So a stack is one run of frames for each entry. A walk reads nothing outside the stack and
-//! only ever goes up, so it ends whatever the frames hold.
+//! Wasm frames chain through their frame pointers, each at a higher address than the one that it
+//! called, up to a function that the entry trampoline has called, whose frame is on the host's
+//! stack. A host function may enter wasm again: the frame of each entry trampoline says where wasm
+//! was left before. So a stack is one run of frames for each entry. A walk reads nothing outside
+//! the stack and only ever goes up, so it ends whatever the frames hold.
 
 use crate::stack::WasmStack;
 use sconce_x64::stubs::{FRAME_OLD_EXIT_FP, FRAME_OLD_HOST_SP};
 use std::marker::PhantomData;
 use std::ops::Range;
 
-/// A wasm stack on which no code is running: the one that a store's code runs on now, after wasm was left
-/// ([`crate::activation::Shared::current_stack`]), or one that is suspended.
+/// A wasm stack on which no code is running: the one that a store's code runs on now, after wasm
+/// was left ([`crate::activation::Shared::current_stack`]), or one that is suspended.
 #[derive(Clone, Debug)]
 pub(crate) struct RestingStack<'a> {
     usable: Range<usize>,
     /// Frame pointer of the trampoline that left wasm last; 0 if there are no frames.
     exit_fp: usize,
-    /// Frame of the entry trampoline on the host's stack that entered wasm last; 0 if there are none.
+    /// Frame of the entry trampoline on the host's stack that entered wasm last; 0 if there are
+    /// none.
     host_sp: usize,
     _stack: PhantomData<&'a WasmStack>,
 }
@@ -35,8 +37,8 @@ impl<'a> RestingStack<'a> {
     /// A stack as wasm was left there.
     ///
     /// # Safety
-    /// `exit_fp` and `host_sp` are what trampolines noted when they left and entered wasm on this stack last, and none of it runs as long
-    /// as this is used.
+    /// `exit_fp` and `host_sp` are what trampolines noted when they left and entered wasm on this
+    /// stack last, and none of it runs as long as this is used.
     pub(crate) unsafe fn new(stack: &'a WasmStack, exit_fp: usize, host_sp: usize) -> RestingStack<'a> {
         RestingStack { usable: stack.usable(), exit_fp, host_sp, _stack: PhantomData }
     }
@@ -62,7 +64,8 @@ impl<'a> RestingStack<'a> {
         inside.then(|| unsafe { (address as *const u32).read() })
     }
 
-    /// The callers of the frame with this frame pointer, which may be a trampoline's, as far as the entry into wasm.
+    /// The callers of the frame with this frame pointer, which may be a trampoline's, as far as the
+    /// entry into wasm.
     pub(crate) fn callers(&self, fp: usize) -> impl Iterator<Item = Frame> + use<'_, 'a> {
         let mut called = fp;
         std::iter::from_fn(move || {
@@ -77,7 +80,8 @@ impl<'a> RestingStack<'a> {
         })
     }
 
-    /// Where wasm was left, for each entry that has not returned, innermost first: the frame pointer of the trampoline that left it.
+    /// Where wasm was left, for each entry that has not returned, innermost first: the frame
+    /// pointer of the trampoline that left it.
     pub(crate) fn exits(&self) -> impl Iterator<Item = usize> + use<'a> {
         let RestingStack { mut exit_fp, mut host_sp, .. } = *self;
         std::iter::from_fn(move || {

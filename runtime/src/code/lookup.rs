@@ -1,7 +1,8 @@
-//! From an address to what stands there: the only way that traps, interrupts, backtraces, sweeps and the search for handlers take.
+//! From an address to what stands there: the only way that traps, interrupts, backtraces, sweeps
+//! and the search for handlers take.
 //!
-//! Code names its module and its function. Nobody concludes either from where code lies, and what a record's place among the others
-//! of its region means is known here alone.
+//! Code names its module and its function. Nobody concludes either from where code lies, and what a
+//! record's place among the others of its region means is known here alone.
 
 use super::{CodeRegion, CodeSpace};
 use crate::handle::ModuleId;
@@ -63,8 +64,8 @@ impl<'a> CodeAt<'a> {
         self.region.tables().trap_at(self.offset)
     }
 
-    /// Whether wasm can be left at this instruction: it is of a function, it is known by now, and no table says otherwise.
-    /// Async-signal-safe.
+    /// Whether wasm can be left at this instruction: it is of a function, it is known by now, and
+    /// no table says otherwise. Async-signal-safe.
     pub(crate) fn is_interruptible(self) -> bool {
         let CodeAt { region, offset } = self;
         region.tables().function_at(offset).is_some()

@@ -1,8 +1,10 @@
-//! The reservation that an engine's code lives in: address space, what its pages hold, and which of it is free.
+//! The reservation that an engine's code lives in: address space, what its pages hold, and which of
+//! it is free.
 //!
-//! The reservation maps a memory file. Text is written to the file and only ever mapped readable and executable; so pages that
-//! never run are never mapped, and none is writable and executable. Where such a file cannot be had, private memory takes its
-//! place, which is writable first and executable afterwards.
+//! The reservation maps a memory file. Text is written to the file and only ever mapped readable
+//! and executable; so pages that never run are never mapped, and none is writable and executable.
+//! Where such a file cannot be had, private memory takes its place, which is writable first and
+//! executable afterwards.
 
 use crate::error::ResourceError;
 use crate::sys::memfile::MemFile;
@@ -14,7 +16,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// Bytes of a unit of allocation.
 pub(crate) const UNIT: usize = 64 << 10;
-/// Bytes of a reservation, where nothing stands against it: what a signed 32-bit displacement spans.
+/// Bytes of a reservation, where nothing stands against it: what a signed 32-bit displacement
+/// spans.
 const DEFAULT_SIZE: usize = 2 << 30;
 /// Bytes of the smallest reservation worth having.
 const MINIMUM_SIZE: usize = 1 << 20;
@@ -30,8 +33,8 @@ pub(crate) struct CodeReservation {
 }
 
 impl CodeReservation {
-    /// Reserves `size` bytes, or what is nearest to that; `None` takes 2 GiB, or less where address space is short. In private
-    /// memory where `private` says so, or where no file can be had.
+    /// Reserves `size` bytes, or what is nearest to that; `None` takes 2 GiB, or less where address
+    /// space is short. In private memory where `private` says so, or where no file can be had.
     pub(crate) fn new(size: Option<usize>, private: bool) -> Result<CodeReservation, ResourceError> {
         let os = ResourceError::os("cannot reserve address space for code");
         let wanted = size.unwrap_or(DEFAULT_SIZE).clamp(MINIMUM_SIZE, DEFAULT_SIZE).next_multiple_of(UNIT);
@@ -60,8 +63,8 @@ impl CodeReservation {
     /// Fills pages with `bytes` and makes them accessible as `access` says.
     ///
     /// # Safety
-    /// Nobody depends on what is in these pages now, except on what lies before `offset` in its page, which stays if there is
-    /// a file.
+    /// Nobody depends on what is in these pages now, except on what lies before `offset` in its
+    /// page, which stays if there is a file.
     pub(crate) unsafe fn write(&self, offset: usize, bytes: &[u8], access: Access) -> Result<(), ResourceError> {
         let os = || ResourceError::os("cannot get memory for code");
         let start = offset & !(PAGE - 1);
@@ -115,7 +118,8 @@ impl CodeReservation {
             }
         };
         if emptied.is_err() {
-            // Neither kind of failure leaves the pages in a state to build on: they are lost to this engine.
+            // Neither kind of failure leaves the pages in a state to build on: they are lost to
+            // this engine.
             return;
         }
         let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
@@ -138,12 +142,13 @@ impl CodeReservation {
     }
 }
 
-/// Where code is best: beside the executable. Processors predict branches to far away worse (some beyond 4 GiB, some beyond 32), and
-/// each host call is one there and one back: measured, 2.7 ns instead of 3.5. Wasm sees no addresses, so their being related tells it
-/// nothing.
+/// Where code is best: beside the executable. Processors predict branches to far away worse (some
+/// beyond 4 GiB, some beyond 32), and each host call is one there and one back: measured, 2.7 ns
+/// instead of 3.5. Wasm sees no addresses, so their being related tells it nothing.
 fn near_host_code(len: usize) -> usize {
     let host = near_host_code as *const () as usize;
-    // Below the executable nothing of its own grows; above it the heap does, from anywhere in a GiB.
+    // Below the executable nothing of its own grows; above it the heap does, from anywhere in a
+    // GiB.
     host.saturating_sub(len + (64 << 20)) & !(UNIT - 1)
 }
 

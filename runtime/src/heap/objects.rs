@@ -54,7 +54,8 @@ impl Heap {
         Ok(handle)
     }
 
-    /// An object for a host value, which [`Heap::set_extern_value`] gives it next; nobody holds it yet.
+    /// An object for a host value, which [`Heap::set_extern_value`] gives it next; nobody holds it
+    /// yet.
     pub(crate) fn new_extern(&mut self) -> Result<u32, ResourceError> {
         self.allocate(ObjectKind::Extern, NO_TYPE, size_of::<VmExtern>())
     }
@@ -109,8 +110,8 @@ impl Heap {
         Ok(handle)
     }
 
-    /// The tag's number and the values of an exception as they are here, functions as numbers; `None` for what is none, or has
-    /// more values than room. Nothing else is checked.
+    /// The tag's number and the values of an exception as they are here, functions as numbers;
+    /// `None` for what is none, or has more values than room. Nothing else is checked.
     pub(crate) fn exception(&self, handle: u32) -> Option<(u32, &[u128])> {
         let object = self.cage.object(handle)?;
         // SAFETY: a live object, read as what its kind says; its values do not change.

@@ -1,8 +1,9 @@
 //! Sweeps: the activations table becomes exactly what frames hold, and what left it is released.
 //!
-//! A sweep costs what it walks: entries of the table and frames. Room is made for twice what was found and one entry a frame
-//! more, so that at least as much work lies between two sweeps as the second will cost. What fills the heap rather than the table
-//! (large exceptions, values that the host makes) asks for a sweep when as many objects or bytes were added as there were, or as the
+//! A sweep costs what it walks: entries of the table and frames. Room is made for twice what was
+//! found and one entry a frame more, so that at least as much work lies between two sweeps as the
+//! second will cost. What fills the heap rather than the table (large exceptions, values that the
+//! host makes) asks for a sweep when as many objects or bytes were added as there were, or as the
 //! frames are worth. A heap without room is swept before that is said.
 
 use super::activations::MINIMUM;
