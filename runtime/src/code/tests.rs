@@ -1,3 +1,4 @@
+use super::lookup::CodeAt;
 use super::*;
 use crate::lazy_source::{CHUNK, Digest};
 use crate::sys::PAGE;
@@ -55,6 +56,23 @@ fn a_pc_finds_its_region_until_the_region_goes() {
     let at = a.text_base();
     drop(a);
     assert_eq!(find(at), None);
+}
+
+#[test]
+fn an_address_names_its_module_and_function() {
+    let space = CodeSpace::new(None).unwrap();
+    let mut text = returns(7);
+    text.resize(32, 0xcc);
+    text.extend(returns(9));
+    let [a, b] = [(); 2].map(|()| space.load(&text, tables(&[0, 32], 6)).unwrap());
+    // SAFETY: the regions live here.
+    let function = |pc| unsafe { space.at(pc) }.and_then(CodeAt::function).map(|f| (f.module, f.func.as_u32(), f.start));
+    for region in [a, b] {
+        let base = region.text_base();
+        assert_eq!(function(base + 5), Some((region.module(), 0, base)));
+        assert_eq!(function(base + 6), None, "between functions");
+        assert_eq!(function(base + 32), Some((region.module(), 1, base + 32)));
+    }
 }
 
 #[test]
