@@ -41,15 +41,20 @@ pub(crate) struct Blocks<'a> {
     br_tables: u32,
 }
 
+/// An empty list with a list's allocation, of elements that differ in what they borrow.
+fn emptied<T, U>(mut list: Vec<T>) -> Vec<U> {
+    list.clear();
+    list.into_iter().filter_map(|_| None).collect()
+}
+
 impl<'a> Blocks<'a> {
     pub(crate) fn new() -> Blocks<'a> {
         Blocks { open: Vec::new(), reachable: true, dead: 0, br_tables: 0 }
     }
 
     /// An empty one with another function's allocation: a collection of as large elements is made in place.
-    pub(crate) fn recycled<'b>(mut self) -> Blocks<'b> {
-        self.open.clear();
-        Blocks { open: self.open.into_iter().filter_map(|_| None).collect(), ..Blocks::new() }
+    pub(crate) fn recycled<'b>(self) -> Blocks<'b> {
+        Blocks { open: emptied(self.open), ..Blocks::new() }
     }
 
     /// Bytes that are kept, about.

@@ -44,7 +44,7 @@ impl Codegen<'_> {
     /// The pinned register that the next operator wants the result in.
     #[inline(always)]
     pub(crate) fn wanted_gpr(&mut self) -> Option<Gpr> {
-        self.destination(true).map(|pin| Gpr::numbered(pin))
+        self.destination(true).map(Gpr::numbered)
     }
 
     #[inline(always)]
