@@ -89,12 +89,14 @@ impl Shared {
     }
 
     /// The store's context.
+    #[inline]
     pub(crate) fn vm(&self) -> *mut VmStoreContext {
         self.vm.get()
     }
 
     /// The stack that the store's wasm code runs on now, as it was left. To be used while no wasm
     /// code of the store is running.
+    #[inline]
     pub(crate) fn current_stack(&self) -> RestingStack<'_> {
         let vm = self.vm();
         // SAFETY: no wasm code is running, so the fields are at rest, and trampolines of this stack
@@ -103,6 +105,7 @@ impl Shared {
     }
 
     /// Why host calls do not simply return to wasm: bits of [`pending`].
+    #[inline]
     pub(crate) fn pending(&self) -> &AtomicU32 {
         // SAFETY: the field is atomic and never moves; the reference covers it alone.
         unsafe { &(*self.vm.get()).pending }

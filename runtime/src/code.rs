@@ -75,6 +75,7 @@ impl CodeSpace {
         self.listener.as_deref()
     }
 
+    #[inline]
     pub(crate) fn stubs(&self) -> &Stubs {
         &self.stubs
     }
@@ -147,6 +148,7 @@ impl CodeSpace {
     ///
     /// # Safety
     /// The region, if there is one, outlives `'a`: the caller runs or walks a store that owns it.
+    #[inline]
     pub(crate) unsafe fn region_at<'a>(&self, pc: usize) -> Option<&'a CodeRegion> {
         let offset = pc.checked_sub(self.reservation.base() as usize)?;
         let region = self.units.get(offset / UNIT)?.load(Ordering::Acquire);
@@ -156,6 +158,7 @@ impl CodeSpace {
     }
 
     /// Whether an address is in the reservation.
+    #[inline]
     pub(crate) fn contains(&self, pc: usize) -> bool {
         self.reservation.contains(pc)
     }
@@ -206,11 +209,13 @@ unsafe impl Sync for CodeRegion {}
 
 impl CodeRegion {
     /// Its tables.
+    #[inline]
     pub fn tables(&self) -> &Tables {
         &self.tables
     }
 
     /// Address of its first byte.
+    #[inline]
     pub fn text_base(&self) -> usize {
         self.base as usize
     }

@@ -67,6 +67,7 @@ impl Memory {
         }
     }
 
+    #[inline]
     fn reservation(&self) -> &Reservation {
         match &self.backing {
             Backing::Own(reservation) => reservation,
@@ -90,6 +91,7 @@ impl Memory {
     }
 
     /// Bytes.
+    #[inline]
     pub(crate) fn len(&self) -> usize {
         // SAFETY: `vm` is valid as long as the memory.
         unsafe { (*self.vm).length.load(Ordering::Acquire) }
@@ -111,6 +113,7 @@ impl Memory {
     }
 
     /// Where `len` bytes at `offset` are, if they are inside; they can be used.
+    #[inline]
     pub(crate) fn at(&self, offset: u64, len: u64) -> Result<*mut u8, OutOfBounds> {
         let pointer = self.reservation().at(self.len(), offset, len)?;
         for (place, pages) in &self.lazy {

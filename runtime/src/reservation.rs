@@ -74,6 +74,7 @@ impl Reservation {
     }
 
     /// The memory's declared type.
+    #[inline]
     pub(crate) fn ty(&self) -> MemoryType {
         self.ty
     }
@@ -84,6 +85,7 @@ impl Reservation {
     }
 
     /// The address space in which a fault is the memory's.
+    #[inline]
     pub(crate) fn reserved(&self) -> Range<usize> {
         let base = self.mapping.base() as usize;
         base..base + self.mapping.len()
@@ -111,6 +113,7 @@ impl Reservation {
     }
 
     /// Where `len` bytes at `offset` are, if they are inside the first `length`.
+    #[inline]
     pub(crate) fn at(&self, length: usize, offset: u64, len: u64) -> Result<*mut u8, OutOfBounds> {
         let end = offset.checked_add(len).ok_or(OutOfBounds)?;
         if end > length as u64 {

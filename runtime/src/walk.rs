@@ -39,11 +39,13 @@ impl<'a> RestingStack<'a> {
     /// # Safety
     /// `exit_fp` and `host_sp` are what trampolines noted when they left and entered wasm on this
     /// stack last, and none of it runs as long as this is used.
+    #[inline]
     pub(crate) unsafe fn new(stack: &'a WasmStack, exit_fp: usize, host_sp: usize) -> RestingStack<'a> {
         RestingStack { usable: stack.usable(), exit_fp, host_sp, _stack: PhantomData }
     }
 
     /// The frame pointer of the trampoline that left wasm last; 0 if there are no frames.
+    #[inline]
     pub(crate) fn exit_fp(&self) -> usize {
         self.exit_fp
     }
@@ -66,6 +68,7 @@ impl<'a> RestingStack<'a> {
 
     /// The callers of the frame with this frame pointer, which may be a trampoline's, as far as the
     /// entry into wasm.
+    #[inline]
     pub(crate) fn callers(&self, fp: usize) -> impl Iterator<Item = Frame> + use<'_, 'a> {
         let mut called = fp;
         std::iter::from_fn(move || {

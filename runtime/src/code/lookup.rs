@@ -47,11 +47,13 @@ impl CodeSpace {
 
 impl<'a> CodeAt<'a> {
     /// Offset in the text that debuggers and tables count from.
+    #[inline]
     pub(crate) fn offset(self) -> u32 {
         self.offset
     }
 
     /// The function that it is in; `None` between functions, and in thunks. Async-signal-safe.
+    #[inline]
     pub(crate) fn function(self) -> Option<FunctionAt<'a>> {
         let CodeAt { region, offset } = self;
         let func = region.tables().function_at(offset)?;
@@ -60,6 +62,7 @@ impl<'a> CodeAt<'a> {
     }
 
     /// The trap that a fault of this instruction is. Async-signal-safe.
+    #[inline]
     pub(crate) fn trap(self) -> Option<TrapCode> {
         self.region.tables().trap_at(self.offset)
     }
@@ -74,11 +77,13 @@ impl<'a> CodeAt<'a> {
     }
 
     /// Of the last byte of a call: who handles what it throws, in its function.
+    #[inline]
     pub(crate) fn handlers(self) -> Option<Handlers<'a, TableBytes>> {
         self.region.tables().handlers_at(self.offset + 1)
     }
 
     /// The address of an offset in the text that it is in.
+    #[inline]
     pub(crate) fn address(self, offset: u32) -> usize {
         self.region.text_base() + offset as usize
     }
@@ -86,6 +91,7 @@ impl<'a> CodeAt<'a> {
 
 impl<'a> FunctionAt<'a> {
     /// What its frames hold, call by call.
+    #[inline]
     pub(crate) fn stack_maps(self) -> StackMapSteps<'a> {
         self.region.tables().stack_maps_of(self.func)
     }

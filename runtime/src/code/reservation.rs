@@ -46,11 +46,13 @@ impl CodeReservation {
     }
 
     /// Bytes.
+    #[inline]
     pub(crate) fn len(&self) -> usize {
         self.mapping.len()
     }
 
     /// Address of its first byte.
+    #[inline]
     pub(crate) fn base(&self) -> *mut u8 {
         self.mapping.base()
     }
@@ -137,6 +139,7 @@ impl CodeReservation {
     }
 
     /// Whether an address is in the reservation.
+    #[inline]
     pub(crate) fn contains(&self, pc: usize) -> bool {
         pc.wrapping_sub(self.mapping.base() as usize) < self.mapping.len()
     }
