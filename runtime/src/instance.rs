@@ -15,11 +15,12 @@ use crate::store::Store;
 use crate::sys::space::leave_room;
 use crate::table::Table;
 use crate::thrown::Tag;
+use sconce_environ::code_tables::{CodeTable, Stream};
 use sconce_environ::compile::BoundsStyle;
 use sconce_environ::const_expr::{self, ConstContext};
 use sconce_environ::index::*;
 use sconce_environ::layout::Place;
-use sconce_environ::module::{CompositeType, ConstExpr, ElementItems, EntityIndex, Module, SegmentMode};
+use sconce_environ::module::{CompositeType, ConstExpr, ElementItems, EntityIndex, SegmentMode};
 use sconce_environ::trap::TrapCode;
 use sconce_environ::types::{RefKind, ValType};
 use sconce_environ::vm::*;
@@ -102,10 +103,12 @@ impl Instance {
 }
 
 /// Whether references other than to functions can come into a module's code.
-fn handles_references(module: &Module) -> bool {
+fn handles_references(loaded: &LoadedModule) -> bool {
+    let module = loaded.module();
     let is_handle = |ty: &ValType| matches!(ty, ValType::Ref(r) if r.kind() == RefKind::Handle);
-    // Exceptions can be caught as references.
+    // Exceptions can be caught as references, those with others' tags too.
     !module.tags.is_empty()
+        || !loaded.code().tables()[CodeTable::Handlers].is_empty()
         || module.tables.values().any(|t| t.element.kind() == RefKind::Handle)
         || module.globals.values().any(|g| is_handle(&g.content))
         || module.types.values().any(|ty| {
@@ -160,7 +163,7 @@ pub(crate) unsafe fn instantiate(
 ) -> Result<u32, InstantiateError> {
     let m = module.module();
     assert_eq!(imports.len(), m.imports.len(), "an item for each import");
-    if handles_references(m) {
+    if handles_references(module) {
         store.heap.prepare(module.bounds() == BoundsStyle::Guard)?;
         store.heap.cage.prepare_null()?;
     }
