@@ -101,3 +101,67 @@ impl<'a> RestingStack<'a> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resting(stack: &WasmStack) -> RestingStack<'_> {
+        // SAFETY: nothing was entered on it, and none of it runs.
+        unsafe { RestingStack::new(stack, 0, 0) }
+    }
+
+    /// What a walk from offset 0 gives, as (return address, offset of the frame), where frames are
+    /// written at these offsets from the lowest usable word: the offset of the caller's (or an
+    /// address itself), and the return address.
+    fn walked(frames: &[(usize, usize, usize)]) -> Vec<(usize, usize)> {
+        let stack = WasmStack::new(64 << 10, None).unwrap();
+        let base = stack.usable().start;
+        for &(at, caller, return_address) in frames {
+            // Small numbers are offsets.
+            let caller = if caller < 1 << 20 { base + caller } else { caller };
+            // SAFETY: the tests' offsets are inside of the stack, which nobody else uses.
+            unsafe { ((base + at) as *mut [usize; 2]).write_unaligned([caller, return_address]) };
+        }
+        let stack = resting(&stack);
+        // More than any of them has.
+        stack.callers(base).take(100).map(|frame| (frame.return_address, frame.fp - base)).collect()
+    }
+
+    #[test]
+    fn frames_are_followed_upwards_and_no_further_than_the_stack() {
+        let size = 64 << 10;
+        let far = usize::MAX - 7;
+        assert_eq!(walked(&[(0, 64, 1), (64, 128, 2), (128, far, 3)]), [(1, 64), (2, 128)]);
+        // The highest frame that there can be, and ones that are not all inside.
+        assert_eq!(walked(&[(0, size - 16, 1), (size - 16, far, 2)]), [(1, size - 16)]);
+        assert_eq!(walked(&[(0, size - 8, 1)]), [(1, size - 8)]);
+        assert_eq!(walked(&[(0, size, 1)]), []);
+        // Whatever stands there, it ends: itself, downwards, between words, null, everything.
+        for (caller, seen) in [(64, 1), (0, 1), (56, 1), (60, 1), (1 << 40, 1), (far, 1)] {
+            assert_eq!(walked(&[(0, 64, 1), (64, caller, 2)]).len(), seen, "{caller:#x}");
+        }
+        assert_eq!(walked(&[(0, 68, 1), (68, 128, 2)]), [(1, 68)], "no frame is between words");
+    }
+
+    #[test]
+    fn words_and_halves_are_read_inside_alone() {
+        let stack = WasmStack::new(64 << 10, None).unwrap();
+        let (start, end) = (stack.usable().start, stack.usable().end);
+        let stack = resting(&stack);
+        for (address, word, half) in [
+            (start, true, true),
+            (start - 8, false, false),
+            (start - 4, false, false),
+            (start + 4, false, true),
+            (start + 2, false, false),
+            (end - 8, true, true),
+            (end - 4, false, true),
+            (end, false, false),
+            (0, false, false),
+            (usize::MAX - 7, false, false),
+        ] {
+            assert_eq!((stack.word(address).is_some(), stack.half(address).is_some()), (word, half), "{address:#x}");
+        }
+    }
+}

@@ -18,10 +18,11 @@ use crate::store::Store;
 use crate::sys::space::leave_room;
 use crate::table::Table;
 use crate::thrown::Tag;
+use sconce_environ::code_tables::{CodeTable, Stream};
 use sconce_environ::compile::BoundsStyle;
 use sconce_environ::index::*;
 use sconce_environ::layout::Place;
-use sconce_environ::module::{CompositeType, EntityIndex, Module};
+use sconce_environ::module::{CompositeType, EntityIndex};
 use sconce_environ::types::{RefKind, ValType};
 use sconce_environ::vm::*;
 use std::ffi::c_void;
@@ -53,10 +54,12 @@ impl Store {
 }
 
 /// Whether references other than to functions can come into a module's code.
-fn handles_references(module: &Module) -> bool {
+fn handles_references(loaded: &LoadedModule) -> bool {
+    let module = loaded.module();
     let is_handle = |ty: &ValType| matches!(ty, ValType::Ref(r) if r.kind() == RefKind::Handle);
-    // Exceptions can be caught as references.
+    // Exceptions can be caught as references, those with others' tags too.
     !module.tags.is_empty()
+        || !loaded.code().tables()[CodeTable::Handlers].is_empty()
         || module.tables.values().any(|t| t.element.kind() == RefKind::Handle)
         || module.globals.values().any(|g| is_handle(&g.content))
         || module.types.values().any(|ty| {
@@ -91,7 +94,7 @@ fn bytes_of_an_instance(module: &LoadedModule) -> u64 {
 unsafe fn instantiate(store: &mut Store, module: &Arc<LoadedModule>, imports: &[Item]) -> Result<u32, InstantiateError> {
     let m = module.module();
     assert_eq!(imports.len(), m.imports.len(), "an item for each import");
-    if handles_references(m) {
+    if handles_references(module) {
         store.heap.prepare(module.bounds() == BoundsStyle::Guard)?;
         store.heap.cage.prepare_null()?;
     }
