@@ -264,7 +264,7 @@ fn an_interrupt_at_every_single_instruction_ends_in_a_trap_or_not_at_all() {
     let instance = world.instantiate(small_program(), &[Item::Func(host)]);
     let f = world.func(instance, FuncIndex::from_u32(2));
     let entry = world.space.entry_trampoline(&unary()).unwrap();
-    SHARED.store(std::sync::Arc::as_ptr(&world.store.shared).cast_mut().cast(), Ordering::Relaxed);
+    SHARED.store(Arc::as_ptr(&world.store.shared).cast_mut().cast(), Ordering::Relaxed);
     // SAFETY: the handler touches atomics, and does to the context what the real one does.
     unsafe {
         let mut action: libc::sigaction = std::mem::zeroed();
@@ -320,7 +320,7 @@ fn a_storm_of_requests_into_short_runs_loses_none_and_breaks_nothing() {
     let instance = world.instantiate(small_program(), &[Item::Func(host)]);
     let f = world.func(instance, FuncIndex::from_u32(2));
     let handle = world.store.interrupt_handle();
-    let stop = std::sync::Arc::new(AtomicBool::new(false));
+    let stop = Arc::new(AtomicBool::new(false));
     let other = std::thread::spawn({
         let stop = stop.clone();
         move || {
