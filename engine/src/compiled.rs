@@ -3,7 +3,7 @@
 
 use crate::config::CompilerKind;
 use crate::section::Section;
-use sconce_environ::index::{FuncIndex, TypeId, TypeIndex};
+use sconce_environ::index::FuncIndex;
 use sconce_environ::module::{EntityIndex, EntityType, Module};
 use sconce_environ::names::{self, Names};
 use sconce_environ::registry::ExternType;
@@ -81,15 +81,7 @@ impl CompiledModule {
 
     /// A type of this module with canonical ids.
     pub(crate) fn registry_type(&self, ty: &EntityType) -> ExternType {
-        let ids = self.loaded.type_ids();
-        let mut id = |index: TypeIndex| -> TypeId { ids[index.as_u32() as usize] };
-        match *ty {
-            EntityType::Func(index) => ExternType::Func(id(index)),
-            EntityType::Table(ty) => ExternType::Table(ty.map(&mut id)),
-            EntityType::Memory(ty) => ExternType::Memory(ty),
-            EntityType::Global(ty) => ExternType::Global(ty.map(&mut id)),
-            EntityType::Tag(index) => ExternType::Tag(id(index)),
-        }
+        ExternType::new(ty, |index| self.loaded.type_id(index))
     }
 }
 

@@ -44,8 +44,8 @@ unsafe impl<T: Send + 'static> Send for Store<T> {}
 pub(crate) struct StoreInner<T> {
     /// First, so that it is dropped first.
     runtime: Box<rt::Store>,
-    /// By the id of their code.
-    modules: HashMap<u64, Module>,
+    /// By their ids.
+    modules: HashMap<rt::ModuleId, Module>,
     data: T,
     engine: Engine,
 }
@@ -235,10 +235,10 @@ impl<'a, T: 'static> StoreContext<'a, T> {
 
     /// The module whose code an instance runs.
     pub(crate) fn module(&self, instance: rt::InstanceHandle) -> &'a Module {
-        let region = self.runtime().instance_module(instance).code().id();
+        let module = self.runtime().instance_module(instance).id();
         // SAFETY: borrowed for `'a`.
         let modules = unsafe { &(*self.inner.as_ptr()).modules };
-        modules.get(&region).expect("every module that was instantiated is noted")
+        modules.get(&module).expect("every module that was instantiated is noted")
     }
 }
 
@@ -297,7 +297,7 @@ impl<'a, T: 'static> StoreContextMut<'a, T> {
     pub(crate) fn note_module(&mut self, module: &Module) {
         // SAFETY: borrowed exclusively.
         let modules = unsafe { &mut (*self.inner.as_ptr()).modules };
-        modules.entry(module.compiled().loaded.code().id()).or_insert_with(|| module.clone());
+        modules.entry(module.compiled().loaded.id()).or_insert_with(|| module.clone());
     }
 
     /// What a call that failed gives its caller.
@@ -317,7 +317,7 @@ impl<'a, T: 'static> StoreContextMut<'a, T> {
                 // SAFETY: borrowed.
                 let modules = unsafe { &(*self.inner.as_ptr()).modules };
                 let origin = self.runtime().tag_origin(exception.tag());
-                let origin = origin.and_then(|(module, tag)| Some((modules.get(&module.code().id())?.compiled().clone(), tag)));
+                let origin = origin.and_then(|(module, tag)| Some((modules.get(&module.id())?.compiled().clone(), tag)));
                 Error::Exception(Box::new(ExceptionError { exception: Exception { inner: exception }, backtrace, origin }))
             }
             rt::Stop::Resource(error) => error.into(),
@@ -330,7 +330,7 @@ impl<'a, T: 'static> StoreContextMut<'a, T> {
         // SAFETY: borrowed.
         let modules = unsafe { &(*self.inner.as_ptr()).modules };
         let frame = |f: &rt::RawFrame| {
-            let module = modules.get(&f.code.id())?;
+            let module = modules.get(&f.module)?;
             Some(Frame {
                 func: module.environ().func_index(f.func),
                 wasm_offset: module.compiled().wasm_offset(f.offset),

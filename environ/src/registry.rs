@@ -55,9 +55,8 @@ pub enum ExternType {
 }
 
 impl ExternType {
-    /// The type of a module's import or export; `ids` are what [`TypeRegistry::register`] gave for the module.
-    pub fn new(ty: &EntityType, ids: &PrimaryMap<TypeIndex, TypeId>) -> ExternType {
-        let mut id = |index| ids[index];
+    /// The type of a module's import or export; `id` gives what [`TypeRegistry::register`] gave for each of the module's types.
+    pub fn new(ty: &EntityType, mut id: impl FnMut(TypeIndex) -> TypeId) -> ExternType {
         match *ty {
             EntityType::Func(index) => ExternType::Func(id(index)),
             EntityType::Table(ty) => ExternType::Table(ty.map(&mut id)),

@@ -201,13 +201,14 @@ fn types_of_imports_are_renamed_and_described() {
     let mut r = TypeRegistry::new();
     let m = module(&[&[func(&[], &[])], &[func(&[ValType::I64], &[ValType::F32])]]);
     let ids: PrimaryMap<_, _> = r.register(&m);
-    let ty = ExternType::new(&EntityType::Func(TypeIndex::from_u32(1)), &ids);
+    let ty = ExternType::new(&EntityType::Func(TypeIndex::from_u32(1)), |index| ids[index]);
     assert_eq!(ty, ExternType::Func(ids[TypeIndex::from_u32(1)]));
     assert_eq!(r.describe(&ty).to_string(), "func (i64) -> (f32)");
-    let ty = ExternType::new(&EntityType::Global(GlobalType { content: to(1), mutable: true }), &ids);
+    let ty = ExternType::new(&EntityType::Global(GlobalType { content: to(1), mutable: true }), |index| ids[index]);
     assert_eq!(r.describe(&ty).to_string(), "global mut (ref null typeid1)");
     let limits = Limits { min: 1, max: Some(9) };
-    let ty = ExternType::new(&EntityType::Table(TableType { element: RefType::FUNCREF, limits, table64: false }), &ids);
+    let ty =
+        ExternType::new(&EntityType::Table(TableType { element: RefType::FUNCREF, limits, table64: false }), |index| ids[index]);
     assert_eq!(r.describe(&ty).to_string(), "table 1..9 funcref");
     let memory = MemoryType { limits: Limits { min: 1, max: None }, memory64: true, shared: true, page_size_log2: 0 };
     assert_eq!(r.describe(&ExternType::Memory(memory)).to_string(), "memory i64 1 shared pagesize 1");

@@ -4,8 +4,7 @@
 //! the operator that is being compiled asks.
 
 use sconce_environ::compile::CallSite;
-use sconce_environ::handlers::Handler;
-use sconce_environ::handlers::HandlerLists;
+use sconce_environ::handlers::{Handler, HandlerLists};
 use sconce_environ::index::TagIndex;
 use sconce_x64::encode::{Encoder, Label};
 

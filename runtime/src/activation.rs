@@ -1,13 +1,15 @@
-//! What compiled code, trampolines, signal handlers and other threads see of a store, in one allocation whose address never
-//! changes.
+//! What compiled code, trampolines, signal handlers and other threads see of a store, in one
+//! allocation whose address never changes.
 //!
-//! Everything in [`Shared`] is reached through shared references alone, and mutable parts are cells: a handler looks at them in
-//! the middle of wasm code. That is sound because a handler acts only when the interrupted PC is in wasm code or a trampoline
-//! of this store; then no Rust code of the store's thread is in the middle of anything.
+//! Everything in [`Shared`] is reached through shared references alone, and mutable parts are
+//! cells: a handler looks at them in the middle of wasm code. That is sound because a handler acts
+//! only when the interrupted PC is in wasm code or a trampoline of this store; then no Rust code of
+//! the store's thread is in the middle of anything.
 
 use crate::code::CodeSpace;
 use crate::lazy_pages::LazyPages;
 use crate::stack::WasmStack;
+use crate::walk::RestingStack;
 use sconce_environ::trap::TrapCode;
 use sconce_environ::vm::{ANY_TYPE, VmStoreContext, pending};
 use std::cell::{Cell, UnsafeCell};
@@ -44,8 +46,8 @@ pub(crate) struct Shared {
     pub code: Arc<CodeSpace>,
 }
 
-// SAFETY: other threads (interrupt handles, host references) use `vm.pending` and `running`, which are atomic, and nothing else. The rest is
-// used by one thread at a time: a store is not `Sync`.
+// SAFETY: other threads (interrupt handles, host references) use `vm.pending` and `running`, which
+// are atomic, and nothing else. The rest is used by one thread at a time: a store is not `Sync`.
 unsafe impl Sync for Shared {}
 // SAFETY: as above; pointers in `vm` name things that move along with the store.
 unsafe impl Send for Shared {}
@@ -87,17 +89,30 @@ impl Shared {
     }
 
     /// The store's context.
+    #[inline]
     pub(crate) fn vm(&self) -> *mut VmStoreContext {
         self.vm.get()
     }
 
+    /// The stack that the store's wasm code runs on now, as it was left. To be used while no wasm
+    /// code of the store is running.
+    #[inline]
+    pub(crate) fn current_stack(&self) -> RestingStack<'_> {
+        let vm = self.vm();
+        // SAFETY: no wasm code is running, so the fields are at rest, and trampolines of this stack
+        // alone write them.
+        unsafe { RestingStack::new(&self.stack, (*vm).exit_fp as usize, (*vm).host_sp as usize) }
+    }
+
     /// Why host calls do not simply return to wasm: bits of [`pending`].
+    #[inline]
     pub(crate) fn pending(&self) -> &AtomicU32 {
         // SAFETY: the field is atomic and never moves; the reference covers it alone.
         unsafe { &(*self.vm.get()).pending }
     }
 
-    /// Whether there is something to do at the next boundary between wasm and the host. What another thread is just noting may be missed.
+    /// Whether there is something to do at the next boundary between wasm and the host. What
+    /// another thread is just noting may be missed.
     #[inline]
     pub(crate) fn host_waits(&self) -> bool {
         self.pending().load(Ordering::Relaxed) & pending::BOUNDARY != 0

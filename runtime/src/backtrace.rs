@@ -1,11 +1,12 @@
-//! Backtraces: which functions of which modules are on a wasm stack ([`crate::walk`]), the innermost and the outermost ones of a deep one.
+//! Backtraces: which functions of which modules are on a wasm stack ([`crate::walk`]), the
+//! innermost and the outermost ones of a deep one.
 
 use crate::activation::{Fault, Shared};
-use crate::code::CodeRegion;
-use crate::walk::CurrentStack;
+use crate::code::lookup::{CodeAt, FunctionAt};
+use crate::handle::ModuleId;
+use crate::walk::RestingStack;
 use sconce_environ::index::DefinedFuncIndex;
 use sconce_x64::text::begins_frame;
-use std::sync::Arc;
 
 /// Innermost frames that are kept when there are more than a backtrace holds.
 const INNERMOST: usize = 200;
@@ -27,13 +28,14 @@ pub struct RawBacktrace {
 }
 
 /// A wasm frame.
-#[derive(Clone, Debug)]
+#[derive(Copy, Clone, Debug)]
 pub struct RawFrame {
-    /// The module's code.
-    pub code: Arc<CodeRegion>,
+    /// The module that defines the function.
+    pub module: ModuleId,
     /// The function.
     pub func: DefinedFuncIndex,
-    /// Offset in text of an instruction: the one that faulted, or the last byte of the call.
+    /// Offset in the module's text of an instruction: the one that faulted, or the last byte of the
+    /// call.
     pub offset: u32,
 }
 
@@ -45,7 +47,8 @@ pub(crate) fn of_fault(shared: &Shared, fault: &Fault) -> RawBacktrace {
     walk.finish()
 }
 
-/// After a host call that did not return: the frames from `exit_fp` on, then those of the entries around.
+/// After a host call that did not return: the frames from `exit_fp` on, then those of the entries
+/// around.
 pub(crate) fn of_exit(shared: &Shared, exit_fp: usize) -> RawBacktrace {
     let mut walk = Walk::new(shared);
     walk.exit(exit_fp);
@@ -62,7 +65,7 @@ pub(crate) fn of_host_call(shared: &Shared) -> RawBacktrace {
 
 struct Walk<'a> {
     shared: &'a Shared,
-    stack: CurrentStack<'a>,
+    stack: RestingStack<'a>,
     /// Frames that may still be looked at.
     patience: usize,
     /// PCs of the innermost frames.
@@ -74,14 +77,14 @@ struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     fn new(shared: &'a Shared) -> Walk<'a> {
-        // A call inside a call that fails is likely to make the outer one fail as well: the whole stack once is enough.
+        // A call inside a call that fails is likely to make the outer one fail as well: the whole
+        // stack once is enough.
         let patience = if shared.depth.get() == 0 { usize::MAX } else { NESTED };
-        Walk { shared, stack: CurrentStack::of(shared), patience, first: Vec::new(), last: Vec::new(), seen: 0 }
+        Walk { shared, stack: shared.current_stack(), patience, first: Vec::new(), last: Vec::new(), seen: 0 }
     }
 
     fn push(&mut self, pc: usize) {
-        // SAFETY: the store's stack names only code of its own instances, which it keeps.
-        if unsafe { self.shared.code.region_at(pc) }.is_none() {
+        if self.code_at(pc).is_none() {
             return;
         }
         if self.first.len() < INNERMOST {
@@ -95,16 +98,14 @@ impl<'a> Walk<'a> {
     }
 
     fn frame(&self, pc: usize) -> Option<RawFrame> {
-        // SAFETY: as in `push`.
-        let region = unsafe { self.shared.code.region_at(pc)? };
-        let offset = (pc - region.text_base()) as u32;
-        let func = region.tables().function_at(offset)?;
-        // SAFETY: regions are published with the address that `Arc::as_ptr` gives, and this one is alive.
-        let code = unsafe {
-            Arc::increment_strong_count(region);
-            Arc::from_raw(region)
-        };
-        Some(RawFrame { code, func, offset })
+        let code = self.code_at(pc)?;
+        let FunctionAt { module, func, .. } = code.function()?;
+        Some(RawFrame { module, func, offset: code.offset() })
+    }
+
+    fn code_at(&self, pc: usize) -> Option<CodeAt<'a>> {
+        // SAFETY: the store's stack names only code of its own instances, which it keeps.
+        unsafe { self.shared.code.at(pc) }
     }
 
     /// The frames that called the one with this frame pointer, as far as the entry.
@@ -121,7 +122,8 @@ impl<'a> Walk<'a> {
 
     fn fault(&mut self, fault: &Fault) {
         self.push(fault.pc);
-        // Where the frame is not set up yet, the return address is at or just below the top of the stack.
+        // Where the frame is not set up yet, the return address is at or just below the top of the
+        // stack.
         if let Some(depth) = self.bytes_before_frame(fault.pc)
             && let Some(return_address) = fault.sp.checked_add(depth).and_then(|a| self.stack.word(a))
         {
@@ -132,13 +134,7 @@ impl<'a> Walk<'a> {
 
     /// In a prologue: how far above the stack pointer the return address is.
     fn bytes_before_frame(&self, pc: usize) -> Option<usize> {
-        // SAFETY: as in `push`.
-        let into_function = unsafe { self.shared.code.region_at(pc) }.and_then(|region| {
-            let offset = (pc - region.text_base()) as u32;
-            let func = region.tables().function_at(offset)?;
-            Some(offset - region.tables().functions[func.as_u32() as usize].start)
-        });
-        match into_function {
+        match self.code_at(pc).and_then(CodeAt::function).map(|function| pc - function.start) {
             Some(0) => Some(0),
             Some(1) => Some(8),
             Some(_) => None,

@@ -1,72 +1,37 @@
 //! Exceptions: thrown, searched for a handler, carried through host code.
 //!
-//! The search comes first, and looks only: it follows frame pointers from where wasm was left and asks, for each return address, the
-//! tables of the code that it lies in. A handler names its tag by the place where its module's instances keep the tag's address, and
-//! its frame keeps the instance, so a comparison of two addresses decides. If there is a handler, wasm continues there when the
-//! running builtin or host function returns to its trampoline: the stub restores the frame's stack pointer and frame pointer, and
-//! the handler's code needs nothing else. If there is none up to the entry into wasm, nothing has been unwound, so the failure has its
-//! whole backtrace; it is an error of the host function that made the entry, which passes it on or does not.
+//! The search ([`crate::handlers`]) comes first, and looks only: it follows frame pointers from
+//! where wasm was left and asks, for each return address, the tables of the code that it lies in. A
+//! handler names its tag by the place where its module's instances keep the tag's address, and its
+//! frame keeps the instance, so a comparison of two addresses decides. If there is a handler, wasm
+//! continues there when the running builtin or host function returns to its trampoline: the stub
+//! restores the frame's stack pointer and frame pointer, and the handler's code needs nothing else.
+//! If there is none up to the entry into wasm, nothing has been unwound, so the failure has its
+//! whole backtrace; it is an error of the host function that made the entry, which passes it on or
+//! does not.
 //!
-//! An exception that no handler wants as a reference is no object: its values are copied once, from where `throw` put them to
-//! [`Store::payload`], from where the handler loads them.
+//! An exception that no handler wants as a reference is no object: its values are copied once, from
+//! where `throw` put them to [`Store::payload`], from where the handler loads them.
 //!
-//! References among the values are in the activations table from before the search until the handler runs: what wasm throws is
-//! there already, the rest is inserted. What fills the heap is swept where it does: before a throw, and when there is no room for the
-//! exception, each time with a count on what the exception carries. No sweep happens after that.
+//! References among the values are in the activations table from before the search until the
+//! handler runs: what wasm throws is there already, the rest is inserted. What fills the heap is
+//! swept where it does: before a throw, and when there is no room for the exception, each time with
+//! a count on what the exception carries. No sweep happens after that.
 
-use crate::activation::Shared;
 use crate::error::ResourceError;
 use crate::handle::TagHandle;
+use crate::handlers::search;
 use crate::heap::HostRef;
 use crate::module::LoadedModule;
 use crate::stop::Stop;
 use crate::store::Store;
 use crate::thrown::{Exception, Tag};
-use crate::walk::{CurrentStack, Frame};
 use sconce_environ::index::{TagIndex, TypeId};
 use sconce_environ::trap::TrapCode;
 use sconce_environ::types::{RefKind, ValType};
 use sconce_environ::vm::{VmStoreContext, VmTag, pending};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
-
-/// Where an exception is handled.
-#[derive(Copy, Clone, Debug)]
-struct Handler {
-    pc: usize,
-    sp: usize,
-    fp: usize,
-    wants_exception: bool,
-}
-
-/// The handler of an exception that is thrown where wasm was left with this `exit_fp`.
-fn search(shared: &Shared, exit_fp: usize, tag: *const VmTag) -> Option<Handler> {
-    let stack = CurrentStack::of(shared);
-    stack.callers(exit_fp).find_map(|frame| handler(shared, &stack, frame, tag))
-}
-
-/// The handler of a frame: the first that takes this tag.
-fn handler(shared: &Shared, stack: &CurrentStack<'_>, frame: Frame, tag: *const VmTag) -> Option<Handler> {
-    let Frame { return_address, fp } = frame;
-    // SAFETY: the store's stack names only code of its own instances, which it keeps.
-    let region = unsafe { shared.code.region_at(return_address.wrapping_sub(1))? };
-    let base = region.text_base();
-    let handlers = region.tables().handlers_at((return_address - base) as u32)?;
-    let sp = fp - handlers.frame_size as usize;
-    let vmctx = stack.word(fp.wrapping_add_signed(handlers.vmctx as isize))?;
-    for handler in handlers {
-        let takes = handler.tag.is_none_or(|offset| {
-            // SAFETY: the frame keeps its context there, in which a pointer to the tag stands at this offset.
-            let own = unsafe { ((vmctx + offset as usize) as *const *const VmTag).read() };
-            own == tag
-        });
-        if takes {
-            let pc = base + handler.code_offset as usize;
-            return Some(Handler { pc, sp, fp, wants_exception: handler.wants_exception });
-        }
-    }
-    None
-}
 
 impl Store {
     /// A tag whose values are the parameters of this function type.
@@ -125,14 +90,16 @@ impl Store {
         Exception { store: self.id(), tag, values, _held: held }
     }
 
-    /// The exception that a handle names; `None` for null, for what is no handle of one, and for one that is damaged.
+    /// The exception that a handle names; `None` for null, for what is no handle of one, and for
+    /// one that is damaged.
     pub fn exception(&self, handle: u32) -> Option<Exception> {
         let (tag, values) = self.read_exception(handle)?;
         Some(self.exception_of(tag, values))
     }
 
-    /// The tag and the values of an exception in the heap. What the heap says is believed only where it can be: the tag is one of
-    /// the store's, there are as many values as it has, and functions are ones that were put there.
+    /// The tag and the values of an exception in the heap. What the heap says is believed only
+    /// where it can be: the tag is one of the store's, there are as many values as it has, and
+    /// functions are ones that were put there.
     fn read_exception(&self, handle: u32) -> Option<(u32, Box<[u128]>)> {
         let (index, values) = self.heap.exception(handle)?;
         let tag = self.tags.get(index as usize).filter(|tag| tag.count == values.len())?;
@@ -166,14 +133,13 @@ impl Store {
         self.heap.new_exception(tag, type_id.as_u32(), shape, &values)
     }
 
-    /// Makes wasm continue at the handler of an exception with this tag and the values in `payload`, when the running builtin or
-    /// host function returns; false if there is none. `exception` is its handle, if it has one already.
+    /// Makes wasm continue at the handler of an exception with this tag and the values in
+    /// `payload`, when the running builtin or host function returns; false if there is none.
+    /// `exception` is its handle, if it has one already.
     fn catch(&mut self, tag: u32, exception: Option<u32>) -> Result<bool, TrapCode> {
         let vm: *mut VmStoreContext = self.vm();
-        // SAFETY: no wasm code is running, so the field is at rest.
-        let exit_fp = unsafe { (*vm).exit_fp as usize };
         let identity: *const VmTag = &*self.tags[tag as usize].vm;
-        let Some(handler) = search(&self.shared, exit_fp, identity) else { return Ok(false) };
+        let Some(handler) = search(&self.shared, identity) else { return Ok(false) };
         let handles = self.heap.handles_in(self.tags[tag as usize].shape, &self.payload);
         // No frame may hold them any more when there is a sweep.
         handles.iter().for_each(|&handle| self.heap.hold_argument(handle));
@@ -190,7 +156,7 @@ impl Store {
         made.iter().chain(&handles).for_each(|&handle| self.heap.enter_frame(handle));
         self.heap.release_arguments(handles.len());
         let exception = made.map_err(|_| TrapCode::ReferenceHeapFull)?;
-        // SAFETY: as above; the trampoline reads the fields next.
+        // SAFETY: no wasm code is running; the trampoline reads the fields next.
         unsafe {
             (*vm).handler = handler.pc as *const _;
             (*vm).handler_sp = handler.sp as *mut u8;

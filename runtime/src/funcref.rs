@@ -1,7 +1,8 @@
 //! Function records. Whatever names a function at run time (imports, table entries, funcref values) names a record or a copy of
 //! its fields. Records of wasm functions stand in their instance's context; those of host functions here.
 
-use crate::stubs::{HostCallKind, HostTrampoline};
+use crate::stubs::HostCallKind;
+use crate::trampolines::HostTrampoline;
 use sconce_environ::index::TypeId;
 use sconce_environ::vm::{NO_TYPE, VM_HOST_CONTEXT_MAGIC, VmContext, VmFuncRef, VmHostContext};
 use std::any::Any;

@@ -8,7 +8,7 @@
 //! Arrays of guest iovecs are read once, into host iovecs on the stack, at most [`IOV_MAX`] of them, as the kernel has it:
 //! what was checked is what is used, and no number of the guest's makes the host allocate.
 
-use crate::lazy_pages::CHUNK;
+use crate::lazy_source::CHUNK;
 use crate::sys::syscall::syscall;
 use rustix::fd::{AsRawFd, BorrowedFd};
 use rustix::io::{Errno, ReadWriteFlags};

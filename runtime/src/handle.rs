@@ -1,4 +1,5 @@
-//! Handles: how everything outside this crate names what a store owns.
+//! Handles: how everything outside this crate names what a store owns, and the numbers of stores
+//! and modules.
 
 use sconce_environ::vm::VmFuncRef;
 use std::num::NonZeroU64;
@@ -16,11 +17,23 @@ impl StoreId {
     }
 
     /// # Panics
-    /// If a handle of another store is used: a mistake of the embedder, which must not become a stale pointer.
+    /// If a handle of another store is used: a mistake of the embedder, which must not become a
+    /// stale pointer.
     #[inline]
     #[track_caller]
     pub(crate) fn check(self, owner: StoreId) {
         assert!(self == owner, "a handle was used with a store that it does not belong to");
+    }
+}
+
+/// A loaded module's number: no two of a process have the same.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ModuleId(u64);
+
+impl ModuleId {
+    pub(crate) fn next() -> ModuleId {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        ModuleId(NEXT.fetch_add(1, Ordering::Relaxed))
     }
 }
 

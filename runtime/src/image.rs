@@ -3,7 +3,7 @@
 //! An image is made only of segments whose place is a constant and which fit into the memory's minimal size: mapping it is then
 //! the same as executing them in order.
 
-use crate::lazy_pages::{CHUNK, LazySource};
+use crate::lazy_source::{CHUNK, LazySource};
 use crate::sys::memfile::MemFile;
 use crate::sys::{PAGE, page_ceil};
 use sconce_environ::index::MemoryIndex;

@@ -10,11 +10,11 @@
 //! late, stays, and stops the next call: [`InterruptHandle::clear`] withdraws it.
 
 use crate::activation::Shared;
+use crate::code::lookup::CodeAt;
 use crate::sys::signal::{self, Context};
 use crate::traps;
 use sconce_environ::trap::TrapCode;
 use sconce_environ::vm::pending;
-use sconce_x64::text::is_return;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -91,10 +91,5 @@ pub(crate) fn on_signal(context: &mut Context) {
 /// (walks know prologues: a loop of tail calls may consist of nothing else that is interruptible).
 fn interruptible(shared: &Shared, pc: usize) -> bool {
     // SAFETY: the store runs this code, if it is code at all, so it owns the region.
-    let Some(region) = (unsafe { shared.code.region_at(pc) }) else { return false };
-    let offset = (pc - region.text_base()) as u32;
-    let tables = region.tables();
-    tables.function_at(offset).is_some()
-        && !tables.is_uninterruptible(offset)
-        && region.byte_at(offset as usize).is_some_and(|byte| !is_return(byte))
+    unsafe { shared.code.at(pc) }.is_some_and(CodeAt::is_interruptible)
 }

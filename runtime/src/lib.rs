@@ -13,6 +13,15 @@
 //! - [`Store::call`] enters wasm. It gives `Err(`[`Failure`]`)` for a trap, a host error, or a caught panic, and leaves the
 //!   store usable each time.
 //!
+//! # Which way files point
+//!
+//! No two files need each other. From the bottom up: `sys`, errors, handles and budgets; memories,
+//! stacks and code memory; what a thread's signal handlers see of a store (`activation`); traps,
+//! interrupts and walks; the reference heap; tables, globals, instances; the store that owns all of
+//! these; what uses stores: calls, exceptions, instantiation, builtins. What is below learns of what
+//! is above by function pointers alone, which `setup` passes down: the targets of trampolines, and
+//! whom signal handlers ask.
+//!
 //! # Values
 //!
 //! At the boundary a value is a `u128` whose low bytes hold it (i32 4, i64 8, f32 4, f64 8, v128 16, funcref 8 as from
@@ -58,6 +67,7 @@ mod funcref;
 mod global;
 pub mod guest;
 mod handle;
+mod handlers;
 mod heap;
 mod image;
 mod inherit;
@@ -65,9 +75,11 @@ mod instance;
 mod interrupt;
 mod large;
 mod lazy_pages;
+mod lazy_source;
 mod listener;
 mod memory;
 mod module;
+mod reservation;
 mod setup;
 mod shared;
 mod stack;
@@ -80,6 +92,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod thrown;
+mod trampolines;
 mod traps;
 mod walk;
 
@@ -92,20 +105,22 @@ pub use enter::host_call;
 pub use error::{InstantiateError, OutOfBounds, ResourceError};
 pub use funcref::HostFunc;
 pub use guest::{GuestFault, GuestMemory};
-pub use handle::{FuncHandle, GlobalHandle, InstanceHandle, Item, MemoryHandle, StoreId, TableHandle, TagHandle};
+pub use handle::{FuncHandle, GlobalHandle, InstanceHandle, Item, MemoryHandle, ModuleId, StoreId, TableHandle, TagHandle};
 pub use heap::{HeapStats, HostRef, Occasion, SweepCounts};
 pub use image::{LazyData, MAX_LAZY_PARTS};
 pub use inherit::inherit;
+pub use instance::query::caller_memory;
 pub use interrupt::InterruptHandle;
 pub use large::LargePages;
-pub use lazy_pages::{CHUNK, Digest, LazySource, Remake, TableBytes};
+pub use lazy_pages::TableBytes;
+pub use lazy_source::{CHUNK, Digest, LazySource, Remake};
 pub use listener::{Stub, StubListener};
 pub use module::{LoadedModule, ModuleParts};
 pub use sconce_x64::{Class, Signature};
 pub use shared::SharedMemory;
 pub use stop::{Failure, Stop};
-pub use store::{Store, StoreOptions, caller_memory};
-pub use stubs::{EntryTrampoline, HostCallKind, HostTrampoline, STUB_OFFSETS};
+pub use store::{Store, StoreOptions};
+pub use stubs::{HostCallKind, STUB_OFFSETS};
 pub use sys::build::{Build, build};
 pub use sys::limits::{no_core, stack_limit};
 pub use sys::poll::poll;
@@ -114,3 +129,4 @@ pub use sys::space::guards_unavailable;
 pub use sys::start::{closed_at_start, ignored_at_start};
 pub use sys::thread::prepare as prepare_thread;
 pub use thrown::Exception;
+pub use trampolines::{EntryTrampoline, HostTrampoline};

@@ -2,8 +2,10 @@
 
 use crate::code::CodeRegion;
 use crate::debugger::DebugObject;
+use crate::handle::ModuleId;
 use crate::image::{LazyData, MemoryImages};
-use crate::lazy_pages::{LazySource, Presence, marks};
+use crate::lazy_pages::{Presence, marks};
+use crate::lazy_source::LazySource;
 use crate::staged::Staged;
 use sconce_environ::compile::BoundsStyle;
 use sconce_environ::index::*;
@@ -60,7 +62,7 @@ pub struct LoadedModule {
 
 impl std::fmt::Debug for LoadedModule {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("LoadedModule").field("name", &self.parts.module.name).field("code", &self.parts.code.id()).finish()
+        f.debug_struct("LoadedModule").field("name", &self.parts.module.name).field("code", &self.id()).finish()
     }
 }
 
@@ -84,6 +86,11 @@ impl LoadedModule {
             images: OnceLock::new(),
             debug_object: OnceLock::new(),
         })
+    }
+
+    /// Its number, by which frames name it.
+    pub fn id(&self) -> ModuleId {
+        self.parts.code.module()
     }
 
     /// The decoded module.

@@ -1,4 +1,5 @@
-//! Where the parts meet: code memory whose trampolines lead into the builtins, and signal handlers that know of traps and interrupts.
+//! Where the parts meet: code memory whose trampolines lead into the builtins, and signal handlers
+//! that know of traps and interrupts.
 
 use crate::code::{CodeSpace, CodeSpaceOptions};
 use crate::error::ResourceError;

@@ -10,7 +10,7 @@
 
 use crate::budget::{MemoryBudget, MemoryLimit};
 use crate::error::{OutOfBounds, ResourceError};
-use crate::memory::Reservation;
+use crate::reservation::Reservation;
 use rustix::thread::futex;
 use sconce_environ::compile::BoundsStyle;
 use sconce_environ::ops::IntWidth;

@@ -3,7 +3,7 @@
 //! What earlier runs needed of a program's data is known before its instance is made, so a thread reads it meanwhile, into pages of its
 //! own, and compares it. The instance moves those pages to where they belong: a system call for each run of neighbours, and no copy.
 
-use crate::lazy_pages::{CHUNK, LazySource};
+use crate::lazy_source::{CHUNK, LazySource};
 use crate::sys::mmap::{Access, Mapping, populate};
 use std::ops::Range;
 

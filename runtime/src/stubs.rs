@@ -1,12 +1,14 @@
-//! The trampolines of an engine: landing pad, builtins, and one for each signature and direction, made when first asked for.
+//! The trampolines of an engine: landing pad, builtins, and one for each signature and direction,
+//! made when first asked for.
 //!
-//! They live in the code reservation, beside the code that calls them, which makes calls measurably faster than trampolines in
-//! the executable's own text.
+//! They live in the code reservation, beside the code that calls them, which makes calls measurably
+//! faster than trampolines in the executable's own text.
 
-use crate::code::CodeSpace;
+use crate::code::reservation::{CodeReservation, UNIT};
 use crate::error::ResourceError;
-use crate::listener::Stub;
+use crate::listener::{Stub, StubListener};
 use crate::sys::PAGE;
+use crate::sys::mmap::Access;
 use sconce_environ::builtin::Builtin;
 use sconce_environ::vm::{VmContext, VmHostContext, VmStoreContext, pending};
 use sconce_x64::Signature;
@@ -14,7 +16,7 @@ use sconce_x64::stubs::{self, Afterwards, Offsets};
 use std::collections::HashMap;
 use std::ffi::c_void;
 use std::mem::offset_of;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 /// Of the structures in `environ`, for the stubs.
 pub const STUB_OFFSETS: Offsets = Offsets {
@@ -53,27 +55,13 @@ pub enum HostCallKind {
     Array,
 }
 
+/// What a trampoline of a signature does.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
-enum Kind {
+pub(crate) enum Kind {
+    /// Leads into wasm.
     Entry,
+    /// Leads to a host function.
     Host(HostCallKind, Afterwards),
-}
-
-/// The way into wasm functions of one signature.
-#[derive(Clone, Debug)]
-pub struct EntryTrampoline {
-    pub(crate) code: usize,
-    pub(crate) places: usize,
-    /// Keeps the code alive.
-    _space: Arc<CodeSpace>,
-}
-
-/// The way from wasm to host functions of one signature.
-#[derive(Clone, Debug)]
-pub struct HostTrampoline {
-    pub(crate) code: usize,
-    pub(crate) kind: HostCallKind,
-    pub(crate) space: Arc<CodeSpace>,
 }
 
 /// Where trampolines go that do not go to wasm or to a host function: addresses of functions.
@@ -86,7 +74,7 @@ pub(crate) struct Targets {
 }
 
 /// An engine's trampolines.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Stubs {
     landing_pad: usize,
     /// Where host calls go that do not return.
@@ -107,12 +95,16 @@ struct Made {
 
 impl Stubs {
     /// Makes the landing pad and the builtins' trampolines.
-    pub(crate) fn new(space: &CodeSpace, targets: &Targets) -> Result<Stubs, ResourceError> {
+    pub(crate) fn new(
+        reservation: &CodeReservation,
+        listener: Option<&dyn StubListener>,
+        targets: &Targets,
+    ) -> Result<Stubs, ResourceError> {
         let mut made = Made::default();
-        let landing_pad = made.add(space, &stubs::landing_pad(&STUB_OFFSETS))?;
-        let leave = made.add(space, &stubs::leave(&STUB_OFFSETS, landing_pad as u64))?;
+        let landing_pad = made.add(reservation, &stubs::landing_pad(&STUB_OFFSETS))?;
+        let leave = made.add(reservation, &stubs::leave(&STUB_OFFSETS, landing_pad as u64))?;
         let code_of_boundary = stubs::boundary(&STUB_OFFSETS, targets.after_host as u64, leave as u64);
-        let boundary = made.add(space, &code_of_boundary)?;
+        let boundary = made.add(reservation, &code_of_boundary)?;
         let make = |(&builtin, target): (&Builtin, &usize)| {
             let make = if builtin.keeps_registers() { stubs::builtin_keeping_registers } else { stubs::builtin };
             make(&STUB_OFFSETS, *target as u64)
@@ -126,9 +118,9 @@ impl Stubs {
             offsets.push(all.len());
             all.extend_from_slice(bytes);
         }
-        let base = made.add(space, &all)?;
+        let base = made.add(reservation, &all)?;
         let builtins: Box<[usize]> = offsets.into_iter().map(|o| base + o).collect();
-        if let Some(listener) = space.listener() {
+        if let Some(listener) = listener {
             let pad = stubs::landing_pad(&STUB_OFFSETS);
             listener.stub(&Stub { name: "landing pad", address: landing_pad, code: &pad, called: false });
             let code_of_leave = stubs::leave(&STUB_OFFSETS, landing_pad as u64);
@@ -161,7 +153,14 @@ impl Stubs {
         self.builtins.as_ptr().cast()
     }
 
-    fn get(&self, space: &CodeSpace, kind: Kind, sig: &Signature) -> Result<usize, ResourceError> {
+    /// The address of a trampoline, which is made when it is first asked for.
+    pub(crate) fn get(
+        &self,
+        reservation: &CodeReservation,
+        listener: Option<&dyn StubListener>,
+        kind: Kind,
+        sig: &Signature,
+    ) -> Result<usize, ResourceError> {
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (kind, sig.clone());
         if let Some(&code) = made.by_signature.get(&key) {
@@ -172,8 +171,8 @@ impl Stubs {
             Kind::Host(HostCallKind::Registers, then) => stubs::host_call_registers(sig, &STUB_OFFSETS, then),
             Kind::Host(HostCallKind::Array, then) => stubs::host_call_array(sig, &STUB_OFFSETS, then),
         };
-        let code = made.add(space, &bytes)?;
-        if let Some(listener) = space.listener() {
+        let code = made.add(reservation, &bytes)?;
+        if let Some(listener) = listener {
             let name = match kind {
                 Kind::Entry => "into wasm",
                 Kind::Host(..) => "host call",
@@ -186,63 +185,22 @@ impl Stubs {
 }
 
 impl Made {
-    fn add(&mut self, space: &CodeSpace, bytes: &[u8]) -> Result<usize, ResourceError> {
-        let align = if space.appends() { 32 } else { PAGE };
+    fn add(&mut self, reservation: &CodeReservation, bytes: &[u8]) -> Result<usize, ResourceError> {
+        let align = if reservation.appends() { 32 } else { PAGE };
         // The largest trampoline, of 1,000 parameters and results, takes some 35 KiB.
-        if bytes.len() > CodeSpace::STUB_UNIT {
-            return Err(ResourceError::CodeSpaceFull { wanted: bytes.len(), size: space.size() });
+        if bytes.len() > UNIT {
+            return Err(ResourceError::CodeSpaceFull { wanted: bytes.len(), size: reservation.len() });
         }
         let mut at = self.next.next_multiple_of(align);
         if at + bytes.len() > self.end {
-            at = space.allocate_for_stubs()?;
-            self.end = at + CodeSpace::STUB_UNIT;
+            // They stay as long as the reservation.
+            at = reservation.allocate(1)? * UNIT;
+            self.end = at + UNIT;
         }
         self.next = at + bytes.len();
-        // SAFETY: the place was given to nobody else, and without appending it is a page of its own.
-        unsafe { space.write_stubs(at, bytes) }
-    }
-}
-
-impl CodeSpace {
-    /// The way into wasm functions of this signature; cached.
-    ///
-    /// # Errors
-    /// If there is no room.
-    pub fn entry_trampoline(self: &Arc<Self>, sig: &Signature) -> Result<EntryTrampoline, ResourceError> {
-        let code = self.stubs().get(self, Kind::Entry, sig)?;
-        Ok(EntryTrampoline { code, places: sig.places(), _space: self.clone() })
-    }
-
-    /// The way to host functions of this signature, whose results may have references among them; cached.
-    ///
-    /// # Errors
-    /// If there is no room.
-    ///
-    /// # Panics
-    /// If `Registers` is asked for where results need a buffer.
-    pub fn host_trampoline(
-        self: &Arc<Self>,
-        sig: &Signature,
-        kind: HostCallKind,
-        returns_reference: bool,
-    ) -> Result<HostTrampoline, ResourceError> {
-        let code = self.stubs().get(self, Kind::Host(kind, Afterwards::of(returns_reference)), sig)?;
-        Ok(HostTrampoline { code, kind, space: self.clone() })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use sconce_x64::Class;
-
-    #[test]
-    fn a_trampoline_that_is_too_large_leaves_no_trace() {
-        let space = CodeSpace::new(None).unwrap();
-        let made = |n| space.entry_trampoline(&Signature::new(vec![Class::I64; n], [])).map(|t| t.code);
-        let (first, refused, second) = (made(1).unwrap(), made(10_000), made(2).unwrap());
-        assert!(matches!(refused, Err(ResourceError::CodeSpaceFull { .. })), "{refused:?}");
-        // In the unit where the first one is: nothing was given out between them.
-        assert!(second > first && second - first < 1024, "{first:#x} {second:#x}");
+        // SAFETY: the place was given to nobody else, and without appending it is a page of its
+        // own.
+        unsafe { reservation.write(at, bytes, Access::ReadExecute)? };
+        Ok(reservation.base() as usize + at)
     }
 }

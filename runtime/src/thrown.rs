@@ -22,8 +22,9 @@ pub(crate) struct Tag {
     pub funcs: Box<[usize]>,
 }
 
-/// The functions that exceptions in the heap carry, by number: the heap itself holds no host pointers. There are at most as many
-/// as the store has records of functions, which live as long as it does.
+/// The functions that exceptions in the heap carry, by number: the heap itself holds no host
+/// pointers. There are at most as many as the store has records of functions, which live as long as
+/// it does.
 #[derive(Debug, Default)]
 pub(crate) struct CarriedFuncs {
     records: Vec<u64>,

@@ -84,8 +84,7 @@ fn recognise(shared: &Shared, fault: signal::Fault, pc: usize) -> Option<TrapCod
         }
     }
     // SAFETY: the store runs this code, so it owns the region.
-    let region = unsafe { shared.code.region_at(pc)? };
-    let code = region.tables().trap_at((pc - region.text_base()) as u32)?;
+    let code = unsafe { shared.code.at(pc)? }.trap()?;
     // SAFETY: only host code changes the list, and wasm code was running.
     let memories = unsafe { &*shared.memories.get() };
     let fits = match fault {

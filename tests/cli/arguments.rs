@@ -64,23 +64,6 @@ fn the_environment_is_empty_but_for_what_flags_give() {
 }
 
 #[test]
-fn of_variables_with_one_name_the_first_is_inherited() {
-    let dir = Dir::new();
-    dir.file("env.wat", environ());
-    // A shell would not pass both on.
-    let script = r#"import os, sys, ctypes
-argv = (ctypes.c_char_p * (len(sys.argv)))(*[a.encode() for a in sys.argv[1:]], None)
-envp = (ctypes.c_char_p * 3)(b"TWICE=first", b"TWICE=second", None)
-ctypes.CDLL(None).execve(argv[0], argv, envp)"#;
-    let mut python = std::process::Command::new("python3");
-    python
-        .args(["-c", script, env!("CARGO_BIN_EXE_sconce"), "--cache", "off", "--inherit-env", "env.wat"])
-        .current_dir(dir.path());
-    python.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
-    assert_eq!(outcome(&mut python).ok(), "TWICE=first\0");
-}
-
-#[test]
 fn a_module_comes_from_standard_input() {
     let dir = Dir::new();
     assert_eq!(dir.run_with("run -", hello().as_bytes()).ok(), "hello\n");

@@ -1,8 +1,8 @@
 //! The encoder, of compilers and of stubs: general-purpose instructions, labels with patch lists, constants and jump tables behind
 //! the code. (Instructions on vector registers are in [`crate::sse`].)
 //!
-//! An instruction's fixed part is one 8-byte store, and nothing is allocated for an instruction. A label's unresolved references are a list threaded through their own
-//! displacement fields, so that binding costs what was referred to, and no more.
+//! An instruction's fixed part is one 8-byte store, and nothing is allocated for an instruction. A label's unresolved references
+//! are a list threaded through their own displacement fields, so that binding costs what was referred to, and no more.
 //!
 //! An encoding is what the processor's manual says it is: tests decode every form with another implementation and compare.
 
@@ -154,7 +154,9 @@ impl Encoder {
     #[cold]
     #[inline(never)]
     fn grow(&mut self, more: usize) {
-        let to = (self.len as usize + more + WINDOW).max(2 * self.bytes.len()).max(4096);
+        // Stubs are short, and there are many.
+        const LEAST: usize = 256;
+        let to = (self.len as usize + more + WINDOW).max(2 * self.bytes.len()).max(LEAST);
         self.bytes.resize(to, 0);
     }
 

@@ -77,14 +77,15 @@ pub const THUNK_SIZE: usize = 16;
 /// A vector register that neither convention uses for arguments or preserves.
 const SCRATCH_XMM: Xmm = Xmm(15);
 
-/// `jmp [slot]`, where `displacement` counts from the end of the instruction's six bytes to the slot.
-pub fn thunk(displacement: i32) -> [u8; THUNK_SIZE] {
+/// A row of thunks, each `jmp [slot]`: their displacements count from the end of the instruction's six bytes to the slot.
+pub fn thunks(displacements: impl IntoIterator<Item = i32>) -> Vec<u8> {
     let mut a = Encoder::new(false);
-    a.jmp_through(displacement + 6);
-    a.pad(THUNK_SIZE as u32);
-    let mut bytes = [0; THUNK_SIZE];
-    bytes.copy_from_slice(a.finish());
-    bytes
+    for displacement in displacements {
+        let end = a.offset().cast_signed() + 6;
+        a.jmp_through(end + displacement);
+        a.pad(THUNK_SIZE as u32);
+    }
+    a.finish().to_vec()
 }
 
 /// Where traps continue, with the store context's address in rdi: puts the processor's modes in order, drops wasm's frames

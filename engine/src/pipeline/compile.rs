@@ -56,6 +56,11 @@ pub(crate) fn validate(decoded: &Decoded, bytes: &[u8], parallel: bool, go_on: &
     if threads == 1 {
         return Ok(decoded.validate_bodies(bytes, go_on)?);
     }
+    validate_on(threads, decoded, bytes, go_on)
+}
+
+/// The same on several threads, with the same result: it is the first invalid function that is to blame.
+fn validate_on(threads: usize, decoded: &Decoded, bytes: &[u8], go_on: &(dyn Fn() -> bool + Sync)) -> Result<(), Error> {
     /// Functions that a thread takes at once.
     const CHUNK: usize = 16;
     let count = decoded.bodies.len();
@@ -218,6 +223,50 @@ fn too_much(max_code: u64) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use sconce_environ::decode::{Features, decode};
+    use std::time::{Duration, Instant};
+
+    /// Two wrong functions, the last of the first chunk and the first of the second one: the first of them is to blame, whichever thread
+    /// is held back while the other one meets its own.
+    #[test]
+    fn the_first_function_is_to_blame_however_threads_run() {
+        let function = |wrong: bool| if wrong { "(func (result i32))" } else { "(func)" };
+        let all: String = (0..64).map(|n| function(n == 15 || n == 16)).collect();
+        let bytes = wat::parse_str(format!("(module {all})")).unwrap();
+        let decoded = decode(&bytes, Features::default()).unwrap();
+        for held in [0, 1] {
+            let begun = [const { AtomicBool::new(false) }; 2];
+            let go_on = || {
+                let this = usize::from(std::thread::current().name().is_some_and(|name| name.starts_with("validate-")));
+                if begun[this].swap(true, Ordering::Relaxed) {
+                    return true;
+                }
+                // Each of them has a chunk then. Where there is one thread alone, this ends all the same.
+                let since = Instant::now();
+                while !begun[1 - this].load(Ordering::Relaxed) && since.elapsed() < Duration::from_secs(1) {
+                    std::thread::yield_now();
+                }
+                if this == held {
+                    std::thread::sleep(Duration::from_millis(50));
+                }
+                true
+            };
+            let Err(Error::Decode(error)) = validate_on(2, &decoded, &bytes, &go_on) else { panic!("it is invalid") };
+            assert_eq!(error.function().map(|f| f.index.as_u32()), Some(15), "thread {held} is held");
+        }
+    }
+
+    #[test]
+    fn validation_ends_when_it_is_told_to() {
+        let bytes = wat::parse_str(format!("(module {})", "(func)".repeat(64))).unwrap();
+        let decoded = decode(&bytes, Features::default()).unwrap();
+        for threads in [1, 2, 3] {
+            assert!(validate_on(threads, &decoded, &bytes, &|| true).is_ok());
+            let asked = AtomicUsize::new(0);
+            let go_on = || asked.fetch_add(1, Ordering::Relaxed) < 20;
+            assert!(matches!(validate_on(threads, &decoded, &bytes, &go_on), Err(Error::Cancelled)));
+        }
+    }
 
     #[test]
     fn threads_only_for_large_work() {

@@ -10,7 +10,7 @@ use sconce_environ::code_tables::{CodeTable, CodeTables, Ends, WasmOffsets};
 use sconce_environ::compile::{CompiledFunction, Reloc, RelocTarget};
 use sconce_environ::index::DefinedFuncIndex;
 use sconce_environ::module::Module;
-use sconce_x64::stubs::{THUNK_SIZE, thunk};
+use sconce_x64::stubs::{self, THUNK_SIZE};
 use sconce_x64::text::FILLER;
 
 /// Functions start at multiples of this.
@@ -154,11 +154,10 @@ pub(super) fn link(module: &Module, unit: Unit) -> Result<Linked, Error> {
         text[at..at + 4].copy_from_slice(&(value as i32).to_le_bytes());
     }
     text.resize(thunks as usize, FILLER);
-    for func in escaping {
-        // From the end of the jump, which is six bytes long.
-        let displacement = i64::from(slot(func)) - (text.len() as i64 + 6);
-        text.extend_from_slice(&thunk(displacement as i32));
-    }
+    // From the end of the jump, which is six bytes long.
+    let end = |n: u32| i64::from(thunks) + i64::from(n) * THUNK_SIZE as i64 + 6;
+    let displacements = (0..).zip(escaping).map(|(n, func)| (i64::from(slot(func)) - end(n)) as i32);
+    text.extend_from_slice(&stubs::thunks(displacements));
     Ok(Linked { text, thunks, tables, offsets })
 }
 

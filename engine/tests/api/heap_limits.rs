@@ -2,8 +2,8 @@
 //! makes. A heap that is full all the same is a trap.
 
 use sconce_engine::{
-    AsContextMut, Caller, Config, Engine, Error, Exception, ExternRef, FuncType, Instance, Linker, Module, Store, Tag, Tier,
-    TrapCode, Val, ValType,
+    AsContextMut, BoundsStyle, Caller, Config, Engine, Error, Exception, ExternRef, FuncType, Instance, Linker, Module, Store,
+    Tag, Tier, TrapCode, Val, ValType,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -243,5 +243,36 @@ fn a_host_function_that_makes_values_has_the_heap_swept() {
         assert_eq!(world.run(1000).unwrap(), 7);
         world.store.as_context_mut().gc();
         world.end();
+    }
+}
+
+#[test]
+fn a_module_without_tags_catches_what_the_host_throws() {
+    // The only thing that is a reference in it is what it catches.
+    let text = r#"(module (import "" "throws" (func $throws))
+        (func $pass (throw_ref (block $h (result exnref) (try_table (catch_all_ref $h) (call $throws)) (unreachable))))
+        (func (export "run") (result i32)
+            (block $h (result exnref) (try_table (catch_all_ref $h) (call $pass)) (unreachable))
+            (i32.add (ref.is_null) (i32.const 7))))"#;
+    for bounds in [BoundsStyle::Guard, BoundsStyle::Explicit] {
+        for config in configs(false).chain(configs(true)) {
+            let engine = Engine::new(&config.bounds(Some(bounds))).unwrap();
+            let module = Module::new(&engine, text.as_bytes()).unwrap();
+            let (mut store, mut linker) = (Store::new(&engine, ()).unwrap(), Linker::new(&engine));
+            let tag = Tag::new(&mut store, &FuncType { params: [].into(), results: [].into() }).unwrap();
+            linker
+                .func_wrap("", "throws", move |mut caller: Caller<'_, ()>| -> Result<(), Error> {
+                    Err(Error::exception(Exception::new(&mut caller, tag, &[])?))
+                })
+                .unwrap();
+            let instance = linker.instantiate(&mut store, &module).unwrap();
+            let run = instance.get_typed_func::<(), i32>(&mut store, "run").unwrap();
+            for _ in 0..3 {
+                assert_eq!(run.call(&mut store, ()).unwrap(), 7);
+            }
+            store.gc();
+            store.verify_references();
+            assert_eq!(store.reference_stats().objects, 0);
+        }
     }
 }

@@ -84,6 +84,20 @@ fn the_first_invalid_function_is_to_blame_in_every_tier() {
 }
 
 #[test]
+fn validation_on_threads_blames_the_first_function_too() {
+    // So much that threads share the work; chunks of functions begin and end near the wrong ones.
+    let nops = "nop ".repeat(300);
+    let function = |wrong: bool| if wrong { format!("(func (result i32) {nops})") } else { format!("(func {nops})") };
+    for wrong in [vec![0], vec![15, 16, 1999], vec![16, 17], vec![700, 701, 1400], vec![1999]] {
+        let all: String = (0..2000).map(|n| function(wrong.contains(&n))).collect();
+        let bytes = wat::parse_str(format!("(module {all})")).unwrap();
+        let engine = Engine::new(&Config::new().tier(Tier::Cranelift)).unwrap();
+        let Err(Error::Decode(error)) = Module::validate(&engine, &bytes) else { panic!("it is invalid") };
+        assert_eq!(error.function().map(|f| f.index.as_u32()), Some(wrong[0]));
+    }
+}
+
+#[test]
 fn locals_are_counted_before_there_is_room_for_them() {
     // 4,294,967,295 of them in five bytes, and twice that.
     for groups in [1, 2] {

@@ -1,26 +1,30 @@
 //! What wasm frames hold: a walk over all of a store's frames, with stack maps.
 //!
-//! Wasm has been left when this runs, so every frame is in the middle of a call, whose return address has a stack map, unless no
-//! slot of the frame holds a handle.
+//! Wasm has been left when this runs, so every frame is in the middle of a call, whose return
+//! address has a stack map, unless no slot of the frame holds a handle.
 
 use crate::activation::Shared;
-use crate::walk::{CurrentStack, Frame};
+use crate::code::lookup::CodeAt;
+use crate::walk::Frame;
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 /// Decoded stack maps beyond which they are forgotten after a sweep.
 const MAX_KEPT: usize = 1 << 20;
 
-/// Decoded stack maps by return address. All of a function's maps are decoded when the first of them is asked for, so that the
-/// work is of the order of the functions on the stack plus the frames, however deep the recursion.
+/// Decoded stack maps by return address. All of a function's maps are decoded when the first of
+/// them is asked for, so that the work is of the order of the functions on the stack plus the
+/// frames, however deep the recursion.
 ///
-/// An address means the same function as long as the store lives: it owns the code that its instances run.
+/// An address means the same function as long as the store lives: it owns the code that its
+/// instances run.
 #[derive(Debug, Default)]
 pub(crate) struct MapCache {
     by_return: HashMap<usize, Map>,
     /// Slots that are in every map of a function, function by function.
     everywhere: Vec<i32>,
-    /// The other slots, each with the number of the one before it in its map: maps share their beginnings, as the tables have them.
+    /// The other slots, each with the number of the one before it in its map: maps share their
+    /// beginnings, as the tables have them.
     chains: Vec<(i32, u32)>,
     decoded: HashSet<usize>,
 }
@@ -56,17 +60,14 @@ impl MapCache {
     }
 
     fn decode(&mut self, shared: &Shared, return_address: usize) {
-        // A call that never returns may be the last instruction: its return address is the function's end.
+        // A call that never returns may be the last instruction: its return address is the
+        // function's end.
         let call = return_address.wrapping_sub(1);
         // SAFETY: the store's stack names only code of its own instances, which it keeps.
-        let found = unsafe { shared.code.region_at(call) }.and_then(|region| {
-            let func = region.tables().function_at((call - region.text_base()) as u32)?;
-            Some((region, func))
-        });
-        if let Some((region, func)) = found {
-            let start = region.text_base() + region.tables().functions[func.as_u32() as usize].start as usize;
+        if let Some(function) = unsafe { shared.code.at(call) }.and_then(CodeAt::function) {
+            let start = function.start;
             if self.decoded.insert(start) {
-                let steps = region.tables().stack_maps_of(func);
+                let steps = function.stack_maps();
                 let first = self.everywhere.len() as u32;
                 self.everywhere.extend(&steps.everywhere);
                 let everywhere = first..self.everywhere.len() as u32;
@@ -94,9 +95,10 @@ impl MapCache {
     }
 }
 
-/// Calls `f` with each handle in a frame of the store, null ones and repeated ones included; gives the number of frames.
+/// Calls `f` with each handle in a frame of the store, null ones and repeated ones included; gives
+/// the number of frames.
 pub(crate) fn walk(shared: &Shared, maps: &mut MapCache, mut f: impl FnMut(u32)) -> u64 {
-    let stack = CurrentStack::of(shared);
+    let stack = shared.current_stack();
     let mut frames = 0;
     for exit_fp in stack.exits() {
         for Frame { return_address, fp } in stack.callers(exit_fp) {

@@ -1,61 +1,15 @@
 //! Sweeps: the activations table becomes exactly what frames hold, and what left it is released.
 //!
-//! A sweep costs what it walks: entries of the table and frames. Room is made for twice what was found and one entry a frame
-//! more, so that at least as much work lies between two sweeps as the second will cost. What fills the heap rather than the table
-//! (large exceptions, values that the host makes) asks for a sweep when as many objects or bytes were added as there were, or as the
+//! A sweep costs what it walks: entries of the table and frames. Room is made for twice what was
+//! found and one entry a frame more, so that at least as much work lies between two sweeps as the
+//! second will cost. What fills the heap rather than the table (large exceptions, values that the
+//! host makes) asks for a sweep when as many objects or bytes were added as there were, or as the
 //! frames are worth. A heap without room is swept before that is said.
 
 use super::activations::MINIMUM;
-use super::{Heap, frames};
+use super::{Heap, Occasion, frames};
 use crate::activation::Shared;
 use sconce_environ::heap::state;
-
-/// Why a sweep happens.
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
-pub enum Occasion {
-    /// Compiled code found no room in the table.
-    Full,
-    /// The table was past its threshold at a boundary between wasm and the host.
-    Boundary,
-    /// One was asked for, and a safe point came by.
-    Asked,
-    /// The host wanted one at once.
-    Explicit,
-    /// There was no room for an object.
-    Exhausted,
-}
-
-/// How many sweeps there have been, by occasion.
-#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
-pub struct SweepCounts {
-    /// [`Occasion::Full`].
-    pub full: u64,
-    /// [`Occasion::Boundary`].
-    pub boundary: u64,
-    /// [`Occasion::Asked`].
-    pub asked: u64,
-    /// [`Occasion::Explicit`].
-    pub explicit: u64,
-    /// [`Occasion::Exhausted`].
-    pub exhausted: u64,
-}
-
-impl SweepCounts {
-    /// All of them.
-    pub fn total(&self) -> u64 {
-        self.full + self.boundary + self.asked + self.explicit + self.exhausted
-    }
-
-    fn count(&mut self, why: Occasion) {
-        *match why {
-            Occasion::Full => &mut self.full,
-            Occasion::Boundary => &mut self.boundary,
-            Occasion::Asked => &mut self.asked,
-            Occasion::Explicit => &mut self.explicit,
-            Occasion::Exhausted => &mut self.exhausted,
-        } += 1;
-    }
-}
 
 impl Heap {
     /// Sweeps. Dead host values are left for the caller to drop.

@@ -112,7 +112,7 @@ impl Builder {
         let slots = (thunks + self.funcs.len() * stubs::THUNK_SIZE).next_multiple_of(4096);
         for i in 0..self.funcs.len() {
             let displacement = slots + 8 * i - (text.len() + 6);
-            text.extend_from_slice(&stubs::thunk(displacement as i32));
+            text.extend_from_slice(&stubs::thunks([displacement as i32]));
         }
         let code = space.load(&text, tables.map(TableBytes::from)).unwrap();
         let type_ids = (0..self.module.types.len() as u32).map(TypeId::from_u32).collect();

@@ -1,6 +1,6 @@
 ;; A program with threads (wasi-threads). Each export is a program: `sconce run --invoke NAME threads.wat`.
 ;;
-;; Memory: 0 how many threads have finished, 4 a counter, 8 a word that never changes, 16.. scratch.
+;; Memory: 0 how many threads have finished, 4 a counter, 8 a word that never changes, 12 whether all have been started, 16.. scratch.
 (module
   (import "wasi" "thread-spawn" (func $spawn (param i32) (result i32)))
   (import "wasi_snapshot_preview1" "proc_exit" (func $proc_exit (param i32)))
@@ -52,6 +52,8 @@
   (func $grow (param i32)
     (local $n i32)
     (local.set $n (i32.const 50))
+    ;; Under a limit, what one has grown would leave no room to start the next.
+    (drop (memory.atomic.wait32 (i32.const 12) (i32.const 0) (i64.const -1)))
     (loop
       ;; The page is there at once.
       (i32.store (i32.mul (memory.grow (i32.const 1)) (i32.const 65536)) (i32.const 1))
@@ -100,7 +102,11 @@
     (call $join (i32.const 20))
     (i32.atomic.load (i32.const 4)))
   (func (export "grow") (result i32)
-    (call $join (call $start_all (i32.const 2) (i32.const 6)))
+    (local $threads i32)
+    (local.set $threads (call $start_all (i32.const 2) (i32.const 6)))
+    (i32.atomic.store (i32.const 12) (i32.const 1))
+    (drop (memory.atomic.notify (i32.const 12) (i32.const -1)))
+    (call $join (local.get $threads))
     (memory.size))
   (func (export "exit") (drop (call $start_all (i32.const 1) (i32.const 1))) (call $forever))
   (func (export "exit while it spins") (drop (call $start_all (i32.const 1) (i32.const 1))) (loop (br 0)))

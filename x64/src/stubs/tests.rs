@@ -37,12 +37,16 @@ fn depth_until(code: &[iced_x86::Instruction], stop: impl Fn(&iced_x86::Instruct
 }
 
 #[test]
-fn a_thunk_jumps_through_its_slot() {
-    let code = thunk(0x1234);
-    let i = decode(&code)[0];
-    assert_eq!(i.mnemonic(), Mnemonic::Jmp);
-    assert_eq!(i.ip_rel_memory_address(), 0x1234 + 6);
-    assert!(code[6..].iter().all(|&b| b == 0xcc));
+fn thunks_jump_through_their_slots() {
+    let displacements = [0x1234, -8, i32::MAX - 64];
+    let code = thunks(displacements);
+    assert_eq!(code.len(), displacements.len() * THUNK_SIZE);
+    for (n, (thunk, displacement)) in code.chunks(THUNK_SIZE).zip(displacements).enumerate() {
+        let i = decode(thunk)[0];
+        assert_eq!(i.mnemonic(), Mnemonic::Jmp);
+        assert_eq!(i.ip_rel_memory_address(), i64::from(displacement + 6).cast_unsigned(), "{n}");
+        assert!(thunk[6..].iter().all(|&b| b == 0xcc));
+    }
 }
 
 #[test]

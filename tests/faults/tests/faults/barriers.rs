@@ -2,6 +2,7 @@
 //! values whose drop enters their store.
 
 use crate::every_pc;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sconce_engine::{
     AsContextMut, BoundsStyle, CallStyle, Caller, Config, Engine, Error, ExternRef, Instance, Linker, Module, Store, Tier,
     TrapCode, Val,
@@ -213,6 +214,35 @@ fn a_short_cage() {
         }
     });
     assert_success(&output);
+}
+
+/// Code in guard style looks at no length of a cage: whether a module's code needs a whole one is known before it runs, though nothing
+/// but what it catches may be a reference in it.
+#[test]
+fn a_cage_that_became_short() {
+    let output = in_child("barriers::a_cage_that_became_short", || {
+        let engines: Vec<Engine> = engines().collect();
+        let catches = "(func $f (drop (block $h (result exnref) (try_table (catch_all_ref $h) (call $f)) (unreachable))))";
+        for (body, needs) in [(catches, true), ("(tag)", true), ("(table 1 externref)", true), ("(func)", false)] {
+            for engine in &engines {
+                let module = Module::new(engine, format!("(module {body})").as_bytes()).unwrap();
+                let mut store = Store::new(engine, ()).unwrap();
+                let before = getrlimit(Resource::As);
+                setrlimit(Resource::As, Rlimit { current: Some(address_space() + (1 << 30)), ..before }).unwrap();
+                let instance = Linker::new(engine).instantiate(&mut store, &module);
+                setrlimit(Resource::As, before).unwrap();
+                assert_eq!(matches!(instance, Err(Error::Resources(_))), needs, "{body}: {:?}", instance.err());
+            }
+        }
+    });
+    assert_success(&output);
+}
+
+/// Bytes of address space that this process has taken.
+fn address_space() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").expect("proc");
+    let kib = status.lines().find_map(|line| line.strip_prefix("VmSize:")?.trim().strip_suffix(" kB"));
+    kib.and_then(|kib| kib.parse::<u64>().ok()).expect("a size") << 10
 }
 
 fn engines() -> impl Iterator<Item = Engine> {

@@ -1,0 +1,52 @@
+//! What builtins know of who called them.
+
+use crate::activation::Shared;
+use crate::heap::Heap;
+use crate::instance::Instance;
+use crate::stop::Stop;
+use crate::store::Store;
+use crate::table::Table;
+use sconce_environ::trap::TrapCode;
+use sconce_environ::vm::VmContext;
+
+/// Who called.
+pub(super) struct Caller<'a> {
+    pub store: &'a mut Store,
+    pub instance: &'a mut Instance,
+}
+
+impl Caller<'_> {
+    /// # Safety
+    /// `vmctx` is the context of a live instance whose store this thread runs, and nobody else uses
+    /// either while this lives.
+    #[inline]
+    pub(super) unsafe fn new<'a>(vmctx: *mut VmContext) -> Caller<'a> {
+        // SAFETY: the caller's promise. The instance is in a box of its own, beside the store.
+        unsafe { Caller { store: Store::from_vm((*vmctx).store), instance: &mut *(*vmctx).instance.cast() } }
+    }
+
+    #[inline]
+    pub(super) fn memory(&self, index: u32) -> u32 {
+        self.instance.memories[index as usize]
+    }
+
+    #[inline]
+    pub(super) fn table(&mut self, index: u32) -> (&mut Table, &mut Heap) {
+        let n = self.instance.tables[index as usize];
+        (&mut self.store.tables[n as usize], &mut self.store.heap)
+    }
+
+    /// Address of a range of a memory.
+    #[inline]
+    pub(super) fn range(&self, memory: u32, at: u64, len: u64) -> Result<*mut u8, Stop> {
+        self.store.memories[self.memory(memory) as usize].at(at, len).map_err(|_| Stop::Trap(TrapCode::MemoryOutOfBounds))
+    }
+}
+
+/// For builtins in which a program may spend its time. One that throws and catches in a loop goes
+/// on in a handler, from where no trampoline looks: the signals of an interrupt would hardly ever
+/// find it in compiled code.
+#[inline]
+pub(super) fn look_for_interrupt(shared: &Shared) -> Result<(), Stop> {
+    if shared.interrupted() { Err(Stop::Trap(TrapCode::Interrupt)) } else { Ok(()) }
+}
