@@ -42,7 +42,7 @@ fn parse_value<R>(ty: ValType<R>, text: &str) -> Result<Val, String> {
         ValType::F64 => Val::F64(parse_float(text, Format::F64)?),
         ValType::V128 => Val::V128(parse_v128(text)?),
         ValType::Ref(RefType { nullable: true, heap }) if text == "null" => match heap {
-            HeapType::Func | HeapType::NoFunc | HeapType::Concrete(_) => Val::FuncRef(None),
+            HeapType::Func | HeapType::NoFunc | HeapType::ConcreteFunc(_) => Val::FuncRef(None),
             HeapType::Extern | HeapType::NoExtern => Val::ExternRef(None),
             HeapType::Exn | HeapType::NoExn => Val::ExnRef(None),
         },
@@ -400,7 +400,7 @@ mod tests {
         for heap in [
             HeapType::Func,
             HeapType::NoFunc,
-            HeapType::Concrete(index),
+            HeapType::ConcreteFunc(index),
             HeapType::Extern,
             HeapType::NoExtern,
             HeapType::Exn,

@@ -98,7 +98,7 @@ impl Translator<'_> {
         let element = self.env.module.tables[table].element;
         // What follows a check does not fault.
         let mut flags = alias::trusted(self.builder.func, Region::Tables);
-        if element.heap != HeapType::Concrete(ty) {
+        if element.heap != HeapType::ConcreteFunc(ty) {
             self.check_type(ty, entry, first);
         } else if element.nullable {
             // Every function in the table has the type: only null is to be found out.

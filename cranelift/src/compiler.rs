@@ -3,11 +3,12 @@
 use crate::isa;
 pub use crate::isa::NewError;
 use crate::output;
-use crate::translate::{Allocations, prepare, translate};
+use crate::translate::{Allocations, Refusal, prepare, translate};
 use cranelift_codegen::control::ControlPlane;
 use cranelift_codegen::isa::OwnedTargetIsa;
 use cranelift_codegen::{CodegenError, Context};
 use sconce_environ::compile::{CompileError, CompiledFunction, Compiler, FunctionInput, Settings};
+use sconce_environ::old_exceptions::FinalForm;
 use std::sync::{Mutex, PoisonError};
 
 /// Compiles functions with Cranelift, on any number of threads at once.
@@ -52,7 +53,7 @@ impl CraneliftCompiler {
     pub fn list(&self, input: &FunctionInput<'_>) -> Result<(CompiledFunction, Listing), CompileError> {
         let mut clif = String::new();
         let mut assembly = String::new();
-        let compiled = self.compile_with(input, |context, done| {
+        let compiled = self.compile_with(input, &mut |context, done| {
             if done {
                 assembly = context.compiled_code().and_then(|code| code.vcode.clone()).unwrap_or_default();
             } else {
@@ -67,7 +68,7 @@ impl CraneliftCompiler {
     fn compile_with(
         &self,
         input: &FunctionInput<'_>,
-        mut look: impl FnMut(&mut Context, bool),
+        look: &mut dyn FnMut(&mut Context, bool),
     ) -> Result<CompiledFunction, CompileError> {
         let error = |reason: String| CompileError { func: input.module.func_index(input.func), reason };
         let mut context = self
@@ -79,9 +80,16 @@ impl CraneliftCompiler {
         let FunctionContext { codegen, allocations } = &mut *context;
         let walk = match prepare(input, allocations) {
             Ok(walk) => walk,
-            Err(reason) => {
+            Err(Refusal::Limit(reason)) => {
                 self.keep(context);
                 return Err(error(reason));
+            }
+            Err(Refusal::OldExceptions) => {
+                self.keep(context);
+                let final_form = FinalForm::of(input).map_err(error)?;
+                let mut function = self.compile_with(&final_form.input(input), look)?;
+                final_form.restore(input, &mut function);
+                return Ok(function);
             }
         };
         translate(input, walk, &self.settings, self.isa.frontend_config(), &mut codegen.func, allocations).map_err(error)?;
@@ -118,7 +126,7 @@ impl Compiler for CraneliftCompiler {
     }
 
     fn compile_into(&self, input: &FunctionInput<'_>, out: &mut CompiledFunction) -> Result<(), CompileError> {
-        *out = self.compile_with(input, |_, _| {})?;
+        *out = self.compile_with(input, &mut |_, _| {})?;
         Ok(())
     }
 }

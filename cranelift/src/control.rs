@@ -5,10 +5,10 @@
 use crate::location::LEAVES;
 use crate::state::{Else, Frame, Kind};
 use crate::translate::{Args, Translator};
-use crate::types::{clif_type, is_handle};
+use crate::types::clif_type;
 use cranelift_codegen::ir::{Block, InstBuilder, JumpTableData, Value};
 use sconce_environ::abi::VALUE_SIZE;
-use sconce_environ::block::{Types, block_types};
+use sconce_environ::block::Types;
 use sconce_environ::ops::BlockType;
 use sconce_environ::trap::TrapCode;
 use sconce_environ::types::ValType;
@@ -60,12 +60,12 @@ pub(crate) fn select(t: &mut Translator<'_>, ty: Option<ValType>) {
 }
 
 pub(crate) fn block(t: &mut Translator<'_>, ty: BlockType) {
-    let (params, results) = block_types(t.env.module, ty);
+    let (params, results) = t.env.blocks.get(ty);
     t.push_frame(Kind::Block, None, params, results);
 }
 
 pub(crate) fn loop_(t: &mut Translator<'_>, ty: BlockType) {
-    let (params, results) = block_types(t.env.module, ty);
+    let (params, results) = t.env.blocks.get(ty);
     let header = t.block_with(params);
     let args = t.block_args(params.len());
     t.builder.ins().jump(header, &args);
@@ -77,7 +77,7 @@ pub(crate) fn loop_(t: &mut Translator<'_>, ty: BlockType) {
 
 pub(crate) fn if_(t: &mut Translator<'_>, ty: BlockType) {
     let condition = t.pop();
-    let (params, results) = block_types(t.env.module, ty);
+    let (params, results) = t.env.blocks.get(ty);
     let then = t.builder.create_block();
     let otherwise = t.builder.create_block();
     let branch = t.builder.ins().brif(condition, then, &[], otherwise, &[]);
@@ -263,7 +263,7 @@ impl<'a> Translator<'a> {
         let block = self.builder.create_block();
         for &ty in types.as_slice() {
             let param = self.builder.append_block_param(block, clif_type(ty));
-            if is_handle(ty) {
+            if ty.is_handle() {
                 self.declare_handle(param);
             }
         }

@@ -11,6 +11,7 @@ use cranelift_codegen::ir::{
     Type, UserExternalName, Value,
 };
 use sconce_environ::abi::VALUE_SIZE;
+use sconce_environ::block::BlockTypes;
 use sconce_environ::builtin::Builtin;
 use sconce_environ::compile::{CallStyle, FunctionInput, Settings};
 use sconce_environ::index::*;
@@ -43,6 +44,7 @@ impl Caches {
 #[derive(Debug)]
 pub(crate) struct Env<'a> {
     pub(crate) module: &'a Module,
+    pub(crate) blocks: BlockTypes<'a>,
     pub(crate) layout: &'a VmLayout,
     pub(crate) settings: &'a Settings,
     caches: &'a mut Caches,
@@ -69,8 +71,9 @@ impl<'a> Env<'a> {
         result_buffer: Option<Value>,
         constant_flags: MemFlags,
     ) -> Env<'a> {
-        let (module, layout) = (input.module, input.layout);
-        Env { module, layout, settings, caches, entry, vmctx, result_buffer, results_slot: None, in_place: 0, constant_flags }
+        let &FunctionInput { module, blocks, layout, .. } = input;
+        let (results_slot, in_place) = (None, 0);
+        Env { module, blocks, layout, settings, caches, entry, vmctx, result_buffer, results_slot, in_place, constant_flags }
     }
 }
 

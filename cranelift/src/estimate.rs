@@ -5,8 +5,8 @@
 //! with a thousand operands are as short as others. So the walk counts those products, and a function that is too dear by them
 //! ([`Counts::too_dear`]) is left to the other compiler, whose work is of the order of the body.
 
-use crate::types::is_handle;
-use sconce_environ::block::block_types;
+use sconce_environ::block::BlockTypes;
+use sconce_environ::compile::FunctionInput;
 use sconce_environ::index::*;
 use sconce_environ::locals::LocalNumbers;
 use sconce_environ::module::Module;
@@ -14,7 +14,7 @@ use sconce_environ::ops::*;
 use sconce_environ::types::{FuncType, HeapType, ValType};
 use sconce_environ::unreachable::{Skip, Unreachable};
 use sconce_environ::visit::Visitor;
-use sconce_environ::walk::Walk;
+use sconce_environ::walk::{Walk, WalkError};
 use wasmparser::BrTable;
 
 /// A block that has not ended.
@@ -142,6 +142,7 @@ const A_JOIN: u64 = 3_500;
 #[derive(Debug)]
 pub(crate) struct Estimator<'a> {
     module: &'a Module,
+    blocks: BlockTypes<'a>,
     kept: Allocations,
     dead_blocks: u32,
     reachable: bool,
@@ -161,7 +162,8 @@ pub(crate) struct Estimator<'a> {
 
 impl<'a> Estimator<'a> {
     /// For a function of this type, with so many locals, parameters among them.
-    pub(crate) fn new(module: &'a Module, ty: &FuncType, locals: u32, mut kept: Allocations) -> Estimator<'a> {
+    pub(crate) fn new(input: &FunctionInput<'a>, ty: &FuncType, locals: u32, mut kept: Allocations) -> Estimator<'a> {
+        let &FunctionInput { module, blocks, .. } = input;
         kept.locals.begin(locals, ty.params.len() as u32);
         kept.control.clear();
         kept.sets.clear();
@@ -175,6 +177,7 @@ impl<'a> Estimator<'a> {
         let (tables, begun, ended, outermost, loops, open_loops) = (0, 0, 0, None, 0, 0);
         let mut new = Estimator {
             module,
+            blocks,
             kept,
             dead_blocks,
             reachable,
@@ -196,8 +199,8 @@ impl<'a> Estimator<'a> {
     /// Walks through a validated body. Locals that are named have their numbers then.
     ///
     /// # Errors
-    /// When the body is malformed.
-    pub(crate) fn walk(mut self, mut walk: Walk<'_>) -> Result<(Counts, Allocations), wasmparser::Error> {
+    /// When the body is malformed, or has exceptions in their old form.
+    pub(crate) fn walk(mut self, mut walk: Walk<'_>) -> Result<(Counts, Allocations), WalkError> {
         while !walk.is_done() {
             self.counts.operators += 1;
             if self.reachable {
@@ -261,7 +264,7 @@ impl<'a> Estimator<'a> {
     }
 
     fn begin(&mut self, ty: BlockType, is_loop: bool) {
-        let (params, results) = block_types(self.module, ty);
+        let (params, results) = self.blocks.get(ty);
         if is_loop {
             self.cut();
             self.operands(params.len());
@@ -581,22 +584,22 @@ impl Operators for Estimator<'_> {
     }
 
     fn global_get(&mut self, global: GlobalIndex) {
-        self.counts.barriers += u64::from(is_handle(self.module.globals[global].content));
+        self.counts.barriers += u64::from(self.module.globals[global].content.is_handle());
         self.effect(0, 1);
     }
 
     fn global_set(&mut self, global: GlobalIndex) {
-        self.counts.barriers += u64::from(is_handle(self.module.globals[global].content));
+        self.counts.barriers += u64::from(self.module.globals[global].content.is_handle());
         self.effect(1, 0);
     }
 
     fn table_get(&mut self, table: TableIndex) {
-        self.counts.barriers += u64::from(is_handle(ValType::Ref(self.module.tables[table].element)));
+        self.counts.barriers += u64::from(self.module.tables[table].element.is_handle());
         self.called(1, 1);
     }
 
     fn table_set(&mut self, table: TableIndex) {
-        self.counts.barriers += u64::from(is_handle(ValType::Ref(self.module.tables[table].element)));
+        self.counts.barriers += u64::from(self.module.tables[table].element.is_handle());
         self.called(2, 0);
     }
 

@@ -15,7 +15,6 @@ use crate::types::clif_type;
 use cranelift_codegen::ir::types::{I32, I64};
 use cranelift_codegen::ir::{BlockArg, ExceptionTableData, ExceptionTableItem, ExceptionTag, InstBuilder, SigRef, Value};
 use sconce_environ::abi::VALUE_SIZE;
-use sconce_environ::block::block_types;
 use sconce_environ::builtin::Builtin;
 use sconce_environ::index::TagIndex;
 use sconce_environ::ops::{BlockType, Catch};
@@ -28,7 +27,7 @@ use smallvec::SmallVec;
 pub(crate) const ANY_TAG: u32 = u32::MAX - 7;
 
 pub(crate) fn try_table(t: &mut Translator<'_>, ty: BlockType, catches: &[Catch]) {
-    let (params, results) = block_types(t.env.module, ty);
+    let (params, results) = t.env.blocks.get(ty);
     let mut handlers: SmallVec<[Handler; 4]> = SmallVec::new();
     if !catches.is_empty() {
         // A block is left when it is complete, so the handlers come between two.

@@ -7,7 +7,7 @@ use crate::estimate::{self, Estimator};
 use crate::location;
 use crate::rare::RareCalls;
 use crate::state::State;
-use crate::types::{clif_type, is_handle, signature};
+use crate::types::{clif_type, signature};
 
 use cranelift_codegen::ir::types::{F32, F64, I8X16};
 use cranelift_codegen::ir::{BlockArg, Endianness, Function, InstBuilder, MemFlagsData, SourceLoc, TrapCode, Type, Value};
@@ -23,7 +23,7 @@ use sconce_environ::trap;
 use sconce_environ::types::ValType;
 use sconce_environ::unreachable::Unreachable;
 use sconce_environ::visit::Visitor;
-use sconce_environ::walk::Walk;
+use sconce_environ::walk::{Walk, WalkError};
 use smallvec::SmallVec;
 use std::time::Duration;
 
@@ -68,24 +68,37 @@ pub(crate) struct LastAddress {
 /// Block arguments, mostly few.
 pub(crate) type Args = SmallVec<[BlockArg; 8]>;
 
-fn malformed(error: wasmparser::Error) -> String {
-    format!("malformed body: {error}")
+/// Why a body is not translated as it is.
+pub(crate) enum Refusal {
+    /// It is to be rewritten before.
+    OldExceptions,
+    /// It exceeds a limit, or is malformed.
+    Limit(String),
+}
+
+impl From<WalkError> for Refusal {
+    fn from(error: WalkError) -> Refusal {
+        match error {
+            WalkError::OldExceptions => Refusal::OldExceptions,
+            WalkError::Malformed(_) => Refusal::Limit(error.to_string()),
+        }
+    }
 }
 
 /// Looks at a body: finds which locals it names, and whether it is too dear. Gives the walk over its operators.
 ///
 /// # Errors
-/// If it is, or is malformed. The allocations are fit for another function.
-pub(crate) fn prepare<'a>(input: &FunctionInput<'a>, allocations: &mut Allocations) -> Result<Walk<'a>, String> {
+/// If it is, or is malformed, or has exceptions in their old form. The allocations are fit for another function.
+pub(crate) fn prepare<'a>(input: &FunctionInput<'a>, allocations: &mut Allocations) -> Result<Walk<'a>, Refusal> {
     let ty = input.module.type_of(input.module.func_index(input.func));
-    let first = allocations.declared.read(ty, input.body, input.body_offset)?;
+    let first = allocations.declared.read(ty, input.body, input.body_offset).map_err(Refusal::Limit)?;
     let (all, kept) = (allocations.declared.len(), std::mem::take(&mut allocations.estimate));
     let walk = Walk::new(input.body, first, input.body_offset);
-    let (counts, kept) = Estimator::new(input.module, ty, all, kept).walk(walk.clone()).map_err(malformed)?;
+    let (counts, kept) = Estimator::new(input, ty, all, kept).walk(walk.clone())?;
     allocations.estimate = kept;
     if counts.too_dear(input.body.len()) {
         let time = Duration::from_millis(counts.cost() / 1_000_000);
-        return Err(format!("Cranelift would need {time:?} or so, too long for its size"));
+        return Err(Refusal::Limit(format!("Cranelift would need {time:?} or so, too long for its size")));
     }
     Ok(walk)
 }
@@ -122,7 +135,6 @@ pub(crate) fn translate(
     allocations.caches.clear();
     let env = Env::new(input, settings, &mut allocations.caches, entry, vmctx, buffer, constant_flags);
     let state = State { values, reachable: true, ..State::default() };
-    let hints = input.module.branch_hints.of(input.module.func_index(input.func));
     let locals = &allocations.estimate.locals;
     let mut t = Translator {
         builder,
@@ -130,7 +142,7 @@ pub(crate) fn translate(
         env,
         locals,
         last_address: None,
-        hints,
+        hints: input.hints,
         position: 0,
         rare: RareCalls::default(),
         failure: None,
@@ -179,10 +191,10 @@ impl<'a> Translator<'a> {
             let location = location::of(self.position)?;
             self.builder.set_srcloc(location);
             if self.state.reachable {
-                walk.step(|_| Visitor(&mut *self)).map_err(malformed)?;
+                walk.step(|_| Visitor(&mut *self)).map_err(|e| e.to_string())?;
             } else {
                 let mut dead = Unreachable(self);
-                walk.step(|_| Visitor(&mut dead)).map_err(malformed)?;
+                walk.step(|_| Visitor(&mut dead)).map_err(|e| e.to_string())?;
             }
         }
         control::end_function(self);
@@ -191,11 +203,11 @@ impl<'a> Translator<'a> {
 
     fn declare_local(&mut self, ty: ValType, value: Option<Value>) -> Variable {
         let var = self.builder.declare_var(clif_type(ty));
-        if is_handle(ty) {
+        if ty.is_handle() {
             self.builder.declare_var_needs_stack_map(var);
         }
         if let Some(value) = value {
-            if is_handle(ty) {
+            if ty.is_handle() {
                 self.declare_handle(value);
             }
             self.builder.def_var(var, value);
@@ -251,7 +263,7 @@ impl<'a> Translator<'a> {
 
     /// Pushes a value that may be a handle.
     pub(crate) fn push_typed(&mut self, ty: ValType, value: Value) {
-        if is_handle(ty) {
+        if ty.is_handle() {
             self.check_handle(value);
             self.declare_handle(value);
         }

@@ -22,11 +22,6 @@ pub(crate) fn clif_type(ty: ValType) -> Type {
     }
 }
 
-/// Whether values of this type belong into stack maps.
-pub(crate) fn is_handle(ty: ValType) -> bool {
-    matches!(ty, ValType::Ref(r) if r.kind() == RefKind::Handle)
-}
-
 /// The signature of functions of this type: the callee's VM context, the result buffer if there is one, the parameters.
 pub(crate) fn signature(ty: &FuncType) -> Signature {
     let mut sig = Signature::new(CallConv::Tail);

@@ -4,7 +4,7 @@ use crate::alias::{self, Region};
 use crate::barrier;
 use crate::env::displacement;
 use crate::translate::Translator;
-use crate::types::{clif_type, is_handle};
+use crate::types::clif_type;
 use cranelift_codegen::ir::{Opcode, Value};
 use cranelift_frontend::Variable;
 use sconce_environ::index::*;
@@ -34,7 +34,7 @@ pub(crate) fn global_get(t: &mut Translator<'_>, global: GlobalIndex) {
     let (address, offset) = t.global_place(global);
     let value = if ty.mutable {
         let flags = alias::trusted(t.builder.func, t.global_region(global));
-        if is_handle(ty.content) {
+        if ty.content.is_handle() {
             barrier::read(t, flags, address, offset)
         } else {
             t.load_with(Opcode::Load, clif_type(ty.content), flags, address, displacement(offset))
@@ -49,7 +49,7 @@ pub(crate) fn global_set(t: &mut Translator<'_>, global: GlobalIndex) {
     let value = t.pop();
     let value = t.canonical(value);
     let (address, offset) = t.global_place(global);
-    if is_handle(t.env.module.globals[global].content) {
+    if t.env.module.globals[global].content.is_handle() {
         let region = t.global_region(global);
         let flags = alias::trusted(t.builder.func, region);
         barrier::write(t, region, flags, value, address, offset);

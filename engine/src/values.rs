@@ -128,7 +128,7 @@ impl Val {
             (Val::ExnRef(Some(value)), ValType::Ref(r)) if r.heap == HeapType::Exn => value.to_raw(runtime)?.into(),
             (Val::FuncRef(Some(func)), ValType::Ref(r)) => {
                 func.check(runtime)?;
-                let own = HeapType::Concrete(runtime.func_type_id(func.handle));
+                let own = HeapType::ConcreteFunc(runtime.func_type_id(func.handle));
                 if !store.engine().types().heap_matches(own, r.heap) {
                     return mismatch();
                 }

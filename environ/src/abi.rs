@@ -18,7 +18,7 @@ pub fn results_in_buffer<R>(ty: &FuncType<R>) -> bool {
 pub const fn need_buffer<R>(results: &[ValType<R>]) -> bool {
     let (mut floats, mut at) = (0, 0);
     while at < results.len() {
-        if matches!(results[at], ValType::F32 | ValType::F64 | ValType::V128) {
+        if results[at].is_float_or_vector() {
             floats += 1;
         }
         at += 1;
@@ -43,6 +43,6 @@ pub const MAX_IN_PLACE: u32 = 1000;
 /// Whether all arguments and the result, if there is one at all, are passed in registers, alike under both conventions: then a host
 /// function that takes them so may be called without a trampoline that knows the type.
 pub fn in_registers<R>(ty: &FuncType<R>) -> bool {
-    let floats = ty.params.iter().filter(|ty| matches!(ty, ValType::F32 | ValType::F64 | ValType::V128)).count();
+    let floats = ty.params.iter().filter(|ty| ty.is_float_or_vector()).count();
     ty.results.len() <= 1 && floats <= FLOAT_ARGUMENTS && ty.params.len() - floats <= INTEGER_ARGUMENTS
 }

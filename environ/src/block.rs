@@ -2,7 +2,8 @@
 
 use crate::module::Module;
 use crate::ops::BlockType;
-use crate::types::ValType;
+use crate::types::{FuncType, ValType};
+use cranelift_entity::EntityRef;
 
 /// A list of value types that is cheap to keep in a control frame.
 #[derive(Copy, Clone, Debug)]
@@ -36,14 +37,35 @@ impl Types<'_> {
     }
 }
 
-/// Parameters and results of a block of this type, which must be valid in `module`.
-pub fn block_types(module: &Module, ty: BlockType) -> (Types<'_>, Types<'_>) {
-    match ty {
-        BlockType::Empty => (Types::NONE, Types::NONE),
-        BlockType::Value(t) => (Types::NONE, Types::One(t)),
-        BlockType::Func(index) => {
-            let f = module.func_type(index);
-            (Types::Many(&f.params), Types::Many(&f.results))
+/// What block types of a body refer to.
+#[derive(Copy, Clone, Debug)]
+pub struct BlockTypes<'a> {
+    module: &'a Module,
+    /// Types of the body's own, whose indices follow those of the module's.
+    own: &'a [FuncType],
+}
+
+impl<'a> BlockTypes<'a> {
+    /// The module's types.
+    pub fn of(module: &'a Module) -> BlockTypes<'a> {
+        BlockTypes { module, own: &[] }
+    }
+
+    /// The module's types, and behind them the body's own.
+    pub fn with(module: &'a Module, own: &'a [FuncType]) -> BlockTypes<'a> {
+        BlockTypes { module, own }
+    }
+
+    /// Parameters and results of a block of this type, which must be valid here.
+    pub fn get(&self, ty: BlockType) -> (Types<'a>, Types<'a>) {
+        match ty {
+            BlockType::Empty => (Types::NONE, Types::NONE),
+            BlockType::Value(t) => (Types::NONE, Types::One(t)),
+            BlockType::Func(index) => {
+                let own = index.index().checked_sub(self.module.types.len());
+                let f = own.map_or_else(|| self.module.func_type(index), |n| &self.own[n]);
+                (Types::Many(&f.params), Types::Many(&f.results))
+            }
         }
     }
 }

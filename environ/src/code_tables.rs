@@ -10,8 +10,6 @@
 mod leb;
 mod write;
 
-pub use write::Ends;
-
 use crate::compile::{CallSite, CompiledFunction};
 use crate::handlers::{Handler, HandlerListBuilder};
 use crate::index::DefinedFuncIndex;
@@ -97,6 +95,10 @@ impl<S> IndexMut<CodeTable> for CodeTables<S> {
         &mut self.streams[table as usize]
     }
 }
+
+/// How long the tables are, in bytes: where one function's part ends and the next one's begins.
+#[derive(Copy, Clone, Debug, Default)]
+pub struct Ends([usize; CodeTable::COUNT]);
 
 /// The tag of a handler for all exceptions; those of others are multiples of 8.
 const ANY_TAG: u32 = u32::MAX - 7;

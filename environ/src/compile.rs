@@ -1,5 +1,6 @@
 //! The contract between compilers and everything else: settings, what a compiler is given, what it gives back.
 
+use crate::block::BlockTypes;
 use crate::decode::{BodyValidator, DecodeError, Decoded};
 use crate::handlers::HandlerLists;
 use crate::index::*;
@@ -63,6 +64,10 @@ pub struct FunctionInput<'a> {
     pub body: &'a [u8],
     /// Where the body starts in the module, in bytes.
     pub body_offset: u32,
+    /// What its block types refer to.
+    pub blocks: BlockTypes<'a>,
+    /// Which of its branches are likely to be taken: [`crate::module::BranchHints::of`].
+    pub hints: &'a [(u32, bool)],
 }
 
 impl<'a> FunctionInput<'a> {
@@ -72,7 +77,9 @@ impl<'a> FunctionInput<'a> {
     /// As [`Decoded::body`].
     pub fn of(decoded: &'a Decoded, bytes: &'a [u8], layout: &'a VmLayout, func: DefinedFuncIndex) -> FunctionInput<'a> {
         let (body, body_offset) = (decoded.body(bytes, func), decoded.bodies[func].start);
-        FunctionInput { module: &decoded.module, layout, func, body, body_offset }
+        let module = &decoded.module;
+        let (blocks, hints) = (BlockTypes::of(module), module.branch_hints.of(module.func_index(func)));
+        FunctionInput { module, layout, func, body, body_offset, blocks, hints }
     }
 }
 

@@ -27,6 +27,8 @@ impl Features {
             .union(WasmFeatures::FUNCTION_REFERENCES)
             .union(WasmFeatures::TAIL_CALL)
             .union(WasmFeatures::EXCEPTIONS)
+            // Translated to the former: see `old_exceptions`.
+            .union(WasmFeatures::LEGACY_EXCEPTIONS)
             // Recursion groups, subtypes of functions and the bottom types. Objects are refused: see `decode::objects`.
             .union(WasmFeatures::GC),
     );

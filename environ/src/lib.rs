@@ -21,6 +21,7 @@ pub mod locals;
 pub mod meaning;
 pub mod module;
 pub mod names;
+pub mod old_exceptions;
 pub mod ops;
 pub mod placement;
 pub mod proposals;

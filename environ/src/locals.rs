@@ -3,12 +3,13 @@
 //! A body declares up to 50,000 locals in four bytes. So compilers keep nothing for each declared local: those that are named are
 //! numbered, and what a function's locals cost is of the order of its operators.
 
+use crate::old_exceptions::MAX_HELD;
 use crate::translate::val_type;
 use crate::types::{FuncType, ValType};
 use wasmparser::{BinaryReader, FunctionBody};
 
-/// Locals of a function, parameters included: as many as a valid one may have.
-const MAX_LOCALS: u32 = 50_000;
+/// Locals of a function, parameters included: as many as a valid one may have, and those that old exceptions get.
+const MAX_LOCALS: u32 = 50_000 + MAX_HELD;
 
 /// What a function declares, in runs of one type.
 #[derive(Clone, Debug, Default)]
@@ -173,7 +174,7 @@ mod tests {
         assert_eq!(declared.read(&ty, &[3, 3, 0x7f, 0, 0x7e, 2, 0x7d, 0x0b], 100), Ok(7));
         assert_eq!(declared.len(), 6);
         assert_eq!([1, 3, 4, 5].map(declared.types()), [ValType::I32, ValType::I32, ValType::F32, ValType::F32]);
-        assert_eq!(declared.read(&ty, &[1, 0xd0, 0x86, 3, 0x7f, 0x0b], 100), Err("50001 locals".into()));
+        assert_eq!(declared.read(&ty, &[1, 0xb8, 0x8e, 3, 0x7f, 0x0b], 100), Err("51001 locals".into()));
         assert_eq!(declared.read(&ty, &[0, 0x0b], 100), Ok(1));
         assert_eq!(declared.len(), 1);
     }

@@ -85,34 +85,6 @@ impl BranchHints {
     }
 }
 
-/// A type of the type section.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct SubType<R = TypeIndex> {
-    /// Whether it can have no subtypes.
-    pub is_final: bool,
-    /// Declared supertype.
-    pub supertype: Option<R>,
-    /// What it is.
-    pub composite: CompositeType<R>,
-}
-
-impl<R: Copy> SubType<R> {
-    /// The same type with references to other types renamed.
-    pub fn map<S>(&self, f: &mut impl FnMut(R) -> S) -> SubType<S> {
-        let composite = match &self.composite {
-            CompositeType::Func(func) => CompositeType::Func(func.map(f)),
-        };
-        SubType { is_final: self.is_final, supertype: self.supertype.map(f), composite }
-    }
-}
-
-/// A composite type (spec section 2.3.8).
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum CompositeType<R = TypeIndex> {
-    /// A function.
-    Func(FuncType<R>),
-}
-
 /// An import.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Import {
@@ -289,9 +261,7 @@ impl Module {
     /// # Panics
     /// If it is not a function type: validation has excluded that wherever a function type is needed.
     pub fn func_type(&self, index: TypeIndex) -> &FuncType {
-        match &self.types[index].composite {
-            CompositeType::Func(f) => f,
-        }
+        self.types[index].composite.func().expect("a function type")
     }
 
     /// Whether a table always has its initial size, and so its place.

@@ -4,8 +4,9 @@
 //! alone as it passes, which costs it nothing: [`crate::module::Module::features`].
 
 mod operators;
+mod origin;
 
-pub(crate) use operators::{Origin, OriginOf};
+pub(crate) use origin::{Origin, OriginOf};
 
 use crate::decode::DecodeError;
 use crate::features::proposal_name;

@@ -9,7 +9,7 @@
 //! host, compares two integers.
 
 use crate::index::{TypeId, TypeIndex};
-use crate::module::{CompositeType, EntityType, Module, SubType};
+use crate::module::{EntityType, Module};
 use crate::types::*;
 use cranelift_entity::PrimaryMap;
 use std::collections::HashMap;
@@ -143,9 +143,7 @@ impl TypeRegistry {
     /// # Panics
     /// If the id is another registry's, or not a function type's.
     pub fn func_type(&self, id: TypeId) -> &FuncType<TypeId> {
-        match &self.get(id).composite {
-            CompositeType::Func(f) => f,
-        }
+        self.get(id).composite.func().expect("a function type")
     }
 
     /// The supertypes of a type, from the root to the type itself: `a` is a subtype of `b` if `a`'s display has `b` at the
@@ -165,10 +163,9 @@ impl TypeRegistry {
     /// Whether a heap type matches another (spec section 3.3.4).
     pub fn heap_matches(&self, sub: HeapType<TypeId>, sup: HeapType<TypeId>) -> bool {
         match (sub, sup) {
-            (HeapType::Concrete(sub), HeapType::Concrete(sup)) => self.is_subtype(sub, sup),
-            // Every concrete type is a function's.
-            (HeapType::Concrete(_) | HeapType::NoFunc, HeapType::Func) => true,
-            (HeapType::NoFunc, HeapType::Concrete(_)) => true,
+            (HeapType::ConcreteFunc(sub), HeapType::ConcreteFunc(sup)) => self.is_subtype(sub, sup),
+            (HeapType::ConcreteFunc(_) | HeapType::NoFunc, HeapType::Func) => true,
+            (HeapType::NoFunc, HeapType::ConcreteFunc(_)) => true,
             (HeapType::NoExtern, HeapType::Extern) | (HeapType::NoExn, HeapType::Exn) => true,
             (sub, sup) => sub == sup,
         }

@@ -48,7 +48,8 @@ pub fn heap_type(ty: wasmparser::HeapType) -> Result<HeapType, Unsupported> {
         wasmparser::HeapType::Abstract { shared: false, ty: AbstractHeapType::NoExtern } => Ok(HeapType::NoExtern),
         wasmparser::HeapType::Abstract { shared: false, ty: AbstractHeapType::Exn } => Ok(HeapType::Exn),
         wasmparser::HeapType::Abstract { shared: false, ty: AbstractHeapType::NoExn } => Ok(HeapType::NoExn),
-        wasmparser::HeapType::Concrete(UnpackedIndex::Module(i)) => Ok(HeapType::Concrete(TypeIndex::from_u32(i))),
+        // A function's: modules that declare other types are refused.
+        wasmparser::HeapType::Concrete(UnpackedIndex::Module(i)) => Ok(HeapType::ConcreteFunc(TypeIndex::from_u32(i))),
         other => Err(Unsupported(heap_name(other))),
     }
 }

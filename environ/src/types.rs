@@ -46,8 +46,8 @@ pub enum HeapType<R = TypeIndex> {
     Exn,
     /// The bottom of exceptions.
     NoExn,
-    /// A function of one type.
-    Concrete(R),
+    /// A function of one type. Objects of one type will be told apart from these here.
+    ConcreteFunc(R),
 }
 
 /// How a reference is held in frames, tables and globals.
@@ -70,9 +70,14 @@ impl<R> RefType<R> {
     /// How such a reference is held.
     pub fn kind(&self) -> RefKind {
         match self.heap {
-            HeapType::Func | HeapType::NoFunc | HeapType::Concrete(_) => RefKind::Func,
+            HeapType::Func | HeapType::NoFunc | HeapType::ConcreteFunc(_) => RefKind::Func,
             HeapType::Extern | HeapType::NoExtern | HeapType::Exn | HeapType::NoExn => RefKind::Handle,
         }
+    }
+
+    /// Whether such references are handles, which are counted, and belong into stack maps.
+    pub fn is_handle(&self) -> bool {
+        self.kind() == RefKind::Handle
     }
 
     /// The same type with concrete heap types renamed.
@@ -84,7 +89,7 @@ impl<R> RefType<R> {
             HeapType::NoExtern => HeapType::NoExtern,
             HeapType::Exn => HeapType::Exn,
             HeapType::NoExn => HeapType::NoExn,
-            HeapType::Concrete(r) => HeapType::Concrete(f(r)),
+            HeapType::ConcreteFunc(r) => HeapType::ConcreteFunc(f(r)),
         };
         RefType { nullable: self.nullable, heap }
     }
@@ -97,6 +102,27 @@ impl<R> ValType<R> {
     pub const EXTERNREF: Self = ValType::Ref(RefType::EXTERNREF);
     /// `exnref`.
     pub const EXNREF: Self = ValType::Ref(RefType::EXNREF);
+
+    /// How such a value is held, if it is a reference.
+    pub fn ref_kind(&self) -> Option<RefKind> {
+        match self {
+            ValType::Ref(r) => Some(r.kind()),
+            ValType::I32 | ValType::I64 | ValType::F32 | ValType::F64 | ValType::V128 => None,
+        }
+    }
+
+    /// Whether it is a handle, which is counted, and belongs into stack maps.
+    pub fn is_handle(&self) -> bool {
+        self.ref_kind() == Some(RefKind::Handle)
+    }
+
+    /// Whether it lives in a vector register, as floats do; all others live in integer registers.
+    pub const fn is_float_or_vector(&self) -> bool {
+        match self {
+            ValType::F32 | ValType::F64 | ValType::V128 => true,
+            ValType::I32 | ValType::I64 | ValType::Ref(_) => false,
+        }
+    }
 
     /// The same type with concrete heap types renamed.
     pub fn map<S>(self, f: &mut impl FnMut(R) -> S) -> ValType<S> {
@@ -126,6 +152,54 @@ impl<R: Copy> FuncType<R> {
         FuncType {
             params: self.params.iter().map(|t| t.map(f)).collect(),
             results: self.results.iter().map(|t| t.map(f)).collect(),
+        }
+    }
+}
+
+/// A type of the type section.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct SubType<R = TypeIndex> {
+    /// Whether it can have no subtypes.
+    pub is_final: bool,
+    /// Declared supertype.
+    pub supertype: Option<R>,
+    /// What it is.
+    pub composite: CompositeType<R>,
+}
+
+impl<R: Copy> SubType<R> {
+    /// The same type with references to other types renamed.
+    pub fn map<S>(&self, f: &mut impl FnMut(R) -> S) -> SubType<S> {
+        SubType { is_final: self.is_final, supertype: self.supertype.map(&mut *f), composite: self.composite.map(f) }
+    }
+}
+
+/// A composite type (spec section 2.3.8).
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum CompositeType<R = TypeIndex> {
+    /// A function.
+    Func(FuncType<R>),
+}
+
+impl<R: Copy> CompositeType<R> {
+    /// The function type, if it is one.
+    pub fn func(&self) -> Option<&FuncType<R>> {
+        match self {
+            CompositeType::Func(func) => Some(func),
+        }
+    }
+
+    /// The value types that it is made of.
+    pub fn values(&self) -> impl Iterator<Item = &ValType<R>> {
+        match self {
+            CompositeType::Func(func) => func.params.iter().chain(&func.results),
+        }
+    }
+
+    /// The same type with references to other types renamed.
+    pub fn map<S>(&self, f: &mut impl FnMut(R) -> S) -> CompositeType<S> {
+        match self {
+            CompositeType::Func(func) => CompositeType::Func(func.map(f)),
         }
     }
 }
@@ -188,7 +262,7 @@ impl<R: fmt::Display> fmt::Display for HeapType<R> {
             HeapType::NoExtern => f.write_str("noextern"),
             HeapType::Exn => f.write_str("exn"),
             HeapType::NoExn => f.write_str("noexn"),
-            HeapType::Concrete(r) => write!(f, "{r}"),
+            HeapType::ConcreteFunc(r) => write!(f, "{r}"),
         }
     }
 }

@@ -3,7 +3,8 @@
 //! operation known.
 //!
 //! Invariant: only validated bodies are visited. Operators of proposals that [`crate::decode::Features`] does not enable
-//! therefore never arrive; `rejected_by_validation` is where they would.
+//! therefore never arrive; `rejected_by_validation` is where they would. Nor do exceptions in their old form, at which a walk
+//! stops ([`crate::walk::WalkError::OldExceptions`]).
 
 mod simd;
 

@@ -8,6 +8,20 @@
 use std::borrow::BorrowMut;
 use wasmparser::{BinaryReader, BlockType, Error, FrameStack, MemArg, MemArgTarget, ValType, VisitOperator};
 
+/// The opcode of `try`.
+const TRY: u8 = 0x06;
+
+/// Why a walk goes no further.
+#[derive(Debug, thiserror::Error)]
+pub enum WalkError {
+    /// There is no operator, or one that cannot be read. No walk through a validated body says so.
+    #[error("malformed body: {0}")]
+    Malformed(#[from] Error),
+    /// The body has exceptions in their old form: a walk is to go through [`crate::old_exceptions::FinalForm`] in its place.
+    #[error("exceptions in their old form")]
+    OldExceptions,
+}
+
 /// A walk over a body's operators.
 #[derive(Clone, Debug)]
 pub struct Walk<'a> {
@@ -38,9 +52,9 @@ impl<'a> Walk<'a> {
     /// behind that one begins, or `usize::MAX` where that is not known.
     ///
     /// # Errors
-    /// When there is no operator, which a validated body never does.
+    /// At an operator that there are no families for; when there is no operator, which happens in no validated body.
     #[inline(always)]
-    pub fn step<V: VisitOperator<'a> + FrameStack>(&mut self, visitor: impl FnOnce(usize) -> V) -> Result<V::Output, Error> {
+    pub fn step<V: VisitOperator<'a> + FrameStack>(&mut self, visitor: impl FnOnce(usize) -> V) -> Result<V::Output, WalkError> {
         match short::<true, V, V, _>(self.body, self.at, visitor) {
             Ok((output, next)) => {
                 self.at = next;
@@ -59,10 +73,14 @@ impl<'a> Walk<'a> {
 /// An operator in any form: what the visitor says, and how many bytes it has. (The walk itself is not borrowed, so that it stays in
 /// registers.)
 #[inline(never)]
-fn any<'a, V>(body: &'a [u8], at: usize, offset: u32, mut visitor: V) -> Result<(V::Output, usize), Error>
+fn any<'a, V>(body: &'a [u8], at: usize, offset: u32, mut visitor: V) -> Result<(V::Output, usize), WalkError>
 where
     V: VisitOperator<'a> + FrameStack,
 {
+    // Where there is another operator of the old form there is this one before.
+    if body.get(at) == Some(&TRY) {
+        return Err(WalkError::OldExceptions);
+    }
     // The offset is one of a module, and those are smaller than 4 GiB.
     let mut reader = BinaryReader::new(&body[at..], u64::from(offset) + at as u64);
     let output = reader.visit_operator(&mut visitor)?;

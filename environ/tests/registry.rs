@@ -8,7 +8,7 @@ use sconce_environ::types::*;
 
 /// `(ref null $index)`.
 fn to(index: u32) -> ValType {
-    ValType::Ref(RefType { nullable: true, heap: HeapType::Concrete(TypeIndex::from_u32(index)) })
+    ValType::Ref(RefType { nullable: true, heap: HeapType::ConcreteFunc(TypeIndex::from_u32(index)) })
 }
 
 fn func(params: &[ValType], results: &[ValType]) -> SubType {
@@ -77,7 +77,7 @@ fn a_recursive_type_equals_its_copy_elsewhere() {
     let c = register(&mut r, &[&[func(&[to(0)], &[])], &[func(&[to(0)], &[])]]);
     assert_eq!(c[0], a[0]);
     assert_ne!(c[1], a[0]);
-    assert_eq!(r.func_type(c[1]).params[0], ValType::Ref(RefType { nullable: true, heap: HeapType::Concrete(a[0]) }));
+    assert_eq!(r.func_type(c[1]).params[0], ValType::Ref(RefType { nullable: true, heap: HeapType::ConcreteFunc(a[0]) }));
 }
 
 #[test]
@@ -127,7 +127,7 @@ fn reference_types_match() {
     let mut r = TypeRegistry::new();
     let t = register(&mut r, &[&[open(func(&[], &[]), None)], &[open(func(&[], &[]), Some(0))], &[func(&[ValType::I32], &[])]]);
     use HeapType::*;
-    let heaps = [Func, Extern, NoFunc, NoExtern, Concrete(t[0]), Concrete(t[1]), Concrete(t[2])];
+    let heaps = [Func, Extern, NoFunc, NoExtern, ConcreteFunc(t[0]), ConcreteFunc(t[1]), ConcreteFunc(t[2])];
     let below = [(2, 0), (2, 4), (2, 5), (2, 6), (3, 1), (4, 0), (5, 0), (6, 0), (5, 4)];
     for (i, &sub) in heaps.iter().enumerate() {
         for (j, &sup) in heaps.iter().enumerate() {

@@ -83,7 +83,7 @@ impl Codegen<'_> {
         let mut entry = self.table_element(table, index, size_of::<VmTableEntry>(), TrapCode::UndefinedElement);
         let found = |entry| Addr::new(entry, offset_of!(VmTableEntry, type_id) as i32);
         let element = self.module.tables[table].element;
-        if element.heap == HeapType::Concrete(ty) {
+        if element.heap == HeapType::ConcreteFunc(ty) {
             // Every function in the table has the type: only null is to be found out.
             if element.nullable {
                 let null = self.trap_label(TrapCode::UninitializedElement);

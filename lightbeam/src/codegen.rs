@@ -19,6 +19,7 @@ use crate::stack::Stack;
 use crate::stub::Stubs;
 use crate::summary::Summary;
 use crate::tables::Tables;
+use sconce_environ::block::BlockTypes;
 use sconce_environ::compile::{CompiledFunction, FunctionInput, Settings};
 use sconce_environ::layout::VmLayout;
 use sconce_environ::module::Module;
@@ -32,6 +33,7 @@ pub(crate) const VMCTX: Gpr = Gpr::R14;
 #[derive(Debug)]
 pub(crate) struct Codegen<'a> {
     pub(crate) module: &'a Module,
+    pub(crate) block_types: BlockTypes<'a>,
     pub(crate) layout: &'a VmLayout,
     pub(crate) settings: &'a Settings,
     pub(crate) features: Features,
@@ -75,6 +77,7 @@ impl<'a> Codegen<'a> {
     ) -> Codegen<'a> {
         Codegen {
             module: input.module,
+            block_types: input.blocks,
             layout: input.layout,
             settings,
             features,

@@ -5,6 +5,7 @@ use crate::features::Features;
 use crate::translate::{Failure, translate};
 use sconce_environ::compile::{CompileError, CompiledFunction, Compiler, FunctionError, FunctionInput, Settings};
 use sconce_environ::decode::BodyValidator;
+use sconce_environ::old_exceptions::FinalForm;
 use std::sync::{Mutex, PoisonError};
 
 /// Compiles functions in one pass, on any number of threads at once.
@@ -96,10 +97,19 @@ impl LightbeamCompiler {
         if buffers.capacity() <= MAX_KEPT {
             self.buffers.lock().unwrap_or_else(PoisonError::into_inner).push(buffers);
         }
-        result.map_err(|failure| match failure {
-            Failure::Invalid(error) => error.into(),
-            Failure::Limit(reason) => CompileError { func: input.module.func_index(input.func), reason }.into(),
-        })
+        let limit = |reason| CompileError { func: input.module.func_index(input.func), reason };
+        match result {
+            Ok(()) => Ok(()),
+            Err(Failure::Invalid(error)) => Err(error.into()),
+            Err(Failure::Limit(reason)) => Err(limit(reason).into()),
+            // Whoever had to validate it has done so before.
+            Err(Failure::OldExceptions) => {
+                let final_form = FinalForm::of(input).map_err(limit)?;
+                self.run(None, &final_form.input(input), out)?;
+                final_form.restore(input, out);
+                Ok(())
+            }
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use crate::blocks::{Block, Kind};
 use crate::codegen::Codegen;
 use crate::copies::MOVED_SINGLY;
 use crate::value::{Flag, Ty, Value};
-use sconce_environ::block::{Types, block_types};
+use sconce_environ::block::Types;
 use sconce_environ::ops::*;
 use sconce_environ::trap::TrapCode;
 use sconce_environ::types::ValType;
@@ -35,14 +35,14 @@ pub(crate) fn drop_(c: &mut Codegen<'_>) {
 }
 
 pub(crate) fn block(c: &mut Codegen<'_>, ty: BlockType) {
-    let (params, results) = block_types(c.module, ty);
+    let (params, results) = c.block_types.get(ty);
     c.settle_to(c.stack.len() - params.len());
     let label = c.e.label();
     c.push_frame(Kind::Block, label, params, results);
 }
 
 pub(crate) fn loop_(c: &mut Codegen<'_>, ty: BlockType) {
-    let (params, results) = block_types(c.module, ty);
+    let (params, results) = c.block_types.get(ty);
     c.settle_to(c.stack.len());
     c.spill_top(params.len());
     c.pin_for_loop();
@@ -52,7 +52,7 @@ pub(crate) fn loop_(c: &mut Codegen<'_>, ty: BlockType) {
 }
 
 pub(crate) fn if_(c: &mut Codegen<'_>, ty: BlockType) {
-    let (params, results) = block_types(c.module, ty);
+    let (params, results) = c.block_types.get(ty);
     let condition = c.pop();
     c.settle_to(c.stack.len());
     c.spill_top(params.len());

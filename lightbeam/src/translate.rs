@@ -16,21 +16,32 @@ use sconce_environ::placement::{LINE, skew_for};
 use sconce_environ::types::FuncType;
 use sconce_environ::unreachable::Unreachable;
 use sconce_environ::visit::Visitor;
-use sconce_environ::walk::Walk;
+use sconce_environ::walk::{Walk, WalkError};
 use sconce_x64::encode::{Addr, Encoder};
 
 /// Why there is no code.
 pub(crate) enum Failure {
     /// The body is not valid.
     Invalid(DecodeError),
-    /// It exceeds an implementation limit.
+    /// It exceeds an implementation limit, or is malformed.
     Limit(String),
+    /// It is to be rewritten before.
+    OldExceptions,
+}
+
+impl From<WalkError> for Failure {
+    fn from(error: WalkError) -> Failure {
+        match error {
+            WalkError::OldExceptions => Failure::OldExceptions,
+            WalkError::Malformed(_) => Failure::Limit(error.to_string()),
+        }
+    }
 }
 
 /// Compiles a body into `out`, whose lists serve again. With a validator the body has not been validated.
 ///
 /// # Errors
-/// When it is not valid, or an implementation limit is exceeded.
+/// When it is not valid, has exceptions in their old form, or exceeds an implementation limit.
 pub(crate) fn translate(
     input: &FunctionInput<'_>,
     mut validator: Option<&mut BodyValidator<'_>>,
@@ -39,7 +50,6 @@ pub(crate) fn translate(
     allocations: &mut Buffers,
     out: &mut CompiledFunction,
 ) -> Result<(), Failure> {
-    let malformed = |e: wasmparser::Error| Failure::Limit(format!("malformed body: {e}"));
     let ty = input.module.type_of(input.module.func_index(input.func));
     let mut buffers = std::mem::replace(allocations, Buffers::new(features));
     buffers.clear();
@@ -61,7 +71,11 @@ pub(crate) fn translate(
         // What a validator has shown of it does not count.
         let summary = summarizer.finish();
         summarizer = Summarizer::new(input.module, summary, all, params);
-        summarize(&mut summarizer, &walk).map_err(malformed)?;
+        if let Err(error) = summarize(&mut summarizer, &walk) {
+            buffers.summary = summarizer.finish();
+            *allocations = buffers;
+            return Err(error.into());
+        }
     }
     let mut summary = summarizer.finish();
     // A function that is swept at its beginning is no leaf.
@@ -82,7 +96,7 @@ pub(crate) fn translate(
     }
     // What looks at everything is longer.
     let max_code = max_code(input.body.len()) * if settings.paranoid { 4 } else { 1 };
-    emit(&mut c, &walk, max_code).map_err(malformed)?;
+    emit(&mut c, &walk, max_code)?;
     let result = match finish(&mut c, ty, max_code) {
         Err(e) => Err(Failure::Limit(e)),
         Ok(frame_size) => {
@@ -119,7 +133,7 @@ pub(crate) fn translate(
 
 /// The first walk. (It and the second are functions of their own, so that what they walk with stays in registers.)
 #[inline(never)]
-fn summarize(summarizer: &mut Summarizer<'_>, walk: &Walk<'_>) -> Result<(), wasmparser::Error> {
+fn summarize(summarizer: &mut Summarizer<'_>, walk: &Walk<'_>) -> Result<(), WalkError> {
     let mut walk = walk.clone();
     while !walk.is_done() {
         walk.step(|_| Visitor(summarizer))?;
@@ -149,7 +163,7 @@ fn too_large(max_code: u64) -> String {
 
 /// The second walk, which ends early if there is a failure.
 #[inline(never)]
-fn emit(c: &mut Codegen<'_>, walk: &Walk<'_>, max_code: u64) -> Result<(), wasmparser::Error> {
+fn emit(c: &mut Codegen<'_>, walk: &Walk<'_>, max_code: u64) -> Result<(), WalkError> {
     let mut walk = walk.clone();
     while !walk.is_done() {
         c.body.advance(walk.position());

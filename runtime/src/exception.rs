@@ -43,8 +43,8 @@ impl Store {
         let types = self.types.read().unwrap_or_else(PoisonError::into_inner);
         let params = &types.func_type(type_id).params;
         let count = params.len();
-        let is_handle = |ty: &ValType<TypeId>| matches!(ty, ValType::Ref(r) if r.kind() == RefKind::Handle);
-        let is_func = |ty: &ValType<TypeId>| matches!(ty, ValType::Ref(r) if r.kind() == RefKind::Func);
+        let is_handle = ValType::<TypeId>::is_handle;
+        let is_func = |ty: &ValType<TypeId>| ty.ref_kind() == Some(RefKind::Func);
         let funcs = (0..count).filter(|&i| is_func(&params[i])).collect();
         let shape = self.heap.add_shape((0..count).filter(|&i| is_handle(&params[i])));
         drop(types);

@@ -34,8 +34,16 @@ impl Script {
     }
 }
 
-/// Every script of Wasm 1.0, 2.0 and 3.0, and of the proposals that are supported. The suite keeps 2.0's vector scripts under the
-/// proposal's name.
+/// Scripts of Sconce's own, where the suite has none: exceptions in the old form. Their names are those of files.
+const OWN: [(&str, &str); 4] = [
+    ("both_forms", include_str!("../scripts/old-exceptions/both_forms.wast")),
+    ("delegate", include_str!("../scripts/old-exceptions/delegate.wast")),
+    ("rethrow", include_str!("../scripts/old-exceptions/rethrow.wast")),
+    ("try_catch", include_str!("../scripts/old-exceptions/try_catch.wast")),
+];
+
+/// Every script of Wasm 1.0, 2.0 and 3.0, and of the proposals that are supported, and Sconce's own. The suite keeps 2.0's vector
+/// scripts under the proposal's name.
 pub fn scripts() -> Vec<Script> {
     let script = |features: Features| {
         move |file: TestFile<'static>| Script {
@@ -63,7 +71,9 @@ pub fn scripts() -> Vec<Script> {
     // These reject what other proposals allow.
     let memory64 = Features::WASM2.with(WasmFeatures::MEMORY64);
     let threads = Features::WASM1.with(WasmFeatures::THREADS);
+    let own = OWN.map(|(name, text)| Script { name: format!("old-exceptions/{name}"), text, features: Features::SUPPORTED });
     old.map(script(Features::WASM2))
+        .chain(own)
         .chain(new.map(script(Features::SUPPORTED)))
         .chain(proposal(Proposal::Memory64).map(script(memory64)))
         .chain(proposal(Proposal::Threads).map(script(threads)))

@@ -29,14 +29,21 @@ pub fn lines(body: &[u8], offset: u32, name: &dyn Fn(u32) -> Option<String>) -> 
     while !reader.eof() {
         let (operator, at) = reader.read_with_offset()?;
         match operator {
-            Operator::End | Operator::Else => depth = depth.saturating_sub(1),
+            Operator::End | Operator::Else | Operator::Catch { .. } | Operator::CatchAll | Operator::Delegate { .. } => {
+                depth = depth.saturating_sub(1);
+            }
             _ => {}
         }
         lines.push(Line { offset: at as u32, depth, text: text(&operator, name) });
         match operator {
-            Operator::Block { .. } | Operator::Loop { .. } | Operator::If { .. } | Operator::Else | Operator::TryTable { .. } => {
-                depth += 1;
-            }
+            Operator::Block { .. }
+            | Operator::Loop { .. }
+            | Operator::If { .. }
+            | Operator::Else
+            | Operator::TryTable { .. }
+            | Operator::Try { .. }
+            | Operator::Catch { .. }
+            | Operator::CatchAll => depth += 1,
             _ => {}
         }
     }
@@ -278,6 +285,16 @@ mod tests {
             "i32.const 0",
             "i32.const 1",
             "table.fill 1",
+            "try (result i32)",
+            "  try",
+            "    throw 0",
+            "  delegate 0",
+            "  i32.const 1",
+            "catch 1",
+            "catch_all",
+            "  rethrow 0",
+            "end",
+            "drop",
         ];
         let wat = |lines: &[&str]| format!("(module {fields} (func (param i32)\n{}\n) (func (param i32)))", lines.join("\n"));
         let lines_of = |text: &str| {

@@ -7,6 +7,7 @@ mod images;
 mod invoke;
 mod messages;
 mod names;
+mod old_exceptions;
 mod process;
 mod profilers;
 mod refused;

@@ -98,10 +98,10 @@ fn rec_groups(module: &Module) -> Option<()> {
             if let Some(supertype) = ty.supertype {
                 ensure(supertype.as_u32() < index)?;
             }
-            let CompositeType::Func(func) = &ty.composite;
-            ensure(is_func_type(func))?;
-            let all = func.params.iter().chain(&func.results);
-            all.copied().try_for_each(|ty| val_type(module, ty, group.end as usize))?;
+            match &ty.composite {
+                CompositeType::Func(func) => ensure(is_func_type(func))?,
+            }
+            ty.composite.values().copied().try_for_each(|ty| val_type(module, ty, group.end as usize))?;
         }
     }
     ensure(at as usize == module.types.len())
@@ -114,7 +114,7 @@ fn type_index(module: &Module, index: TypeIndex) -> Option<()> {
 /// A value type that names types below `limit`.
 fn val_type(module: &Module, ty: ValType, limit: usize) -> Option<()> {
     match ty {
-        ValType::Ref(RefType { heap: HeapType::Concrete(index), .. }) => {
+        ValType::Ref(RefType { heap: HeapType::ConcreteFunc(index), .. }) => {
             type_index(module, index)?;
             ensure((index.as_u32() as usize) < limit)
         }

@@ -1,7 +1,7 @@
 //! Tables written: encoded as functions are compiled, moved as they are linked.
 
 use super::leb::{write_slots, write_u32, write_u64, zigzag};
-use super::{ANY_TAG, CodeTable, CodeTables, FunctionRecord, HANDLER_BYTES, NO_HANDLER, WasmOffsets, record};
+use super::{ANY_TAG, CodeTable, CodeTables, Ends, FunctionRecord, HANDLER_BYTES, NO_HANDLER, WasmOffsets, record};
 use crate::compile::{CallSite, CompiledFunction};
 use crate::index::DefinedFuncIndex;
 use crate::trap::TrapCode;
@@ -121,10 +121,6 @@ const _: () = {
         n += 1;
     }
 };
-
-/// How long the tables are, in bytes: where one function's part ends and the next one's begins.
-#[derive(Copy, Clone, Debug, Default)]
-pub struct Ends([usize; CodeTable::COUNT]);
 
 fn each<const N: usize>(table: &[u8], f: impl FnMut([u32; N])) {
     (0..).map_while(|n| record(table, n)).for_each(f);

@@ -1,6 +1,7 @@
 //! Which proposals would have made a module valid. Only asked when it is not.
 
-use super::{DecodeError, Features};
+use super::error::DecodeError;
+use crate::features::Features;
 use crate::features::proposal_name;
 use wasmparser::{Parser, ValidPayload, Validator, WasmFeatures};
 

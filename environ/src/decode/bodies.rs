@@ -51,14 +51,19 @@ impl<'a> BodyValidator<'a> {
         if self.decoded.resources.is_none() {
             return Ok(false);
         }
-        if self.is_valid(func, Beside(beside)) { Ok(true) } else { self.validate(func).map(|()| false) }
+        // Who stands beside knows only the final form of exceptions.
+        if self.is_valid(func, WasmFeatures::LEGACY_EXCEPTIONS, Beside(beside)) {
+            Ok(true)
+        } else {
+            self.validate(func).map(|()| false)
+        }
     }
 
     fn check(&mut self, func: DefinedFuncIndex) -> Result<(), DecodeError> {
         if self.decoded.resources.is_none() {
             return Ok(());
         }
-        if self.is_valid(func, Alone) {
+        if self.is_valid(func, WasmFeatures::empty(), Alone) {
             return Ok(());
         }
         let all = self.run(func, self.decoded.features.wasmparser(), |validator, body, _| validator.validate(body));
@@ -67,10 +72,10 @@ impl<'a> BodyValidator<'a> {
         result.map_err(|e| e.in_function(self.decoded.function_name(self.bytes, index)))
     }
 
-    /// Whether a body is valid without the proposal of which only a part is supported, as almost every one is. Of others all of that
-    /// proposal is to be allowed, and what is used of it looked at.
-    fn is_valid<'s>(&'s mut self, func: DefinedFuncIndex, company: impl Company<'a>) -> bool {
-        let features = self.decoded.features.wasmparser() - WasmFeatures::GC;
+    /// Whether a body is valid without the proposal of which only a part is supported, as almost every one is, and without others.
+    /// Of the rest all of that proposal is to be allowed, and what is used of it looked at.
+    fn is_valid<'s>(&'s mut self, func: DefinedFuncIndex, without: WasmFeatures, company: impl Company<'a>) -> bool {
+        let features = self.decoded.features.wasmparser() - WasmFeatures::GC - without;
         self.run(func, features, |validator, body, bytes| walk(validator, body, bytes, company)).is_ok()
     }
 

@@ -2,7 +2,9 @@
 //! (specification, binary format). Decoding proper does not tell them apart, since it validates each section as it reads it;
 //! scripts of the test suite do.
 
-use super::{DecodeError, Features, sniff};
+use super::error::DecodeError;
+use super::sniff;
+use crate::features::Features;
 use crate::features::proposal_name;
 use crate::proposals::{Origin, OriginOf, Proposals};
 use wasmparser::{

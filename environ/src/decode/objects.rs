@@ -2,7 +2,7 @@
 //! and bottom types are supported, and validation does not tell these apart: so a module is refused where its types are
 //! translated, and a body here.
 
-use super::DecodeError;
+use super::error::DecodeError;
 use crate::translate::{self, Unsupported};
 use wasmparser::{BlockType, FunctionBody, Operator, ValType};
 
@@ -45,7 +45,9 @@ pub(super) fn check(body: &FunctionBody<'_>) -> Result<(), DecodeError> {
 fn types(op: &Operator<'_>) -> impl Iterator<Item = ValType> {
     let block = |ty| if let BlockType::Type(ty) = ty { Some(ty) } else { None };
     let one = match op {
-        Operator::Block { blockty } | Operator::Loop { blockty } | Operator::If { blockty } => block(*blockty),
+        Operator::Block { blockty } | Operator::Loop { blockty } | Operator::If { blockty } | Operator::Try { blockty } => {
+            block(*blockty)
+        }
         Operator::TryTable { try_table } => block(try_table.ty),
         Operator::TypedSelect { ty } => Some(*ty),
         Operator::RefNull { hty } => wasmparser::RefType::new(true, *hty).map(ValType::Ref),

@@ -1,6 +1,6 @@
 //! What bytes look like before they are parsed: people pass the wrong file more often than a broken module.
 
-use super::DecodeError;
+use super::error::DecodeError;
 
 const MAGIC: &[u8] = b"\0asm";
 

@@ -4,7 +4,7 @@
 use super::frames;
 use crate::store::Store;
 use sconce_environ::heap::state;
-use sconce_environ::types::{RefKind, ValType};
+use sconce_environ::types::RefKind;
 use std::collections::HashMap;
 
 impl Store {
@@ -37,7 +37,7 @@ impl Store {
             (0..table.len()).for_each(|i| count(table.get(i).unwrap_or(0) as u32, 1));
         }
         for global in &self.globals {
-            if matches!(global.ty.content, ValType::Ref(r) if r.kind() == RefKind::Handle) {
+            if global.ty.content.is_handle() {
                 count(global.get() as u32, 1);
             }
         }

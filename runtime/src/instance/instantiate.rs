@@ -22,8 +22,8 @@ use sconce_environ::code_tables::{CodeTable, Stream};
 use sconce_environ::compile::BoundsStyle;
 use sconce_environ::index::*;
 use sconce_environ::layout::Place;
-use sconce_environ::module::{CompositeType, EntityIndex};
-use sconce_environ::types::{RefKind, ValType};
+use sconce_environ::module::EntityIndex;
+use sconce_environ::types::ValType;
 use sconce_environ::vm::*;
 use std::ffi::c_void;
 use std::ptr::null;
@@ -56,16 +56,12 @@ impl Store {
 /// Whether references other than to functions can come into a module's code.
 fn handles_references(loaded: &LoadedModule) -> bool {
     let module = loaded.module();
-    let is_handle = |ty: &ValType| matches!(ty, ValType::Ref(r) if r.kind() == RefKind::Handle);
-    // Exceptions can be caught as references, those with others' tags too.
+    // Exceptions can be caught as references, those of other modules' tags too.
     !module.tags.is_empty()
         || !loaded.code().tables()[CodeTable::Handlers].is_empty()
-        || module.tables.values().any(|t| t.element.kind() == RefKind::Handle)
-        || module.globals.values().any(|g| is_handle(&g.content))
-        || module.types.values().any(|ty| {
-            let CompositeType::Func(f) = &ty.composite;
-            f.params.iter().chain(&f.results).any(is_handle)
-        })
+        || module.tables.values().any(|t| t.element.is_handle())
+        || module.globals.values().any(|g| g.content.is_handle())
+        || module.types.values().any(|ty| ty.composite.values().any(ValType::is_handle))
 }
 
 /// Bytes that an instance takes, but for its memories' and tables' contents, which count by

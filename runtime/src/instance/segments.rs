@@ -93,7 +93,7 @@ pub(crate) unsafe fn init_table(
             ElementItems::Functions(f) => instance.func_ref(f[n]) as u64 as u128,
             ElementItems::Expressions(e) => evaluate(&e[n], instance, &store.globals),
         };
-        debug_assert!(segment.ty.kind() == RefKind::Handle || store.tables[table as usize].kind() == RefKind::Func);
+        debug_assert!(segment.ty.is_handle() || store.tables[table as usize].kind() == RefKind::Func);
         // SAFETY: the caller's promise; records and handles are this store's.
         unsafe { store.tables[table as usize].set(dst + i, value, &mut store.heap) }.map_err(|_| TrapCode::TableOutOfBounds)?;
     }
