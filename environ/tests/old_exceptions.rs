@@ -305,6 +305,15 @@ fn limits_are_said() {
 }
 
 #[test]
+fn tags_of_one_type_are_as_good_as_one() {
+    let tags = "(tag (type $t))".repeat(100);
+    let clauses: String = (0..100).map(|n| format!("catch {n} rethrow 0 ")).collect();
+    let text = format!("(module (type $t (func (param {}))) {tags} (func try {clauses} end))", "i32 ".repeat(900));
+    let form = first(&text).expect("is within limits");
+    assert_eq!(form.types().len(), 1);
+}
+
+#[test]
 fn many_clauses_are_as_good_as_few() {
     let with = |count: usize| first(&format!("(module (tag) (func try nop {} end))", "catch 0 nop ".repeat(count)));
     // A clause has 3 bytes; what it becomes depends on no others but for the length of numbers.
