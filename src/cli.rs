@@ -230,7 +230,7 @@ pub struct CompilerArgs {
 #[derive(Copy, Clone, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Tier {
     /// `run` takes Cranelift's code if the cache has it. Else it starts at once with Lightbeam's, and when that has run for a while
-    /// Cranelift compiles the module in the background, for the next run. `compile` and `cache warm` take Cranelift.
+    /// Cranelift compiles the module in the background, for the next run. `compile`, `cache warm` and `disas` take Cranelift.
     #[default]
     Auto,
     /// Everything before the start with Lightbeam: compiled at once, slower to run.
@@ -461,7 +461,9 @@ mod tests {
         assert_eq!(error.to_string(), "'rnu' is neither a subcommand nor a file; did you mean 'sconce run'?");
         let error = with_run(words("sconce zzzzzz")).expect_err("zzzzzz");
         assert!(
-            error.to_string().ends_with("the subcommands are run, compile, wast, validate, inspect, disas, cache, completions, man"),
+            error
+                .to_string()
+                .ends_with("the subcommands are run, compile, wast, validate, inspect, disas, cache, completions, man"),
             "{error}"
         );
         assert!(with_run(words("sconce src")).is_ok(), "a file of that name exists");
