@@ -9,10 +9,15 @@ use rand::Rng;
 impl Maker<'_> {
     /// Leaves, if something holds.
     pub(super) fn leave_by_chance(&mut self, ops: &mut Vec<Op>) {
+        self.by_chance(ops, Self::leave);
+    }
+
+    /// Does what does not go on, if something holds.
+    pub(super) fn by_chance(&mut self, ops: &mut Vec<Op>, leave: fn(&mut Self, &mut Vec<Op>)) {
         ops.push(self.chance());
         self.labels.push(Label { types: Vec::new(), counter: None, caught: false });
         let mut body = Vec::new();
-        self.leave(&mut body);
+        leave(self, &mut body);
         self.dead_code(&[], &mut body);
         self.labels.pop();
         ops.push(Op::Within(Signature::default(), Kind::If(None), body));
@@ -38,7 +43,7 @@ impl Maker<'_> {
         }
     }
 
-    fn throw(&mut self, ops: &mut Vec<Op>) {
+    pub(super) fn throw(&mut self, ops: &mut Vec<Op>) {
         let tag = self.rng.random_range(0..self.outline.tags.len());
         let types = self.outline.tags[tag].clone();
         self.push_all(&types, ops);
@@ -68,7 +73,7 @@ impl Maker<'_> {
         self.labels[self.labels.len() - 1 - depth as usize].types.clone()
     }
 
-    fn table(&mut self, ops: &mut Vec<Op>) {
+    pub(super) fn table(&mut self, ops: &mut Vec<Op>) {
         let all = self.depths(|label| label.counter.is_none());
         let default = pick(self.rng, &all);
         let types = self.types_at(default);

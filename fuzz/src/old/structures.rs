@@ -69,6 +69,7 @@ impl Maker<'_> {
         let mut body = Vec::new();
         for _ in 0..3 {
             self.old_try(&mut body);
+            self.by_chance(&mut body, Self::table);
         }
         self.labels.truncate(before);
         ops.push(Op::Within(Signature::default(), Kind::Blocks(count), body));
@@ -118,11 +119,25 @@ impl Maker<'_> {
         self.consume(params, &mut ops);
         if nested {
             self.budget -= 1;
-            self.old_try(&mut ops);
-            self.leave_by_chance(&mut ops);
+            if self.rng.random() {
+                self.two_caught(&mut ops);
+            } else {
+                self.old_try(&mut ops);
+                self.leave_by_chance(&mut ops);
+            }
         }
         self.push_all(results, &mut ops);
         ops
+    }
+
+    /// In a clause: another exception is caught, either may be thrown again.
+    fn two_caught(&mut self, ops: &mut Vec<Op>) {
+        let mut body = Vec::new();
+        self.throw(&mut body);
+        let mut again = |depth| [self.chance(), Op::Within(Signature::default(), Kind::If(None), vec![Op::Rethrow(depth)])];
+        let clause = Clause { tag: None, body: again(1).into() };
+        ops.push(Op::Within(Signature::default(), Kind::Try(Ending::Catches(vec![clause])), body));
+        ops.extend(again(1));
     }
 
     /// A `try_table` with blocks around it for its clauses, or with clauses for labels that are there.
