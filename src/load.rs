@@ -3,11 +3,10 @@
 use crate::cli::{CompilerArgs, Tier};
 use crate::progress::Bar;
 use crate::report::{Failure, reason};
-use sconce_engine::environ::compile::CallStyle;
 use sconce_engine::environ::shown::Shown;
-use sconce_engine::{Artifact, Config, Engine, Error, Module};
+use sconce_engine::{Artifact, BoundsStyle, CallStyle, Config, Engine, Error, Module};
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
@@ -34,9 +33,21 @@ const STANDARD_INPUT: &str = "standard input";
 /// # Errors
 /// Which path, and why.
 pub fn open(path: &Path) -> Result<Input, Failure> {
+    open_with(path, |stream| sconce_engine::read_module(stream, None))
+}
+
+/// The same, where a component is of use too.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_any(path: &Path) -> Result<Input, Failure> {
+    open_with(path, |stream| sconce_engine::read_module_or_component(stream, None))
+}
+
+fn open_with(path: &Path, read: impl Fn(Box<dyn Read>) -> Result<Vec<u8>, Error>) -> Result<Input, Failure> {
     if path.as_os_str() == "-" {
         let name = standard_input()?;
-        let bytes = sconce_engine::read_module(io::stdin().lock(), None).map_err(|e| wrong(&name, &e))?;
+        let bytes = read(Box::new(io::stdin().lock())).map_err(|e| wrong(&name, &e))?;
         return Ok(Input { name, source: Source::Bytes(bytes) });
     }
     let name = path_name(path);
@@ -44,7 +55,7 @@ pub fn open(path: &Path) -> Result<Input, Failure> {
     let regular = file.metadata().is_ok_and(|m| m.is_file());
     let source = match regular {
         true => Source::File(file),
-        false => Source::Bytes(sconce_engine::read_module(file, None).map_err(|e| wrong(&name, &e))?),
+        false => Source::Bytes(read(Box::new(file)).map_err(|e| wrong(&name, &e))?),
     };
     Ok(Input { name, source })
 }
@@ -102,25 +113,75 @@ impl Input {
     /// # Errors
     /// When it cannot be read.
     pub fn into_bytes(self) -> Result<Vec<u8>, Failure> {
+        self.read(sconce_engine::read_module)
+    }
+
+    /// The same, where a component is of use too.
+    ///
+    /// # Errors
+    /// As [`Input::into_bytes`].
+    pub fn into_any_bytes(self) -> Result<Vec<u8>, Failure> {
+        self.read(sconce_engine::read_module_or_component)
+    }
+
+    fn read(self, read: impl FnOnce(File, Option<u64>) -> Result<Vec<u8>, Error>) -> Result<Vec<u8>, Failure> {
         match self.source {
             Source::Bytes(bytes) => Ok(bytes),
             Source::File(file) => {
                 let length = file.metadata().ok().map(|m| m.len());
-                sconce_engine::read_module(file, length).map_err(|e| wrong(&self.name, &e))
+                read(file, length).map_err(|e| wrong(&self.name, &e))
             }
         }
     }
 
     /// Whether `sconce compile` wrote it.
     pub fn is_artifact(&self) -> bool {
-        match &self.source {
-            Source::Bytes(bytes) => Module::is_artifact(bytes),
-            Source::File(file) => {
-                let mut head = [0; 16];
-                file.read_at(&mut head, 0).is_ok_and(|n| Module::is_artifact(&head[..n]))
-            }
-        }
+        Module::is_artifact(&self.head::<16>())
     }
+
+    /// The first bytes; zeros where there are fewer.
+    fn head<const N: usize>(&self) -> [u8; N] {
+        let mut head = [0; N];
+        match &self.source {
+            Source::Bytes(bytes) => {
+                let len = bytes.len().min(N);
+                head[..len].copy_from_slice(&bytes[..len]);
+            }
+            // What cannot be read is not used: loading will say why.
+            Source::File(file) => drop(file.read_at(&mut head, 0)),
+        }
+        head
+    }
+}
+
+/// The configuration for a module that `sconce compile` may have written: with what it was compiled with, as far as the command line
+/// does not say otherwise. What differs from a run without flags is said.
+pub fn adopt(config: Config, args: &CompilerArgs, input: &Input, precompiled: Precompiled) -> Config {
+    const HEAD: usize = 16 << 10;
+    if precompiled == Precompiled::Refused || !input.is_artifact() {
+        return config;
+    }
+    let Some(settings) = Module::artifact_settings(&input.head::<HEAD>()) else { return config };
+    let (bounds, calls) = (args.bounds.unwrap_or(settings.bounds), args.calls.unwrap_or(settings.calls));
+    let differs = [
+        (args.bounds.is_none() && bounds == BoundsStyle::Explicit, "--bounds explicit"),
+        (args.calls.is_none() && calls == CallStyle::Slots, "--calls slots"),
+        (settings.canonical_nans && !args.canonical_nans, "--canonical-nans"),
+        (settings.baseline && !args.baseline, "--baseline"),
+        (settings.gc_stress && !args.gc_stress, "--gc-stress"),
+        (settings.paranoid && !args.paranoid, "--paranoid"),
+    ];
+    let differs: Vec<&str> = differs.iter().filter(|(differs, _)| *differs).map(|(_, flag)| *flag).collect();
+    if !differs.is_empty() {
+        crate::report::complain(&format!("note: {} was compiled with {}, and runs so", input.name, differs.join(" ")));
+    }
+    config
+        .bounds(Some(bounds))
+        .calls(calls)
+        .canonical_nans(args.canonical_nans || settings.canonical_nans)
+        .baseline(args.baseline || settings.baseline)
+        .gc_stress(args.gc_stress || settings.gc_stress)
+        .paranoid(args.paranoid || settings.paranoid)
 }
 
 /// The engine's configuration as far as the compiler's flags say it.
@@ -148,7 +209,7 @@ pub fn config(args: &CompilerArgs) -> Config {
 pub fn engine(config: &Config) -> Result<Engine, Failure> {
     let engine = Engine::new(config).map_err(|e| Failure::not_run(e.to_string()))?;
     if let Some(notice) = engine.fallback_notice() {
-        crate::report::complain(&format!("warning: {notice}"));
+        crate::report::warn(notice);
     }
     Ok(engine)
 }

@@ -4,6 +4,7 @@
 mod capabilities;
 mod cli;
 mod compile;
+mod complete;
 mod completions;
 mod deadline;
 mod disas;
@@ -11,7 +12,9 @@ mod imports;
 mod inspect;
 mod invoke;
 mod load;
+mod logging;
 mod man;
+mod outcome;
 mod progress;
 mod report;
 mod run;
@@ -23,11 +26,9 @@ mod values;
 mod wast;
 mod world;
 
-use clap::Parser;
-use cli::{Cli, Command};
+use cli::{Command, Refused};
+use logging::LogFilter;
 use report::{End, Failure};
-use sconce_environ::shown::Shown;
-use std::io::Write as _;
 
 /// Modules and their code are megabytes that are written once.
 #[global_allocator]
@@ -57,21 +58,13 @@ fn main() {
 
 /// Does what the command line says, and ends the process.
 fn execute() -> ! {
-    let args = match cli::with_run(std::env::args_os().collect()) {
-        Ok(args) => args,
-        Err(unknown) => fail(&Failure::usage(unknown.to_string())),
+    let cli = match cli::command_line(std::env::args_os().collect(), std::env::var_os(cli::OPTIONS)) {
+        Ok(cli) => cli,
+        Err(Refused::Parser(said)) => said.exit(),
+        Err(Refused::Other(failure)) => fail(&failure),
     };
-    let log = |filter: &Option<String>| {
-        if let Some(filter) = filter {
-            // As it writes by itself, but that what is said may name what is in modules.
-            let line = |out: &mut env_logger::fmt::Formatter, record: &log::Record<'_>| {
-                let said = record.args().to_string();
-                writeln!(out, "[{} {} {}] {}", out.timestamp(), record.level(), record.target(), Shown::new(&said))
-            };
-            env_logger::Builder::new().format(line).parse_filters(filter).init();
-        }
-    };
-    let result = match Cli::parse_from(args).command {
+    let log = |filter: &Option<LogFilter>| filter.iter().for_each(LogFilter::start);
+    let result = match cli.command {
         Command::Run(args) => {
             log(&args.log);
             run::run(*args).map(|never| match never {})
@@ -89,6 +82,7 @@ fn execute() -> ! {
         Command::Disas(args) => disas::disas(&args),
         Command::Completions(args) => completions::completions(&args),
         Command::Man => man::man(),
+        Command::Complete(args) => complete::complete(&args),
     };
     match result {
         // At once: nothing is left to be flushed or joined, and unmapping is the kernel's work.

@@ -1,4 +1,5 @@
-//! `sconce man`: one page that has everything, subcommands after each other.
+//! `sconce man`: one page that has everything. Subcommands, after each other, are made from their definitions; environment, files
+//! and examples are in `man/end.roff`.
 
 use crate::cli::Cli;
 use crate::report::{Failure, print};
@@ -22,7 +23,7 @@ fn page() -> std::io::Result<String> {
     man.render_name_section(&mut page)?;
     man.render_synopsis_section(&mut page)?;
     man.render_description_section(&mut page)?;
-    for subcommand in command.get_subcommands().filter(|c| c.get_name() != "help") {
+    for subcommand in command.get_subcommands().filter(|c| c.get_name() != "help" && !c.is_hide_set()) {
         page.extend_from_slice(format!(".SH \"SCONCE {}\"\n", subcommand.get_name().to_uppercase()).as_bytes());
         let mut section = Vec::new();
         let man = Man::new(subcommand.clone());
@@ -37,5 +38,6 @@ fn page() -> std::io::Result<String> {
         page.extend_from_slice(format!("{line}\n").replace('-', "\\-").as_bytes());
     }
     page.extend_from_slice(b".fi\n");
+    page.extend_from_slice(include_bytes!("man/end.roff"));
     Ok(String::from_utf8_lossy(&page).into_owned())
 }

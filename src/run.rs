@@ -4,19 +4,21 @@ use crate::cli::{Profile, RunArgs, UnknownImports};
 use crate::deadline::Deadline;
 use crate::imports::{self, Provided};
 use crate::load::{self, Precompiled};
-use crate::report::{self, End, Failure, TRAPPED};
+use crate::outcome::{Stopped, backtrace, finish, print};
+use crate::report::{self, End, Failure};
 use crate::supervise::{self, Control, Reason};
-use crate::values::nearest;
+use crate::values::{Preload, nearest};
 use crate::{invoke, unknown, world};
 use sconce_engine::{
-    CacheMode, Config, Engine, Error, ExternType, FuncType, ImportType, Linker, Memory, Module, Store, TrapCode, Val, ValType,
+    CacheMode, Config, Engine, Error, ExternType, FuncType, ImportType, Linker, Memory, Module, Store, Val, ValType,
 };
 use sconce_environ::shown::{Shown, quoted};
 use sconce_wasi::{THREAD_SPAWN, THREAD_START, Threads, WasiCtx};
-use signal_hook::consts::{SIGPIPE, SIGQUIT};
+use signal_hook::consts::SIGQUIT;
 use std::collections::HashSet;
 use std::convert::Infallible;
 use std::fmt::Write;
+use std::io::IsTerminal;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -28,16 +30,20 @@ pub fn run(args: RunArgs) -> Result<Infallible, Failure> {
     let deadline = args.timeout.map(Deadline::begin);
     // Before anything is opened: the numbers of `--fd` are the parent's.
     let inherited = world::Inherited::take(&args.fd)?;
-    let engine = load::engine(&config(&args)?)?;
     let precompiled = if args.allow_precompiled { Precompiled::Allowed } else { Precompiled::Refused };
-    let load = |path: &Path| -> Result<Loaded, Failure> {
-        Deadline::prepare(deadline, &load::name(path), || {
-            let input = load::open(path)?;
-            Ok(Loaded { name: input.name.clone(), module: load::compile(&engine, input, precompiled)? })
-        })
+    let config = config(&args)?;
+    let open = |path: &Path| Deadline::prepare(deadline, &load::name(path), || load::open(path));
+    let main = open(Path::new(&args.command[0]))?;
+    let engine = load::engine(&load::adopt(config, &args.compiler, &main, precompiled))?;
+    let load = |input: load::Input| -> Result<Loaded, Failure> {
+        let name = input.name.clone();
+        let module = Deadline::prepare(deadline, &name, || load::compile(&engine, input, precompiled))?;
+        Ok(Loaded { name, module })
     };
-    let main = load(Path::new(&args.command[0]))?;
-    let preloads = args.preload.iter().map(|p| Ok((p.name.clone(), load(&p.file)?))).collect::<Result<Vec<_>, Failure>>()?;
+    let main = load(main)?;
+    let preload = |p: &Preload| Ok((p.name.clone(), load(open(&p.file)?)?));
+    let preloads = args.preload.iter().map(preload).collect::<Result<Vec<_>, Failure>>()?;
+    warn_of_cache(&engine, &args);
 
     let mut linker = world::linker(&engine)?;
     check_imports(&mut linker, &main, &preloads, args.unknown_imports)?;
@@ -61,14 +67,24 @@ fn config(args: &RunArgs) -> Result<Config, Failure> {
     };
     let config = load::config(&args.compiler).cache(cache).max_memory(args.max_memory);
     let config = config.debugger(args.debugger).perf_map(args.profile == Some(Profile::PerfMap));
-    Ok(match args.stack_size {
-        None => config,
-        Some(size) if !(MIN_STACK..=MAX_STACK).contains(&size) => {
-            let message = format!("--stack-size: {size} bytes are out of range: {MIN_STACK} (64K) to {MAX_STACK} (4G)");
-            return Err(Failure::usage(message));
+    let size = args.stack_size;
+    if !(MIN_STACK..=MAX_STACK).contains(&size) {
+        let message = format!("--stack-size: {size} bytes are out of range: {MIN_STACK} (64K) to {MAX_STACK} (4G)");
+        return Err(Failure::usage(message));
+    }
+    Ok(config.stack_size(size as usize))
+}
+
+/// Says why there is no use of the cache: always where the user chose its directory, else to a person who may wonder why every start
+/// takes long, and not into the logs of a machine.
+fn warn_of_cache(engine: &Engine, args: &RunArgs) {
+    if let Some(problem) = engine.cache_problem() {
+        if args.cache.is_some() {
+            report::warn(problem);
+        } else if std::io::stderr().is_terminal() {
+            report::warn(&format!("{problem}; --cache DIR takes another, --cache off does without"));
         }
-        Some(size) => config.stack_size(size as usize),
-    })
+    }
 }
 
 /// Room for a few frames, so that even a small program starts.
@@ -245,13 +261,6 @@ struct Program {
     max_threads: usize,
 }
 
-/// Where running stopped.
-struct Stopped {
-    /// The module that is to blame.
-    name: String,
-    error: Error,
-}
-
 impl Program {
     fn run(self, mut linker: Linker<Arc<WasiCtx>>, context: Arc<WasiCtx>, control: &Arc<Control>) -> End {
         let mut store = match Store::new(&self.engine, context) {
@@ -362,74 +371,4 @@ fn conclude(control: &Control, main: &Module, result: Result<Vec<String>, Stoppe
         main.engine().finish_background_work();
     }
     end
-}
-
-/// What is said, and how the process ends.
-fn finish(reason: Reason, result: Result<Vec<String>, Stopped>) -> End {
-    if reason != Reason::None {
-        if let (Reason::Signal(SIGQUIT), Err(stopped)) = (reason, &result) {
-            report::complain(&format!("quit{}", backtrace(&stopped.error)));
-        }
-        // A guest that ended by itself at the same moment was in time; by a signal it was asked to end all the same.
-        let interrupted = matches!(&result, Err(stopped) if stopped.error.trap_code() == Some(TrapCode::Interrupt));
-        if interrupted || matches!(reason, Reason::Signal(_)) {
-            return supervise::end(reason);
-        }
-    }
-    print(result)
-}
-
-fn print(result: Result<Vec<String>, Stopped>) -> End {
-    let Stopped { name, error } = match result {
-        Ok(lines) if lines.is_empty() => return End::Exit(0),
-        Ok(lines) => {
-            return match report::print(&(lines.join("\n") + "\n")) {
-                Ok(()) => End::Exit(0),
-                Err(failure) => {
-                    report::error(&failure.message);
-                    End::Exit(failure.code)
-                }
-            };
-        }
-        Err(stopped) => stopped,
-    };
-    if let Some(sconce_wasi::Exit(code)) = error.downcast_ref() {
-        return End::Exit((*code).cast_signed());
-    }
-    if error.downcast_ref::<sconce_wasi::BrokenPipe>().is_some() {
-        return End::Signal(SIGPIPE);
-    }
-    if let Some(sconce_wasi::Killed(signal)) = error.downcast_ref() {
-        return End::Signal(*signal);
-    }
-    match &error {
-        Error::Trap(trap) => report::error(&format!("{}{}{}", trap.code, backtrace(&error), advice(trap.code))),
-        Error::Exception(exception) => report::error(&format!("{exception}{}", backtrace(&error))),
-        Error::Host(host) => report::error(&format!("{host}{}", backtrace(&error))),
-        other => {
-            report::error(&format!("{name}: {other}"));
-            return End::Exit(report::NOT_RUN);
-        }
-    }
-    End::Exit(TRAPPED)
-}
-
-/// What helps against traps that a limit is the reason of.
-const ADVICE: [(TrapCode, &str); 3] = [
-    (TrapCode::StackOverflow, "--stack-size SIZE gives a larger stack"),
-    (TrapCode::StackMemory, "--max-memory SIZE gives more memory; what threads use of their stacks counts"),
-    (TrapCode::ReferenceHeapFull, "references have 4 GiB, or what --max-memory SIZE leaves for them"),
-];
-
-fn advice(code: TrapCode) -> String {
-    let found = ADVICE.iter().find(|(about, _)| *about == code);
-    found.map(|(_, text)| format!("\nhelp: {text}")).unwrap_or_default()
-}
-
-/// The frames, each on lines of its own, behind a line's end.
-fn backtrace(error: &Error) -> String {
-    match error.backtrace() {
-        Some(backtrace) if !backtrace.frames.is_empty() => format!("\n{backtrace}"),
-        _ => String::new(),
-    }
 }

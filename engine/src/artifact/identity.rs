@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Serialize, Deserialize, PartialEq, Eq)]
 pub(crate) struct Identity {
     target: String,
-    settings: Settings,
+    pub(super) settings: Settings,
 }
 
 impl Identity {
