@@ -2,7 +2,7 @@
 
 use crate::report::{self, End, TRAPPED};
 use crate::supervise::{self, Reason};
-use sconce_engine::{Error, TrapCode};
+use sconce_engine::{Engine, Error, TrapCode};
 use signal_hook::consts::{SIGPIPE, SIGQUIT};
 
 /// Where running stopped.
@@ -14,7 +14,7 @@ pub struct Stopped {
 }
 
 /// What is said, and how the process ends.
-pub fn finish(reason: Reason, result: Result<Vec<String>, Stopped>) -> End {
+pub fn finish(reason: Reason, engine: &Engine, result: Result<Vec<String>, Stopped>) -> End {
     if reason != Reason::None {
         if let (Reason::Signal(SIGQUIT), Err(stopped)) = (reason, &result) {
             report::complain(&format!("quit{}", backtrace(&stopped.error)));
@@ -25,11 +25,11 @@ pub fn finish(reason: Reason, result: Result<Vec<String>, Stopped>) -> End {
             return supervise::end(reason);
         }
     }
-    print(result)
+    print(engine, result)
 }
 
 /// Prints results, or says what went wrong.
-pub fn print(result: Result<Vec<String>, Stopped>) -> End {
+pub fn print(engine: &Engine, result: Result<Vec<String>, Stopped>) -> End {
     let Stopped { name, error } = match result {
         Ok(lines) if lines.is_empty() => return End::Exit(0),
         Ok(lines) => {
@@ -53,7 +53,9 @@ pub fn print(result: Result<Vec<String>, Stopped>) -> End {
         return End::Signal(*signal);
     }
     match &error {
-        Error::Trap(trap) => report::error(&format!("{}{}{}", trap.code, backtrace(&error), advice(trap.code))),
+        Error::Trap(trap) => {
+            report::error(&format!("{}{}{}", trap.code, backtrace(&error), advice(trap.code, engine.max_memory().is_some())))
+        }
         Error::Exception(exception) => report::error(&format!("{exception}{}", backtrace(&error))),
         Error::Host(host) => report::error(&format!("{host}{}", backtrace(&error))),
         other => {
@@ -64,15 +66,25 @@ pub fn print(result: Result<Vec<String>, Stopped>) -> End {
     End::Exit(TRAPPED)
 }
 
-/// What helps against traps that a limit is the reason of.
-const ADVICE: [(TrapCode, &str); 2] = [
-    (TrapCode::StackOverflow, "--stack-size SIZE gives a larger stack"),
-    (TrapCode::StackMemory, "--max-memory SIZE gives more memory; what threads use of their stacks counts"),
+/// What is said of traps that a limit is the reason of: where the user has limited memory, and where not.
+const ADVICE: [(TrapCode, &str, &str); 3] = [
+    (TrapCode::StackOverflow, MORE_STACK, MORE_STACK),
+    (TrapCode::StackMemory, "--max-memory SIZE gives more memory; what threads use of their stacks counts", ""),
+    (
+        TrapCode::ReferenceHeapFull,
+        "--max-memory SIZE gives more memory; references and exceptions count",
+        "references and exceptions can have 4 GiB",
+    ),
 ];
 
-fn advice(code: TrapCode) -> String {
-    let found = ADVICE.iter().find(|(about, _)| *about == code);
-    found.map(|(_, text)| format!("\nhelp: {text}")).unwrap_or_default()
+const MORE_STACK: &str = "--stack-size SIZE gives a larger stack";
+
+fn advice(code: TrapCode, limited: bool) -> String {
+    match ADVICE.iter().find(|(about, ..)| *about == code) {
+        Some((_, text, _)) if limited => format!("\nhelp: {text}"),
+        Some((_, _, text)) if !text.is_empty() => format!("\nhelp: {text}"),
+        Some(_) | None => String::new(),
+    }
 }
 
 /// The frames, each on lines of its own, behind a line's end.

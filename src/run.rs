@@ -265,7 +265,7 @@ impl Program {
     fn run(self, mut linker: Linker<Arc<WasiCtx>>, context: Arc<WasiCtx>, control: &Arc<Control>) -> End {
         let mut store = match Store::new(&self.engine, context) {
             Ok(store) => store,
-            Err(error) => return print(Err(Stopped { name: self.main.name.clone(), error })),
+            Err(error) => return print(&self.engine, Err(Stopped { name: self.main.name.clone(), error })),
         };
         let threads = starts_threads(&self.main.module).then(|| self.threads(control));
         let result = self.execute(&mut linker, &mut store, control, threads.as_ref());
@@ -365,7 +365,7 @@ impl Program {
 /// Says what there is to say at the end, and how the process ends.
 fn conclude(control: &Control, main: &Module, result: Result<Vec<String>, Stopped>) -> End {
     let reason = control.ending();
-    let end = finish(reason, result);
+    let end = finish(reason, main.engine(), result);
     if reason == Reason::None {
         main.note_use();
         main.engine().finish_background_work();

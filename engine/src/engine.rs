@@ -107,6 +107,11 @@ impl Engine {
         self.inner.notice.as_deref()
     }
 
+    /// The limit on the memory of each store, in bytes.
+    pub fn max_memory(&self) -> Option<u64> {
+        self.inner.config.max_memory
+    }
+
     /// The proposals that its modules may use.
     pub fn features(&self) -> Features {
         self.inner.config.features

@@ -213,3 +213,61 @@ fn validate_says_which_files_are_wrong_and_why() {
     dir.file("imports.wat", r#"(module (import "a" "b" (func)))"#);
     assert_eq!(dir.run("validate imports.wat").ok(), "");
 }
+
+#[test]
+fn a_limit_that_strikes_is_named_by_what_it_limits() {
+    let dir = Dir::new();
+    for (module, words, parts) in [
+        ("(table 20000000 funcref)", "", &["a table of 20000000 elements is too large"][..]),
+        ("(table 1000000 funcref)", "--max-memory 1M", &["a table cannot have 32000000 bytes", "1048576 bytes", "--max-memory"]),
+        ("(memory 100)", "--max-memory 1M", &["a memory cannot have 6553600 bytes", "--max-memory"]),
+        ("(memory i64 0x1000000000000)", "", &["a memory of", "too large"]),
+    ] {
+        dir.file("limit.wat", format!("(module {module} (func (export \"_start\")))"));
+        let message = dir.run(&format!("{words} limit.wat")).fails(1);
+        contains(&message, parts);
+        assert!(message.contains("--max-memory") == words.contains("--max-memory"), "{message}");
+        assert!(message.contains("table") != message.contains("a memory"), "{message}");
+    }
+    // Exceptions that a table holds.
+    dir.file(
+        "keep.wat",
+        r#"(module (tag $e) (table $t 1 exnref) (func (export "_start") (local $x exnref)
+  (loop $more
+    (block $caught (result exnref) (try_table (catch_all_ref $caught) (throw $e)) (unreachable))
+    (local.set $x)
+    (drop (table.grow $t (local.get $x) (i32.const 1)))
+    (br $more))))"#,
+    );
+    contains(
+        &dir.run("--max-memory 2M keep.wat").fails(134),
+        &["reference heap is full", "--max-memory SIZE gives more memory; references and exceptions count"],
+    );
+    dir.file("deep.wat", r#"(module (func $deep (export "_start") (call $deep) (call $deep)))"#);
+    contains(&dir.run("deep.wat").fails(134), &["call stack exhausted", "help: --stack-size SIZE gives a larger stack"]);
+    // What the system refuses is not a flag's fault that nobody gave.
+    dir.file("hello.wat", hello());
+    let mut words = String::new();
+    for kib in [150_000, 200_000, 260_000, 330_000] {
+        let script = format!(r#"ulimit -v {kib}; exec "$0" --cache off hello.wat"#);
+        let mut shell = std::process::Command::new("bash");
+        shell.args(["-c", &script, env!("CARGO_BIN_EXE_sconce")]).current_dir(dir.path());
+        shell.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+        words += &outcome(&mut shell).stderr;
+    }
+    assert!(!words.contains("--stack-size") && !words.contains("os error"), "{words}");
+}
+
+#[test]
+fn a_byte_order_mark_is_no_part_of_a_text() {
+    let dir = Dir::new();
+    dir.file("marked.wat", format!("\u{feff}{}", hello()));
+    assert_eq!(dir.run("marked.wat").ok(), "hello\n");
+    assert_eq!(dir.run_with("-", &std::fs::read(dir.path().join("marked.wat")).expect("the file")).ok(), "hello\n");
+    dir.file("script", format!("\u{feff}#!/usr/bin/sconce\n{}", hello()));
+    assert_eq!(dir.run("./script").ok(), "hello\n");
+    dir.file("marked.wast", "\u{feff}(module)(assert_invalid (module (func (result i32))) \"type mismatch\")");
+    assert_eq!(dir.run("wast marked.wast").ok(), "1 script: 2 passed, 0 failed\n");
+    dir.file("wrong.wat", "\u{feff}(module\n  (fun))");
+    contains(&dir.run("wrong.wat").fails(1), &[":2:4"]);
+}
