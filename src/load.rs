@@ -4,7 +4,7 @@ use crate::cli::{CompilerArgs, Tier};
 use crate::progress::Bar;
 use crate::report::{Failure, reason};
 use sconce_engine::environ::shown::Shown;
-use sconce_engine::{Artifact, BoundsStyle, CallStyle, Config, Engine, Error, Module};
+use sconce_engine::{Artifact, CallStyle, Config, Engine, Error, Module};
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
@@ -140,7 +140,7 @@ impl Input {
     }
 
     /// The first bytes; zeros where there are fewer.
-    fn head<const N: usize>(&self) -> [u8; N] {
+    pub fn head<const N: usize>(&self) -> [u8; N] {
         let mut head = [0; N];
         match &self.source {
             Source::Bytes(bytes) => {
@@ -152,36 +152,6 @@ impl Input {
         }
         head
     }
-}
-
-/// The configuration for a module that `sconce compile` may have written: with what it was compiled with, as far as the command line
-/// does not say otherwise. What differs from a run without flags is said.
-pub fn adopt(config: Config, args: &CompilerArgs, input: &Input, precompiled: Precompiled) -> Config {
-    const HEAD: usize = 16 << 10;
-    if precompiled == Precompiled::Refused || !input.is_artifact() {
-        return config;
-    }
-    let Some(settings) = Module::artifact_settings(&input.head::<HEAD>()) else { return config };
-    let (bounds, calls) = (args.bounds.unwrap_or(settings.bounds), args.calls.unwrap_or(settings.calls));
-    let differs = [
-        (args.bounds.is_none() && bounds == BoundsStyle::Explicit, "--bounds explicit"),
-        (args.calls.is_none() && calls == CallStyle::Slots, "--calls slots"),
-        (settings.canonical_nans && !args.canonical_nans, "--canonical-nans"),
-        (settings.baseline && !args.baseline, "--baseline"),
-        (settings.gc_stress && !args.gc_stress, "--gc-stress"),
-        (settings.paranoid && !args.paranoid, "--paranoid"),
-    ];
-    let differs: Vec<&str> = differs.iter().filter(|(differs, _)| *differs).map(|(_, flag)| *flag).collect();
-    if !differs.is_empty() {
-        crate::report::complain(&format!("note: {} was compiled with {}, and runs so", input.name, differs.join(" ")));
-    }
-    config
-        .bounds(Some(bounds))
-        .calls(calls)
-        .canonical_nans(args.canonical_nans || settings.canonical_nans)
-        .baseline(args.baseline || settings.baseline)
-        .gc_stress(args.gc_stress || settings.gc_stress)
-        .paranoid(args.paranoid || settings.paranoid)
 }
 
 /// The engine's configuration as far as the compiler's flags say it.

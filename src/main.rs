@@ -1,6 +1,7 @@
 //! The `sconce` binary: one file a subcommand, wiring only.
 #![forbid(unsafe_code)]
 
+mod adopt;
 mod capabilities;
 mod cli;
 mod compile;

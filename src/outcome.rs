@@ -54,7 +54,8 @@ pub fn print(engine: &Engine, result: Result<Vec<String>, Stopped>) -> End {
     }
     match &error {
         Error::Trap(trap) => {
-            report::error(&format!("{}{}{}", trap.code, backtrace(&error), advice(trap.code, engine.max_memory().is_some())))
+            let advice = advice(trap.code, engine.max_memory().is_some());
+            report::error(&format!("{}{}{advice}", trap.code, backtrace(&error)));
         }
         Error::Exception(exception) => report::error(&format!("{exception}{}", backtrace(&error))),
         Error::Host(host) => report::error(&format!("{host}{}", backtrace(&error))),

@@ -1,5 +1,6 @@
 //! `sconce run`: everything that can be found wrong is found before the guest's first instruction.
 
+use crate::adopt::adopt;
 use crate::cli::{Profile, RunArgs, UnknownImports};
 use crate::deadline::Deadline;
 use crate::imports::{self, Provided};
@@ -34,7 +35,7 @@ pub fn run(args: RunArgs) -> Result<Infallible, Failure> {
     let config = config(&args)?;
     let open = |path: &Path| Deadline::prepare(deadline, &load::name(path), || load::open(path));
     let main = open(Path::new(&args.command[0]))?;
-    let engine = load::engine(&load::adopt(config, &args.compiler, &main, precompiled))?;
+    let engine = load::engine(&adopt(config, &args.compiler, &main, precompiled))?;
     let load = |input: load::Input| -> Result<Loaded, Failure> {
         let name = input.name.clone();
         let module = Deadline::prepare(deadline, &name, || load::compile(&engine, input, precompiled))?;

@@ -27,6 +27,7 @@ fn a_mismatch_is_one_message() {
     // What the command line says and the file contradicts is an error; what it leaves open is the file's, and is said.
     contains(&dir.run("--allow-precompiled --bounds guard hello.cwasm").fails(1), &["hello.cwasm", "compile"]);
     contains(&dir.run("--allow-precompiled --bounds explicit --baseline hello.cwasm").fails(1), &["hello.cwasm", "baseline"]);
+    contains(&dir.run("--allow-precompiled --canonical-nans hello.cwasm").fails(1), &["canonical NaNs"]);
     let out = dir.run("--allow-precompiled hello.cwasm");
     let note = "note: hello.cwasm was compiled with --bounds explicit, and runs so\n";
     assert_eq!((out.code(), out.stdout.as_str(), out.stderr.as_str()), (0, "hello\n", note));

@@ -57,6 +57,9 @@ fn check(mut terminal: Terminal) {
         let words: String = expected.iter().map(|word| format!("<{word}>")).collect();
         terminal.screen.expect(&format!("<{n}><sconce>{words}"));
     }
+    // By another way than PATH.
+    terminal.press(b"~/sconce ins\t\x01printf '<%s>' last \r");
+    terminal.screen.expect("/sconce><inspect>");
     terminal.press(b"exit\r");
     crate::support::wait(&mut terminal.child);
 }
