@@ -11,7 +11,7 @@ mod words;
 pub use compiler::{CompilerArgs, Tier};
 pub use parse::{Refused, command_line};
 pub use run::{Profile, RunArgs, UnknownImports};
-pub use tools::{CompileArgs, CompleteArgs, CompletionsArgs, DisasArgs, InspectArgs, ValidateArgs, WastArgs};
+pub use tools::{CompileArgs, CompletionsArgs, DisasArgs, InspectArgs, ValidateArgs, WastArgs};
 pub use words::{OPTIONS, is_global};
 
 use clap::{Parser, Subcommand};
@@ -83,7 +83,4 @@ pub enum Command {
     Completions(CompletionsArgs),
     /// Print the manual page (`sconce man | man -l -`).
     Man,
-    /// Say what a word of a command line can be, for completion scripts.
-    #[command(name = "__complete", hide = true)]
-    Complete(CompleteArgs),
 }

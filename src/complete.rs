@@ -9,7 +9,7 @@
 //! run<TAB>Run a program (`run` may be left out)
 //! ```
 
-use crate::cli::{Cli, CompleteArgs, is_global};
+use crate::cli::{Cli, is_global};
 use crate::report::{Failure, print};
 use clap::{Arg, Command, CommandFactory, ValueHint};
 use std::ffi::OsString;
@@ -34,12 +34,15 @@ struct Answer {
 const NOTHING: Answer = Answer { files: Files::None, skip: 0, words: Vec::new() };
 const FILES: Answer = Answer { files: Files::Any, skip: 0, words: Vec::new() };
 
-/// Prints the answer for a command line.
+/// The subcommand. It is for scripts alone, and so not among those that are defined, listed and completed.
+pub const COMMAND: &str = "__complete";
+
+/// Prints the answer for the words after `sconce`, of which the last one is being written.
 ///
 /// # Errors
 /// When standard output cannot be written.
-pub fn complete(args: &CompleteArgs) -> Result<(), Failure> {
-    let Answer { files, skip, words } = answer(&args.words);
+pub fn complete(words: &[OsString]) -> Result<(), Failure> {
+    let Answer { files, skip, words } = answer(words);
     let files = match files {
         Files::None => "none",
         Files::Any => "files",
@@ -73,7 +76,7 @@ fn answer(words: &[OsString]) -> Answer {
 }
 
 fn subcommands(sconce: &Command, word: &str) -> Vec<(String, String)> {
-    let shown = sconce.get_subcommands().filter(|command| !command.is_hide_set() && command.get_name().starts_with(word));
+    let shown = sconce.get_subcommands().filter(|command| command.get_name().starts_with(word));
     shown.map(|command| (command.get_name().to_owned(), help(command.get_about()))).collect()
 }
 

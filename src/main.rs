@@ -59,7 +59,11 @@ fn main() {
 
 /// Does what the command line says, and ends the process.
 fn execute() -> ! {
-    let cli = match cli::command_line(std::env::args_os().collect(), std::env::var_os(cli::OPTIONS)) {
+    let args: Vec<_> = std::env::args_os().collect();
+    if let Some((_, words)) = args.get(1..).and_then(|args| args.split_first()).filter(|(first, _)| *first == complete::COMMAND) {
+        end(complete::complete(words))
+    }
+    let cli = match cli::command_line(args, std::env::var_os(cli::OPTIONS)) {
         Ok(cli) => cli,
         Err(Refused::Parser(said)) => said.exit(),
         Err(Refused::Other(failure)) => fail(&failure),
@@ -83,8 +87,11 @@ fn execute() -> ! {
         Command::Disas(args) => disas::disas(&args),
         Command::Completions(args) => completions::completions(&args),
         Command::Man => man::man(),
-        Command::Complete(args) => complete::complete(&args),
     };
+    end(result)
+}
+
+fn end(result: Result<(), Failure>) -> ! {
     match result {
         // At once: nothing is left to be flushed or joined, and unmapping is the kernel's work.
         Ok(()) => End::Exit(0).now(),

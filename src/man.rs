@@ -23,7 +23,7 @@ fn page() -> std::io::Result<String> {
     man.render_name_section(&mut page)?;
     man.render_synopsis_section(&mut page)?;
     man.render_description_section(&mut page)?;
-    for subcommand in command.get_subcommands().filter(|c| c.get_name() != "help" && !c.is_hide_set()) {
+    for subcommand in command.get_subcommands().filter(|c| c.get_name() != "help") {
         page.extend_from_slice(format!(".SH \"SCONCE {}\"\n", subcommand.get_name().to_uppercase()).as_bytes());
         let mut section = Vec::new();
         let man = Man::new(subcommand.clone());

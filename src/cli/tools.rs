@@ -3,7 +3,6 @@
 use super::compiler::CompilerArgs;
 use crate::logging::{LogFilter, parse_log};
 use clap::{Args, ValueHint};
-use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// `sconce compile`.
@@ -88,12 +87,4 @@ pub struct DisasArgs {
 pub struct CompletionsArgs {
     /// The shell.
     pub shell: clap_complete::Shell,
-}
-
-/// `sconce __complete`, which the scripts of `sconce completions` call.
-#[derive(Debug, Args)]
-pub struct CompleteArgs {
-    /// The words after `sconce` up to the cursor; the last one is being written.
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-    pub words: Vec<OsString>,
 }

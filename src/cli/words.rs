@@ -79,7 +79,7 @@ pub struct UnknownCommand {
 impl std::fmt::Display for UnknownCommand {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let command = Cli::command();
-        let names: Vec<&str> = command.get_subcommands().filter(|c| !c.is_hide_set()).map(clap::Command::get_name).collect();
+        let names: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
         write!(f, "'{}' is neither a subcommand nor a file", Shown::short(&self.word))?;
         match nearest(&self.word, names.iter().copied()) {
             Some(name) => write!(f, "; did you mean 'sconce {name}'?"),

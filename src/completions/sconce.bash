@@ -14,7 +14,7 @@ _sconce() {
         fi
         line=${word#"$part"}
     done
-    mapfile -t answer < <("${words[0]/#\~\//$HOME/}" __complete -- "${words[@]:1}" 2>/dev/null)
+    mapfile -t answer < <("${words[0]/#\~\//$HOME/}" __complete "${words[@]:1}" 2>/dev/null)
     files=${answer[0]:-files}
     files=${files%% *}
     COMPREPLY=()

@@ -3,7 +3,7 @@ function __sconce_complete
     set -l before (commandline -opc)
     set -l word (commandline -ct)
     set -l sconce (string replace -r -- '^~/' "$HOME/" $before[1])
-    set -l answer ($sconce __complete -- $before[2..] "$word" 2>/dev/null)
+    set -l answer ($sconce __complete $before[2..] "$word" 2>/dev/null)
     # Which files, and how much of the word is before what is completed.
     set -l files (string split ' ' -- "$answer[1]")
     set -l kept (string sub -l $files[2] -- "$word")

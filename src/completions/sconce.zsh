@@ -4,7 +4,7 @@ _sconce() {
     local -a answer described
     local line files
     # Up to the cursor; in the last word what is before it.
-    answer=("${(@f)$("${words[1]/#\~\//$HOME/}" __complete -- "${(@)words[2,CURRENT-1]}" "$PREFIX" 2>/dev/null)}")
+    answer=("${(@f)$("${words[1]/#\~\//$HOME/}" __complete "${(@)words[2,CURRENT-1]}" "$PREFIX" 2>/dev/null)}")
     # Which files, and how much of the word is before what is completed.
     files=${answer[1]:-files 0}
     compset -p ${files#* }
