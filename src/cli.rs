@@ -1,6 +1,7 @@
 //! What a command line can say: one field and one doc comment for each flag, from which help, completions and the manual
 //! page are made.
 
+mod cache;
 mod compiler;
 mod foreign;
 mod parse;
@@ -8,6 +9,7 @@ mod run;
 mod tools;
 mod words;
 
+pub use cache::{CacheArgs, CacheCommand, WarmArgs};
 pub use compiler::{CompilerArgs, Tier};
 pub use parse::{Refused, command_line};
 pub use run::{Profile, RunArgs, UnknownImports};
@@ -79,6 +81,8 @@ pub enum Command {
     Inspect(InspectArgs),
     /// Show functions as WebAssembly beside the machine code that is made of them.
     Disas(DisasArgs),
+    /// Look after the compiled modules that are kept between runs.
+    Cache(CacheArgs),
     /// Print a completion script for a shell.
     Completions(CompletionsArgs),
     /// Print the manual page (`sconce man | man -l -`).

@@ -69,8 +69,20 @@ fn answer(words: &[OsString]) -> Answer {
         ["help"] => Answer { files: Files::None, skip: 0, words: subcommands(&sconce, word) },
         [first, ..] if is_global(first) => NOTHING,
         [first, rest @ ..] => match sconce.find_subcommand(first) {
+            Some(command) if command.has_subcommands() => below(command, rest, word),
             Some(command) => argument(command, rest, word),
             None => argument(run, before, word),
+        },
+    }
+}
+
+/// A word of a command that has subcommands of its own.
+fn below(command: &Command, before: &[&str], word: &str) -> Answer {
+    match before.split_first() {
+        None => Answer { files: Files::None, skip: 0, words: subcommands(command, word) },
+        Some((first, rest)) => match command.find_subcommand(first) {
+            Some(command) => argument(command, rest, word),
+            None => NOTHING,
         },
     }
 }
@@ -163,7 +175,9 @@ fn value(arg: &Arg, text: &str) -> Answer {
         ValueHint::FilePath => Files::Any,
         _ => Files::None,
     };
-    let off = arg.get_id() == "cache" && "off".starts_with(text);
+    let off = arg.get_id() == "cache"
+        && arg.get_value_names().is_some_and(|names| names.iter().any(|name| name.starts_with("off")))
+        && "off".starts_with(text);
     let words = if off { vec![("off".to_owned(), "Keep nothing".to_owned())] } else { Vec::new() };
     Answer { files, skip: 0, words }
 }
@@ -209,6 +223,9 @@ mod tests {
             ("compile ", Files::Any),
             ("compile a.wasm ", Files::None),
             ("compile a.wasm -o ", Files::Any),
+            ("cache warm a.wasm ", Files::Any),
+            ("cache warm --cache ", Files::Directories),
+            ("cache cold ", Files::None),
             ("validate a.wasm ", Files::Any),
             ("man ", Files::None),
             ("--version ", Files::None),
@@ -222,7 +239,7 @@ mod tests {
     fn words_where_they_can_stand() {
         let (files, words) = at("");
         assert_eq!(files, Files::Any);
-        assert_eq!(words, ["run", "compile", "wast", "validate", "inspect", "disas", "completions", "man", "help"]);
+        assert_eq!(words, ["run", "compile", "wast", "validate", "inspect", "disas", "cache", "completions", "man", "help"]);
         for (line, expected) in [
             ("co", &["compile", "completions"][..]),
             ("help wa", &["wast"]),
@@ -236,6 +253,8 @@ mod tests {
             ("compile app.wasm --out", &["--output"]),
             ("completions z", &["zsh"]),
             ("run --call", &[]),
+            ("cache ", &["warm", "help"]),
+            ("cache warm --ti", &["--tier"]),
         ] {
             assert_eq!(
                 at(line),

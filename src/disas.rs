@@ -33,7 +33,7 @@ pub fn disas(args: &DisasArgs) -> Result<(), Failure> {
     let precompiled = load::Precompiled::Allowed;
     let engine = load::engine(&adopt(load::config(&args.compiler), &args.compiler, &input, precompiled))?;
     if input.is_artifact() {
-        let module = load::compile(&engine, input, precompiled)?;
+        let module = load::compile(&engine, &input, precompiled)?;
         let names = module.custom_section("name").map(FunctionNames::read).unwrap_or_default();
         return Subject::new(&name, module.environ(), names, None, MachineCode::of(&module)).list(&engine, args);
     }

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod adopt;
+mod cache;
 mod capabilities;
 mod cli;
 mod compile;
@@ -12,6 +13,7 @@ mod disas;
 mod imports;
 mod inspect;
 mod invoke;
+mod later;
 mod load;
 mod logging;
 mod man;
@@ -27,7 +29,7 @@ mod values;
 mod wast;
 mod world;
 
-use cli::{Command, Refused};
+use cli::{CacheCommand, Command, Refused};
 use logging::LogFilter;
 use report::{End, Failure};
 
@@ -85,6 +87,11 @@ fn execute() -> ! {
         Command::Validate(args) => validate::validate(&args),
         Command::Inspect(args) => inspect::inspect(&args),
         Command::Disas(args) => disas::disas(&args),
+        Command::Cache(args) => {
+            let CacheCommand::Warm(warm) = &args.command;
+            log(&warm.log);
+            cache::cache(&args)
+        }
         Command::Completions(args) => completions::completions(&args),
         Command::Man => man::man(),
     };

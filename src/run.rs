@@ -9,13 +9,12 @@ use crate::outcome::{Stopped, backtrace, finish, print};
 use crate::report::{self, End, Failure};
 use crate::supervise::{self, Control, Reason};
 use crate::values::{Preload, nearest};
-use crate::{invoke, unknown, world};
-use sconce_engine::{
-    CacheMode, Config, Engine, Error, ExternType, FuncType, ImportType, Linker, Memory, Module, Store, Val, ValType,
-};
+use crate::{invoke, later, unknown, world};
+use sconce_engine::{Config, Engine, Error, ExternType, FuncType, ImportType, Linker, Memory, Module, Store, Val, ValType};
 use sconce_environ::shown::{Shown, quoted};
 use sconce_wasi::{THREAD_SPAWN, THREAD_START, Threads, WasiCtx};
 use signal_hook::consts::SIGQUIT;
+use std::cell::RefCell;
 use std::collections::HashSet;
 use std::convert::Infallible;
 use std::fmt::Write;
@@ -36,9 +35,13 @@ pub fn run(args: RunArgs) -> Result<Infallible, Failure> {
     let open = |path: &Path| Deadline::prepare(deadline, &load::name(path), || load::open(path));
     let main = open(Path::new(&args.command[0]))?;
     let engine = load::engine(&adopt(config, &args.compiler, &main, precompiled))?;
+    let slow = RefCell::new(Vec::new());
     let load = |input: load::Input| -> Result<Loaded, Failure> {
         let name = input.name.clone();
-        let module = Deadline::prepare(deadline, &name, || load::compile(&engine, input, precompiled))?;
+        let module = Deadline::prepare(deadline, &name, || load::compile(&engine, &input, precompiled))?;
+        if module.awaits_better_code() {
+            slow.borrow_mut().extend(input.into_module_file());
+        }
         Ok(Loaded { name, module })
     };
     let main = load(main)?;
@@ -56,17 +59,13 @@ pub fn run(args: RunArgs) -> Result<Infallible, Failure> {
     // The guest has no way to start a program; should one be found, that program gains nothing.
     let _ = sconce_wasi::confine::no_new_privs();
 
+    later::begin(slow.into_inner(), &args, &engine);
     let program = Program { engine, main, preloads, entry, max_threads: args.max_threads };
     supervise::supervise(deadline, move |control| program.run(linker, context, control))
 }
 
 fn config(args: &RunArgs) -> Result<Config, Failure> {
-    let cache = match &args.cache {
-        None => CacheMode::Default,
-        Some(dir) if ["off", "no", "none"].iter().any(|word| dir.as_os_str() == *word) => CacheMode::Off,
-        Some(dir) => CacheMode::Dir(dir.clone()),
-    };
-    let config = load::config(&args.compiler).cache(cache).max_memory(args.max_memory);
+    let config = load::config(&args.compiler).cache(load::cache(args.cache.as_deref())).max_memory(args.max_memory);
     let config = config.debugger(args.debugger).perf_map(args.profile == Some(Profile::PerfMap));
     let size = args.stack_size;
     if !(MIN_STACK..=MAX_STACK).contains(&size) {

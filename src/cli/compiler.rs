@@ -44,8 +44,9 @@ pub struct CompilerArgs {
 /// `--tier`.
 #[derive(Copy, Clone, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Tier {
-    /// Lightbeam for a run of a module with more than 1 MiB of code, so that it starts soon, else
-    /// Cranelift; Cranelift's code whenever the cache has it, and always for `compile`.
+    /// `run` takes Cranelift's code if the cache has it. Otherwise it starts at once with
+    /// Lightbeam's, and when that has run for a while, Cranelift compiles the module in the
+    /// background, for the next run. `compile` and `cache warm` take Cranelift.
     #[default]
     Auto,
     /// Compiles many times faster; the code is slower.

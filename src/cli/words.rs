@@ -102,7 +102,9 @@ mod tests {
         assert_eq!(error.to_string(), "'rnu' is neither a subcommand nor a file; did you mean 'sconce run'?");
         let error = with_run(words("sconce zzzzzz")).expect_err("zzzzzz");
         assert!(
-            error.to_string().ends_with("the subcommands are run, compile, wast, validate, inspect, disas, completions, man"),
+            error
+                .to_string()
+                .ends_with("the subcommands are run, compile, wast, validate, inspect, disas, cache, completions, man"),
             "{error}"
         );
         assert!(with_run(words("sconce src")).is_ok(), "a file of that name exists");

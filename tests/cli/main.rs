@@ -6,6 +6,7 @@ mod builds;
 mod completions;
 mod images;
 mod invoke;
+mod later;
 mod messages;
 mod names;
 mod old_exceptions;
