@@ -46,7 +46,7 @@ pub struct CompilerArgs {
 pub enum Tier {
     /// `run` takes Cranelift's code if the cache has it. Otherwise it starts at once with
     /// Lightbeam's, and when that has run for a while, Cranelift compiles the module in the
-    /// background, for the next run. `compile` and `cache warm` take Cranelift.
+    /// background, for the next run. `compile`, `cache warm` and `disas` take Cranelift.
     #[default]
     Auto,
     /// Compiles many times faster; the code is slower.
