@@ -2,6 +2,7 @@
 
 use crate::support::{Dir, outcome, wait};
 use crate::terminal::Terminal;
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use std::fmt::Write;
 use std::os::unix::process::ExitStatusExt;
 
@@ -31,7 +32,17 @@ fn errors_have_the_colours_of_the_argument_parsers_unless_nobody_wants_them() {
     assert!(forced.stderr.starts_with(&colour(&ours)), "{forced:?}");
 }
 
-/// A module that takes long to compile, whatever the machine: many functions, each of which does.
+/// From here on this thread and the processes that it starts have one processor: how long something takes does not depend on how
+/// many there are.
+fn keep_to_one_processor() {
+    let allowed = sched_getaffinity(None).expect("the processors of this process");
+    let first = (0..CpuSet::MAX_CPU).find(|&cpu| allowed.is_set(cpu)).expect("a processor");
+    let mut one = CpuSet::new();
+    one.set(first);
+    sched_setaffinity(None, &one).expect("fewer processors");
+}
+
+/// A module that takes long to compile: many functions, each of which does.
 fn long_work() -> String {
     let mut text = String::from("(module (memory 1)\n");
     for _ in 0..200 {
@@ -70,10 +81,12 @@ fn last_line(screen: &str) -> (String, usize) {
 #[test]
 fn the_progress_bar_fits_and_is_gone_after_ctrl_c_and_timeout() {
     let dir = Dir::new();
+    keep_to_one_processor();
     let name = format!("{}.wasm", "long-name-".repeat(10));
+    let flags = ["--tier", "cranelift", "--bounds", "explicit", "--cache", "off"];
     dir.file(&name, wat::parse_str(long_work()).expect("it parses"));
     for columns in [40, 80, 200] {
-        let mut sconce = dir.sconce(["--tier", "cranelift", "--cache", "off", &name]);
+        let mut sconce = dir.sconce(flags.iter().copied().chain([name.as_str()]));
         let mut terminal = Terminal::start_with(sconce.env("TERM", "xterm"), columns);
         terminal.screen.expect("compiling long-name");
         terminal.press(b"\x03");
@@ -84,10 +97,10 @@ fn the_progress_bar_fits_and_is_gone_after_ctrl_c_and_timeout() {
         assert!(longest <= columns.into(), "{longest}");
     }
     // A message takes its place.
-    let mut sconce = dir.sconce(["--tier", "cranelift", "--cache", "off", "--timeout", "3s", &name]);
+    let mut sconce = dir.sconce(flags.iter().copied().chain(["--timeout", "4s", name.as_str()]));
     let mut terminal = Terminal::start(sconce.env("TERM", "xterm"));
     assert_eq!(wait(&mut terminal.child).code(), Some(124));
-    terminal.screen.expect("timed out after 3s");
+    terminal.screen.expect("timed out after 4s");
     let text = terminal.screen.text();
     let before = text.split("\x1b[1m\x1b[31merror").next().expect("a beginning");
     assert!(before.contains("compiling") && last_line(before).0.is_empty(), "{text:?}");
