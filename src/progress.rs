@@ -6,6 +6,7 @@
 mod screen;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
+use rustix::event::{PollFd, PollFlags};
 use sconce_engine::Progress;
 use screen::Screen;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
@@ -24,6 +25,9 @@ const WIDE: usize = 72;
 const BESIDE: usize = 1 + 24 + 1 + 2 * 10 + 1 + 1 + 4;
 /// Columns of ` 100%`.
 const PERCENT: usize = 5;
+
+/// How long a signal waits for room on the terminal.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// How often a second it is drawn at most.
 const FRAMES: u8 = 20;
@@ -110,7 +114,11 @@ fn watch() -> Option<Handle> {
         let Ok(mut signals) = Signals::new(ending) else { return };
         let _ = send.send(signals.handle());
         if let Some(signal) = signals.forever().next() {
-            hide();
+            // A terminal that is stopped, by Control-S say, is not waited for.
+            let errors = rustix::stdio::stderr();
+            if sconce_engine::poll(&mut [PollFd::new(&errors, PollFlags::OUT)], Some(GRACE)).is_ok_and(|n| n > 0) {
+                hide();
+            }
             sconce_engine::end_by_signal(signal);
         }
     };

@@ -122,6 +122,10 @@ fn a_cache_that_cannot_be_used_costs_nothing_else() {
         let out = dir.run(&format!("--cache {cache} hello.wat"));
         assert_eq!((out.code(), out.stdout, out.stderr), (0, "hello\n".into(), format!("warning: {why}\n")));
     }
+    contains(
+        &dir.run("cache warm --cache open hello.wat").fails(1),
+        &["hello.wat: ", "open is not used: its mode is 755", "--cache DIR"],
+    );
     let mut terminal = Terminal::start(&mut dir.sconce(["hello.wat"]));
     wait(&mut terminal.child);
     terminal.screen.expect("hello\r\n");

@@ -2,6 +2,7 @@
 
 use crate::support::{Dir, outcome, wait};
 use crate::terminal::Terminal;
+use rustix::process::{Pid, Signal, kill_process};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use std::fmt::Write;
 use std::os::unix::process::ExitStatusExt;
@@ -96,6 +97,13 @@ fn the_progress_bar_fits_and_is_gone_after_ctrl_c_and_timeout() {
         assert!(line.is_empty() || line == "^C", "{line:?} in {:?}", terminal.screen.text());
         assert!(longest <= columns.into(), "{longest}");
     }
+    // A terminal that was stopped holds nobody up.
+    let mut sconce = dir.sconce(flags.iter().copied().chain([name.as_str()]));
+    let mut terminal = Terminal::start(sconce.env("TERM", "xterm"));
+    terminal.screen.expect("compiling long-name");
+    terminal.press(b"\x13");
+    kill_process(Pid::from_child(&terminal.child), Signal::TERM).expect("a process");
+    assert_eq!(wait(&mut terminal.child).signal(), Some(signal_hook::consts::SIGTERM));
     // A message takes its place.
     let mut sconce = dir.sconce(flags.iter().copied().chain(["--timeout", "4s", name.as_str()]));
     let mut terminal = Terminal::start(sconce.env("TERM", "xterm"));
