@@ -27,6 +27,8 @@ pub(crate) enum Region {
     Activations,
     /// Its entries.
     ActivationEntries,
+    /// Data segments, which nobody writes.
+    Data,
     ImportedMemories,
     ImportedGlobals,
     /// By number among the defined ones.
@@ -50,6 +52,7 @@ impl Region {
             Region::Objects => (6, "objects"),
             Region::Activations => (7, "activations"),
             Region::ActivationEntries => (8, "activation entries"),
+            Region::Data => (9, "data segments"),
             Region::Memory(n) => (0x100 + n.min(OWN_REGIONS), "memory"),
             Region::Global(n) => (0x200 + n.min(OWN_REGIONS), "global"),
         };

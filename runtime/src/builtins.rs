@@ -14,7 +14,7 @@ use crate::enter::guarded;
 use crate::heap::Heap;
 use crate::store::Store;
 use caller::Caller;
-use sconce_environ::vm::{VmContext, VmFuncRef, pending};
+use sconce_environ::vm::{VmContext, VmFuncRef, VmMemory, pending};
 use std::sync::atomic::Ordering;
 
 /// What they do, by name.
@@ -32,6 +32,7 @@ macro_rules! abi {
     (Dead) => {
         u32
     };
+    (Bytes) => { *const VmMemory };
     (Values) => { *const u128 };
 }
 

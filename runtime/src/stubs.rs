@@ -10,7 +10,7 @@ use crate::listener::{Stub, StubListener};
 use crate::sys::PAGE;
 use crate::sys::mmap::Access;
 use sconce_environ::builtin::Builtin;
-use sconce_environ::vm::{VmContext, VmHostContext, VmStoreContext, pending};
+use sconce_environ::vm::{VmContext, VmHostContext, VmMemory, VmStoreContext, pending};
 use sconce_x64::Signature;
 use sconce_x64::stubs::{self, Afterwards, Offsets};
 use std::collections::HashMap;
@@ -30,6 +30,8 @@ pub const STUB_OFFSETS: Offsets = Offsets {
     leave_bits: pending::LEAVE as u8,
     leave: offset_of!(VmStoreContext, leave) as i32,
     boundary: offset_of!(VmStoreContext, boundary) as i32,
+    range_base: offset_of!(VmMemory, base) as i32,
+    range_length: offset_of!(VmMemory, length) as i32,
 };
 
 // The stub takes them as one after the other.
@@ -105,10 +107,8 @@ impl Stubs {
         let leave = made.add(reservation, &stubs::leave(&STUB_OFFSETS, landing_pad as u64))?;
         let code_of_boundary = stubs::boundary(&STUB_OFFSETS, targets.after_host as u64, leave as u64);
         let boundary = made.add(reservation, &code_of_boundary)?;
-        let make = |(&builtin, target): (&Builtin, &usize)| {
-            let make = if builtin.keeps_registers() { stubs::builtin_keeping_registers } else { stubs::builtin };
-            make(&STUB_OFFSETS, *target as u64)
-        };
+        let avx = std::is_x86_feature_detected!("avx");
+        let make = |(&builtin, &target): (&Builtin, &usize)| trampoline(builtin, target as u64, avx);
         let code: Vec<_> = Builtin::ALL.iter().zip(&targets.builtins).map(make).collect();
         // One write for all.
         let mut all = Vec::new();
@@ -181,6 +181,19 @@ impl Stubs {
         }
         made.by_signature.insert(key, code);
         Ok(code)
+    }
+}
+
+/// The way from wasm to a builtin.
+fn trampoline(builtin: Builtin, target: u64, avx: bool) -> Vec<u8> {
+    if builtin == Builtin::MemoryCopy {
+        stubs::move_(&STUB_OFFSETS, target, avx)
+    } else if builtin == Builtin::MemoryFill {
+        stubs::fill(&STUB_OFFSETS, target, avx)
+    } else if builtin.keeps_registers() {
+        stubs::builtin_keeping_registers(&STUB_OFFSETS, target)
+    } else {
+        stubs::builtin(&STUB_OFFSETS, target)
     }
 }
 

@@ -1,8 +1,8 @@
 //! Instructions that stubs need, and compiled functions do not.
 
-use super::form::{one, two};
+use super::form::{Form, Map, one, two};
 use super::{Addr, Cond, Encoder, Rm};
-use crate::register::Gpr;
+use crate::register::{Gpr, Xmm};
 
 impl Encoder {
     /// `push qword [mem]`
@@ -44,6 +44,28 @@ impl Encoder {
     /// `jmp [mem]`
     pub fn jmp_mem(&mut self, a: Addr) {
         self.inst(one(0xff), 4, a.into());
+    }
+
+    // ---- Vectors of 32 bytes, which need AVX.
+
+    /// `vmovups ymm, [mem]`
+    pub fn load_ymm(&mut self, dst: Xmm, from: Addr) {
+        self.vex(two(0x10).long(), dst.0, 0, from.into());
+    }
+
+    /// `vmovups [mem], ymm`
+    pub fn store_ymm(&mut self, to: Addr, src: Xmm) {
+        self.vex(two(0x11).long(), src.0, 0, to.into());
+    }
+
+    /// `vinsertf128 ymm, ymm, xmm, 1` of one register: its lower half is its upper half as well.
+    pub fn double_xmm(&mut self, x: Xmm) {
+        self.vex(Form::new(Map::M0F3A, 0x18).prefix(1).long().imm8(1), x.0, x.0, x.into());
+    }
+
+    /// `vzeroupper`: what comes next may use the old forms without paying for it.
+    pub fn zero_upper(&mut self) {
+        self.raw(0x77_f8c5, 3);
     }
 
     // ---- What is outside of the code: offsets from its start, before it too.

@@ -15,6 +15,8 @@ const OFFSETS: Offsets = Offsets {
     leave_bits: 7,
     leave: 64,
     boundary: 72,
+    range_base: 24,
+    range_length: 32,
 };
 
 fn decode(code: &[u8]) -> Vec<iced_x86::Instruction> {
