@@ -20,7 +20,7 @@ use Gpr::*;
 
 mod ranges;
 
-pub use ranges::{MOST_AT_ONCE, fill, move_};
+pub use ranges::{MOST_AT_ONCE, Vectors, fill, move_};
 
 /// How many vector registers there are.
 const XMMS: i32 = 16;

@@ -6,7 +6,7 @@
 //!
 //! Indices and lengths are the guest's. A branch that is predicted wrong must not read what they lead to; so they are zero under
 //! the outcomes that the branches test, as in compiled code. What is left is which class of lengths a length is taken to be in: that
-//! reads at most 256 bytes beyond a range.
+//! reads less than eight vectors beyond a range.
 //!
 //! Ranges may overlap. Up to eight vectors everything is loaded before anything is stored. Beyond that, four vectors at a time from
 //! the end that is not overwritten before it is read, and both ends are loaded first of all.
@@ -24,8 +24,8 @@ pub const MOST_AT_ONCE: i32 = 64 << 10;
 const LEN: Gpr = R10;
 
 /// Calls `target(context, to, from, to_index, from_index, len)`, which moves bytes as if through a buffer, for what cannot be done
-/// here. The processor has AVX or not.
-pub fn move_(o: &Offsets, target: u64, avx: bool) -> Vec<u8> {
+/// here.
+pub fn move_(o: &Offsets, target: u64, vectors: Vectors) -> Vec<u8> {
     let [to_range, from_range, to, from, len] = [Rsi, Rdx, Rcx, R8, R9];
     let mut a = Encoder::new(false);
     let ways = Ways::begin(&mut a, o, len);
@@ -34,15 +34,15 @@ pub fn move_(o: &Offsets, target: u64, avx: bool) -> Vec<u8> {
     a.alu(Alu::Add, S64, to, Addr::new(to_range, o.range_base).into());
     a.alu(Alu::Add, S64, from, Addr::new(from_range, o.range_base).into());
     short_move(&mut a, to, from);
-    let vectors = Vectors { avx };
     classes(&mut a, vectors, |a, v, count| straight_move(a, v, count, to, from));
     long_move(&mut a, vectors, to, from);
     ways.end(&mut a, o, target, &[to, len]);
     a.finish().to_vec()
 }
 
-/// The same of `target(context, range, index, value, len)`, which fills with the lowest byte of a value.
-pub fn fill(o: &Offsets, target: u64, avx: bool) -> Vec<u8> {
+/// The same of `target(context, range, index, value, len)`, which fills with the lowest byte of a value. Vectors of 64 bytes would be no
+/// faster.
+pub fn fill(o: &Offsets, target: u64, vectors: Vectors) -> Vec<u8> {
     let [range, to, value, len] = [Rsi, Rdx, Rcx, R8];
     let mut a = Encoder::new(false);
     let ways = Ways::begin(&mut a, o, len);
@@ -54,7 +54,7 @@ pub fn fill(o: &Offsets, target: u64, avx: bool) -> Vec<u8> {
     short_fill(&mut a, to, value);
     a.int_to_xmm(S64, Xmm(0), value.into());
     a.sse(sse::PUNPCKLQDQ, Xmm(0), Xmm(0), Xmm(0).into());
-    let vectors = Vectors { avx };
+    let vectors = vectors.min(Vectors::Ymm);
     classes(&mut a, vectors, |a, v, count| straight_fill(a, v, count, to));
     long_fill(&mut a, vectors, to);
     ways.end(&mut a, o, target, &[to, len]);
@@ -106,30 +106,45 @@ impl Ways {
     }
 }
 
-/// What moves many bytes at once.
-#[derive(Copy, Clone)]
-struct Vectors {
-    avx: bool,
+/// What moves many bytes at once, by what the processor has.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Vectors {
+    /// 16 bytes: SSE.
+    Xmm,
+    /// 32 bytes: AVX.
+    Ymm,
+    /// 64 bytes: AVX-512F.
+    Zmm,
 }
 
 impl Vectors {
-    const NARROW: Vectors = Vectors { avx: false };
-
     fn bytes(self) -> i32 {
-        if self.avx { 32 } else { 16 }
+        match self {
+            Vectors::Xmm => 16,
+            Vectors::Ymm => 32,
+            Vectors::Zmm => 64,
+        }
     }
 
     fn load(self, a: &mut Encoder, x: u8, from: Addr) {
-        if self.avx { a.load_ymm(Xmm(x), from) } else { a.load_xmm(Xmm(x), from) }
+        match self {
+            Vectors::Xmm => a.load_xmm(Xmm(x), from),
+            Vectors::Ymm => a.load_ymm(Xmm(x), from),
+            Vectors::Zmm => a.load_zmm(Xmm(x), from),
+        }
     }
 
     fn store(self, a: &mut Encoder, to: Addr, x: u8) {
-        if self.avx { a.store_ymm(to, Xmm(x)) } else { a.store_xmm(to, Xmm(x)) }
+        match self {
+            Vectors::Xmm => a.store_xmm(to, Xmm(x)),
+            Vectors::Ymm => a.store_ymm(to, Xmm(x)),
+            Vectors::Zmm => a.store_zmm(to, Xmm(x)),
+        }
     }
 
     /// Back to wasm.
     fn done(self, a: &mut Encoder) {
-        if self.avx {
+        if self > Vectors::Xmm {
             a.zero_upper();
         }
         a.pop(Rbp);
@@ -144,9 +159,10 @@ fn before_end(start: Gpr, bytes: i32) -> Addr {
 
 /// Lengths of at least 16 bytes that take no loop, one class after the other: up to twice what half of the vectors cover.
 fn classes(a: &mut Encoder, vectors: Vectors, mut straight: impl FnMut(&mut Encoder, Vectors, u8)) {
-    let narrow = [(Vectors::NARROW, 2), (Vectors::NARROW, 4)];
-    let wide: &[(Vectors, u8)] = if vectors.avx { &[(vectors, 4), (vectors, 8)] } else { &[(Vectors::NARROW, 8)] };
-    for &(v, count) in narrow.iter().chain(wide) {
+    // Where few bytes are moved, narrow vectors cross lines less often.
+    let narrow = [(Vectors::Xmm, 2), (Vectors::Xmm, 4)].into_iter();
+    let wide = [2, 4, 8].into_iter().map(|count| (vectors, count)).filter(|&(v, count)| v.bytes() * i32::from(count) > 64);
+    for (v, count) in narrow.chain(wide) {
         let longer = a.label();
         a.alu_imm(Alu::Cmp, S64, LEN.into(), v.bytes() * i32::from(count));
         a.jcc(Cond::A, longer);
@@ -206,14 +222,14 @@ fn short(a: &mut Encoder, mut straight: impl FnMut(&mut Encoder, Option<crate::e
         a.alu_imm(Alu::Cmp, S64, LEN.into(), least);
         a.jcc(Cond::B, less);
         straight(a, Some(size));
-        Vectors::NARROW.done(a);
+        Vectors::Xmm.done(a);
         a.bind(less);
     }
     a.test(S64, LEN, LEN);
     a.jcc(Cond::E, nothing);
     straight(a, None);
     a.bind(nothing);
-    Vectors::NARROW.done(a);
+    Vectors::Xmm.done(a);
     a.bind(longer);
 }
 
@@ -231,7 +247,7 @@ fn straight_move(a: &mut Encoder, v: Vectors, count: u8, to: Gpr, from: Gpr) {
 }
 
 fn straight_fill(a: &mut Encoder, v: Vectors, count: u8, to: Gpr) {
-    if v.avx {
+    if v == Vectors::Ymm {
         a.double_xmm(Xmm(0));
     }
     halves(v, count, to).for_each(|(_, to)| v.store(a, to, 0));
@@ -270,7 +286,7 @@ fn move_upwards(a: &mut Encoder, v: Vectors, to: Gpr, from: Gpr) {
     a.alu(Alu::Sub, S64, source, to.into());
     a.alu(Alu::Add, S64, source, at.into());
     a.lea(S64, end, before_end(to, turn));
-    let again = a.here();
+    let again = loop_start(a);
     turn_of(a, v, at, source);
     a.alu_imm(Alu::Add, S64, source.into(), turn);
     a.alu_imm(Alu::Add, S64, at.into(), turn);
@@ -298,7 +314,7 @@ fn move_downwards(a: &mut Encoder, v: Vectors, to: Gpr, from: Gpr) {
     a.alu_imm(Alu::Sub, S64, at.into(), turn);
     a.alu(Alu::Sub, S64, source, to.into());
     a.alu(Alu::Add, S64, source, at.into());
-    let again = a.here();
+    let again = loop_start(a);
     turn_of(a, v, at, source);
     a.alu(Alu::Cmp, S64, at, start.into());
     a.lea(S64, source, Addr::new(source, -turn));
@@ -310,6 +326,12 @@ fn move_downwards(a: &mut Encoder, v: Vectors, to: Gpr, from: Gpr) {
         v.store(a, Addr::new(to, vector * i32::from(i)), LAST + i);
     }
     v.done(a);
+}
+
+/// A loop's code begins with half a line: where it crosses one more than it must, it is slower.
+fn loop_start(a: &mut Encoder) -> Label {
+    a.pad_with_nops(32);
+    a.here()
 }
 
 /// Moves four vectors, all loaded before any is stored.
@@ -325,7 +347,7 @@ fn turn_of(a: &mut Encoder, v: Vectors, to: Gpr, from: Gpr) {
 /// Fills what is longer than all classes.
 fn long_fill(a: &mut Encoder, v: Vectors, to: Gpr) {
     let (vector, turn) = (v.bytes(), v.bytes() * i32::from(TURN));
-    if v.avx {
+    if v == Vectors::Ymm {
         a.double_xmm(Xmm(0));
     }
     let [end, at] = [LEN, Rax];
@@ -333,7 +355,7 @@ fn long_fill(a: &mut Encoder, v: Vectors, to: Gpr) {
     a.lea(S64, at, Addr::new(to, vector));
     a.alu_imm(Alu::And, S64, at.into(), -vector);
     a.lea(S64, end, before_end(to, turn));
-    let again = a.here();
+    let again = loop_start(a);
     for i in 0..TURN {
         v.store(a, Addr::new(at, vector * i32::from(i)), 0);
     }
