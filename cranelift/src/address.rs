@@ -85,7 +85,7 @@ impl Translator<'_> {
         let address = self.builder.ins().iadd(start, index);
         let null = self.builder.ins().iconst(I64, 0);
         let base = self.builder.ins().select_spectre_guard(outside, null, address);
-        Address { base, offset: 0, flags: alias::memory(self.builder.func, Region::Data) }
+        Address { base, offset: 0, flags: alias::data(self.builder.func) }
     }
 
     /// Traps unless an index is inside or at the end, which is what an operation on no bytes asks for.

@@ -90,6 +90,12 @@ pub(crate) fn memory(func: &mut Function, region: Region) -> MemFlags {
     intern(func, flags)
 }
 
+/// Flags of a load from a data segment, which was checked: little-endian, aligned or not. It stays behind its check.
+pub(crate) fn data(func: &mut Function) -> MemFlags {
+    let region = Region::Data.intern(&mut func.dfg.alias_regions);
+    intern(func, MemFlagsData::new().with_endianness(Endianness::Little).with_notrap().with_alias_region(Some(region)))
+}
+
 /// Flags of the first load from a table's element, whose address is null if there is none: page 0 is never mapped.
 pub(crate) fn table_element(func: &mut Function, trap: trap::TrapCode) -> MemFlags {
     let region = Region::Tables.intern(&mut func.dfg.alias_regions);

@@ -74,7 +74,8 @@ impl VmLayout {
         let type_ids = take(module.types.len(), 4, 4);
         let func_refs = take(module.escaping.len(), size_of::<VmFuncRef>(), 8);
         let is_passive = |(i, data): (DataIndex, &DataSegment)| matches!(data.mode, SegmentMode::Passive).then_some(i);
-        let passive_data: Vec<DataIndex> = module.data.iter().filter_map(is_passive).filter(|_| module.data_can_be_named).collect();
+        let passive_data: Vec<DataIndex> =
+            module.data.iter().filter_map(is_passive).filter(|_| module.data_can_be_named).collect();
         // Those of all other segments are one, since none of them can be used.
         let segments = if module.data_can_be_named { 1 + passive_data.len() } else { 0 };
         let data = take(segments, size_of::<VmMemory>(), 8);

@@ -162,12 +162,17 @@ impl Codegen<'_> {
     }
 
     fn load_pieces(&mut self, from: From, len: u32, held: &[Held]) {
-        let (mut s, from) = match from {
-            From::Memory(access) => self.at(access),
-            From::Data(r) => (self.scratch(), Addr::new(r, 0)),
+        let (mut s, from, may_trap) = match from {
+            From::Memory(access) => {
+                let (s, from) = self.at(access);
+                (s, from, true)
+            }
+            From::Data(r) => (self.scratch(), Addr::new(r, 0), false),
         };
         for (piece, &held) in pieces(len).zip(held) {
-            s.may_trap(TrapCode::MemoryOutOfBounds);
+            if may_trap {
+                s.may_trap(TrapCode::MemoryOutOfBounds);
+            }
             load_piece(s.e, held, from, piece);
         }
     }
