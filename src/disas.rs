@@ -31,7 +31,7 @@ pub fn disas(args: &DisasArgs) -> Result<(), Failure> {
     let engine = load::engine(&load::config(&args.compiler))?;
     if input.is_artifact() {
         // Nothing of it is run, so it need not be trusted.
-        let module = load::compile(&engine, input, load::Precompiled::Allowed)?;
+        let module = load::compile(&engine, &input, load::Precompiled::Allowed)?;
         let names = module.custom_section("name").map(FunctionNames::read).unwrap_or_default();
         return Subject::new(&name, module.environ(), names, None, MachineCode::of(&module)).list(&engine, args);
     }

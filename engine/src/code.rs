@@ -41,10 +41,7 @@ impl<'a> MachineCode<'a> {
     /// was decoded from, and have been validated.
     pub fn compile(engine: &'a Engine, bytes: &'a [u8], decoded: &'a Decoded) -> MachineCode<'a> {
         let layout = VmLayout::new(&decoded.module);
-        MachineCode {
-            compiler: engine.inner.compilers.choice(decoded),
-            source: Source::Compiled { engine, bytes, decoded, layout },
-        }
+        MachineCode { compiler: engine.inner.compilers.choice(), source: Source::Compiled { engine, bytes, decoded, layout } }
     }
 
     /// Functions are those of a compiled module.
