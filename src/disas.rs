@@ -5,6 +5,7 @@ mod fields;
 mod listing;
 mod operators;
 
+use crate::adopt::adopt;
 use crate::cli::DisasArgs;
 use crate::load;
 use crate::report::{self, Failure, print};
@@ -28,10 +29,11 @@ use std::fmt::Write;
 pub fn disas(args: &DisasArgs) -> Result<(), Failure> {
     let input = load::open(&args.file)?;
     let name = input.name.clone();
-    let engine = load::engine(&load::config(&args.compiler))?;
+    // Nothing of what was compiled before is run, so it need not be trusted.
+    let precompiled = load::Precompiled::Allowed;
+    let engine = load::engine(&adopt(load::config(&args.compiler), &args.compiler, &input, precompiled))?;
     if input.is_artifact() {
-        // Nothing of it is run, so it need not be trusted.
-        let module = load::compile(&engine, &input, load::Precompiled::Allowed)?;
+        let module = load::compile(&engine, &input, precompiled)?;
         let names = module.custom_section("name").map(FunctionNames::read).unwrap_or_default();
         return Subject::new(&name, module.environ(), names, None, MachineCode::of(&module)).list(&engine, args);
     }
