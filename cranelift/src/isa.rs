@@ -3,6 +3,7 @@
 use cranelift_codegen::isa::{self, OwnedTargetIsa};
 use cranelift_codegen::settings::{self, Configurable, SetError};
 use sconce_environ::compile::{CallStyle, Settings};
+use sconce_environ::space::PROBE_BYTES;
 use target_lexicon::Triple;
 
 /// Why there is no compiler for this host.
@@ -30,7 +31,6 @@ const SHARED: &[(&str, &str)] = &[
     // A frame larger than the guard page touches each of its pages in order, so that it cannot reach past the guard.
     ("enable_probestack", "true"),
     ("probestack_strategy", "inline"),
-    ("probestack_size_log2", "12"),
     // Backtraces follow frame pointers.
     ("unwind_info", "false"),
     ("enable_multi_ret_implicit_sret", "false"),
@@ -44,6 +44,7 @@ pub(crate) fn target(settings: &Settings) -> Result<OwnedTargetIsa, NewError> {
     for (name, value) in SHARED {
         shared.set(name, value)?;
     }
+    shared.set("probestack_size_log2", &PROBE_BYTES.ilog2().to_string())?;
     shared.set("enable_verifier", bool_name(cfg!(debug_assertions)))?;
     shared.set("enable_nan_canonicalization", bool_name(settings.canonical_nans))?;
     shared.set("is_pic", bool_name(settings.calls == CallStyle::Slots))?;

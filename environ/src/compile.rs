@@ -45,12 +45,6 @@ pub struct Settings {
     pub baseline: bool,
 }
 
-/// Bytes of address space behind a guard-style 32-bit memory: its 4 GiB and this guard, so that `base + u32 + disp31` and
-/// an access of up to 16 bytes there stay inside.
-pub const MEMORY_GUARD_BYTES: u64 = (2 << 30) + 65536;
-/// Offsets up to here (exclusive) need no check in guard style.
-pub const MAX_GUARDED_OFFSET: u64 = 1 << 31;
-
 /// A function to compile. The body has been validated.
 #[derive(Clone, Debug)]
 pub struct FunctionInput<'a> {

@@ -7,7 +7,7 @@ use sconce_environ::decode::DecodeError;
 use std::io::Read;
 
 /// Bytes that a module in binary form can have at most, and one more: enough for the decoder to say so.
-const MAX_BINARY: u64 = 1 << 32;
+pub(crate) const MAX_BINARY: u64 = 1 << 32;
 /// Bytes of text at most. Assembling takes some 20 times as much memory.
 const MAX_TEXT: u64 = 256 << 20;
 /// What is read before it is known what it is. The decoder's message on what it looks like needs no more.
