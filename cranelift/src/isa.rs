@@ -1,6 +1,7 @@
 //! The target: Cranelift's settings and the host's features.
 
-use cranelift_codegen::isa::{self, OwnedTargetIsa};
+use cranelift_codegen::CodegenError;
+use cranelift_codegen::isa::{self, LookupError, OwnedTargetIsa};
 use cranelift_codegen::settings::{self, Configurable, SetError};
 use sconce_environ::compile::{CallStyle, Settings};
 use sconce_environ::space::PROBE_BYTES;
@@ -12,15 +13,15 @@ pub enum NewError {
     /// Vector operators need these instructions inline: there are no library calls in compiled code.
     #[error("the processor lacks {0}, which compiled code needs")]
     MissingFeature(&'static str),
-    /// Cranelift does not know the host or a setting.
+    /// Cranelift does not know a setting.
     #[error("Cranelift cannot generate code for this host: {0}")]
-    Target(String),
-}
-
-impl From<SetError> for NewError {
-    fn from(e: SetError) -> NewError {
-        NewError::Target(e.to_string())
-    }
+    Setting(#[from] SetError),
+    /// Cranelift does not know the host.
+    #[error("Cranelift cannot generate code for this host: {0}")]
+    Host(#[from] LookupError),
+    /// Settings contradict each other, or the host.
+    #[error("Cranelift cannot generate code for this host: {0}")]
+    Target(#[from] CodegenError),
 }
 
 /// Settings that are the same for all code.
@@ -48,9 +49,9 @@ pub(crate) fn target(settings: &Settings) -> Result<OwnedTargetIsa, NewError> {
     shared.set("enable_verifier", bool_name(cfg!(debug_assertions)))?;
     shared.set("enable_nan_canonicalization", bool_name(settings.canonical_nans))?;
     shared.set("is_pic", bool_name(settings.calls == CallStyle::Slots))?;
-    let mut builder = isa::lookup(Triple::host()).map_err(|e| NewError::Target(e.to_string()))?;
+    let mut builder = isa::lookup(Triple::host())?;
     enable_host_features(&mut builder, settings.baseline)?;
-    builder.finish(settings::Flags::new(shared)).map_err(|e| NewError::Target(e.to_string()))
+    Ok(builder.finish(settings::Flags::new(shared))?)
 }
 
 fn bool_name(value: bool) -> &'static str {

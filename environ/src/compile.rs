@@ -137,7 +137,15 @@ pub struct CompileError {
     /// Which function.
     pub func: FuncIndex,
     /// Why.
-    pub reason: String,
+    #[source]
+    pub reason: Box<dyn std::error::Error + Send + Sync>,
+}
+
+impl CompileError {
+    /// That this function could not be compiled, and why.
+    pub fn new(func: FuncIndex, reason: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> CompileError {
+        CompileError { func, reason: reason.into() }
+    }
 }
 
 /// Why there is no code for a function that had not been validated.

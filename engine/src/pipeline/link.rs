@@ -4,6 +4,7 @@
 //! until the last one is there: the runs of its tables are encoded then, behind those of the thread's other functions. Linking puts
 //! the functions of all threads in order; where one thread compiled them they are in order.
 
+use crate::causes::CompileFailure;
 use crate::error::Error;
 use sconce_environ::EntityRef;
 use sconce_environ::code_tables::{CodeTable, CodeTables, Ends, WasmOffsets};
@@ -99,8 +100,8 @@ impl Unit {
     }
 }
 
-fn too_large(text_len: u64) -> Error {
-    Error::Compile(format!("the module: its code would be {text_len} bytes long or longer, more than 2 GiB"))
+fn too_large(len: u64) -> Error {
+    CompileFailure::OutOfReach { len }.into()
 }
 
 /// All functions in one unit, in index order.

@@ -2,6 +2,7 @@
 //! socket or a FIFO may never end.
 
 use super::text::looks_like_text;
+use crate::causes::TextError;
 use crate::error::Error;
 use sconce_environ::decode::DecodeError;
 use std::io::Read;
@@ -78,16 +79,12 @@ pub fn read_script(stream: impl Read) -> Result<String, Error> {
     source.upto(SAMPLE)?;
     if !source.bytes.is_empty() && kind(&source.bytes) != Kind::Text {
         return match str::from_utf8(&source.bytes) {
-            Err(e) if e.error_len().is_some() => Err(not_utf8(&e)),
-            Ok(_) | Err(_) => Err(Error::Text("this is not a script: it does not begin with a parenthesis or a comment".into())),
+            Err(e) if e.error_len().is_some() => Err(TextError::NotUtf8(e).into()),
+            Ok(_) | Err(_) => Err(TextError::NotAScript.into()),
         };
     }
     source.text(None)?;
-    String::from_utf8(source.bytes).map_err(|e| not_utf8(&e.utf8_error()))
-}
-
-fn not_utf8(error: &std::str::Utf8Error) -> Error {
-    Error::Text(format!("not UTF-8 at byte {}", error.valid_up_to()))
+    String::from_utf8(source.bytes).map_err(|e| TextError::NotUtf8(e.utf8_error()).into())
 }
 
 /// Whether reading would get so far that it is worth it to look for the module elsewhere first: in the cache, by a hash of its bytes.
@@ -121,8 +118,7 @@ impl<R: Read> Source<R> {
                 return Ok(());
             }
         }
-        let limit = MAX_TEXT >> 20;
-        Err(Error::Text(format!("the text is longer than {limit} MiB; give the module in its binary form")))
+        Err(TextError::TooLong { limit: MAX_TEXT >> 20 }.into())
     }
 
     /// Reads a binary section by section.
