@@ -127,11 +127,7 @@ pub fn parse_size(text: &str) -> Result<u64, String> {
 
 /// A time above zero: numbers, decimals allowed, with units from ns to h.
 pub fn parse_timeout(text: &str) -> Result<Duration, String> {
-    let help = |e: jiff::Error| match e.is_range() {
-        true => "that is too long",
-        false => "write a number and a unit: 500ms, 10s, 5m, 1h or 1h30m",
-    };
-    let time = text.parse::<SignedDuration>().map_err(help)?;
+    let time = text.parse::<SignedDuration>().map_err(|_| "write numbers and units: 500ms, 10s, 5m, 1h or 1h30m")?;
     Duration::try_from(time).ok().filter(|time| !time.is_zero()).ok_or_else(|| "it must be above zero".to_owned())
 }
 
@@ -192,13 +188,12 @@ mod tests {
         {
             assert_eq!(parse_timeout(text), Ok(Duration::from_millis(ms)), "{text}");
         }
-        for text in ["", "10", "s", "1d", "1..5s", ".s", "infs", "nan", "1s ago ago"] {
+        for text in ["", "10", "s", "1d", "1..5s", ".s", "infs", "nan", "1s ago ago", "99999999999999999999999999h"] {
             assert!(parse_timeout(text).is_err(), "{text}");
         }
         for text in ["0s", "-1s", "1s ago"] {
             assert!(parse_timeout(text).unwrap_err().contains("above zero"), "{text}");
         }
-        assert!(parse_timeout("9999999999999999h").unwrap_err().contains("too long"));
     }
 
     #[test]

@@ -88,3 +88,30 @@ fn write<'a>(w: &mut Writer<'a>, address: u64, len: u64, symbols: &'a [CodeSymbo
     w.write_shstrtab_section_header();
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use object::read::elf::ElfFile64;
+    use object::{Object, ObjectKind, ObjectSection, ObjectSymbol};
+
+    #[test]
+    fn what_is_written_is_read_by_others() {
+        let symbol = |address, len, name: &str| CodeSymbol { address, len, name: name.to_owned() };
+        let symbols = [symbol(0x7000, 10, "first"), symbol(0x7020, 5, "second")];
+        let bytes = object(0x7000, 64, &symbols, b"descriptions of frames");
+        let file = ElfFile64::<Endianness>::parse(&*bytes).unwrap();
+        assert_eq!(file.kind(), ObjectKind::Relocatable);
+        let text = file.section_by_name(".text").unwrap();
+        assert_eq!(
+            (text.address(), text.size(), text.elf_section_header().sh_type.get(Endianness::Little)),
+            (0x7000, 64, SHT_NOBITS)
+        );
+        assert_eq!(file.section_by_name(".eh_frame").unwrap().data().unwrap(), b"descriptions of frames");
+        let read = |s: object::read::elf::ElfSymbol64<'_, '_, Endianness>| {
+            (s.name().unwrap().to_owned(), s.address(), s.size(), s.section_index() == Some(text.index()), s.is_global())
+        };
+        let expected = [("first", 0, 10), ("second", 0x20, 5)].map(|(name, at, len)| (name.to_owned(), at, len, true, true));
+        assert_eq!(file.symbols().map(read).collect::<Vec<_>>(), expected);
+    }
+}
