@@ -60,6 +60,8 @@ pub enum Command {
     Inspect(InspectArgs),
     /// Show functions as WebAssembly beside the machine code that is made of them.
     Disas(DisasArgs),
+    /// Look after the compiled modules that are kept between runs.
+    Cache(CacheArgs),
     /// Print a completion script for a shell.
     Completions(CompletionsArgs),
     /// Print the manual page (`sconce man | man -l -`).
@@ -194,7 +196,7 @@ pub enum Profile {
 /// How modules are compiled: shared by all subcommands that compile.
 #[derive(Debug, Default, Args)]
 pub struct CompilerArgs {
-    /// Which compiler: `auto` chooses.
+    /// Which compiler makes the code.
     #[arg(long, value_enum, default_value_t, help_heading = "Compilation")]
     pub tier: Tier,
 
@@ -227,12 +229,13 @@ pub struct CompilerArgs {
 /// `--tier`.
 #[derive(Copy, Clone, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Tier {
-    /// What suits the module: for `compile` always Cranelift, since no run waits for it.
+    /// `run` takes Cranelift's code if the cache has it. Else it starts at once with Lightbeam's, and when that has run for a while
+    /// Cranelift compiles the module in the background, for the next run. `compile`, `cache warm` and `disas` take Cranelift.
     #[default]
     Auto,
-    /// Everything ahead of time with Lightbeam: compiled at once, slower to run.
+    /// Everything before the start with Lightbeam: compiled at once, slower to run.
     Lightbeam,
-    /// Everything ahead of time with Cranelift: slower to compile, faster to run.
+    /// Everything before the start with Cranelift: slow to compile, faster to run.
     Cranelift,
 }
 
@@ -266,6 +269,46 @@ pub struct CompileArgs {
     /// Write a log to standard error, as in `run`.
     #[arg(long, value_name = "FILTER", help_heading = "Diagnosis")]
     pub log: Option<String>,
+}
+
+/// `sconce cache`.
+#[derive(Debug, Args)]
+#[command(max_term_width = 110)]
+pub struct CacheArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: CacheCommand,
+}
+
+/// Subcommands of `sconce cache`.
+#[derive(Debug, Subcommand)]
+pub enum CacheCommand {
+    /// Compile modules with Cranelift, so that their next runs start with the fastest code.
+    Warm(WarmArgs),
+}
+
+/// `sconce cache warm`.
+#[derive(Debug, Args)]
+#[command(max_term_width = 110)]
+pub struct WarmArgs {
+    /// The modules, binary or text (`-` is standard input).
+    #[arg(value_name = "FILE", required = true, value_hint = ValueHint::FilePath)]
+    pub files: Vec<PathBuf>,
+
+    #[command(flatten)]
+    pub compiler: CompilerArgs,
+
+    /// The cache's directory, as in `run`.
+    #[arg(long, value_name = "DIR", help_heading = "Compilation", value_hint = ValueHint::DirPath)]
+    pub cache: Option<PathBuf>,
+
+    /// Write a log to standard error, as in `run`.
+    #[arg(long, value_name = "FILTER", help_heading = "Diagnosis")]
+    pub log: Option<String>,
+
+    /// For a run that holds the other end of the pipe on standard output: give way to everything else, and end soon after it.
+    #[arg(long, hide = true)]
+    pub beside_run: bool,
 }
 
 /// `sconce wast`.
@@ -418,7 +461,9 @@ mod tests {
         assert_eq!(error.to_string(), "'rnu' is neither a subcommand nor a file; did you mean 'sconce run'?");
         let error = with_run(words("sconce zzzzzz")).expect_err("zzzzzz");
         assert!(
-            error.to_string().ends_with("the subcommands are run, compile, wast, validate, inspect, disas, completions, man"),
+            error
+                .to_string()
+                .ends_with("the subcommands are run, compile, wast, validate, inspect, disas, cache, completions, man"),
             "{error}"
         );
         assert!(with_run(words("sconce src")).is_ok(), "a file of that name exists");

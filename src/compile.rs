@@ -1,6 +1,6 @@
 //! `sconce compile`.
 
-use crate::cli::{CompileArgs, Tier};
+use crate::cli::CompileArgs;
 use crate::load;
 use crate::report::{Failure, reason};
 use sconce_engine::Artifact;
@@ -19,12 +19,7 @@ pub fn compile(args: &CompileArgs) -> Result<(), Failure> {
         None => args.file.with_extension("cwasm"),
     };
     let input = load::open(&args.file)?;
-    let mut config = load::config(&args.compiler);
-    if args.compiler.tier == Tier::Auto {
-        // No run waits for it.
-        config = config.tier(sconce_engine::Tier::Cranelift);
-    }
-    let engine = load::engine(&config)?;
+    let engine = load::engine(&load::config(&args.compiler))?;
     let artifact = load::precompile(&engine, input)?;
     write(&output, &artifact).map_err(|e| Failure::not_run(format!("cannot write {}: {}", load::path_name(&output), reason(&e))))
 }

@@ -19,7 +19,7 @@ pub fn disas(args: &DisasArgs) -> Result<(), Failure> {
     let engine = load::engine(&load::config(&args.compiler))?;
     if input.is_artifact() {
         // Nothing of it is run, so it need not be trusted.
-        let module = load::compile(&engine, input, load::Precompiled::Allowed)?;
+        let module = load::compile(&engine, &input, load::Precompiled::Allowed)?;
         return list(&name, &Listings::of_compiled(&engine, &module), args);
     }
     let bytes = input.into_bytes()?;

@@ -5,7 +5,7 @@ use crate::progress::Bar;
 use crate::report::{Failure, reason};
 use sconce_engine::environ::compile::CallStyle;
 use sconce_engine::environ::shown::Shown;
-use sconce_engine::{Artifact, Config, Engine, Error, Module};
+use sconce_engine::{Artifact, CacheMode, Config, Engine, Error, Module, Progress, Warmed};
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -111,6 +111,15 @@ impl Input {
         }
     }
 
+    /// The file of a module that is still to be compiled; `None` if it came out of a pipe, or is compiled.
+    pub fn into_module_file(self) -> Option<File> {
+        let artifact = self.is_artifact();
+        match self.source {
+            Source::File(file) if !artifact => Some(file),
+            Source::File(_) | Source::Bytes(_) => None,
+        }
+    }
+
     /// Whether `sconce compile` wrote it.
     pub fn is_artifact(&self) -> bool {
         match &self.source {
@@ -141,6 +150,15 @@ pub fn config(args: &CompilerArgs) -> Config {
         .tier(tier)
 }
 
+/// Where `--cache` has compiled modules kept.
+pub fn cache(flag: Option<&Path>) -> CacheMode {
+    match flag {
+        None => CacheMode::Default,
+        Some(dir) if ["off", "no", "none"].iter().any(|word| dir.as_os_str() == *word) => CacheMode::Off,
+        Some(dir) => CacheMode::Dir(dir.to_owned()),
+    }
+}
+
 /// An engine; where guards could not be had, says so.
 ///
 /// # Errors
@@ -166,24 +184,27 @@ pub enum Precompiled {
 ///
 /// # Errors
 /// What is wrong with it, with its name.
-pub fn compile(engine: &Engine, input: Input, precompiled: Precompiled) -> Result<Module, Failure> {
-    let name = input.name.clone();
+pub fn compile(engine: &Engine, input: &Input, precompiled: Precompiled) -> Result<Module, Failure> {
+    let name = &input.name;
     if input.is_artifact() {
         return match precompiled {
-            Precompiled::Allowed => match input.source {
-                Source::File(file) => Module::deserialize_file(engine, file),
-                Source::Bytes(bytes) => Module::deserialize(engine, &bytes),
+            Precompiled::Allowed => match &input.source {
+                Source::File(file) => {
+                    let file = file.try_clone().map_err(|e| unreadable(name, &e))?;
+                    Module::deserialize_file(engine, file)
+                }
+                Source::Bytes(bytes) => Module::deserialize(engine, bytes),
             }
-            .map_err(|e| wrong(&name, &e)),
-            Precompiled::Refused => Err(refused(&name)),
+            .map_err(|e| wrong(name, &e)),
+            Precompiled::Refused => Err(refused(name)),
         };
     }
-    let bar = Bar::new(&name);
+    let bar = Bar::new(name);
     let module = match &input.source {
         Source::File(file) => Module::from_file(engine, file, Some(&bar)),
         Source::Bytes(bytes) => Module::new_with_progress(engine, bytes, &bar),
     };
-    module.map_err(|e| wrong(&name, &e))
+    module.map_err(|e| wrong(name, &e))
 }
 
 /// Compiles a module to be written to a file.
@@ -197,6 +218,18 @@ pub fn precompile(engine: &Engine, input: Input) -> Result<Artifact, Failure> {
     }
     let bar = Bar::new(&name);
     Artifact::new(engine, input.into_bytes()?, Some(&bar)).map_err(|e| wrong(&name, &e))
+}
+
+/// Has a module compiled for the cache, and not loaded.
+///
+/// # Errors
+/// What is wrong with it, with its name.
+pub fn warm(engine: &Engine, input: Input, progress: &dyn Progress) -> Result<Warmed, Failure> {
+    let name = input.name.clone();
+    if input.is_artifact() {
+        return Err(Failure::not_run(format!("{name}: this is what 'sconce compile' wrote, and needs no cache")));
+    }
+    Module::warm(engine, input.into_bytes()?, Some(progress)).map_err(|e| wrong(&name, &e))
 }
 
 fn refused(name: &str) -> Failure {

@@ -1,6 +1,7 @@
 //! The `sconce` binary: one file a subcommand, wiring only.
 #![forbid(unsafe_code)]
 
+mod cache;
 mod capabilities;
 mod cli;
 mod compile;
@@ -10,6 +11,7 @@ mod disas;
 mod imports;
 mod inspect;
 mod invoke;
+mod later;
 mod load;
 mod man;
 mod progress;
@@ -24,7 +26,7 @@ mod wast;
 mod world;
 
 use clap::Parser;
-use cli::{Cli, Command};
+use cli::{CacheCommand, Cli, Command};
 use report::{End, Failure};
 use sconce_environ::shown::Shown;
 use std::io::Write as _;
@@ -87,6 +89,11 @@ fn execute() -> ! {
         Command::Validate(args) => validate::validate(&args),
         Command::Inspect(args) => inspect::inspect(&args),
         Command::Disas(args) => disas::disas(&args),
+        Command::Cache(args) => {
+            let CacheCommand::Warm(warm) = &args.command;
+            log(&warm.log);
+            cache::cache(&args)
+        }
         Command::Completions(args) => completions::completions(&args),
         Command::Man => man::man(),
     };

@@ -7,13 +7,14 @@ use crate::load::{self, Precompiled};
 use crate::report::{self, End, Failure, TRAPPED};
 use crate::supervise::{self, Control, Reason};
 use crate::values::nearest;
-use crate::{invoke, unknown, world};
+use crate::{invoke, later, unknown, world};
 use sconce_engine::{
-    CacheMode, Config, Engine, Error, ExternType, FuncType, ImportType, Linker, Memory, Module, Store, TrapCode, Val, ValType,
+    Config, Engine, Error, ExternType, FuncType, ImportType, Linker, Memory, Module, Store, TrapCode, Val, ValType,
 };
 use sconce_environ::shown::{Shown, quoted};
 use sconce_wasi::{THREAD_SPAWN, THREAD_START, Threads, WasiCtx};
 use signal_hook::consts::{SIGPIPE, SIGQUIT};
+use std::cell::RefCell;
 use std::collections::HashSet;
 use std::convert::Infallible;
 use std::fmt::Write;
@@ -30,10 +31,15 @@ pub fn run(args: RunArgs) -> Result<Infallible, Failure> {
     let inherited = world::Inherited::take(&args.fd)?;
     let engine = load::engine(&config(&args)?)?;
     let precompiled = if args.allow_precompiled { Precompiled::Allowed } else { Precompiled::Refused };
+    let slow = RefCell::new(Vec::new());
     let load = |path: &Path| -> Result<Loaded, Failure> {
         Deadline::prepare(deadline, &load::name(path), || {
             let input = load::open(path)?;
-            Ok(Loaded { name: input.name.clone(), module: load::compile(&engine, input, precompiled)? })
+            let module = load::compile(&engine, &input, precompiled)?;
+            if module.awaits_better_code() {
+                slow.borrow_mut().extend(input.into_module_file());
+            }
+            Ok(Loaded { name: load::name(path), module })
         })
     };
     let main = load(Path::new(&args.command[0]))?;
@@ -49,17 +55,13 @@ pub fn run(args: RunArgs) -> Result<Infallible, Failure> {
     // The guest has no way to start a program; should one be found, that program gains nothing.
     let _ = sconce_wasi::confine::no_new_privs();
 
+    later::begin(slow.into_inner(), &args, &engine);
     let program = Program { engine, main, preloads, entry, max_threads: args.max_threads };
     supervise::supervise(deadline, move |control| program.run(linker, context, control))
 }
 
 fn config(args: &RunArgs) -> Result<Config, Failure> {
-    let cache = match &args.cache {
-        None => CacheMode::Default,
-        Some(dir) if ["off", "no", "none"].iter().any(|word| dir.as_os_str() == *word) => CacheMode::Off,
-        Some(dir) => CacheMode::Dir(dir.clone()),
-    };
-    let config = load::config(&args.compiler).cache(cache).max_memory(args.max_memory);
+    let config = load::config(&args.compiler).cache(load::cache(args.cache.as_deref())).max_memory(args.max_memory);
     let config = config.debugger(args.debugger).perf_map(args.profile == Some(Profile::PerfMap));
     Ok(match args.stack_size {
         None => config,

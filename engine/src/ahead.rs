@@ -22,12 +22,13 @@ pub struct Artifact {
 }
 
 impl Artifact {
-    /// Compiles a module in binary or text form; the cache is not asked.
+    /// Compiles a module in binary or text form, by the best compiler that the engine takes code from: no run waits for it. The cache
+    /// is not asked.
     ///
     /// # Errors
     /// As [`crate::Module::new_with_progress`].
     pub fn new(engine: &Engine, bytes: Vec<u8>, progress: Option<&dyn Progress>) -> Result<Artifact, Error> {
-        Artifact::by(engine, None, bytes, progress)
+        Artifact::by(engine, Some(engine.inner.compilers.preferred()), bytes, progress)
     }
 
     /// The same by this compiler, if it says which.

@@ -23,7 +23,7 @@ pub(crate) use used::Used;
 use crate::config::CacheMode;
 use crate::error::ArtifactError;
 use rustix::fd::OwnedFd;
-use rustix::fs::{AtFlags, CWD, Dir, Mode, OFlags, RawMode, Stat, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT};
+use rustix::fs::{AtFlags, CWD, Dir, FlockOperation, Mode, OFlags, RawMode, Stat, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT};
 use rustix::io::Errno;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -34,6 +34,20 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Seconds after which a use is noted again, and after which an unfinished file is taken for abandoned.
 const HOUR: i64 = 3600;
+
+/// See [`Cache::claim`]. It is given up when it is dropped, and when its process ends.
+pub(crate) struct Claim<'a> {
+    cache: &'a Cache,
+    name: String,
+    /// Locked, if that was possible.
+    _file: Option<OwnedFd>,
+}
+
+impl Drop for Claim<'_> {
+    fn drop(&mut self) {
+        self.cache.remove(&self.name);
+    }
+}
 
 /// An open cache directory.
 pub(crate) struct Cache {
@@ -106,15 +120,35 @@ impl Cache {
         }
     }
 
-    /// Writes an entry, and makes room for it.
-    pub(crate) fn store(&self, key: Key, contents: impl FnOnce(&mut dyn Write) -> io::Result<()>) {
+    /// Writes an entry, and makes room for it. Gives whether it is there.
+    pub(crate) fn store(&self, key: Key, contents: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> bool {
         let name = key.name();
-        match self.write(&name, contents) {
+        let written = self.write(&name, contents);
+        match &written {
             Ok(()) => log::debug!("cache entry {name} is written"),
             Err(e) => log::debug!("cache entry {name} is not written: {e}"),
         }
         if let Err(e) = self.evict() {
             log::debug!("the cache directory {} cannot be cleaned: {e}", self.path.display());
+        }
+        written.is_ok()
+    }
+
+    /// The right to make an entry that takes long to make; `None` if another process has it. Where there are no locks, everybody has it.
+    pub(crate) fn claim(&self, key: Key) -> Option<Claim<'_>> {
+        // Should its owner be killed, it is cleaned up as an unfinished file is.
+        let name = format!("{}.claim.tmp", key.name());
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let file = match rustix::fs::openat(&*self.dir, &name, flags, Mode::RUSR | Mode::WUSR) {
+            Ok(file) => file,
+            Err(e) => {
+                log::debug!("cache file {name}: {e}");
+                return Some(Claim { cache: self, name, _file: None });
+            }
+        };
+        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Err(Errno::WOULDBLOCK) => None,
+            Ok(()) | Err(_) => Some(Claim { cache: self, name, _file: Some(file) }),
         }
     }
 

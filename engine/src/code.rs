@@ -38,14 +38,11 @@ impl std::fmt::Debug for MachineCode<'_> {
 }
 
 impl<'a> MachineCode<'a> {
-    /// Functions are compiled when they are asked for, by the compiler that the engine has for this module. `bytes` are those that it
+    /// Functions are compiled when they are asked for, by the best compiler that the engine takes code from. `bytes` are those that it
     /// was decoded from, and have been validated.
     pub fn compile(engine: &'a Engine, bytes: &'a [u8], decoded: &'a Decoded) -> MachineCode<'a> {
         let layout = VmLayout::new(&decoded.module);
-        MachineCode {
-            compiler: engine.inner.compilers.choice(decoded),
-            source: Source::Compiled { engine, bytes, decoded, layout },
-        }
+        MachineCode { compiler: engine.inner.compilers.preferred(), source: Source::Compiled { engine, bytes, decoded, layout } }
     }
 
     /// Functions are those of a compiled module.

@@ -5,13 +5,9 @@ use crate::config::{CompilerKind, Config, Tier};
 use crate::error::Error;
 use sconce_cranelift::CraneliftCompiler;
 use sconce_environ::compile::{BoundsStyle, Compiler, Settings};
-use sconce_environ::decode::Decoded;
 use sconce_lightbeam::LightbeamCompiler;
 use std::error::Error as StdError;
 use std::sync::{Arc, OnceLock};
-
-/// Bytes of code section for whose compilation by Cranelift a run waits, where the tier is left to the engine.
-const MAX_WAITED_FOR: usize = 1 << 20;
 
 /// A compiler, or why there is none.
 type Made = Result<Box<dyn Compiler>, Arc<dyn StdError + Send + Sync>>;
@@ -66,14 +62,17 @@ impl Compilers {
         }
     }
 
-    /// Who compiles a module.
-    pub(crate) fn choice(&self, decoded: &Decoded) -> CompilerKind {
-        let code_bytes = decoded.code.as_ref().map_or(0, |range| range.len());
+    /// Who compiles a module that somebody waits for.
+    pub(crate) fn choice(&self) -> CompilerKind {
         match self.tier {
-            Tier::Auto if code_bytes > MAX_WAITED_FOR => CompilerKind::Lightbeam,
-            Tier::Auto | Tier::Cranelift => CompilerKind::Cranelift,
-            Tier::Lightbeam => CompilerKind::Lightbeam,
+            Tier::Auto | Tier::Lightbeam => CompilerKind::Lightbeam,
+            Tier::Cranelift => CompilerKind::Cranelift,
         }
+    }
+
+    /// Whose code is the best that is taken.
+    pub(crate) fn preferred(&self) -> CompilerKind {
+        self.accepted()[0]
     }
 }
 

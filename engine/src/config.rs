@@ -7,7 +7,7 @@ use std::path::PathBuf;
 /// Which compiler.
 #[derive(Copy, Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Tier {
-    /// The engine's choice.
+    /// Cranelift's code where the cache has it ([`crate::Module::warm`] puts it there), else Lightbeam, which nobody has to wait for.
     #[default]
     Auto,
     /// Lightbeam for everything, ahead of time: ready at once, and slower to run.

@@ -67,6 +67,7 @@ mod typed;
 mod types;
 mod uncaught;
 mod values;
+mod warm;
 
 pub use ahead::Artifact;
 pub use backtrace::{Backtrace, Frame};
@@ -94,6 +95,7 @@ pub use typed::{TypedFunc, WasmParams, WasmResults, WasmTy};
 pub use types::{ExportType, ExternType, FuncType, GlobalType, HeapType, ImportType, MemoryType, RefType, TableType, ValType};
 pub use uncaught::ExceptionError;
 pub use values::Val;
+pub use warm::Warmed;
 
 pub use sconce_cranelift::CRANELIFT_VERSION;
 pub use sconce_environ as environ;

@@ -129,13 +129,15 @@ fn compile(
         let (cache, key, compiled) = (cache.clone(), key(engine, compiler, content)?, compiled.clone());
         let identity = Identity::of(&inner.compilers, compiler)?;
         // Beside the run, which need not wait for it; the engine waits at the end.
-        engine.in_background(move || cache.store(key, |out| compiled.write(&identity, Some(key.seal()), out)));
+        engine.in_background(move || {
+            cache.store(key, |out| compiled.write(&identity, Some(key.seal()), out));
+        });
     }
     Ok(Module::of(engine, compiled, None))
 }
 
 /// The key of the entry for these contents, as this compiler compiles them here.
-fn key(engine: &Engine, compiler: CompilerKind, content: blake3::Hash) -> Result<Key, Error> {
+pub(crate) fn key(engine: &Engine, compiler: CompilerKind, content: blake3::Hash) -> Result<Key, Error> {
     let compilers = &engine.inner.compilers;
     // What one engine accepts another may have to refuse.
     let features = engine.inner.config.features.wasmparser().bits();

@@ -42,7 +42,7 @@ impl Compilation {
         progress: Option<&dyn Progress>,
     ) -> Result<Compilation, Error> {
         let mut decoded = decode(binary, config.features)?;
-        let compiler = compiler.unwrap_or_else(|| compilers.choice(&decoded));
+        let compiler = compiler.unwrap_or_else(|| compilers.choice());
         let job = Job { compilers, compiler, bytes: binary, decoded: &decoded, parallel: config.parallel, progress };
         let linked = compile::compile(&job)?;
         decoded.module.data_can_be_named = data::is_named(&decoded, binary);

@@ -35,9 +35,10 @@ impl Remake {
     fn make(&self) -> Option<Vec<u8>> {
         log::debug!("cache entry {} is damaged, and is made again", self.key.name());
         let made = self.compile();
-        match &made {
-            Some(bytes) => self.cache.store(self.key, |out| out.write_all(bytes)),
-            None => log::debug!("cache entry {} cannot be made again", self.key.name()),
+        if let Some(bytes) = &made {
+            self.cache.store(self.key, |out| out.write_all(bytes));
+        } else {
+            log::debug!("cache entry {} cannot be made again", self.key.name());
         }
         made
     }

@@ -5,6 +5,7 @@ use crate::types::*;
 use cranelift_entity::PrimaryMap;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::ops::Range;
 
 /// A decoded and validated module.
@@ -71,12 +72,14 @@ pub struct Module {
 pub struct BranchHints(HashMap<FuncIndex, Vec<(u32, bool)>>);
 
 impl BranchHints {
-    /// Takes a function's hints. Of two for one branch the first counts.
+    /// Takes a function's hints. Of two for one branch the first counts, and of two lists for one
+    /// function, which the proposal does not allow.
     pub fn insert(&mut self, func: FuncIndex, hints: impl IntoIterator<Item = (u32, bool)>) {
-        let of = self.0.entry(func).or_default();
-        of.extend(hints);
-        of.sort_by_key(|hint| hint.0);
-        of.dedup_by_key(|hint| hint.0);
+        let Entry::Vacant(of) = self.0.entry(func) else { return };
+        let mut hints: Vec<(u32, bool)> = hints.into_iter().collect();
+        hints.sort_by_key(|hint| hint.0);
+        hints.dedup_by_key(|hint| hint.0);
+        of.insert(hints);
     }
 
     /// A function's hints, by increasing offset; offsets need not be those of branches.

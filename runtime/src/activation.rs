@@ -94,13 +94,15 @@ impl Shared {
         self.vm.get()
     }
 
-    /// The stack that the store's wasm code runs on now, as it was left. To be used while no wasm
-    /// code of the store is running.
+    /// The stack that the store's wasm code runs on now, as it was left.
+    ///
+    /// # Safety
+    /// No wasm code of the store runs as long as this is used.
     #[inline]
-    pub(crate) fn current_stack(&self) -> RestingStack<'_> {
+    pub(crate) unsafe fn current_stack(&self) -> RestingStack<'_> {
         let vm = self.vm();
-        // SAFETY: no wasm code is running, so the fields are at rest, and trampolines of this stack
-        // alone write them.
+        // SAFETY: as the caller promises, the fields are at rest; trampolines of this stack alone
+        // write them.
         unsafe { RestingStack::new(&self.stack, (*vm).exit_fp as usize, (*vm).host_sp as usize) }
     }
 

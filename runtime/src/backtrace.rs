@@ -80,7 +80,9 @@ impl<'a> Walk<'a> {
         // A call inside a call that fails is likely to make the outer one fail as well: the whole
         // stack once is enough.
         let patience = if shared.depth.get() == 0 { usize::MAX } else { NESTED };
-        Walk { shared, stack: shared.current_stack(), patience, first: Vec::new(), last: Vec::new(), seen: 0 }
+        // SAFETY: the trace is taken where wasm was left, and walks before anything else happens.
+        let stack = unsafe { shared.current_stack() };
+        Walk { shared, stack, patience, first: Vec::new(), last: Vec::new(), seen: 0 }
     }
 
     fn push(&mut self, pc: usize) {

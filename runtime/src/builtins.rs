@@ -12,6 +12,7 @@ mod table;
 
 use crate::enter::guarded;
 use crate::heap::Heap;
+use crate::instance::Instance;
 use crate::store::Store;
 use caller::Caller;
 use sconce_environ::vm::{VmContext, VmFuncRef, pending};
@@ -137,10 +138,10 @@ unsafe fn before(
         return (held, true);
     }
     if let Some((tag, values)) = payload {
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller's promise. Of the instance, tags alone are borrowed: the store is in use.
         let handles = unsafe {
-            let tag = Caller::new(vmctx).instance.tags[tag as usize];
-            store.handles_thrown(tag, values)
+            let tags = &(*(*vmctx).instance.cast::<Instance>()).tags;
+            store.handles_thrown(tags[tag as usize], values)
         };
         handles.into_iter().for_each(|handle| hold(&mut store.heap, handle));
     }

@@ -46,8 +46,9 @@ impl Store {
         let is_handle = ValType::<TypeId>::is_handle;
         let is_func = |ty: &ValType<TypeId>| ty.ref_kind() == Some(RefKind::Func);
         let funcs = (0..count).filter(|&i| is_func(&params[i])).collect();
-        let shape = self.heap.add_shape((0..count).filter(|&i| is_handle(&params[i])));
+        let handles: Vec<usize> = (0..count).filter(|&i| is_handle(&params[i])).collect();
         drop(types);
+        let shape = self.heap.add_shape(handles);
         self.tags.push(Tag { vm: Box::new(VmTag { type_id: type_id.as_u32(), index }), type_id, count, shape, funcs });
         Ok(TagHandle { store: self.id(), index })
     }

@@ -16,7 +16,8 @@ pub(crate) struct Handler {
 
 /// The handler of an exception that is thrown where wasm was left.
 pub(crate) fn search(shared: &Shared, tag: *const VmTag) -> Option<Handler> {
-    let stack = shared.current_stack();
+    // SAFETY: wasm was left to throw, and is entered again when the handler is known.
+    let stack = unsafe { shared.current_stack() };
     stack.callers(stack.exit_fp()).find_map(|frame| handler(shared, &stack, frame, tag))
 }
 

@@ -88,7 +88,9 @@ pub(crate) struct Heap {
     host: Arc<HostRefs>,
     shared: Arc<Shared>,
     /// Where the handles of each shape of exception are: offsets in bytes from the object.
-    shapes: Vec<Box<[u32]>>,
+    shapes: Vec<Arc<[u32]>>,
+    /// The number of each shape.
+    shape_numbers: HashMap<Arc<[u32]>, u32>,
     /// Objects whose last count is gone.
     dead: Vec<u32>,
     /// Host values of objects that are gone, still to be dropped.
@@ -131,6 +133,7 @@ impl Heap {
             host: HostRefs::new(store, shared.clone(), stress),
             shared: shared.clone(),
             shapes: Vec::new(),
+            shape_numbers: HashMap::new(),
             dead: Vec::new(),
             garbage: Vec::new(),
             dropping: false,

@@ -5,6 +5,7 @@ mod artifacts;
 mod builds;
 mod images;
 mod invoke;
+mod later;
 mod messages;
 mod names;
 mod old_exceptions;

@@ -17,6 +17,7 @@ mod references;
 mod shared;
 mod signatures;
 mod traps;
+mod warm;
 mod wide;
 
 use sconce_engine::{Config, Engine, Error, Instance, Linker, Module, Store};

@@ -54,9 +54,13 @@ pub(super) fn table_set_func(c: &mut Caller<'_>, table: u32, index: u64, value: 
 }
 
 pub(super) fn table_copy(c: &mut Caller<'_>, dst_table: u32, src_table: u32, dst: u64, src: u64, len: u64) -> Result<(), Stop> {
-    let (to, from): (*mut Table, *const Table) = (c.table(dst_table).0, c.table(src_table).0);
+    let [to, from] = [dst_table, src_table].map(|table| c.instance.tables[table as usize] as usize);
+    let tables = &mut c.store.tables;
+    assert!(to < tables.len() && from < tables.len(), "an instance's tables are its store's");
+    // One borrow for both, which may be the same.
+    let tables = tables.as_mut_ptr();
     // SAFETY: tables of this store; validation has checked that the element types match.
-    unsafe { Table::copy(to, from, dst, src, len, &mut c.store.heap) }.map_err(|_| TABLE_TRAP)
+    unsafe { Table::copy(tables.add(to), tables.add(from), dst, src, len, &mut c.store.heap) }.map_err(|_| TABLE_TRAP)
 }
 
 pub(super) fn table_init(c: &mut Caller<'_>, table: u32, elem: u32, dst: u64, src: u32, len: u32) -> Result<(), Stop> {

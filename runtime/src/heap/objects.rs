@@ -7,6 +7,7 @@ use sconce_environ::heap::{ObjectKind, VmException, VmExtern, VmObject, state};
 use sconce_environ::vm::NO_TYPE;
 use std::any::Any;
 use std::mem::offset_of;
+use std::sync::Arc;
 
 impl Heap {
     /// A live object; `None` for null and for whatever is no handle.
@@ -82,13 +83,12 @@ impl Heap {
 
     /// Notes which of an exception's values are handles; gives the shape's number.
     pub(crate) fn add_shape(&mut self, handles: impl IntoIterator<Item = usize>) -> u32 {
-        let offsets: Box<[u32]> = handles.into_iter().map(|n| (size_of::<VmException>() + n * VALUE_SIZE) as u32).collect();
-        let known = self.shapes.iter().position(|s| *s == offsets);
-        let shape = known.unwrap_or_else(|| {
-            self.shapes.push(offsets);
-            self.shapes.len() - 1
-        });
-        shape as u32
+        let offsets: Arc<[u32]> = handles.into_iter().map(|n| (size_of::<VmException>() + n * VALUE_SIZE) as u32).collect();
+        // A module may define as many as it has tags.
+        *self.shape_numbers.entry(offsets).or_insert_with_key(|offsets| {
+            self.shapes.push(offsets.clone());
+            (self.shapes.len() - 1) as u32
+        })
     }
 
     /// An exception, which holds a count on each handle among its values; nobody holds it yet.

@@ -94,17 +94,17 @@ unsafe fn instantiate(store: &mut Store, module: &Arc<LoadedModule>, imports: &[
         store.heap.prepare(module.bounds() == BoundsStyle::Guard)?;
         store.heap.cage.prepare_null()?;
     }
-    if store.all_counts {
-        store.budget.take("an instance", bytes_of_an_instance(module))?;
-    }
     let context = Context::new(module.layout().size())?;
     store.globals.try_reserve(m.globals.len()).map_err(|_| no_memory())?;
     store.tags.try_reserve(m.tags.len()).map_err(|_| no_memory())?;
-    let mut instance = Instance::empty(module, context, store.instances.len())?;
-    // From here on pointers into the instance are handed out.
-    let this: *mut Instance = &mut *instance;
+    let instance = Instance::empty(module, context, store.instances.len())?;
     let index = instance.index;
-    store.instances.push(instance);
+    // What is counted is there to stay, with whatever comes of the rest.
+    if store.all_counts {
+        store.budget.take("an instance", bytes_of_an_instance(module))?;
+    }
+    // From here on pointers into the instance are handed out.
+    let this: *mut Instance = &raw mut **store.instances.push_mut(instance);
     // SAFETY: the box stays in the store. `store`'s other fields are used beside it.
     let instance = unsafe { &mut *this };
 

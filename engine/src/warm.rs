@@ -1,0 +1,50 @@
+//! The cache is given the best code for a module, before a run asks for it.
+
+use crate::ahead::Artifact;
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::load::key;
+use crate::module::Module;
+use crate::pipeline::Progress;
+
+/// What [`Module::warm`] came to.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum Warmed {
+    /// The code is in the cache from now on.
+    Now,
+    /// It was there.
+    Before,
+    /// Another process is compiling it.
+    Elsewhere,
+    /// The cache is off, or cannot be used or written; the log says why.
+    NoCache,
+}
+
+impl Module {
+    /// Has a module in binary or text form compiled for the engine's cache by the best compiler that the engine takes code from,
+    /// unless that was done before, or is being done by another process. Nothing is loaded.
+    ///
+    /// # Errors
+    /// As [`Module::new_with_progress`].
+    pub fn warm(engine: &Engine, bytes: Vec<u8>, progress: Option<&dyn Progress>) -> Result<Warmed, Error> {
+        let Some(cache) = engine.cache() else { return Ok(Warmed::NoCache) };
+        let compiler = engine.inner.compilers.preferred();
+        let key = key(engine, compiler, blake3::hash(&bytes))?;
+        let claim = cache.claim(key);
+        // After the claim: who had it before may have written the entry.
+        if cache.open_entry(key).is_some() {
+            return Ok(Warmed::Before);
+        }
+        let Some(_claim) = claim else { return Ok(Warmed::Elsewhere) };
+        let artifact = Artifact::by(engine, Some(compiler), bytes, progress)?;
+        let written = cache.store(key, |out| artifact.write_for(Some(key.seal()), out));
+        Ok(if written { Warmed::Now } else { Warmed::NoCache })
+    }
+
+    /// Whether the engine has a cache, and would rather have found other code there than what this module has: with
+    /// [`crate::Tier::Auto`], Cranelift's instead of Lightbeam's. [`Module::warm`] makes it.
+    pub fn awaits_better_code(&self) -> bool {
+        let engine = self.engine();
+        self.compiled().compiler != engine.inner.compilers.preferred() && !engine.debugger() && engine.cache().is_some()
+    }
+}

@@ -1,0 +1,157 @@
+//! The process that compiles for later runs: when there is one, what it has, and when it is gone.
+
+use crate::support::{Dir, contains, finish, outcome, start, wait};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+/// What takes longer than this does not happen.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        match look() {
+            Some(found) => return found,
+            None => assert!(start.elapsed() < PATIENCE, "no {what}"),
+        }
+        sleep(Duration::from_millis(2));
+    }
+}
+
+/// A program that runs until it is ended, and as many functions beside it as are said, each of which takes Cranelift a while.
+fn endless(functions: usize) -> String {
+    let statement = "(local.set 0 (i32.xor (i32.rotl (local.get 0) (local.get 1)) (i32.load (local.get 0))))".repeat(200);
+    let function = format!("(func (param i32 i32) {statement})");
+    format!(r#"(module (memory 1) (func (export "_start") (loop (br 0))) (func (export "end")) {})"#, function.repeat(functions))
+}
+
+/// Entries of the cache, but for what is being written.
+fn entries(dir: &Dir) -> Vec<String> {
+    let names = fs::read_dir(dir.path().join("cache/sconce")).into_iter().flatten();
+    let mut names: Vec<String> = names.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    names.retain(|name| !name.ends_with(".tmp"));
+    names.sort();
+    names
+}
+
+/// The process that compiles beside a run, if there is one, by its folder in /proc.
+fn helper(run: &Child) -> Option<PathBuf> {
+    let tasks = fs::read_dir(format!("/proc/{}/task", run.id())).ok()?;
+    let children = |task: fs::DirEntry| fs::read_to_string(task.path().join("children")).unwrap_or_default();
+    let children: String = tasks.filter_map(Result::ok).map(children).collect();
+    let child = children.split_whitespace().map(|pid| Path::new("/proc").join(pid)).next()?;
+    // Before it becomes the helper it is a copy of the run.
+    let line = fs::read_to_string(child.join("cmdline")).ok()?;
+    line.contains("--beside-run").then_some(child)
+}
+
+fn is_gone(process: &Path) -> bool {
+    // What nobody has waited for yet has no command line any more.
+    fs::read(process.join("cmdline")).is_ok_and(|line| line.is_empty()) || !process.exists()
+}
+
+#[test]
+fn the_next_run_has_better_code() {
+    let dir = Dir::new();
+    dir.file("app.wat", endless(0));
+    let mut first = start(&mut dir.sconce(["app.wat"]));
+    let entries = until("second entry", || Some(entries(&dir)).filter(|entries| entries.len() == 2));
+    first.kill().unwrap();
+    finish(first);
+    let used = |tier: &str| {
+        let words = format!("run --tier {tier} --log debug --invoke end app.wat");
+        let said = dir.run(&words).stderr;
+        entries.iter().position(|name| said.contains(&format!("cache entry {name} is used")))
+    };
+    assert_eq!((used("auto"), used("cranelift").is_some()), (used("cranelift"), true));
+    assert_ne!(used("cranelift"), used("lightbeam"));
+
+    // Now there is nothing to be done.
+    let mut second = start(&mut dir.sconce(["app.wat"]));
+    sleep(Duration::from_millis(500));
+    assert_eq!(helper(&second), None);
+    second.kill().unwrap();
+    finish(second);
+}
+
+#[test]
+fn it_has_nothing_of_the_run_but_the_module_and_goes_soon_after_it() {
+    let dir = Dir::new();
+    // Too much to be done in the time that is left after the end.
+    dir.file("app.wat", endless(2000));
+    fs::create_dir(dir.path().join("files")).unwrap();
+    for signal in [true, false] {
+        let words = ["--dir", "files", "app.wat"];
+        let mut run = start(dir.sconce(words).stdin(Stdio::piped()));
+        let helper = until("helper", || helper(&run));
+        let numbers: Vec<i32> = until("arguments", || fs::read_to_string(helper.join("stat")).ok())
+            .rsplit(')')
+            .next()
+            .unwrap()
+            .split_whitespace()
+            .skip(1)
+            .map(|n| n.parse().unwrap_or(i32::MAX))
+            .collect();
+        assert_ne!(numbers[1], run.id() as i32, "its process group is its own: signals from a terminal are for the run");
+        until("lowest priority", || {
+            let stat = fs::read_to_string(helper.join("stat")).ok()?;
+            (stat.rsplit(')').next()?.split_whitespace().nth(16)? == "19").then_some(())
+        });
+        until("high score", || (fs::read_to_string(helper.join("oom_score_adj")).ok()?.trim() == "1000").then_some(()));
+        let files = fs::read_dir(helper.join("fd")).unwrap().map(|fd| fs::read_link(fd.unwrap().path()).unwrap_or_default());
+        let files: Vec<String> = files.map(|file| file.to_string_lossy().into_owned()).collect();
+        let inside = dir.path().join("files").to_string_lossy().into_owned();
+        assert!(files.iter().all(|file| !file.starts_with(&inside)), "{files:?}");
+        assert_eq!(files.iter().filter(|file| file.starts_with("pipe:")).count(), 1, "its own, and none of the run's: {files:?}");
+
+        if signal {
+            rustix::process::kill_process(rustix::process::Pid::from_child(&run), rustix::process::Signal::INT).unwrap();
+        } else {
+            run.kill().unwrap();
+        }
+        wait(&mut run);
+        until("end of the helper", || is_gone(&helper).then_some(()));
+        assert_eq!(entries(&dir).len(), 1, "that was not enough time");
+    }
+}
+
+#[test]
+fn there_is_none_without_need() {
+    let dir = Dir::new();
+    dir.file("app.wat", endless(0));
+    for flags in ["--cache off", "--tier lightbeam", "--tier cranelift", "--debugger"] {
+        let mut run = start(&mut dir.sconce(format!("run {flags} app.wat").split(' ')));
+        sleep(Duration::from_millis(500));
+        assert_eq!(helper(&run), None, "{flags}");
+        run.kill().unwrap();
+        finish(run);
+    }
+}
+
+#[test]
+fn modules_are_compiled_for_the_cache_on_request() {
+    let dir = Dir::new();
+    dir.file("hello.wat", crate::support::hello());
+    dir.file("wrong.wat", "(module (func (result i32)))");
+    assert_eq!(dir.run("cache warm hello.wat").ok(), "");
+    let warm = entries(&dir);
+    assert_eq!(warm.len(), 1);
+    assert_eq!(dir.run("cache warm hello.wat hello.wat").ok(), "");
+    contains(&dir.run("run --log debug hello.wat").stderr, &[&format!("cache entry {} is used", warm[0])]);
+    assert_eq!(entries(&dir), warm, "a run that finds it makes no other");
+    assert_eq!(dir.run("cache warm --tier lightbeam hello.wat").ok(), "");
+    assert_eq!(entries(&dir).len(), 2);
+
+    contains(&dir.run("cache warm wrong.wat").fails(1), &["wrong.wat", "type mismatch"]);
+    contains(&dir.run("cache warm none.wat").fails(1), &["none.wat"]);
+    contains(&dir.run("cache warm --cache off hello.wat").fails(2), &["--cache off"]);
+    assert_eq!(dir.run("compile hello.wat -o hello.cwasm").ok(), "");
+    contains(&dir.run("cache warm hello.cwasm").fails(1), &["hello.cwasm", "needs no cache"]);
+    dir.file("file", "");
+    contains(&dir.run("cache warm --cache file hello.wat").fails(1), &["hello.wat", "--cache DIR"]);
+    assert_eq!(outcome(&mut dir.sconce(["cache", "warm", "--cache", "elsewhere", "hello.wat"])).ok(), "");
+    assert_eq!(fs::read_dir(dir.path().join("elsewhere")).unwrap().count(), 1);
+}
