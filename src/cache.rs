@@ -44,8 +44,8 @@ fn warm(args: &WarmArgs) -> Result<(), Failure> {
             Warmed::Now | Warmed::Before => {}
             Warmed::Elsewhere => report::complain(&format!("{name}: another process is compiling it for the cache")),
             Warmed::NoCache => {
-                let message = "the cache cannot be used or written; --log debug says why, and --cache DIR names another";
-                return Err(Failure::not_run(format!("{name}: {message}")));
+                let why = engine.cache_problem().unwrap_or("the cache cannot be written");
+                return Err(Failure::not_run(format!("{name}: {why}; --cache DIR names another directory")));
             }
         }
     }

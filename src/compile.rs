@@ -16,7 +16,11 @@ pub fn compile(args: &CompileArgs) -> Result<(), Failure> {
     let output = match &args.output {
         Some(output) => output.clone(),
         None if args.file.as_os_str() == "-" => return Err(Failure::usage("a module from standard input needs --output")),
-        None => args.file.with_extension("cwasm"),
+        // As compilers do: beside the module may be no place to write to.
+        None => match args.file.file_name() {
+            Some(name) => Path::new(name).with_extension("cwasm"),
+            None => return Err(Failure::usage(format!("{} has no file name: choose one with --output", load::name(&args.file)))),
+        },
     };
     let input = load::open(&args.file)?;
     let engine = load::engine(&load::config(&args.compiler))?;

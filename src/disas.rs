@@ -1,5 +1,6 @@
 //! `sconce disas`: functions as WebAssembly beside the machine code that is made of them.
 
+use crate::adopt::adopt;
 use crate::cli::DisasArgs;
 use crate::load;
 use crate::report::{self, Failure, print};
@@ -16,10 +17,11 @@ use sconce_environ::shown::Shown;
 pub fn disas(args: &DisasArgs) -> Result<(), Failure> {
     let input = load::open(&args.file)?;
     let name = input.name.clone();
-    let engine = load::engine(&load::config(&args.compiler))?;
+    // Nothing of what was compiled before is run, so it need not be trusted.
+    let precompiled = load::Precompiled::Allowed;
+    let engine = load::engine(&adopt(load::config(&args.compiler), &args.compiler, &input, precompiled))?;
     if input.is_artifact() {
-        // Nothing of it is run, so it need not be trusted.
-        let module = load::compile(&engine, &input, load::Precompiled::Allowed)?;
+        let module = load::compile(&engine, &input, precompiled)?;
         return list(&name, &Listings::of_compiled(&engine, &module), args);
     }
     let bytes = input.into_bytes()?;

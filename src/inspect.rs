@@ -1,10 +1,13 @@
 //! `sconce inspect`: a module's outside, decoded and validated but not compiled.
 
+mod outline;
+
 use crate::capabilities;
 use crate::cli::InspectArgs;
 use crate::load;
 use crate::report::{Failure, print};
-use sconce_environ::decode::{Decoded, decode};
+use outline::Outline;
+use sconce_environ::decode::{DecodeError, Decoded, decode};
 use sconce_environ::features::Features;
 use sconce_environ::index::{MemoryIndex, TypeIndex};
 use sconce_environ::module::{EntityIndex, EntityType, Module};
@@ -13,21 +16,75 @@ use sconce_environ::types::{Limits, MemoryType, ValTypes};
 use serde_json::{Value, json};
 use std::fmt::Write;
 
-/// Prints what there is to know.
+/// Prints what there is to know; of what cannot be run, an outline.
 ///
 /// # Errors
 /// What is wrong with the module.
 pub fn inspect(args: &InspectArgs) -> Result<(), Failure> {
-    let input = load::open(&args.file)?;
+    let input = load::open_any(&args.file)?;
     let name = input.name.clone();
-    let bytes = input.into_bytes()?;
+    let bytes = input.into_any_bytes()?;
     let bytes = sconce_engine::text::to_binary(&bytes).map_err(|e| load::wrong(&name, &e))?;
-    let wrong = |e: sconce_environ::decode::DecodeError| Failure::not_run(format!("{name}: {e}"));
-    let decoded = decode(&bytes, Features::default()).map_err(wrong)?;
-    decoded.validate_bodies(&bytes, &|| true).map_err(wrong)?;
-    let proposals = sconce_environ::proposals::used(&bytes).map_err(wrong)?.names();
-    let file = Inspected { name: &name, size: bytes.len(), decoded: &decoded, proposals };
-    print(&if args.json { plain_json(&to_json(&file)) } else { to_text(&file) })
+    let decoded = decode(&bytes, Features::default()).and_then(|decoded| {
+        decoded.validate_bodies(&bytes, &|| true)?;
+        Ok((decoded, sconce_environ::proposals::used(&bytes)?.names()))
+    });
+    let text = match decoded {
+        Ok((decoded, proposals)) => {
+            let file = Inspected { name: &name, size: bytes.len(), decoded: &decoded, proposals };
+            if args.json { plain_json(&to_json(&file)) } else { to_text(&file) }
+        }
+        Err(why) => outline(&name, &bytes, &why, args.json).ok_or_else(|| Failure::not_run(format!("{name}: {why}")))?,
+    };
+    print(&text)
+}
+
+/// What can be said of a binary that is right, as far as can be seen, but nothing that Sconce runs.
+fn outline(name: &str, bytes: &[u8], why: &DecodeError, json: bool) -> Option<String> {
+    if !matches!(why, DecodeError::Component | DecodeError::NotEnabled { .. }) {
+        return None;
+    }
+    let outline = Outline::of(bytes).ok()?;
+    let proposals = sconce_environ::proposals::used(bytes).map(|used| used.names()).unwrap_or_default();
+    let kind = if outline.component { "component" } else { "core module" };
+    let asked = capabilities::asked(outline.imports.iter().filter(|(m, _)| capabilities::is_wasi(m)).map(|(_, n)| n.as_str()));
+    if json {
+        let mut value = json!({
+            "file": name, "bytes": bytes.len(), "kind": kind, "name": outline.name, "proposals": proposals,
+            "cannot_run": why.to_string(), "wasi_capabilities": capabilities_json(asked),
+        });
+        outline.to_json(&mut value);
+        return Some(plain_json(&value));
+    }
+    let mut out = header(name, kind, bytes.len(), outline.name.as_deref());
+    if !outline.component {
+        out += &proposals_line(&proposals);
+    }
+    out += &outline.to_text();
+    section(&mut out, "asks WASI to", asked.iter().map(capability_text));
+    Some(out + &format!("Sconce cannot run it: {why}\n"))
+}
+
+fn header(name: &str, kind: &str, bytes: usize, own: Option<&str>) -> String {
+    let named = own.map(|own| format!(", named {}", self::name(own))).unwrap_or_default();
+    format!("{name}: {kind}, {bytes} bytes{named}\n")
+}
+
+fn proposals_line(proposals: &[String]) -> String {
+    let used = if proposals.is_empty() { "none beyond 1.0".to_owned() } else { proposals.join(", ") };
+    format!("proposals used: {used}\n")
+}
+
+/// What a module asks for, and the functions that it does so with.
+type Asked = (&'static capabilities::Capability, Vec<&'static str>);
+
+fn capability_text((capability, functions): &Asked) -> String {
+    let flag = capability.flag.map(|f| format!(" (granted by {f})")).unwrap_or_default();
+    format!("{}{flag}: {}", capability.words, functions.join(", "))
+}
+
+fn capabilities_json(asked: Vec<Asked>) -> Vec<Value> {
+    asked.into_iter().map(|(c, functions)| json!({ "words": c.words, "flag": c.flag, "functions": functions })).collect()
 }
 
 struct Inspected<'a> {
@@ -40,11 +97,8 @@ struct Inspected<'a> {
 fn to_text(file: &Inspected<'_>) -> String {
     let Inspected { name: of, size, decoded, proposals } = file;
     let module = &decoded.module;
-    let mut out = String::new();
-    let named = module.name.as_ref().map(|n| format!(", named {}", name(n))).unwrap_or_default();
-    let _ = writeln!(out, "{of}: core module, {size} bytes{named}");
-    let features = if proposals.is_empty() { "none beyond 1.0".to_owned() } else { proposals.join(", ") };
-    let _ = writeln!(out, "proposals used: {features}");
+    let mut out = header(of, "core module", *size, module.name.as_deref());
+    out += &proposals_line(proposals);
 
     section(&mut out, "types", module.types.keys().map(|i| format!("{}: {}", i.as_u32(), type_text(module, i))));
     let imports = module.imports.iter();
@@ -67,11 +121,7 @@ fn to_text(file: &Inspected<'_>) -> String {
     let custom = decoded.custom_sections.iter();
     section(&mut out, "custom sections", custom.map(|s| format!("{}: {} bytes", name(&s.name), s.contents.len())));
     let asked = capabilities::asked(wasi_imports(module));
-    let asks = |(capability, functions): &(&capabilities::Capability, Vec<&str>)| {
-        let flag = capability.flag.map(|f| format!(" (granted by {f})")).unwrap_or_default();
-        format!("{}{flag}: {}", capability.words, functions.join(", "))
-    };
-    section(&mut out, "asks WASI to", asked.iter().map(asks));
+    section(&mut out, "asks WASI to", asked.iter().map(capability_text));
     let _ = writeln!(out, "{}", how_to_run(module));
     out
 }
@@ -191,13 +241,11 @@ fn to_json(file: &Inspected<'_>) -> Value {
         .collect();
     let custom: Vec<Value> =
         decoded.custom_sections.iter().map(|s| json!({ "name": s.name, "bytes": s.contents.len() })).collect();
-    let capabilities: Vec<Value> = capabilities::asked(wasi_imports(module))
-        .into_iter()
-        .map(|(c, functions)| json!({ "words": c.words, "flag": c.flag, "functions": functions }))
-        .collect();
+    let capabilities = capabilities_json(capabilities::asked(wasi_imports(module)));
     json!({
         "file": name,
         "bytes": size,
+        "kind": "core module",
         "name": module.name,
         "proposals": proposals,
         "types": types,

@@ -3,11 +3,10 @@
 use crate::cli::{CompilerArgs, Tier};
 use crate::progress::Bar;
 use crate::report::{Failure, reason};
-use sconce_engine::environ::compile::CallStyle;
 use sconce_engine::environ::shown::Shown;
-use sconce_engine::{Artifact, CacheMode, Config, Engine, Error, Module, Progress, Warmed};
+use sconce_engine::{Artifact, CacheMode, CallStyle, Config, Engine, Error, Module, Progress, Warmed};
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
@@ -34,9 +33,21 @@ const STANDARD_INPUT: &str = "standard input";
 /// # Errors
 /// Which path, and why.
 pub fn open(path: &Path) -> Result<Input, Failure> {
+    open_with(path, |stream| sconce_engine::read_module(stream, None))
+}
+
+/// The same, where a component is of use too.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_any(path: &Path) -> Result<Input, Failure> {
+    open_with(path, |stream| sconce_engine::read_module_or_component(stream, None))
+}
+
+fn open_with(path: &Path, read: impl Fn(Box<dyn Read>) -> Result<Vec<u8>, Error>) -> Result<Input, Failure> {
     if path.as_os_str() == "-" {
         let name = standard_input()?;
-        let bytes = sconce_engine::read_module(io::stdin().lock(), None).map_err(|e| wrong(&name, &e))?;
+        let bytes = read(Box::new(io::stdin().lock())).map_err(|e| wrong(&name, &e))?;
         return Ok(Input { name, source: Source::Bytes(bytes) });
     }
     let name = path_name(path);
@@ -44,7 +55,7 @@ pub fn open(path: &Path) -> Result<Input, Failure> {
     let regular = file.metadata().is_ok_and(|m| m.is_file());
     let source = match regular {
         true => Source::File(file),
-        false => Source::Bytes(sconce_engine::read_module(file, None).map_err(|e| wrong(&name, &e))?),
+        false => Source::Bytes(read(Box::new(file)).map_err(|e| wrong(&name, &e))?),
     };
     Ok(Input { name, source })
 }
@@ -102,11 +113,23 @@ impl Input {
     /// # Errors
     /// When it cannot be read.
     pub fn into_bytes(self) -> Result<Vec<u8>, Failure> {
+        self.read(sconce_engine::read_module)
+    }
+
+    /// The same, where a component is of use too.
+    ///
+    /// # Errors
+    /// As [`Input::into_bytes`].
+    pub fn into_any_bytes(self) -> Result<Vec<u8>, Failure> {
+        self.read(sconce_engine::read_module_or_component)
+    }
+
+    fn read(self, read: impl FnOnce(File, Option<u64>) -> Result<Vec<u8>, Error>) -> Result<Vec<u8>, Failure> {
         match self.source {
             Source::Bytes(bytes) => Ok(bytes),
             Source::File(file) => {
                 let length = file.metadata().ok().map(|m| m.len());
-                sconce_engine::read_module(file, length).map_err(|e| wrong(&self.name, &e))
+                read(file, length).map_err(|e| wrong(&self.name, &e))
             }
         }
     }
@@ -122,13 +145,21 @@ impl Input {
 
     /// Whether `sconce compile` wrote it.
     pub fn is_artifact(&self) -> bool {
+        Module::is_artifact(&self.head::<16>())
+    }
+
+    /// The first bytes; zeros where there are fewer.
+    pub fn head<const N: usize>(&self) -> [u8; N] {
+        let mut head = [0; N];
         match &self.source {
-            Source::Bytes(bytes) => Module::is_artifact(bytes),
-            Source::File(file) => {
-                let mut head = [0; 16];
-                file.read_at(&mut head, 0).is_ok_and(|n| Module::is_artifact(&head[..n]))
+            Source::Bytes(bytes) => {
+                let len = bytes.len().min(N);
+                head[..len].copy_from_slice(&bytes[..len]);
             }
+            // What cannot be read is not used: loading will say why.
+            Source::File(file) => drop(file.read_at(&mut head, 0)),
         }
+        head
     }
 }
 
@@ -166,7 +197,7 @@ pub fn cache(flag: Option<&Path>) -> CacheMode {
 pub fn engine(config: &Config) -> Result<Engine, Failure> {
     let engine = Engine::new(config).map_err(|e| Failure::not_run(e.to_string()))?;
     if let Some(notice) = engine.fallback_notice() {
-        crate::report::complain(&format!("warning: {notice}"));
+        crate::report::warn(notice);
     }
     Ok(engine)
 }

@@ -1,10 +1,12 @@
 //! The `sconce` binary: one file a subcommand, wiring only.
 #![forbid(unsafe_code)]
 
+mod adopt;
 mod cache;
 mod capabilities;
 mod cli;
 mod compile;
+mod complete;
 mod completions;
 mod deadline;
 mod disas;
@@ -13,7 +15,9 @@ mod inspect;
 mod invoke;
 mod later;
 mod load;
+mod logging;
 mod man;
+mod outcome;
 mod progress;
 mod report;
 mod run;
@@ -25,11 +29,9 @@ mod values;
 mod wast;
 mod world;
 
-use clap::Parser;
-use cli::{CacheCommand, Cli, Command};
+use cli::{CacheCommand, Command, Refused};
+use logging::LogFilter;
 use report::{End, Failure};
-use sconce_environ::shown::Shown;
-use std::io::Write as _;
 
 /// Modules and their code are megabytes that are written once.
 #[global_allocator]
@@ -59,21 +61,17 @@ fn main() {
 
 /// Does what the command line says, and ends the process.
 fn execute() -> ! {
-    let args = match cli::with_run(std::env::args_os().collect()) {
-        Ok(args) => args,
-        Err(unknown) => fail(&Failure::usage(unknown.to_string())),
+    let args: Vec<_> = std::env::args_os().collect();
+    if let Some((_, words)) = args.get(1..).and_then(|args| args.split_first()).filter(|(first, _)| *first == complete::COMMAND) {
+        end(complete::complete(words))
+    }
+    let cli = match cli::command_line(args, std::env::var_os(cli::OPTIONS)) {
+        Ok(cli) => cli,
+        Err(Refused::Parser(said)) => said.exit(),
+        Err(Refused::Other(failure)) => fail(&failure),
     };
-    let log = |filter: &Option<String>| {
-        if let Some(filter) = filter {
-            // As it writes by itself, but that what is said may name what is in modules.
-            let line = |out: &mut env_logger::fmt::Formatter, record: &log::Record<'_>| {
-                let said = record.args().to_string();
-                writeln!(out, "[{} {} {}] {}", out.timestamp(), record.level(), record.target(), Shown::new(&said))
-            };
-            env_logger::Builder::new().format(line).parse_filters(filter).init();
-        }
-    };
-    let result = match Cli::parse_from(args).command {
+    let log = |filter: &Option<LogFilter>| filter.iter().for_each(LogFilter::start);
+    let result = match cli.command {
         Command::Run(args) => {
             log(&args.log);
             run::run(*args).map(|never| match never {})
@@ -97,6 +95,10 @@ fn execute() -> ! {
         Command::Completions(args) => completions::completions(&args),
         Command::Man => man::man(),
     };
+    end(result)
+}
+
+fn end(result: Result<(), Failure>) -> ! {
     match result {
         // At once: nothing is left to be flushed or joined, and unmapping is the kernel's work.
         Ok(()) => End::Exit(0).now(),

@@ -1,4 +1,5 @@
-//! `sconce man`: one page that has everything, subcommands after each other.
+//! `sconce man`: one page that has everything. Subcommands, after each other, are made from their definitions; environment, files
+//! and examples are in `man/end.roff`.
 
 use crate::cli::Cli;
 use crate::report::{Failure, print};
@@ -28,6 +29,7 @@ fn page() -> std::io::Result<String> {
         page.extend_from_slice(format!("{line}\n").replace('-', "\\-").as_bytes());
     }
     page.extend_from_slice(b".fi\n");
+    page.extend_from_slice(include_bytes!("man/end.roff"));
     Ok(String::from_utf8_lossy(&page).into_owned())
 }
 

@@ -1,5 +1,9 @@
-//! How the process ends, and what it says then. Messages begin with `error: `, as those of the argument parser do.
+//! How the process ends, and what it says then. Messages begin with `error: `, as those of the argument parser do, and in its
+//! colours.
 
+use crate::progress;
+use anstream::{AutoStream, ColorChoice};
+use clap::builder::styling::{AnsiColor, Style, Styles};
 use sconce_environ::shown;
 use signal_hook::consts::SIGPIPE;
 use std::borrow::Cow;
@@ -84,7 +88,19 @@ pub fn print(text: &str) -> Result<(), Failure> {
 
 /// Writes lines to standard error: at once, so that those of several writers do not mix. What cannot be written is lost.
 pub fn complain(lines: &str) {
-    let _ = io::stderr().lock().write_all(format!("{}\n", harmless(lines)).as_bytes());
+    write_error(&format!("{}\n", harmless(lines)));
+}
+
+/// The same after a word that says what kind of message it is, in this style where standard error shows colours.
+fn complain_as(kind: &str, style: Style, message: &str) {
+    let colours = AutoStream::choice(&io::stderr()) != ColorChoice::Never;
+    let kind = if colours { format!("{style}{kind}:{style:#}") } else { format!("{kind}:") };
+    write_error(&format!("{kind} {}\n", harmless(message)));
+}
+
+fn write_error(text: &str) {
+    progress::hide();
+    let _ = io::stderr().lock().write_all(text.as_bytes());
 }
 
 /// The text as a message: names in it were escaped where they were put in; what a library has slipped in is escaped here.
@@ -97,7 +113,12 @@ const MAX_MESSAGE: usize = 256 << 10;
 
 /// Says `error: ..`.
 pub fn error(message: &str) {
-    complain(&format!("error: {message}"));
+    complain_as("error", *Styles::styled().get_error(), message);
+}
+
+/// Says `warning: ..`.
+pub fn warn(message: &str) {
+    complain_as("warning", AnsiColor::Yellow.on_default().bold(), message);
 }
 
 /// What the system says, without the number that the standard library adds.

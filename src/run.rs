@@ -1,23 +1,24 @@
 //! `sconce run`: everything that can be found wrong is found before the guest's first instruction.
 
+use crate::adopt::adopt;
 use crate::cli::{Profile, RunArgs, UnknownImports};
 use crate::deadline::Deadline;
 use crate::imports::{self, Provided};
 use crate::load::{self, Precompiled};
-use crate::report::{self, End, Failure, TRAPPED};
+use crate::outcome::{Stopped, backtrace, finish, print};
+use crate::report::{self, End, Failure};
 use crate::supervise::{self, Control, Reason};
-use crate::values::nearest;
+use crate::values::{Preload, nearest};
 use crate::{invoke, later, unknown, world};
-use sconce_engine::{
-    Config, Engine, Error, ExternType, FuncType, ImportType, Linker, Memory, Module, Store, TrapCode, Val, ValType,
-};
+use sconce_engine::{Config, Engine, Error, ExternType, FuncType, ImportType, Linker, Memory, Module, Store, Val, ValType};
 use sconce_environ::shown::{Shown, quoted};
 use sconce_wasi::{THREAD_SPAWN, THREAD_START, Threads, WasiCtx};
-use signal_hook::consts::{SIGPIPE, SIGQUIT};
+use signal_hook::consts::SIGQUIT;
 use std::cell::RefCell;
 use std::collections::HashSet;
 use std::convert::Infallible;
 use std::fmt::Write;
+use std::io::IsTerminal;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -29,21 +30,24 @@ pub fn run(args: RunArgs) -> Result<Infallible, Failure> {
     let deadline = args.timeout.map(Deadline::begin);
     // Before anything is opened: the numbers of `--fd` are the parent's.
     let inherited = world::Inherited::take(&args.fd)?;
-    let engine = load::engine(&config(&args)?)?;
     let precompiled = if args.allow_precompiled { Precompiled::Allowed } else { Precompiled::Refused };
+    let config = config(&args)?;
+    let open = |path: &Path| Deadline::prepare(deadline, &load::name(path), || load::open(path));
+    let main = open(Path::new(&args.command[0]))?;
+    let engine = load::engine(&adopt(config, &args.compiler, &main, precompiled))?;
     let slow = RefCell::new(Vec::new());
-    let load = |path: &Path| -> Result<Loaded, Failure> {
-        Deadline::prepare(deadline, &load::name(path), || {
-            let input = load::open(path)?;
-            let module = load::compile(&engine, &input, precompiled)?;
-            if module.awaits_better_code() {
-                slow.borrow_mut().extend(input.into_module_file());
-            }
-            Ok(Loaded { name: load::name(path), module })
-        })
+    let load = |input: load::Input| -> Result<Loaded, Failure> {
+        let name = input.name.clone();
+        let module = Deadline::prepare(deadline, &name, || load::compile(&engine, &input, precompiled))?;
+        if module.awaits_better_code() {
+            slow.borrow_mut().extend(input.into_module_file());
+        }
+        Ok(Loaded { name, module })
     };
-    let main = load(Path::new(&args.command[0]))?;
-    let preloads = args.preload.iter().map(|p| Ok((p.name.clone(), load(&p.file)?))).collect::<Result<Vec<_>, Failure>>()?;
+    let main = load(main)?;
+    let preload = |p: &Preload| Ok((p.name.clone(), load(open(&p.file)?)?));
+    let preloads = args.preload.iter().map(preload).collect::<Result<Vec<_>, Failure>>()?;
+    warn_of_cache(&engine, &args);
 
     let mut linker = world::linker(&engine)?;
     check_imports(&mut linker, &main, &preloads, args.unknown_imports)?;
@@ -63,14 +67,24 @@ pub fn run(args: RunArgs) -> Result<Infallible, Failure> {
 fn config(args: &RunArgs) -> Result<Config, Failure> {
     let config = load::config(&args.compiler).cache(load::cache(args.cache.as_deref())).max_memory(args.max_memory);
     let config = config.debugger(args.debugger).perf_map(args.profile == Some(Profile::PerfMap));
-    Ok(match args.stack_size {
-        None => config,
-        Some(size) if !(MIN_STACK..=MAX_STACK).contains(&size) => {
-            let message = format!("--stack-size: {size} bytes are out of range: {MIN_STACK} (64K) to {MAX_STACK} (4G)");
-            return Err(Failure::usage(message));
+    let size = args.stack_size;
+    if !(MIN_STACK..=MAX_STACK).contains(&size) {
+        let message = format!("--stack-size: {size} bytes are out of range: {MIN_STACK} (64K) to {MAX_STACK} (4G)");
+        return Err(Failure::usage(message));
+    }
+    Ok(config.stack_size(size as usize))
+}
+
+/// Says why there is no use of the cache: always where the user chose its directory, else to a person who may wonder why every start
+/// takes long, and not into the logs of a machine.
+fn warn_of_cache(engine: &Engine, args: &RunArgs) {
+    if let Some(problem) = engine.cache_problem() {
+        if args.cache.is_some() {
+            report::warn(problem);
+        } else if std::io::stderr().is_terminal() {
+            report::warn(&format!("{problem}; --cache DIR takes another, --cache off does without"));
         }
-        Some(size) => config.stack_size(size as usize),
-    })
+    }
 }
 
 /// Room for a few frames, so that even a small program starts.
@@ -247,18 +261,11 @@ struct Program {
     max_threads: usize,
 }
 
-/// Where running stopped.
-struct Stopped {
-    /// The module that is to blame.
-    name: String,
-    error: Error,
-}
-
 impl Program {
     fn run(self, mut linker: Linker<Arc<WasiCtx>>, context: Arc<WasiCtx>, control: &Arc<Control>) -> End {
         let mut store = match Store::new(&self.engine, context) {
             Ok(store) => store,
-            Err(error) => return print(Err(Stopped { name: self.main.name.clone(), error })),
+            Err(error) => return print(&self.engine, Err(Stopped { name: self.main.name.clone(), error })),
         };
         let threads = starts_threads(&self.main.module).then(|| self.threads(control));
         let result = self.execute(&mut linker, &mut store, control, threads.as_ref());
@@ -358,80 +365,10 @@ impl Program {
 /// Says what there is to say at the end, and how the process ends.
 fn conclude(control: &Control, main: &Module, result: Result<Vec<String>, Stopped>) -> End {
     let reason = control.ending();
-    let end = finish(reason, result);
+    let end = finish(reason, main.engine(), result);
     if reason == Reason::None {
         main.note_use();
         main.engine().finish_background_work();
     }
     end
-}
-
-/// What is said, and how the process ends.
-fn finish(reason: Reason, result: Result<Vec<String>, Stopped>) -> End {
-    if reason != Reason::None {
-        if let (Reason::Signal(SIGQUIT), Err(stopped)) = (reason, &result) {
-            report::complain(&format!("quit{}", backtrace(&stopped.error)));
-        }
-        // A guest that ended by itself at the same moment was in time; by a signal it was asked to end all the same.
-        let interrupted = matches!(&result, Err(stopped) if stopped.error.trap_code() == Some(TrapCode::Interrupt));
-        if interrupted || matches!(reason, Reason::Signal(_)) {
-            return supervise::end(reason);
-        }
-    }
-    print(result)
-}
-
-fn print(result: Result<Vec<String>, Stopped>) -> End {
-    let Stopped { name, error } = match result {
-        Ok(lines) if lines.is_empty() => return End::Exit(0),
-        Ok(lines) => {
-            return match report::print(&(lines.join("\n") + "\n")) {
-                Ok(()) => End::Exit(0),
-                Err(failure) => {
-                    report::error(&failure.message);
-                    End::Exit(failure.code)
-                }
-            };
-        }
-        Err(stopped) => stopped,
-    };
-    if let Some(sconce_wasi::Exit(code)) = error.downcast_ref() {
-        return End::Exit((*code).cast_signed());
-    }
-    if error.downcast_ref::<sconce_wasi::BrokenPipe>().is_some() {
-        return End::Signal(SIGPIPE);
-    }
-    if let Some(sconce_wasi::Killed(signal)) = error.downcast_ref() {
-        return End::Signal(*signal);
-    }
-    match &error {
-        Error::Trap(trap) => report::error(&format!("{}{}{}", trap.code, backtrace(&error), advice(trap.code))),
-        Error::Exception(exception) => report::error(&format!("{exception}{}", backtrace(&error))),
-        Error::Host(host) => report::error(&format!("{host}{}", backtrace(&error))),
-        other => {
-            report::error(&format!("{name}: {other}"));
-            return End::Exit(report::NOT_RUN);
-        }
-    }
-    End::Exit(TRAPPED)
-}
-
-/// What helps against traps that a limit is the reason of.
-const ADVICE: [(TrapCode, &str); 3] = [
-    (TrapCode::StackOverflow, "--stack-size SIZE gives a larger stack"),
-    (TrapCode::StackMemory, "--max-memory SIZE gives more memory; what threads use of their stacks counts"),
-    (TrapCode::ReferenceHeapFull, "references have 4 GiB, or what --max-memory SIZE leaves for them"),
-];
-
-fn advice(code: TrapCode) -> String {
-    let found = ADVICE.iter().find(|(about, _)| *about == code);
-    found.map(|(_, text)| format!("\nhelp: {text}")).unwrap_or_default()
-}
-
-/// The frames, each on lines of its own, behind a line's end.
-fn backtrace(error: &Error) -> String {
-    match error.backtrace() {
-        Some(backtrace) if !backtrace.frames.is_empty() => format!("\n{backtrace}"),
-        _ => String::new(),
-    }
 }

@@ -10,6 +10,7 @@
 //! to be had.
 
 use crate::deadline::Deadline;
+use crate::progress;
 use crate::report::{self, End, Failure, TIMED_OUT, reason};
 use crate::stdio;
 use rustix::event::{PollFd, PollFlags};
@@ -128,6 +129,7 @@ pub fn supervise(
         let fd = register(number, &seen, &signal, &wake).map_err(|e| cannot("prepare for signals", &e))?;
         own.push(fd);
     }
+    progress::leave_signals();
     let control = Arc::new(Control {
         deadline: timeout,
         handle: OnceLock::new(),

@@ -35,7 +35,7 @@ pub fn parse_directory(text: &OsStr) -> Result<Directory, String> {
         return Err("the host's path is empty".into());
     }
     if guest.is_empty() {
-        return Err("the guest's path is empty".into());
+        return Err("the program's path is empty".into());
     }
     let (host, guest) = (OsString::from_vec(host.to_vec()), OsString::from_vec(guest.to_vec()));
     Ok(Directory { host: host.into(), guest, read_only })

@@ -9,6 +9,7 @@ use sconce_engine::{Engine, Linker};
 use sconce_wasi::{Access, BuildError, WasiCtx};
 use std::collections::HashSet;
 use std::ffi::OsString;
+use std::io::ErrorKind;
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -87,11 +88,21 @@ fn listen(address: &ListenAddr) -> Result<TcpListener, Failure> {
 fn failure(error: BuildError) -> Failure {
     match error {
         BuildError::Preopen { path, source } => {
-            Failure::not_run(format!("--dir {}: {}", crate::load::path_name(&path), reason(&source)))
+            let name = crate::load::path_name(&path);
+            // Others write one colon.
+            let hint = match name.split_once(':') {
+                Some((host, guest)) if source.kind() == ErrorKind::NotFound => {
+                    format!("; --dir {host}::{guest} gives '{host}' under the name '{guest}'")
+                }
+                Some(_) | None => String::new(),
+            };
+            Failure::not_run(format!("--dir {name}: {}{hint}", reason(&source)))
         }
         BuildError::DuplicateGuestPath(path) => {
             let path = Shown::short(&path);
-            Failure::usage(format!("--dir: the guest path '{path}' is given twice, for different directories or once with :ro"))
+            Failure::usage(format!(
+                "--dir: the program's path '{path}' is given twice, for different directories or once with :ro"
+            ))
         }
         other => Failure::not_run(other.to_string()),
     }

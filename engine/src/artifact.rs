@@ -23,5 +23,5 @@ mod write;
 
 pub(crate) use format::{LAZY, Seal, is_artifact};
 pub(crate) use identity::{Identity, describe, version};
-pub(crate) use read::{Parts, Source, Text, read};
+pub(crate) use read::{Parts, Source, Text, read, settings};
 pub(crate) use write::Contents;

@@ -23,7 +23,9 @@ pub(crate) use used::Used;
 use crate::config::CacheMode;
 use crate::error::ArtifactError;
 use rustix::fd::OwnedFd;
-use rustix::fs::{AtFlags, CWD, Dir, FlockOperation, Mode, OFlags, RawMode, Stat, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT};
+use rustix::fs::{
+    Access, AtFlags, CWD, Dir, FlockOperation, Mode, OFlags, RawMode, Stat, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT,
+};
 use rustix::io::Errno;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -58,30 +60,38 @@ pub(crate) struct Cache {
 }
 
 impl Cache {
-    /// Opens the directory, and makes it if it is not there. `None`, with a line in the log, if there is no usable one.
-    pub(crate) fn open(mode: &CacheMode, limit: u64) -> Option<Cache> {
+    /// Opens the directory, and makes it if it is not there. `None` if there is to be none, or no place for one.
+    ///
+    /// # Errors
+    /// For people: why it cannot be used.
+    pub(crate) fn open(mode: &CacheMode, limit: u64) -> Result<Option<Cache>, String> {
         let path = match mode {
-            CacheMode::Off => return None,
+            CacheMode::Off => return Ok(None),
             CacheMode::Dir(path) => path.clone(),
             CacheMode::Default => match default_dir() {
                 Some(path) => path,
                 None => {
                     log::debug!("no cache: neither XDG_CACHE_HOME nor HOME is an absolute path");
-                    return None;
+                    return Ok(None);
                 }
             },
         };
         if key::build().is_none() {
-            log::warn!("there is no cache: nothing tells this build of sconce from others; link it with --build-id");
-            return None;
+            return Err("there is no cache: nothing tells this build of sconce from others; link it with --build-id".into());
         }
         match open_dir(&path) {
-            Ok(dir) => Some(Cache { dir: dir.into(), path, limit }),
-            Err(reason) => {
-                log::warn!("the cache directory {} is not used: {reason}", path.display());
-                None
-            }
+            Ok(dir) => Ok(Some(Cache { dir: dir.into(), path, limit })),
+            Err(reason) => Err(format!("the cache directory {} is not used: {reason}", path.display())),
         }
+    }
+
+    /// Whether entries can be written, as far as that is known beforehand.
+    ///
+    /// # Errors
+    /// For people: why not.
+    pub(crate) fn check_writable(&self) -> Result<(), String> {
+        rustix::fs::accessat(&*self.dir, ".", Access::WRITE_OK, AtFlags::EACCESS)
+            .map_err(|e| format!("nothing can be written to the cache directory {}: {}", self.path.display(), reason(e)))
     }
 
     /// The entry of this key, open.
@@ -258,6 +268,12 @@ fn default_dir() -> Option<PathBuf> {
     Some(base.join("sconce"))
 }
 
+/// What the system says, without the number of the error.
+fn reason(error: Errno) -> String {
+    let text = io::Error::from(error).to_string();
+    text.split(" (os error").next().unwrap_or_default().to_owned()
+}
+
 /// Opens the directory itself, not what a link there names, and looks at what was opened.
 fn open_dir(path: &Path) -> Result<OwnedFd, String> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
@@ -266,16 +282,21 @@ fn open_dir(path: &Path) -> Result<OwnedFd, String> {
         Err(Errno::NOENT) => {
             use std::os::unix::fs::DirBuilderExt;
             let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
-            made.map_err(|e| format!("it cannot be made: {e}"))?;
+            made.map_err(|e| {
+                format!(
+                    "it cannot be made: {}",
+                    e.raw_os_error().map_or_else(|| e.to_string(), |n| reason(Errno::from_raw_os_error(n)))
+                )
+            })?;
             open()
         }
         opened => opened,
     };
     let dir = dir.map_err(|e| match e {
         Errno::LOOP | Errno::NOTDIR => "it is not a directory".into(),
-        e => e.to_string(),
+        e => reason(e),
     })?;
-    let stat = rustix::fs::fstat(&dir).map_err(|e| e.to_string())?;
+    let stat = rustix::fs::fstat(&dir).map_err(reason)?;
     if stat.st_uid != rustix::process::geteuid().as_raw() {
         return Err(format!("it belongs to user {}", stat.st_uid));
     }

@@ -35,6 +35,8 @@ pub(crate) struct EngineInner {
     entries: RwLock<HashMap<TypeId, rt::EntryTrampoline>>,
     /// Opened when the first module wants it.
     cache: OnceLock<Option<Arc<Cache>>>,
+    /// Why it is of no use, if it should be.
+    cache_problem: OnceLock<String>,
     /// Threads that write cache entries. They hold no engine.
     background: Mutex<Vec<JoinHandle<()>>>,
 }
@@ -90,6 +92,7 @@ impl Engine {
                 types: Arc::default(),
                 entries: RwLock::new(HashMap::new()),
                 cache: OnceLock::new(),
+                cache_problem: OnceLock::new(),
                 background: Mutex::new(Vec::new()),
             }),
         })
@@ -103,6 +106,11 @@ impl Engine {
     /// One line for people if the automatic choice could not be the fast one.
     pub fn fallback_notice(&self) -> Option<&str> {
         self.inner.notice.as_deref()
+    }
+
+    /// The limit on the memory of each store, in bytes.
+    pub fn max_memory(&self) -> Option<u64> {
+        self.inner.config.max_memory
     }
 
     /// The proposals that its modules may use.
@@ -128,8 +136,25 @@ impl Engine {
 
     /// The cache, if there is one.
     pub(crate) fn cache(&self) -> Option<&Arc<Cache>> {
-        let open = || Cache::open(&self.inner.config.cache, self.inner.config.cache_limit).map(Arc::new);
+        let open = || match Cache::open(&self.inner.config.cache, self.inner.config.cache_limit) {
+            Ok(cache) => cache.map(Arc::new),
+            Err(problem) => {
+                self.note_cache_problem(problem);
+                None
+            }
+        };
         self.inner.cache.get_or_init(open).as_ref()
+    }
+
+    /// A line for people on why modules that were loaded so far are not kept in the cache, although the configuration asks for it.
+    pub fn cache_problem(&self) -> Option<&str> {
+        self.inner.cache_problem.get().map(String::as_str)
+    }
+
+    pub(crate) fn note_cache_problem(&self, problem: String) {
+        log::warn!("{problem}");
+        // The first one is enough.
+        let _ = self.inner.cache_problem.set(problem);
     }
 
     /// Runs something beside the guest.

@@ -87,7 +87,7 @@ pub use host::{HostResult, IntoFunc};
 pub use instance::Unstarted;
 pub use linker::Linker;
 pub use module::Module;
-pub use pipeline::{Progress, read_module, read_script, text};
+pub use pipeline::{Progress, read_module, read_module_or_component, read_script, text};
 pub use shared::SharedMemory;
 pub use store::{AsContext, AsContextMut, InterruptHandle, MemoryLimit, Store, StoreContext, StoreContextMut, prepare_thread};
 pub use symbolize::{SourceLocation, SymbolizedFrame, demangle, symbolize};
@@ -99,7 +99,7 @@ pub use warm::Warmed;
 
 pub use sconce_cranelift::CRANELIFT_VERSION;
 pub use sconce_environ as environ;
-pub use sconce_environ::compile::{BoundsStyle, CallStyle};
+pub use sconce_environ::compile::{BoundsStyle, CallStyle, Settings};
 pub use sconce_environ::trap::TrapCode;
 pub use sconce_runtime::{
     GuestFault, GuestMemory, HeapStats as ReferenceStats, LargePages, SweepCounts, closed_at_start, end_by_signal, ignore,

@@ -126,6 +126,7 @@ fn compile(
     let compiled = compiled(engine, compiler, module, code, linked.thunks, (Section::from(data), None), debug);
     // An entry is written from the code that runs. Debuggers write breakpoints there, which would be another run's.
     if let (Some(cache), Some(content), false) = (engine.cache(), content, engine.debugger()) {
+        cache.check_writable().unwrap_or_else(|problem| engine.note_cache_problem(problem));
         let (cache, key, compiled) = (cache.clone(), key(engine, compiler, content)?, compiled.clone());
         let identity = Identity::of(&inner.compilers, compiler)?;
         // Beside the run, which need not wait for it; the engine waits at the end.

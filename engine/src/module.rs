@@ -7,6 +7,7 @@ use crate::engine::Engine;
 use crate::error::{ArtifactError, Error};
 use crate::types::{ExportType, ImportType, extern_type};
 use sconce_environ as environ;
+use sconce_environ::compile::Settings;
 use sconce_environ::index::FuncIndex;
 use std::sync::Arc;
 
@@ -104,6 +105,12 @@ impl Module {
     /// Whether these bytes begin as a serialized module does.
     pub fn is_artifact(bytes: &[u8]) -> bool {
         artifact::is_artifact(bytes)
+    }
+
+    /// What a serialized module was compiled with, from its first 16 KiB or more: an engine with other settings does not take it. `None` if
+    /// these bytes are not the beginning of one of this version. They are taken at their word: loading checks them.
+    pub fn artifact_settings(bytes: &[u8]) -> Option<Settings> {
+        artifact::settings(bytes)
     }
 }
 

@@ -13,7 +13,7 @@ pub(crate) use compile::{compile_function, validate};
 pub(crate) use link::Linked;
 pub use progress::Progress;
 pub(crate) use source::{MAX_BINARY, may_be_module};
-pub use source::{read_module, read_script};
+pub use source::{read_module, read_module_or_component, read_script};
 
 use crate::compilers::Compilers;
 use crate::config::{CompilerKind, Config};

@@ -16,7 +16,7 @@ pub enum Warmed {
     Before,
     /// Another process is compiling it.
     Elsewhere,
-    /// The cache is off, or cannot be used or written; the log says why.
+    /// The cache is off, or cannot be used or written; [`Engine::cache_problem`] and the log say why.
     NoCache,
 }
 
@@ -38,7 +38,11 @@ impl Module {
         let Some(_claim) = claim else { return Ok(Warmed::Elsewhere) };
         let artifact = Artifact::by(engine, Some(compiler), bytes, progress)?;
         let written = cache.store(key, |out| artifact.write_for(Some(key.seal()), out));
-        Ok(if written { Warmed::Now } else { Warmed::NoCache })
+        if written {
+            return Ok(Warmed::Now);
+        }
+        cache.check_writable().unwrap_or_else(|problem| engine.note_cache_problem(problem));
+        Ok(Warmed::NoCache)
     }
 
     /// Whether the engine has a cache, and would rather have found other code there than what this module has: with

@@ -53,13 +53,19 @@ pub enum ResourceError {
     #[error("address space for references is short: code must be compiled with explicit bounds checks (--bounds explicit)")]
     ShortCage,
     /// The operating system refused.
-    #[error("{what}: {source}")]
+    #[error("{what}: {}", said(source))]
     Os {
         /// What was asked for.
         what: &'static str,
         /// Its answer.
         source: io::Error,
     },
+}
+
+/// What the system says, without the number that the standard library adds.
+fn said(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error ").next().unwrap_or_default().to_owned()
 }
 
 impl ResourceError {

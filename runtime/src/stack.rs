@@ -28,7 +28,7 @@ pub(crate) struct WasmStack {
 impl WasmStack {
     /// A stack of at least `size` bytes, whose accessible part counts against `limit` if there is one.
     pub(crate) fn new(size: usize, limit: Option<&MemoryLimit>) -> Result<WasmStack, ResourceError> {
-        let os = || ResourceError::os("cannot make a stack for wasm (--stack-size)");
+        let os = || ResourceError::os("cannot make a call stack for the program");
         let size =
             page_ceil(size.max(MINIMUM)).and_then(|n| n.checked_add(GUARD)).ok_or(rustix::io::Errno::NOMEM).map_err(os())?;
         let mut budget = limit.map(MemoryBudget::new);

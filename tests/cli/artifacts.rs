@@ -1,6 +1,7 @@
 //! `compile`, `--allow-precompiled`, `--cache`.
 
-use crate::support::{Dir, args, contains, hello};
+use crate::support::{Dir, args, contains, hello, wait};
+use crate::terminal::Terminal;
 use std::path::Path;
 
 #[test]
@@ -23,7 +24,13 @@ fn a_mismatch_is_one_message() {
     dir.file("hello.wat", hello());
     assert_eq!(dir.run("compile --bounds explicit hello.wat").ok(), "");
     assert_eq!(dir.run("--allow-precompiled --bounds explicit hello.cwasm").ok(), "hello\n");
+    // What the command line says and the file contradicts is an error; what it leaves open is the file's, and is said.
     contains(&dir.run("--allow-precompiled --bounds guard hello.cwasm").fails(1), &["hello.cwasm", "compile"]);
+    contains(&dir.run("--allow-precompiled --bounds explicit --baseline hello.cwasm").fails(1), &["hello.cwasm", "baseline"]);
+    contains(&dir.run("--allow-precompiled --canonical-nans hello.cwasm").fails(1), &["canonical NaNs"]);
+    let out = dir.run("--allow-precompiled hello.cwasm");
+    let note = "note: hello.cwasm was compiled with --bounds explicit, and runs so\n";
+    assert_eq!((out.code(), out.stdout.as_str(), out.stderr.as_str()), (0, "hello\n", note));
     let whole = std::fs::read(dir.path().join("hello.cwasm")).expect("the artifact");
     dir.file("cut.cwasm", &whole[..whole.len() / 2]);
     contains(&dir.run("--allow-precompiled --bounds explicit cut.cwasm").fails(1), &["cut.cwasm", "damaged"]);
@@ -32,6 +39,43 @@ fn a_mismatch_is_one_message() {
     damaged[100] ^= 1;
     dir.file("damaged.cwasm", &damaged);
     contains(&dir.run("--allow-precompiled --bounds explicit damaged.cwasm").fails(1), &["damaged.cwasm"]);
+}
+
+#[test]
+fn a_module_brings_its_settings_along() {
+    let dir = Dir::new();
+    dir.file("nan.wat", r#"(module (func (export "f") (param f32 f32) (result f32) (f32.div (local.get 0) (local.get 1))))"#);
+    for flags in ["--baseline", "--canonical-nans", "--calls slots", "--bounds explicit --canonical-nans --baseline"] {
+        for tier in ["lightbeam", "cranelift"] {
+            assert_eq!(dir.run(&format!("compile --tier {tier} {flags} nan.wat")).ok(), "");
+            let run = |flags: &str| dir.run(&format!("--allow-precompiled {flags} --invoke f nan.cwasm 0 0"));
+            let (quiet, said) = (run(flags), run(""));
+            assert_eq!((quiet.code(), quiet.stderr.as_str()), (0, ""), "{quiet:?}");
+            assert_eq!((said.code(), &said.stdout), (0, &quiet.stdout), "{said:?}");
+            let named = said.stderr.strip_prefix("note: nan.cwasm was compiled with ").expect("a note");
+            let mut named: Vec<&str> = named.strip_suffix(", and runs so\n").expect("its end").split(" --").collect();
+            named[0] = named[0].trim_start_matches("--");
+            let mut given: Vec<&str> = flags.split(" --").map(|flag| flag.trim_start_matches("--")).collect();
+            named.sort();
+            given.sort();
+            assert_eq!(named, given);
+        }
+    }
+    assert_eq!(dir.run("compile nan.wat").ok(), "");
+    assert!(dir.run("--allow-precompiled --invoke f nan.cwasm 1 2").ok() == "0.5\n", "nothing to be said");
+}
+
+#[test]
+fn output_goes_to_the_current_directory() {
+    let dir = Dir::new();
+    std::fs::create_dir(dir.path().join("sub")).expect("a directory");
+    dir.file("sub/hello.wat", hello());
+    assert_eq!(dir.run("compile sub/hello.wat").ok(), "");
+    assert!(dir.path().join("hello.cwasm").exists() && !dir.path().join("sub/hello.cwasm").exists());
+    std::fs::rename(dir.path().join("sub/hello.wat"), dir.path().join("sub/plain")).expect("renamed");
+    assert_eq!(dir.run("compile sub/plain").ok(), "");
+    assert!(dir.path().join("plain.cwasm").exists());
+    contains(&dir.run("compile ..").fails(2), &["..", "--output"]);
 }
 
 #[test]
@@ -66,8 +110,29 @@ fn a_cache_that_cannot_be_used_costs_nothing_else() {
     let dir = Dir::new();
     dir.file("hello.wat", hello());
     dir.file("cache", "not a directory");
-    assert_eq!(dir.run("hello.wat").stdout, "hello\n");
-    assert_eq!(dir.run("--cache /proc/nowhere hello.wat").stdout, "hello\n");
+    // Where nobody chose it and nobody looks, nothing is said.
+    assert_eq!(dir.run("hello.wat").ok(), "hello\n");
+    for (cache, why) in [
+        ("/proc/nowhere", "the cache directory /proc/nowhere is not used: it cannot be made: No such file or directory"),
+        ("hello.wat", "the cache directory hello.wat is not used: it is not a directory"),
+        ("open", "the cache directory open is not used: its mode is 755, not 700"),
+    ] {
+        let _ = std::fs::DirBuilder::new().create(dir.path().join("open"));
+        std::fs::set_permissions(dir.path().join("open"), std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("a mode");
+        let out = dir.run(&format!("--cache {cache} hello.wat"));
+        assert_eq!((out.code(), out.stdout, out.stderr), (0, "hello\n".into(), format!("warning: {why}\n")));
+    }
+    contains(
+        &dir.run("cache warm --cache open hello.wat").fails(1),
+        &["hello.wat: ", "open is not used: its mode is 755", "--cache DIR"],
+    );
+    let mut terminal = Terminal::start(&mut dir.sconce(["hello.wat"]));
+    wait(&mut terminal.child);
+    terminal.screen.expect("hello\r\n");
+    contains(
+        &terminal.screen.text(),
+        &["warning:", "cache/sconce is not used: it is not a directory; --cache DIR", "--cache off"],
+    );
 }
 
 #[test]

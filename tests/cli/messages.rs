@@ -1,6 +1,6 @@
 //! Bad input: one clear message each on standard error, nothing on standard output.
 
-use crate::support::{Dir, contains, hello, outcome};
+use crate::support::{Dir, binary, contains, hello, outcome};
 
 #[test]
 fn files_that_cannot_be_read() {
@@ -37,7 +37,10 @@ fn files_that_are_something_else() {
         let message = dir.run("app.wasm").fails(1);
         contains(&message, &["error: app.wasm: "]);
         contains(&message, parts);
-        contains(&dir.run("inspect app.wasm").fails(1), parts);
+        let component = bytes.get(4) == Some(&13);
+        // There is something to see of it.
+        let inspected = dir.run("inspect app.wasm");
+        contains(&if component { inspected.ok() } else { inspected.fails(1) }, parts);
         contains(&dir.run("compile app.wasm").fails(1), parts);
         assert!(!dir.path().join("app.cwasm").exists());
     }
@@ -143,7 +146,7 @@ fn wrong_usage() {
     dir.file("hello.wat", hello());
     contains(&dir.run("rnu hello.wat").fails(2), &["'rnu'", "did you mean 'sconce run'?"]);
     contains(&dir.run("--timeot 5s hello.wat").fails(2), &["--timeot", "--timeout"]);
-    contains(&dir.run("run --no-such-flag hello.wat").fails(2), &["--no-such-flag", "Usage: sconce run"]);
+    contains(&dir.run("run --no-such-flag hello.wat").fails(2), &["--no-such-flag", "Usage: sconce [run] [OPTIONS] APP.wasm"]);
     contains(&dir.run("run").fails(2), &["APP.wasm"]);
     contains(&dir.run("--invoke").fails(2), &["--invoke"]);
     contains(&dir.run("compile -").fails(2), &["--output"]);
@@ -209,4 +212,59 @@ fn validate_says_which_files_are_wrong_and_why() {
     // Imports do not matter.
     dir.file("imports.wat", r#"(module (import "a" "b" (func)))"#);
     assert_eq!(dir.run("validate imports.wat").ok(), "");
+}
+
+#[test]
+fn a_limit_that_strikes_is_named_by_what_it_limits() {
+    let dir = Dir::new();
+    for (module, words, parts) in [
+        ("(table 20000000 funcref)", "", &["a table of 20000000 elements is too large"][..]),
+        ("(table 1000000 funcref)", "--max-memory 1M", &["a table cannot have 32000000 bytes", "1048576 bytes", "--max-memory"]),
+        ("(memory 100)", "--max-memory 1M", &["a memory cannot have 6553600 bytes", "--max-memory"]),
+        ("(memory i64 0x1000000000000)", "", &["a memory of", "too large"]),
+    ] {
+        dir.file("limit.wat", format!("(module {module} (func (export \"_start\")))"));
+        let message = dir.run(&format!("{words} limit.wat")).fails(1);
+        contains(&message, parts);
+        assert!(message.contains("--max-memory") == words.contains("--max-memory"), "{message}");
+        assert!(message.contains("table") != message.contains("a memory"), "{message}");
+    }
+    // Exceptions that a table holds.
+    dir.file(
+        "keep.wat",
+        r#"(module (tag $e) (table $t 1 exnref) (func (export "_start") (local $x exnref)
+  (loop $more
+    (block $caught (result exnref) (try_table (catch_all_ref $caught) (throw $e)) (unreachable))
+    (local.set $x)
+    (drop (table.grow $t (local.get $x) (i32.const 1)))
+    (br $more))))"#,
+    );
+    contains(
+        &dir.run("--max-memory 2M keep.wat").fails(134),
+        &["reference heap is full", "--max-memory SIZE gives more memory; references and exceptions count"],
+    );
+    dir.file("deep.wat", r#"(module (func $deep (export "_start") (call $deep) (call $deep)))"#);
+    contains(&dir.run("deep.wat").fails(134), &["call stack exhausted", "help: --stack-size SIZE gives a larger stack"]);
+    // What the system refuses is named by what it was for.
+    dir.file("hello.wat", hello());
+    let mut shell = std::process::Command::new("bash");
+    let script = r#"ulimit -v 200000; exec "$0" --cache off --bounds explicit --stack-size 1G hello.wat"#;
+    shell.args(["-c", script, binary()]).current_dir(dir.path());
+    shell.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+    let message = outcome(&mut shell).fails(1);
+    assert_eq!(message, "error: hello.wat: cannot make a call stack for the program: Cannot allocate memory\n");
+}
+
+#[test]
+fn a_byte_order_mark_is_no_part_of_a_text() {
+    let dir = Dir::new();
+    dir.file("marked.wat", format!("\u{feff}{}", hello()));
+    assert_eq!(dir.run("marked.wat").ok(), "hello\n");
+    assert_eq!(dir.run_with("-", &std::fs::read(dir.path().join("marked.wat")).expect("the file")).ok(), "hello\n");
+    dir.file("script", format!("\u{feff}#!/usr/bin/sconce\n{}", hello()));
+    assert_eq!(dir.run("./script").ok(), "hello\n");
+    dir.file("marked.wast", "\u{feff}(module)(assert_invalid (module (func (result i32))) \"type mismatch\")");
+    assert_eq!(dir.run("wast marked.wast").ok(), "1 script: 2 passed, 0 failed\n");
+    dir.file("wrong.wat", "\u{feff}(module\n  (fun))");
+    contains(&dir.run("wrong.wat").fails(1), &[":2:4"]);
 }

@@ -1,15 +1,14 @@
 //! Signals, terminals, time limits, pipes whose reader has gone.
 
 use crate::support::{Dir, binary, command, finish, outcome, start, wait};
+use crate::terminal::{Seen, Terminal};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Says hello, then waits for input.
 fn prompt() -> String {
@@ -21,83 +20,16 @@ fn forever() -> String {
     command(r#"(func $spin (call $hello) (loop (br 0))) (func (export "_start") (call $spin))"#)
 }
 
-/// What has been read from a stream so far, while it is read on.
-#[derive(Clone)]
-struct Seen(Arc<Mutex<String>>);
-
-impl Seen {
-    fn of(mut stream: impl Read + Send + 'static) -> Seen {
-        let seen = Seen(Arc::default());
-        let text = seen.0.clone();
-        std::thread::spawn(move || {
-            let mut bytes = [0; 1024];
-            // A terminal whose last user has gone answers with an error.
-            while let Ok(n @ 1..) = stream.read(&mut bytes) {
-                text.lock().expect("no panic").push_str(&String::from_utf8_lossy(&bytes[..n]));
-            }
-        });
-        seen
-    }
-
-    fn text(&self) -> String {
-        self.0.lock().expect("no panic").clone()
-    }
-
-    /// Waits until it contains a text.
-    #[track_caller]
-    fn expect(&self, text: &str) {
-        let start = Instant::now();
-        while !self.text().contains(text) {
-            assert!(start.elapsed() < Duration::from_secs(100), "no {text:?} in {:?}", self.text());
-            std::thread::sleep(Duration::from_millis(2));
-        }
-    }
-}
-
-/// A process with a pseudo-terminal of its own as controlling terminal and standard streams.
-struct Terminal {
-    child: Child,
-    keyboard: File,
-    screen: Seen,
-}
-
-impl Terminal {
-    fn start(program: &mut Command) -> Terminal {
-        use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).expect("a pseudo-terminal");
-        grantpt(&master).expect("its other end");
-        unlockpt(&master).expect("its other end");
-        let name = ptsname(&master, Vec::new()).expect("its name").into_string().expect("ASCII");
-        let slave = || -> Stdio {
-            let flags = rustix::fs::OFlags::NOCTTY.bits().cast_signed();
-            File::options().read(true).write(true).custom_flags(flags).open(&name).expect("its other end").into()
-        };
-        let mut command = Command::new("setsid");
-        command.args(["--ctty", "env", "--default-signal"]).arg(program.get_program()).args(program.get_args());
-        if let Some(dir) = program.get_current_dir() {
-            command.current_dir(dir);
-        }
-        for (name, value) in program.get_envs() {
-            command.env(name, value.expect("a variable that is set"));
-        }
-        let child = start(command.stdin(slave()).stdout(slave()).stderr(slave()));
-        let keyboard = File::from(master);
-        let screen = Seen::of(keyboard.try_clone().expect("a copy"));
-        Terminal { child, keyboard, screen }
-    }
-
-    fn press(&mut self, keys: &[u8]) {
-        self.keyboard.write_all(keys).expect("keys are pressed");
-    }
-}
-
 /// The same program with no signal ignored: whoever runs the tests in the background ignores some.
 fn all_signals(program: &Command) -> Command {
     let mut command = Command::new("env");
     command.arg("--default-signal").arg(program.get_program()).args(program.get_args());
     command.current_dir(program.get_current_dir().expect("the test's"));
     for (name, value) in program.get_envs() {
-        command.env(name, value.expect("a variable that is set"));
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
     }
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command

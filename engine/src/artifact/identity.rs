@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Serialize, Deserialize, PartialEq, Eq)]
 pub(crate) struct Identity {
     target: String,
-    settings: Settings,
+    pub(super) settings: Settings,
 }
 
 impl Identity {
@@ -58,10 +58,10 @@ pub(crate) fn describe(settings: &Settings) -> String {
         BoundsStyle::Explicit => "explicit",
     };
     let calls = match settings.calls {
-        CallStyle::Direct => "direct",
-        CallStyle::Slots => "slots",
+        CallStyle::Direct => "",
+        CallStyle::Slots => ", calls=slots",
     };
     let nans = if settings.canonical_nans { ", canonical NaNs" } else { "" };
     let baseline = if settings.baseline { ", baseline" } else { "" };
-    format!("bounds={bounds}, calls={calls}{nans}{baseline}")
+    format!("bounds={bounds}{calls}{nans}{baseline}")
 }

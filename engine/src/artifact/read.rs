@@ -12,6 +12,7 @@ use crate::config::CompilerKind;
 use crate::error::{ArtifactError, Error};
 use crate::section::{Section, read_exact_at};
 use sconce_environ::code_tables::{CodeTable, CodeTables, FunctionRecord};
+use sconce_environ::compile::Settings;
 use sconce_environ::module::Module;
 use sconce_runtime as rt;
 use std::io;
@@ -103,6 +104,17 @@ impl<'a> Cursor<'a> {
         self.0 = rest;
         Ok(part)
     }
+}
+
+/// The settings of the artifact that begins so.
+pub(crate) fn settings(bytes: &[u8]) -> Option<Settings> {
+    let (head, eager) = bytes.split_first_chunk::<HEAD>()?;
+    if !is_artifact(head) {
+        return None;
+    }
+    check_version(head).ok()?;
+    let identity: Identity = postcard::from_bytes(Cursor(eager).part().ok()?).ok()?;
+    Some(identity.settings)
 }
 
 /// Reads an artifact, copying what is trusted before it is hashed. With a seal, it must be that cache entry.

@@ -235,7 +235,7 @@ mod tests {
     fn the_cache_remembers_settled_files_until_the_clock_is_set() {
         let temp = tempfile::tempdir().unwrap();
         let dir = temp.path().join("cache");
-        let cache = Cache::open(&CacheMode::Dir(dir.clone()), 1 << 20).unwrap();
+        let cache = Cache::open(&CacheMode::Dir(dir.clone()), 1 << 20).unwrap().unwrap();
         let (old, new) = (state(7, 1000), state(8, i64::MAX));
         let content = blake3::hash(b"contents");
         for state in [old, new] {

@@ -1,7 +1,7 @@
 //! Reading a module from a file, a pipe or whatever else gives bytes: as far as what comes can be a module, and no further. A device, a
 //! socket or a FIFO may never end.
 
-use super::text::looks_like_text;
+use super::text::{looks_like_text, without_mark};
 use crate::causes::TextError;
 use crate::error::Error;
 use sconce_environ::decode::DecodeError;
@@ -39,6 +39,7 @@ fn kind(sample: &[u8]) -> Kind {
         Err(e) if e.error_len().is_none() => str::from_utf8(&sample[..e.valid_up_to()]).unwrap_or_default(),
         Err(_) => return Kind::Other,
     };
+    let text = without_mark(text);
     let module = if text.starts_with("#!") { text.split_once('\n').map(|(_, module)| module) } else { Some(text) };
     match module {
         Some(text) if looks_like_text(text) || (text.trim().is_empty() && !sample.is_empty()) => Kind::Text,
@@ -70,6 +71,24 @@ pub fn read_module(stream: impl Read, length: Option<u64>) -> Result<Vec<u8>, Er
     Ok(source.bytes)
 }
 
+/// The same for who can do something with a component: that is read to its end, too.
+///
+/// # Errors
+/// As [`read_module`].
+pub fn read_module_or_component(stream: impl Read, length: Option<u64>) -> Result<Vec<u8>, Error> {
+    let mut source = Source { stream, bytes: Vec::new() };
+    source.upto(8)?;
+    if source.bytes == COMPONENT {
+        source.upto(MAX_BINARY)?;
+        return Ok(source.bytes);
+    }
+    let begin = std::mem::take(&mut source.bytes);
+    read_module(begin.as_slice().chain(source.stream), length)
+}
+
+/// How a component begins.
+const COMPONENT: [u8; 8] = *b"\0asm\x0d\0\x01\0";
+
 /// Reads a script to its end.
 ///
 /// # Errors
@@ -84,7 +103,8 @@ pub fn read_script(stream: impl Read) -> Result<String, Error> {
         };
     }
     source.text(None)?;
-    String::from_utf8(source.bytes).map_err(|e| TextError::NotUtf8(e.utf8_error()).into())
+    let text = String::from_utf8(source.bytes).map_err(|e| TextError::NotUtf8(e.utf8_error()))?;
+    Ok(without_mark(&text).to_owned())
 }
 
 /// Whether reading would get so far that it is worth it to look for the module elsewhere first: in the cache, by a hash of its bytes.

@@ -5,7 +5,7 @@ use crate::error::Error;
 use sconce_environ::shown::{Shown, message};
 use std::borrow::Cow;
 
-/// The binary format of a module in text or binary form. Text may begin with a line `#!`. What is neither is returned as it is,
+/// The binary format of a module in text or binary form. Text may begin with a byte order mark and a line `#!`. What is neither is returned as it is,
 /// for the decoder to say what it looks like.
 ///
 /// # Errors
@@ -15,6 +15,7 @@ pub fn to_binary(bytes: &[u8]) -> Result<Cow<'_, [u8]>, Error> {
         return Ok(Cow::Borrowed(bytes));
     }
     let Ok(text) = std::str::from_utf8(bytes) else { return Ok(Cow::Borrowed(bytes)) };
+    let text = without_mark(text);
     let start = text.strip_prefix("#!").map_or(text, |rest| rest.split_once('\n').map_or("", |(_, module)| module));
     if !looks_like_text(start) {
         return Ok(Cow::Borrowed(bytes));
@@ -50,9 +51,14 @@ fn told(error: &wast::Error, text: &str) -> String {
     )
 }
 
+/// The text after the byte order mark with which some editors let files begin.
+pub(crate) fn without_mark(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
+}
+
 /// Whether the first token is one that a module in text form can begin with.
 pub(crate) fn looks_like_text(text: &str) -> bool {
-    let text = text.trim_start_matches('\u{feff}').trim_start();
+    let text = text.trim_start();
     text.starts_with('(') || text.starts_with(";;")
 }
 
@@ -70,6 +76,7 @@ mod tests {
     #[test]
     fn text_is_assembled_and_a_first_line_for_the_shell_skipped() {
         for text in ["(module)", "  (module)", ";; comment\n(module)", "(; block ;) (module)", "#!/usr/bin/sconce\n(module)"] {
+            assert_eq!(&*to_binary(format!("\u{feff}{text}").as_bytes()).unwrap(), b"\0asm\x01\0\0\0", "{text}");
             assert_eq!(&*to_binary(text.as_bytes()).unwrap(), b"\0asm\x01\0\0\0", "{text}");
         }
     }

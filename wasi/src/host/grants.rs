@@ -59,10 +59,10 @@ pub enum BuildError {
         source: std::io::Error,
     },
     /// Two directories have the same name for the guest, or one is given so with different access.
-    #[error("two directories, or one with different access, have the guest path {0:?}")]
+    #[error("two directories, or one with different access, have the program's path {0:?}")]
     DuplicateGuestPath(String),
     /// What was given as a directory is something else.
-    #[error("the directory for the guest path {0:?} is not a directory")]
+    #[error("the directory for the program's path {0:?} is not a directory")]
     NotADirectory(String),
     /// A directory in procfs is this process's own, by which its memory and its environment could be reached.
     #[error("{0} is this process's own directory in procfs, by which it could be taken over; give /proc itself")]
@@ -71,7 +71,7 @@ pub enum BuildError {
     #[error("{0} is a part of procfs that is mounted apart from the rest, and could be this process's own; give /proc itself")]
     PartOfProcfs(String),
     /// An argument or environment variable contains a NUL, or the name of a variable is empty or contains `=`.
-    #[error("{0:?} cannot be passed to the guest")]
+    #[error("{0:?} cannot be passed to the program")]
     BadString(String),
     /// More than 4 GiB of strings, or more descriptors than a guest can have.
     #[error("too many arguments, variables or descriptors")]
@@ -274,7 +274,7 @@ fn directories(given: Vec<(OwnedFd, Vec<u8>, Access)>) -> Result<Vec<Named>, Bui
         if directory.kind != FileType::Directory {
             return Err(BuildError::NotADirectory(shown));
         }
-        fit(&directory, || format!("the directory for the guest path {shown:?}"))?;
+        fit(&directory, || format!("the directory for the program's path {shown:?}"))?;
         all.push(Named { name: guest.into(), directory });
     }
     Ok(all)

@@ -104,7 +104,7 @@ fn what_cannot_be_built_says_why() {
     assert!(matches!(build(|b| b.env("A=B", "x")), BuildError::BadString(_)));
     let tmp = || OwnedFd::from(std::fs::File::open("/").unwrap());
     let twice = WasiCtx::builder().preopen(tmp(), "/a", Access::ReadOnly).preopen(tmp(), "/a//", Access::ReadWrite).build();
-    let message = "two directories, or one with different access, have the guest path \"/a//\"";
+    let message = "two directories, or one with different access, have the program's path \"/a//\"";
     assert_eq!(twice.unwrap_err().to_string(), message);
     let again = |a| WasiCtx::builder().preopen(tmp(), "/a", Access::ReadOnly).preopen(a, "/a//", Access::ReadOnly).build();
     again(tmp()).unwrap();

@@ -1,0 +1,47 @@
+//! The flags of `sconce cache`.
+
+use super::compiler::CompilerArgs;
+use crate::logging::{LogFilter, parse_log};
+use clap::{Args, Subcommand, ValueHint};
+use std::path::PathBuf;
+
+/// `sconce cache`.
+#[derive(Debug, Args)]
+#[command(max_term_width = 110)]
+pub struct CacheArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: CacheCommand,
+}
+
+/// Subcommands of `sconce cache`.
+#[derive(Debug, Subcommand)]
+pub enum CacheCommand {
+    /// Compile modules with Cranelift, so that their next runs start with the fastest code.
+    Warm(WarmArgs),
+}
+
+/// `sconce cache warm`.
+#[derive(Debug, Args)]
+#[command(max_term_width = 110)]
+pub struct WarmArgs {
+    /// The modules, binary or text (`-` is standard input).
+    #[arg(value_name = "FILE", required = true, value_hint = ValueHint::FilePath)]
+    pub files: Vec<PathBuf>,
+
+    #[command(flatten)]
+    pub compiler: CompilerArgs,
+
+    /// The cache's directory, as in `run`. [default: `sconce` in the user's cache directory]
+    #[arg(long, value_name = "DIR", help_heading = "Compilation", value_hint = ValueHint::DirPath)]
+    pub cache: Option<PathBuf>,
+
+    /// Write a log to standard error, as in `run`. [default: off]
+    #[arg(long, value_name = "FILTER", help_heading = "Diagnosis", value_parser = parse_log)]
+    pub log: Option<LogFilter>,
+
+    /// For a run that holds the other end of the pipe on standard output: give way to everything
+    /// else, and end soon after it.
+    #[arg(long, hide = true)]
+    pub beside_run: bool,
+}

@@ -1,0 +1,68 @@
+//! The flags of everything that compiles.
+
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use clap::{Args, ValueEnum};
+use sconce_environ::compile::{BoundsStyle, CallStyle};
+
+/// How modules are compiled: shared by all subcommands that compile.
+#[derive(Debug, Default, Args)]
+pub struct CompilerArgs {
+    /// Which compiler makes the code.
+    #[arg(long, value_enum, default_value_t, help_heading = "Compilation")]
+    pub tier: Tier,
+
+    /// How memory accesses are kept inside memory: by guard pages, or by a check before each one.
+    /// [default: guard where the system has address space for it, else explicit]
+    #[arg(long, value_name = "STYLE", help_heading = "Compilation", value_parser = bounds_parser())]
+    pub bounds: Option<BoundsStyle>,
+
+    /// How functions of a module call each other: directly, or through slots by which they can be
+    /// replaced.
+    #[arg(long, value_name = "STYLE", help_heading = "Compilation", hide = true, value_parser = calls_parser())]
+    pub calls: Option<CallStyle>,
+
+    /// Make every NaN that an operation produces the canonical one, so that results are the same on
+    /// every machine.
+    #[arg(long, help_heading = "Compilation")]
+    pub canonical_nans: bool,
+
+    /// Keep to instructions that every supported processor has (SSE4.1), so that what `sconce
+    /// compile` writes runs on all of them.
+    #[arg(long, help_heading = "Compilation")]
+    pub baseline: bool,
+
+    /// Sweep references at every safe point and verify all counts afterwards: finds mistakes in
+    /// Sconce, and is slow.
+    #[arg(long, help_heading = "Compilation", hide = true)]
+    pub gc_stress: bool,
+
+    /// Have compiled code check what it otherwise relies on: finds mistakes in Sconce, and is slow.
+    #[arg(long, help_heading = "Compilation", hide = true)]
+    pub paranoid: bool,
+}
+
+/// `--tier`.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Tier {
+    /// `run` takes Cranelift's code if the cache has it. Otherwise it starts at once with
+    /// Lightbeam's, and when that has run for a while, Cranelift compiles the module in the
+    /// background, for the next run. `compile`, `cache warm` and `disas` take Cranelift.
+    #[default]
+    Auto,
+    /// Compiles many times faster; the code is slower.
+    Lightbeam,
+    /// Compiles slowly; the code is faster.
+    Cranelift,
+}
+
+fn bounds_parser() -> impl TypedValueParser<Value = BoundsStyle> {
+    choice(["guard", "explicit"]).map(|s| if s == "guard" { BoundsStyle::Guard } else { BoundsStyle::Explicit })
+}
+
+fn calls_parser() -> impl TypedValueParser<Value = CallStyle> {
+    choice(["direct", "slots"]).map(|s| if s == "direct" { CallStyle::Direct } else { CallStyle::Slots })
+}
+
+fn choice(names: [&'static str; 2]) -> PossibleValuesParser {
+    PossibleValuesParser::new(names.map(PossibleValue::new))
+}

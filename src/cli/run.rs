@@ -1,0 +1,150 @@
+//! The flags of `sconce run`.
+
+use super::compiler::CompilerArgs;
+use super::{ENVIRONMENT, EXIT_STATUS};
+use crate::logging::{LogFilter, parse_log};
+use crate::values::{
+    Directory, EnvVar, ListenAddr, Preload, parse_directory, parse_env, parse_listen, parse_preload, parse_size, parse_timeout,
+};
+use clap::builder::{OsStringValueParser, TypedValueParser};
+use clap::{Args, ValueEnum, ValueHint};
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// `sconce run`.
+#[derive(Debug, Args)]
+#[command(
+    override_usage = "sconce [run] [OPTIONS] APP.wasm [ARGS]...",
+    after_help = format!("{EXIT_STATUS}\n\n{ENVIRONMENT}"),
+    max_term_width = 110
+)]
+pub struct RunArgs {
+    /// The module, binary or text (`-` is standard input), and the program's arguments: everything
+    /// after the module is the program's, flags and `--` too.
+    #[arg(value_name = "APP.wasm", required = true, num_args = 1.., trailing_var_arg = true, value_hint = ValueHint::FilePath)]
+    pub command: Vec<OsString>,
+
+    /// Give the program a directory of the host, under the name GUEST if you give one. With `:ro`
+    /// at the end nothing in it can be changed.
+    #[arg(long = "dir", value_name = "HOST[::GUEST][:ro]", help_heading = "What the program is given", value_hint = ValueHint::DirPath,
+          value_parser = OsStringValueParser::new().try_map(|s| parse_directory(&s)))]
+    pub dirs: Vec<Directory>,
+
+    /// Set an environment variable for the program; without a value, the host's value.
+    #[arg(long = "env", value_name = "NAME[=VALUE]", help_heading = "What the program is given",
+          value_parser = OsStringValueParser::new().try_map(|s| parse_env(&s)))]
+    pub env: Vec<EnvVar>,
+
+    /// Set the environment variables of a file. It has NAME=VALUE on each line, or NAME for the
+    /// host's value; empty lines and lines that begin with `#` are skipped. `--env` overrides it.
+    #[arg(long, value_name = "FILE", help_heading = "What the program is given", value_hint = ValueHint::FilePath)]
+    pub env_file: Vec<PathBuf>,
+
+    /// Give the program the whole environment of the host. `--env` and `--env-file` override it.
+    #[arg(long, help_heading = "What the program is given")]
+    pub inherit_env: bool,
+
+    /// What the program sees as its own name (`argv[0]`). [default: the module's file name]
+    #[arg(long, value_name = "NAME", help_heading = "What the program is given")]
+    pub argv0: Option<OsString>,
+
+    /// Listen on a TCP address and give the program the socket. With port 0 any port that is free
+    /// is taken, and said on standard error. Descriptors are numbered in this order: 0 to 2, each
+    /// `--dir`, each `--listen`, each `--fd`.
+    #[arg(long, value_name = "ADDR:PORT", help_heading = "What the program is given", value_parser = parse_listen)]
+    pub listen: Vec<ListenAddr>,
+
+    /// Give the program descriptor N of this process (3 or above), such as a socket that a
+    /// supervisor opened. The program's numbers are as `--listen` says.
+    #[arg(long, value_name = "N", help_heading = "What the program is given", value_parser = clap::value_parser!(i32).range(3..))]
+    pub fd: Vec<i32>,
+
+    /// Call this export with the arguments as its parameters, and print its results, each on its
+    /// own line. A v128 is written `i32x4:1,2,3,4`. If the export takes no parameters, the
+    /// arguments are the program's command line. [default: call `_start`]
+    #[arg(long, value_name = "NAME", help_heading = "What is run")]
+    pub invoke: Option<String>,
+
+    /// Instantiate another module first, whose exports the program can import from NAME.
+    #[arg(long, value_name = "NAME=FILE", help_heading = "What is run", value_hint = ValueHint::FilePath,
+          value_parser = OsStringValueParser::new().try_map(|s| parse_preload(&s)))]
+    pub preload: Vec<Preload>,
+
+    /// What happens with functions that a module imports and nothing provides. `error` refuses to
+    /// run the module, `trap` stops the program when it calls one, `default` lets each return
+    /// zeros and nulls.
+    #[arg(long, value_enum, default_value_t, value_name = "HOW", help_heading = "What is run", hide_possible_values = true)]
+    pub unknown_imports: UnknownImports,
+
+    /// Run APP.wasm as it is if `sconce compile` wrote it. Such a file is machine code: trust it
+    /// only as you would trust a native program. The settings that it was compiled with apply.
+    #[arg(long, help_heading = "What is run")]
+    pub allow_precompiled: bool,
+
+    /// The most memory that the program may have, in bytes or with K, M or G. Its linear memories
+    /// count, its tables, references and exceptions, and all that each further thread takes (64 KiB
+    /// at least: its stack as far as it is used, its globals and functions). Growing beyond it fails
+    /// in the program. [default: no limit]
+    #[arg(long, value_name = "SIZE", help_heading = "Limits", value_parser = parse_size)]
+    pub max_memory: Option<u64>,
+
+    /// The size of the program's call stack, in bytes or with K, M or G: 64K to 4G. A program that
+    /// needs more traps ("call stack exhausted").
+    #[arg(long, value_name = "SIZE", default_value = "1M", help_heading = "Limits", value_parser = parse_size)]
+    pub stack_size: u64,
+
+    /// End the program this long after the start of the command, compilation included: 500ms, 10s,
+    /// 5m, 1h. [default: no limit]
+    #[arg(long, value_name = "TIME", help_heading = "Limits", value_parser = parse_timeout)]
+    pub timeout: Option<Duration>,
+
+    /// How many threads the program may have at once besides its first one (`wasi-threads`).
+    /// Starting more fails in the program.
+    #[arg(long, value_name = "N", default_value_t = 1000, help_heading = "Limits")]
+    pub max_threads: usize,
+
+    #[command(flatten)]
+    pub compiler: CompilerArgs,
+
+    /// Where compiled modules are kept for the next run: a directory, or `off`. When they take more
+    /// than 1 GiB, those go that were not used for longest. [default: `sconce` in the user's cache
+    /// directory]
+    #[arg(long, value_name = "off|DIR", help_heading = "Compilation", value_hint = ValueHint::DirPath)]
+    pub cache: Option<PathBuf>,
+
+    /// Write a log to standard error: `error`, `warn`, `info`, `debug` or `trace`, also for one
+    /// part alone, as in `warn,sconce_wasi=debug`. [default: off]
+    #[arg(long, value_name = "FILTER", help_heading = "Diagnosis", value_parser = parse_log)]
+    pub log: Option<LogFilter>,
+
+    /// Tell a profiler where the program's functions are: `perfmap` writes /tmp/perf-PID.map, for
+    /// `perf record --call-graph fp sconce run --profile perfmap APP.wasm`. [default: none]
+    #[arg(long, value_enum, value_name = "perfmap", help_heading = "Diagnosis", hide_possible_values = true)]
+    pub profile: Option<Profile>,
+
+    /// Tell a debugger of the program's functions: their names, and how to walk frames. In GDB, say
+    /// first `handle SIGSEGV nostop noprint pass`.
+    #[arg(long, help_heading = "Diagnosis")]
+    pub debugger: bool,
+}
+
+/// `--unknown-imports`.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum UnknownImports {
+    /// The module is not run.
+    #[default]
+    Error,
+    /// A call of one ends the program.
+    Trap,
+    /// A call of one returns zeros and nulls.
+    Default,
+}
+
+/// How profilers are told of functions.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Profile {
+    /// A file of addresses and names.
+    #[value(name = "perfmap")]
+    PerfMap,
+}
