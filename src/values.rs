@@ -127,7 +127,7 @@ pub fn parse_size(text: &str) -> Result<u64, String> {
 
 /// A time above zero: numbers, decimals allowed, with units from ns to h.
 pub fn parse_timeout(text: &str) -> Result<Duration, String> {
-    let time = text.parse::<SignedDuration>().map_err(|_| "write numbers and units: 500ms, 10s, 5m, 1h or 1h30m")?;
+    let time = text.parse::<SignedDuration>().map_err(|_| "write a number and a unit: 500ms, 10s, 5m, 1h or 1h30m")?;
     Duration::try_from(time).ok().filter(|time| !time.is_zero()).ok_or_else(|| "it must be above zero".to_owned())
 }
 
