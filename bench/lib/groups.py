@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 
+from . import bulk
 from .measure import Failed, Sample, interleave
 from .report import Table
 from .tools import BENCH, GUESTS, ROOT, TIERS, WINCH, sh
@@ -372,5 +373,29 @@ def references(tools, options):
     return [table]
 
 
-GROUPS = {"startup": startup, "cpu": cpu, "tiers": tiers, "compile-cost": compile_cost, "growth": growth, "wasi": wasi, "host-call": host_call, "throw": throw, "references": references,
+def bulk_memory(tools, options):
+    """memory.copy, memory.fill and memory.init by length, on the guest's own clock: in a loop, the least of many rounds."""
+    tables, runners = [], ["Sconce", "Lightbeam", "Wasmtime"]
+    count, rounds = 20_000, 5 if options.quick else 20
+    place = tools.fresh("bulk")
+    for kind in bulk.KINDS:
+        for constant in [True, False]:
+            lengths = "constant" if constant else "variable"
+            say(f"memory.{kind}, {lengths} lengths")
+            module = place / f"{kind}-{lengths}.wat"
+            module.write_text(bulk.guest(kind, constant, count, rounds))
+            flags = {"Wasmtime": ["-Ccache=n"], "Sconce": ["--cache=off", "--tier=cranelift"], "Lightbeam": ["--cache=off", "--tier=lightbeam"]}
+            wanted = runners if tools.sconce else ["Wasmtime"]
+            commands = {r: wasm_command(tools, r, module, flags=flags[r]) for r in wanted}
+            samples = interleave(runs(tools, commands), options.rounds(5), warm=0)
+            table = Table(f"memory.{kind}, {lengths} lengths", "ns", runners, note="A loop around one operation, the loop included.",
+                          against=[("Sconce", "Wasmtime"), ("Lightbeam", "Wasmtime")])
+            found = {r: [bulk.results(s.output, constant, count) for s in of_runner] for r, of_runner in samples.items()}
+            for length in next(iter(found.values()))[0]:
+                table.add(f"{length} bytes" if length.isdigit() else length, {r: [times[length] for times in all_] for r, all_ in found.items()})
+            tables.append(table)
+    return tables
+
+
+GROUPS = {"startup": startup, "cpu": cpu, "tiers": tiers, "compile-cost": compile_cost, "growth": growth, "wasi": wasi, "host-call": host_call, "throw": throw, "references": references, "bulk": bulk_memory,
           "compile": compile_time}

@@ -73,6 +73,12 @@ def targets(tables, geomean):
             found.append(Target(f"references, {row}, of Wasmtime drc's", 0.76, table.ratio(row, "Sconce", "Wasmtime, drc"), "x"))
         found.append(Target("references, nulls only, of Wasmtime's", 1.0, table.ratio("nulls only", "Sconce", "Wasmtime"), "x"))
 
+    def bulk(table):
+        ratios = table.ratios("Sconce", "Wasmtime")
+        if ratios:
+            worst = max(ratios, key=ratios.get)
+            found.append(Target(f"{table.title}, worst ({worst}), of Wasmtime's", 1.05, ratios[worst], "x"))
+
     def memory(runner, peer):
         return lambda table: found.append(Target(f"peak memory of Python, {runner}, of {peer}'s", 1.0, table.ratio("Python", runner, peer), "x"))
 
@@ -87,6 +93,9 @@ def targets(tables, geomean):
     ask("A host call beyond the callee", host)
     ask("A throw and its catch", throw)
     ask("References, 50 million rounds", references)
+    for kind in ["copy", "fill", "init"]:
+        for lengths in ["constant", "variable"]:
+            ask(f"memory.{kind}, {lengths} lengths", bulk)
     ask("Peak memory, compiled afresh", memory("Sconce", "Wasmtime"))
     ask("Peak memory, second run", memory("Sconce cached", "Wasmtime precompiled"))
     return found

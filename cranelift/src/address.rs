@@ -12,13 +12,16 @@ use crate::translate::{LastAddress, Translator};
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::I64;
 use cranelift_codegen::ir::{InstBuilder, MemFlags, Value};
-use sconce_environ::index::MemoryIndex;
+use sconce_environ::index::{DataIndex, MemoryIndex};
 use sconce_environ::ops::MemArg;
+use sconce_environ::pieces::MOST_INLINE;
 use sconce_environ::space::{MAX_GUARDED_ACCESS, MAX_GUARDED_OFFSET};
 use sconce_environ::trap::TrapCode;
+use sconce_environ::vm::VmMemory;
+use std::mem::offset_of;
 
 /// Bytes of the widest access: inlined bulk operations are wider than any load or store.
-pub(crate) const MAX_SIZE: u32 = 64;
+pub(crate) const MAX_SIZE: u32 = MOST_INLINE;
 
 // The widest access at the largest offset that needs no check stays inside the guard.
 const _: () = assert!(MAX_SIZE as u64 <= MAX_GUARDED_ACCESS);
@@ -65,6 +68,29 @@ impl Translator<'_> {
         let null = self.builder.ins().iconst(I64, 0);
         let base = self.builder.ins().select_spectre_guard(outside, null, address);
         Some(Address { base, offset: 0, flags })
+    }
+
+    /// Where `size` bytes of a data segment are, in memory of the host's: always checked.
+    pub(crate) fn data_address(&mut self, data: DataIndex, index: Value, size: u32) -> Address {
+        let place = self.env.layout.data(data);
+        let length = self.load_trusted(I64, Region::Runtime, self.env.vmctx, place + offset_of!(VmMemory, length) as u32);
+        let index = self.extend_index(index);
+        let end = self.builder.ins().iadd_imm_u(index, i64::from(size));
+        let outside = self.builder.ins().icmp(IntCC::UnsignedGreaterThan, end, length);
+        self.trap_if(outside, TrapCode::MemoryOutOfBounds);
+        let start = self.vmctx_constant(I64, place + offset_of!(VmMemory, base) as u32);
+        let address = self.builder.ins().iadd(start, index);
+        let null = self.builder.ins().iconst(I64, 0);
+        let base = self.builder.ins().select_spectre_guard(outside, null, address);
+        Address { base, offset: 0, flags: alias::data(self.builder.func) }
+    }
+
+    /// Traps unless an index is inside or at the end, which is what an operation on no bytes asks for.
+    pub(crate) fn check_empty(&mut self, memory: MemoryIndex, index: Value) {
+        if range::largest(&self.builder.func.dfg, index) > self.env.module.memories[memory].min_bytes() {
+            let outside = self.outside(memory, index, 0);
+            self.trap_if(outside, TrapCode::MemoryOutOfBounds);
+        }
     }
 
     /// Whether the guard catches every access at this offset that is not inside the memory.

@@ -27,6 +27,8 @@ pub(crate) enum Region {
     Activations,
     /// Its entries.
     ActivationEntries,
+    /// Data segments, which nobody writes.
+    Data,
     ImportedMemories,
     ImportedGlobals,
     /// By number among the defined ones.
@@ -50,6 +52,7 @@ impl Region {
             Region::Objects => (6, "objects"),
             Region::Activations => (7, "activations"),
             Region::ActivationEntries => (8, "activation entries"),
+            Region::Data => (9, "data segments"),
             Region::Memory(n) => (0x100 + n.min(OWN_REGIONS), "memory"),
             Region::Global(n) => (0x200 + n.min(OWN_REGIONS), "global"),
         };
@@ -85,6 +88,12 @@ pub(crate) fn memory(func: &mut Function, region: Region) -> MemFlags {
         .with_trap_code(Some(trap_code(trap::TrapCode::MemoryOutOfBounds)))
         .with_alias_region(Some(region));
     intern(func, flags)
+}
+
+/// Flags of a load from a data segment, which was checked: little-endian, aligned or not. It stays behind its check.
+pub(crate) fn data(func: &mut Function) -> MemFlags {
+    let region = Region::Data.intern(&mut func.dfg.alias_regions);
+    intern(func, MemFlagsData::new().with_endianness(Endianness::Little).with_notrap().with_alias_region(Some(region)))
 }
 
 /// Flags of the first load from a table's element, whose address is null if there is none: page 0 is never mapped.

@@ -146,6 +146,17 @@ impl Translator<'_> {
         self.constant(I64, address, offset + offset_of!(VmMemory, base) as u32)
     }
 
+    /// The address of a memory's description, for builtins.
+    pub(crate) fn memory_argument(&mut self, memory: MemoryIndex) -> Value {
+        let (address, offset) = self.place(self.env.layout.memory(memory));
+        self.builder.ins().iadd_imm_u(address, i64::from(offset))
+    }
+
+    /// The same of a data segment's.
+    pub(crate) fn data_argument(&mut self, data: DataIndex) -> Value {
+        self.builder.ins().iadd_imm_u(self.env.vmctx, i64::from(self.env.layout.data(data)))
+    }
+
     /// The memory's length in bytes, read afresh unless its type fixes it.
     pub(crate) fn memory_length(&mut self, memory: MemoryIndex) -> Value {
         let ty = &self.env.module.memories[memory];

@@ -39,7 +39,7 @@ pub(crate) fn signature(ty: &FuncType) -> Signature {
 pub(crate) fn builtin_signature(builtin: Builtin) -> Signature {
     let abi = |t: AbiType| match t {
         AbiType::I32 | AbiType::Ref | AbiType::Entering | AbiType::Dead => AbiParam::new(I32),
-        AbiType::I64 | AbiType::Ptr | AbiType::Values => AbiParam::new(I64),
+        AbiType::I64 | AbiType::Ptr | AbiType::Bytes | AbiType::Values => AbiParam::new(I64),
     };
     let mut sig = Signature::new(if builtin.keeps_registers() { CallConv::PreserveAll } else { CallConv::Tail });
     sig.params.push(AbiParam::special(I64, ArgumentPurpose::VMContext));

@@ -46,6 +46,10 @@ pub fn of_context(module: &Module) -> BTreeMap<u32, Field> {
         let parts = [(offset_of!(VmMemory, base), "base of memory"), (offset_of!(VmMemory, length), "length of memory")];
         item(layout.memory(i), i.as_u32(), "pointer to memory", &parts);
     }
+    for &i in layout.passive_data() {
+        let parts = [(offset_of!(VmMemory, base), "base of data"), (offset_of!(VmMemory, length), "length of data")];
+        item(Place::Inline(layout.data(i)), i.as_u32(), "", &parts);
+    }
     for i in module.tables.keys() {
         let parts = [(offset_of!(VmTable, base), "base of table"), (offset_of!(VmTable, length), "length of table")];
         item(layout.table(i), i.as_u32(), "pointer to table", &parts);

@@ -4,7 +4,7 @@
 //! `VmContext::builtins[number]` and calls it with `CallConv::Tail`; what it finds there is a trampoline (bytes from `x64/`)
 //! that changes to the host's stack and calls the runtime's `extern "C"` function of the same name. A builtin that fails
 //! records the trap in the store context and returns anything: the trampoline looks at `VmStoreContext::pending` and
-//! unwinds, so compiled code never checks.
+//! unwinds, so compiled code never checks. Those that move or fill bytes do so in the trampoline itself where there are few.
 //!
 //! Every builtin takes at most six arguments, all integers or pointers, the first being the caller's VM context, and
 //! returns nothing or one integer: so arguments are in the same registers under `Tail` and the System V convention.
@@ -18,6 +18,8 @@ pub enum AbiType {
     I64,
     /// A host pointer.
     Ptr,
+    /// The address of a [`VmMemory`](crate::vm::VmMemory) of the caller's instance.
+    Bytes,
     /// A handle, 32 bits. The runtime holds a count on one that is passed until the builtin returns.
     Ref,
     /// The same, of a reference on its way into the caller's frame: it is in the activations table afterwards.
@@ -77,11 +79,9 @@ builtins! {
     /// `memory.grow`: pages before, or -1 (as i64 for 64-bit memories, low half for 32-bit ones).
     MemoryGrow memory_grow(memory: I32, pages: I64) -> I64;
     /// `memory.fill` on `memory`; `len` bytes at `dst`.
-    MemoryFill memory_fill(memory: I32, dst: I64, value: I32, len: I64);
-    /// `memory.copy`.
-    MemoryCopy memory_copy(dst_memory: I32, src_memory: I32, dst: I64, src: I64, len: I64);
-    /// `memory.init`.
-    MemoryInit memory_init(memory: I32, data: I32, dst: I64, src: I32, len: I32);
+    MemoryFill memory_fill(memory: Bytes, dst: I64, value: I32, len: I64);
+    /// `memory.copy`; `memory.init`, whose source is a data segment.
+    MemoryCopy memory_copy(dst_memory: Bytes, source: Bytes, dst: I64, src: I64, len: I64);
     /// `memory.atomic.wait32` at `index + offset`: 0 woken, 1 another value, 2 timed out. `timeout` in ns, negative for none.
     AtomicWait32 atomic_wait32(memory: I32, index: I64, offset: I64, expected: I32, timeout: I64) -> I32;
     /// `memory.atomic.wait64`.

@@ -23,6 +23,7 @@ pub mod module;
 pub mod names;
 pub mod old_exceptions;
 pub mod ops;
+pub mod pieces;
 pub mod placement;
 pub mod proposals;
 pub mod registry;

@@ -21,10 +21,21 @@ use wast::{Error, Wat};
 /// What does not parse; the error has the text, for its excerpt.
 pub fn to_binary(text: &str) -> Result<Vec<u8>, Error> {
     let binary = ParseBuffer::new(text).and_then(|buffer| encode(&mut parser::parse::<Wat<'_>>(&buffer)?));
-    binary.map_err(|mut e| {
+    binary.map_err(|e| {
+        let mut e = if is_folded_try(&e, text) { Error::new(e.span(), FOLDED_TRY.into()) } else { e };
         e.set_text(text);
         e
     })
+}
+
+/// `wast` reads exceptions in their old form, but not folded.
+const FOLDED_TRY: &str = "a folded `try` cannot be read, since the parser knows old exceptions in flat form only; \
+                          write `try .. catch $tag .. end`, or give the binary format";
+
+/// Whether the error is at the body of a folded `try`: there is nothing else that begins so.
+fn is_folded_try(error: &Error, text: &str) -> bool {
+    let word = text.get(error.span().offset()..).and_then(|rest| rest.strip_prefix("do"));
+    word.is_some_and(|behind| behind.starts_with([' ', '\n', '\t', '\r', '(', ')', ';']))
 }
 
 /// The binary form of a parsed module.

@@ -124,7 +124,8 @@ pub mod pending {
     pub const LEAVE: u32 = TRAP | INTERRUPT | HANDLER;
 }
 
-/// A memory as compiled code sees it.
+/// A memory as compiled code sees it; or a data segment that a module can name, which nobody writes, and whose length falls to 0 when it
+/// is dropped.
 #[repr(C)]
 #[derive(Debug)]
 pub struct VmMemory {

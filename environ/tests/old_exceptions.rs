@@ -17,9 +17,14 @@ const SCRIPTS: [&str; 4] = [
     include_str!("../../spec-testsuite/scripts/old-exceptions/try_catch.wast"),
 ];
 
-/// The modules of all scripts.
+/// The function gets what is delegated, and a local, so that its first operators are at another place.
+const FUNCTION_LANDS: &str = "(module (tag) (func $f (param i32) (local i64)
+    try try (local.set 1 (i64.const 5)) (call $f (local.get 0)) delegate 1 catch_all unreachable end
+    try throw 0 catch_all rethrow 0 end))";
+
+/// The modules of all scripts, and another one.
 fn modules() -> Vec<Vec<u8>> {
-    let mut modules = Vec::new();
+    let mut modules = vec![wasm(FUNCTION_LANDS)];
     for script in SCRIPTS {
         let buffer = wast::parser::ParseBuffer::new(script).expect("is read");
         for directive in wast::parser::parse::<wast::Wast<'_>>(&buffer).expect("is parsed").directives {
@@ -234,14 +239,33 @@ fn offsets_are_those_of_the_file() {
                 let n = before.iter().position(|&(place, _)| place == at).expect("the place of an operator");
                 assert!(seen <= n, "in order");
                 seen = n;
-                // What can trap, or calls, stands for itself.
-                if matches!(operator, Operator::Call { .. } | Operator::Unreachable | Operator::Throw { .. }) {
+                // What names no label and is not made stands for itself.
+                if !may_be_made(operator) {
                     assert_eq!(format!("{operator:?}"), format!("{:?}", before[n].1));
                 }
             }
             assert_eq!(seen + 1, before.len(), "the last one is there");
         });
     }
+}
+
+/// Whether an operator may stand for another one, or have other labels.
+fn may_be_made(operator: &Operator<'_>) -> bool {
+    use Operator::*;
+    matches!(
+        operator,
+        Block { .. }
+            | End
+            | TryTable { .. }
+            | LocalSet { .. }
+            | LocalGet { .. }
+            | ThrowRef
+            | Br { .. }
+            | BrIf { .. }
+            | BrTable { .. }
+            | BrOnNull { .. }
+            | BrOnNonNull { .. }
+    )
 }
 
 /// The final form of a function `f` in a module with two tags, the second with a number.
@@ -302,6 +326,15 @@ fn limits_are_said() {
     let body: String = (0..count).map(|n| format!("try (type {n}) unreachable catch {n} unreachable end unreachable ")).collect();
     let error = first(&format!("(module {types} {tags} (func unreachable {body}))")).map(drop).expect_err("is too large");
     assert!(error.contains("too large"), "{error}");
+}
+
+#[test]
+fn tags_of_one_type_are_as_good_as_one() {
+    let tags = "(tag (type $t))".repeat(100);
+    let clauses: String = (0..100).map(|n| format!("catch {n} rethrow 0 ")).collect();
+    let text = format!("(module (type $t (func (param {}))) {tags} (func try {clauses} end))", "i32 ".repeat(900));
+    let form = first(&text).expect("is within limits");
+    assert_eq!(form.types().len(), 1);
 }
 
 #[test]

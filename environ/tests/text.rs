@@ -225,3 +225,15 @@ fn names_of_parameters_and_explicit_types_stay() {
         assert!(message.contains(why), "{text}: {message}");
     }
 }
+
+#[test]
+fn a_folded_try_is_said_to_be_one() {
+    for body in ["(do (throw $e))", "(do)", "( do\n nop)", "(do(nop))"] {
+        let text = format!("(module (tag $e) (func (try {body} (catch $e))))");
+        let error = to_binary(&text).expect_err("is not read").to_string();
+        assert!(error.contains("a folded `try` cannot be read"), "{body}: {error}");
+    }
+    let error = to_binary("(module (func (dont)))").expect_err("there is no such operator").to_string();
+    assert!(!error.contains("folded"), "{error}");
+    assert!(to_binary("(module (tag $e) (func try throw $e catch $e end))").is_ok());
+}

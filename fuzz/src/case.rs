@@ -2,11 +2,14 @@
 
 use crate::corner;
 use crate::host;
+use crate::old;
+use crate::old::tree::Program;
 use crate::typed;
 use crate::value::{Type, Value};
 use arbitrary::Unstructured;
 use rand::{Rng, RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use std::sync::Arc;
 use wasm_smith::{Config, MemoryOffsetChoices, Module};
 
 /// Iterations and calls that a module's code may make in all its calls together.
@@ -64,6 +67,8 @@ pub enum Generator {
     Smith,
     /// [`corner`]: what lies around the constants of Sconce's compilers.
     Corner,
+    /// [`old`]: exceptions in their old form.
+    Old,
 }
 
 /// A module and what is done with it.
@@ -81,6 +86,8 @@ pub struct Case {
     pub huge: bool,
     /// Whether one of its functions calls itself until the stack is exhausted.
     pub overflows: bool,
+    /// The tree that it was made of, if its generator makes trees.
+    pub program: Option<Arc<Program>>,
 }
 
 impl Case {
@@ -90,7 +97,13 @@ impl Case {
             Generator::Smith => Case::generate(seed, None, allowed),
             Generator::Corner => {
                 let corner::Made { wasm, proposals, huge, overflows } = corner::module(seed, allowed);
-                Some(Case { generator, seed, wasm, proposals, huge, overflows })
+                Some(Case { generator, seed, wasm, proposals, huge, overflows, program: None })
+            }
+            Generator::Old => {
+                let program = old::program(seed, allowed);
+                let (wasm, proposals) = (old::encode(&program), program.proposals);
+                let program = Some(Arc::new(program));
+                Some(Case { generator, seed, wasm, proposals, huge: false, overflows: false, program })
             }
         }
     }
@@ -117,7 +130,7 @@ impl Case {
         let rewritten = if proposals.function_references { typed::rewrite(&wasm, &mut rng) } else { None };
         let proposals = Proposals { function_references: rewritten.is_some(), ..proposals };
         let wasm = rewritten.unwrap_or(wasm);
-        Some(Case { generator: Generator::Smith, seed, wasm, proposals, huge: false, overflows: false })
+        Some(Case { generator: Generator::Smith, seed, wasm, proposals, huge: false, overflows: false, program: None })
     }
 
     /// Arguments for one of its calls, which every engine makes alike.

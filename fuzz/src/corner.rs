@@ -10,7 +10,7 @@ mod control;
 mod exceptions;
 mod fold;
 mod memory;
-mod numbers;
+pub(crate) mod numbers;
 mod operators;
 mod plan;
 mod rows;

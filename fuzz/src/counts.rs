@@ -18,6 +18,8 @@ pub struct Counts {
     pub with_wasmi: u64,
     /// Of these, compared with Wasmtime.
     pub with_wasmtime: u64,
+    /// Of these, compared with what is known to be right.
+    pub with_model: u64,
     /// Calls whose results were compared.
     pub calls: u64,
     /// Cases of which a part was dropped, since something was exhausted.
@@ -77,6 +79,7 @@ impl Counts {
         self.executed += other.executed;
         self.with_wasmi += other.with_wasmi;
         self.with_wasmtime += other.with_wasmtime;
+        self.with_model += other.with_model;
         self.calls += other.calls;
         self.cut += other.cut;
         self.empty += other.empty;

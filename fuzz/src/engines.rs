@@ -1,9 +1,11 @@
 //! The engines that run cases.
 
+mod model;
 mod sconce;
 mod wasmi;
 mod wasmtime;
 
+pub use self::model::Model;
 pub use self::sconce::{Sconce, VARIANTS, Variant};
 pub use self::wasmi::Wasmi;
 pub use self::wasmtime::Wasmtime;

@@ -2,7 +2,7 @@
 
 use crate::case::{Case, Generator};
 use crate::counts::Counts;
-use crate::engines::{Engine, Refused, Sconce, VARIANTS, Wasmi, Wasmtime};
+use crate::engines::{Engine, Model, Refused, Sconce, VARIANTS, Wasmi, Wasmtime};
 use crate::outcome::{Outcome, Step, Stop, Verdict, compare};
 use sconce_engine::{BoundsStyle, CallStyle, Tier};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -16,6 +16,8 @@ const STYLES: u64 = 4;
 
 /// Every engine that cases are run on.
 pub struct Engines {
+    /// What is right, for cases that come with that.
+    pub model: Model,
     /// By variant, then compiler, then style. Each case runs on some of these in turn, so that all are used alike.
     pub sconce: Vec<Sconce>,
     /// The interpreter, wherever it knows what a case uses.
@@ -44,12 +46,12 @@ impl Engines {
                 }
             }
         }
-        Ok(Engines { sconce, wasmi: Wasmi::default(), wasmtime: Wasmtime::new()? })
+        Ok(Engines { model: Model, sconce, wasmi: Wasmi::default(), wasmtime: Wasmtime::new()? })
     }
 
     /// The peer for a case, if one can run it.
     fn peer(&self, case: &Case) -> Option<&dyn Engine> {
-        let peers: [&dyn Engine; 2] = [&self.wasmi, &self.wasmtime];
+        let peers: [&dyn Engine; 3] = [&self.model, &self.wasmi, &self.wasmtime];
         peers.into_iter().find(|peer| peer.knows(case))
     }
 
@@ -81,7 +83,7 @@ impl Engines {
         let second = variant(seed / 16 + 1 + seed % 3);
         let variant = variant(seed / 16);
         let mut all = vec![self.sconce(variant, CRANELIFT, seed), self.sconce(variant, LIGHTBEAM, seed / 4)];
-        if case.generator == Generator::Corner {
+        if matches!(case.generator, Generator::Corner | Generator::Old) {
             all.push(self.sconce(second, LIGHTBEAM, seed / 4 + 1 + seed / 64 % 3));
         }
         all
@@ -92,6 +94,7 @@ impl Engines {
         match case.generator {
             Generator::Smith => self.judge_by_peer(case),
             Generator::Corner => self.judge_by_styles(case),
+            Generator::Old => self.judge_by_model(case),
         }
     }
 
@@ -121,18 +124,12 @@ impl Engines {
             Err(e) => return (counts, Some(e.to_string())),
         };
         for engine in &configurations[1..] {
-            if let Some(text) = differs(&expected, configurations[0], &run(*engine, case), &engine.name()) {
+            if let Some(text) = differs(&expected, configurations[0], &run(engine, case), &engine.name()) {
                 return (counts, Some(text));
             }
         }
-        // Whether the code was interrupted elsewhere before: not in the last configuration only, since it takes two runs.
-        if case.seed % INTERRUPTED == 1 {
-            let engine = configurations[(case.seed / INTERRUPTED % configurations.len() as u64) as usize];
-            let seen = guarded(&engine.name(), || engine.run_interrupted(case));
-            let name = format!("{} after interrupts", engine.name());
-            if let Some(text) = differs(&expected, configurations[0], &seen, &name) {
-                return (counts, Some(text));
-            }
+        if let Some(text) = self.interrupted(case, &expected, configurations[0]) {
+            return (counts, Some(text));
         }
         if case.seed.is_multiple_of(WITH_PEER) && self.peer(case).is_some() {
             return self.judge_by_peer(case);
@@ -140,6 +137,28 @@ impl Engines {
         counts.executed = 1;
         counts.note(&expected);
         (counts, None)
+    }
+
+    /// Compares with what is known to be right.
+    fn judge_by_model(&self, case: &Case) -> (Counts, Option<String>) {
+        let mut counts = Counts::default();
+        let difference = self.against(&self.model, case, &mut counts).or_else(|| match self.model.run(case) {
+            Ok(expected) => self.interrupted(case, &expected, &self.model),
+            Err(e) => Some(e.to_string()),
+        });
+        (counts, difference)
+    }
+
+    /// Interrupts the code of some cases, and says how what comes of them afterwards differs.
+    fn interrupted(&self, case: &Case, expected: &[Step], by: &dyn Engine) -> Option<String> {
+        // Whether the code was interrupted elsewhere before: not in the last configuration only, since it takes two runs.
+        if case.seed % INTERRUPTED != 1 {
+            return None;
+        }
+        let configurations = self.configurations(case);
+        let engine = configurations[(case.seed / INTERRUPTED % configurations.len() as u64) as usize];
+        let seen = guarded(&engine.name(), || engine.run_interrupted(case));
+        differs(expected, by, &seen, &format!("{} after interrupts", engine.name()))
     }
 
     /// Runs a case on this peer and on Sconce, and says how they differ.
@@ -155,7 +174,8 @@ impl Engines {
         }
         counts.executed = 1;
         counts.with_wasmi = u64::from(peer.name() == self.wasmi.name());
-        counts.with_wasmtime = 1 - counts.with_wasmi;
+        counts.with_wasmtime = u64::from(peer.name() == self.wasmtime.name());
+        counts.with_model = u64::from(peer.name() == self.model.name());
         counts.note(&expected);
         None
     }

@@ -2,9 +2,9 @@
 //! engine that shares no code with it. What they see must be the same: results, traps, memories and globals after each call, and
 //! what the module's host functions were told.
 //!
-//! A [`case::Case`] follows from its generator and its seed alone, so that a difference is found again by number. There are two
+//! A [`case::Case`] follows from its generator and its seed alone, so that a difference is found again by number. There are three
 //! generators. wasm-smith makes anything that is valid; [`corner`] makes what lies around the constants of Sconce's compilers,
-//! where something that is drawn evenly hardly ever comes.
+//! where something that is drawn evenly hardly ever comes; [`old`] makes exceptions in their old form, and says itself what they mean.
 //!
 //! `wasmi` (an interpreter) is the peer wherever it knows the module's proposals; Wasmtime's library is for the others, and decides
 //! where wasmi stands alone. Modules of [`corner`] run on Sconce's two compilers first, which share little, and one in eight
@@ -23,8 +23,10 @@ pub mod case;
 pub mod corner;
 pub mod counts;
 pub mod engines;
+pub mod export;
 pub mod harness;
 pub mod host;
+pub mod old;
 pub mod outcome;
 pub mod supervise;
 pub mod typed;

@@ -5,6 +5,7 @@ use rayon::prelude::*;
 use sconce_fuzz::case::{Case, Generator, Proposals};
 use sconce_fuzz::counts::Counts;
 use sconce_fuzz::engines::Engine;
+use sconce_fuzz::export;
 use sconce_fuzz::harness::Engines;
 use sconce_fuzz::supervise::{self, End};
 use std::path::{Path, PathBuf};
@@ -65,6 +66,20 @@ struct Run {
 enum Command {
     /// Run cases from where the last run ended.
     Run(Run),
+    /// Write modules and what the model says of their calls, for engines that this program does not know: `v8.mjs` reads them.
+    Export {
+        /// Where to.
+        folder: PathBuf,
+        /// The first one's number.
+        #[arg(long, default_value_t = 0)]
+        seed: u64,
+        /// How many.
+        #[arg(long, default_value_t = 1000)]
+        modules: u64,
+        /// Proposals that modules may use, by comma; all of them if not given.
+        #[arg(long, value_parser = proposals)]
+        proposals: Option<Proposals>,
+    },
     /// Run one case and print what each engine saw.
     One {
         /// Its number.
@@ -106,6 +121,13 @@ fn main() -> Fallible<ExitCode> {
                 Ok(ExitCode::FAILURE)
             }
         },
+        Command::Export { folder, seed, modules, proposals } => {
+            std::fs::create_dir_all(&folder)?;
+            let proposals = proposals.unwrap_or(Proposals::all());
+            let cases = (seed..seed + modules).filter_map(|seed| Case::new(Generator::Old, seed, proposals));
+            cases.map(|case| export::write(&case, &folder)).collect::<Result<(), _>>()?;
+            Ok(ExitCode::SUCCESS)
+        }
         Command::One { seed, cases, write, only } => one(&cases, seed, write.as_deref(), only),
     }
 }
@@ -171,7 +193,8 @@ fn one(cases: &Cases, seed: u64, write: Option<&Path>, only: bool) -> Fallible<E
         return Ok(ExitCode::SUCCESS);
     }
     let engines = Engines::new()?;
-    let peers = [&engines.wasmi as &dyn Engine, &engines.wasmtime].into_iter().filter(|peer| peer.knows(&case));
+    let peers: &[&dyn Engine] = if engines.model.knows(&case) { &[&engines.model] } else { &[&engines.wasmi, &engines.wasmtime] };
+    let peers = peers.iter().copied().filter(|peer| peer.knows(&case));
     let all = peers.chain(engines.sconce.iter().map(|s| s as &dyn Engine));
     for engine in all {
         println!("{}:", engine.name());

@@ -9,7 +9,7 @@
 use crate::codegen::{Codegen, VMCTX};
 use crate::scratch::Scratch;
 use crate::value::{Ty, Value};
-use sconce_environ::index::MemoryIndex;
+use sconce_environ::index::{DataIndex, MemoryIndex};
 use sconce_environ::layout::Place;
 use sconce_environ::ops::MemArg;
 use sconce_environ::space::{MAX_GUARDED_ACCESS, MAX_GUARDED_OFFSET};
@@ -40,6 +40,8 @@ impl Codegen<'_> {
             // With a sum that is not below 2^31, a constant takes a register.
             if let Value::Const(_, bits) = index
                 && let Some(disp) = disp.checked_add_unsigned(bits)
+                // An access in pieces has larger ones.
+                && disp.checked_add_unsigned(size).is_some()
             {
                 return Access { memory: arg.memory, index: None, disp };
             }
@@ -79,6 +81,36 @@ impl Codegen<'_> {
             None => Addr::new(base, disp),
         };
         (s, addr)
+    }
+
+    /// Pops an index, and checks that it is inside or at the end, which is what an operation on no bytes asks for.
+    pub(crate) fn check_empty(&mut self, memory: MemoryIndex) {
+        let outside = self.trap_label(TrapCode::MemoryOutOfBounds);
+        let index = self.pop();
+        let r = self.gpr(index);
+        let temporary = self.alloc_gpr();
+        let length = self.length_of(memory, temporary);
+        self.e.alu(Alu::Cmp, Size::S64, r, length.into());
+        self.e.jcc(Cond::A, outside);
+        self.free(temporary);
+        self.free(r);
+    }
+
+    /// Pops an index into a data segment, and gives the address of `size` bytes from there on, in a register to be given back.
+    pub(crate) fn data_address(&mut self, data: DataIndex, size: u32) -> Gpr {
+        let outside = self.trap_label(TrapCode::MemoryOutOfBounds);
+        let index = self.pop();
+        let r = self.own_gpr(index);
+        let seen = Addr::new(VMCTX, self.layout.data(data) as i32);
+        let s = self.scratch();
+        // Of a 32-bit index, so that nothing wraps.
+        s.e.lea(Size::S64, s.r, Addr::new(r, size.cast_signed()));
+        s.e.alu(Alu::Cmp, Size::S64, s.r, seen.plus(offset_of!(VmMemory, length) as i32).into());
+        s.e.jcc(Cond::A, outside);
+        s.e.mov_imm(Size::S32, s.r, 0);
+        s.e.cmov(Cond::A, Size::S64, r, s.r.into());
+        s.e.alu(Alu::Add, Size::S64, r, seen.plus(offset_of!(VmMemory, base) as i32).into());
+        r
     }
 
     /// The memory's length, as an operand; `held` is a register for a pointer on the way.

@@ -3,15 +3,33 @@
 use crate::codegen::{Codegen, VMCTX};
 use crate::value::{Ty, Value};
 use sconce_environ::builtin::Builtin;
-use sconce_environ::layout::VmLayout;
+use sconce_environ::index::{DataIndex, MemoryIndex};
+use sconce_environ::layout::{Place, VmLayout};
 use sconce_x64::abi::ARG_GPRS;
 use sconce_x64::encode::{Addr, Size};
 use sconce_x64::register::Gpr;
 
+/// What a builtin is told without a value on the stack.
+#[derive(Copy, Clone, Debug)]
+pub(crate) enum Constant {
+    /// A number of an item, say.
+    Number(u32),
+    /// The address of a memory's description.
+    Memory(MemoryIndex),
+    /// The same of a data segment's.
+    Data(DataIndex),
+}
+
 impl Codegen<'_> {
-    /// Calls a builtin: after the context it takes constants, then the topmost `count` values, which are popped; all are integers,
+    /// Calls a builtin: after the context it takes numbers, then the topmost `count` values, which are popped; all are integers,
     /// and what is narrower than the parameter is zero-extended. Pushes the result as a value of the type given.
-    pub(crate) fn builtin(&mut self, builtin: Builtin, constants: &[u32], count: usize, result: Option<Ty>) {
+    pub(crate) fn builtin(&mut self, builtin: Builtin, numbers: &[u32], count: usize, result: Option<Ty>) {
+        let constants: [Constant; 2] = std::array::from_fn(|n| Constant::Number(numbers.get(n).copied().unwrap_or_default()));
+        self.builtin_with(builtin, &constants[..numbers.len()], count, result);
+    }
+
+    /// The same with constants of any kind.
+    pub(crate) fn builtin_with(&mut self, builtin: Builtin, constants: &[Constant], count: usize, result: Option<Ty>) {
         debug_assert_eq!(builtin.params().len(), constants.len() + count);
         self.check_summary(self.summary.calls, "call");
         let start = self.stack.len() - count;
@@ -32,7 +50,7 @@ impl Codegen<'_> {
             }
         }
         for (n, &constant) in constants.iter().enumerate() {
-            self.load_gpr(ARG_GPRS[1 + n], Value::Const(Ty::I32, constant));
+            self.load_constant(ARG_GPRS[1 + n], constant);
         }
         self.call_builtin(builtin);
         if builtin == Builtin::ThrowRef {
@@ -41,6 +59,18 @@ impl Codegen<'_> {
         self.after_call(start);
         if let Some(ty) = result {
             self.take_result(ty, Gpr::Rax);
+        }
+    }
+
+    fn load_constant(&mut self, to: Gpr, constant: Constant) {
+        let at = match constant {
+            Constant::Number(number) => return self.load_gpr(to, Value::Const(Ty::I32, number)),
+            Constant::Memory(memory) => self.layout.memory(memory),
+            Constant::Data(data) => Place::Inline(self.layout.data(data)),
+        };
+        match at {
+            Place::Inline(at) => self.e.lea(Size::S64, to, Addr::new(VMCTX, at as i32)),
+            Place::Pointer(at) => self.e.load(Size::S64, to, Addr::new(VMCTX, at as i32)),
         }
     }
 

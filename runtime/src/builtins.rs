@@ -15,7 +15,7 @@ use crate::heap::Heap;
 use crate::instance::Instance;
 use crate::store::Store;
 use caller::Caller;
-use sconce_environ::vm::{VmContext, VmFuncRef, pending};
+use sconce_environ::vm::{VmContext, VmFuncRef, VmMemory, pending};
 use std::sync::atomic::Ordering;
 
 /// What they do, by name.
@@ -33,6 +33,7 @@ macro_rules! abi {
     (Dead) => {
         u32
     };
+    (Bytes) => { *const VmMemory };
     (Values) => { *const u128 };
 }
 

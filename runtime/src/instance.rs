@@ -12,6 +12,7 @@ use sconce_environ::vm::*;
 use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::ptr::{NonNull, null};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 /// An instance. Boxed by its store, so that its address (`VmContext::instance`) stays.
 #[derive(Debug)]
@@ -27,8 +28,6 @@ pub(crate) struct Instance {
     pub tags: Vec<u32>,
     /// Host functions that it imports, each with a context that names this instance as the caller.
     _host: Box<[HostRecord]>,
-    /// Data segments that have been dropped.
-    pub dropped_data: Box<[bool]>,
     /// Element segments that have been dropped.
     pub dropped_elems: Box<[bool]>,
 }
@@ -72,7 +71,6 @@ impl Instance {
             globals: room_for(m.globals.len())?,
             tags: room_for(m.tags.len())?,
             _host: Box::new([]),
-            dropped_data: all_false(m.data.len())?,
             dropped_elems: all_false(m.elements.len())?,
         }))
     }
@@ -86,6 +84,23 @@ impl Instance {
     pub(crate) fn field<T>(&self, offset: u32) -> *mut T {
         debug_assert!(offset as usize + size_of::<T>() <= self.context.layout.size());
         self.context.at.as_ptr().wrapping_add(offset as usize).cast()
+    }
+
+    /// Fills in what compiled code sees of the data segments that it can use.
+    pub(crate) fn define_data(&self) -> Result<(), ResourceError> {
+        for &data in self.module.layout().passive_data() {
+            let bytes = self.module.data(data).ok_or(ResourceError::DamagedCode)?;
+            let seen = VmMemory { base: bytes.as_ptr().cast_mut(), length: bytes.len().into() };
+            // SAFETY: an offset from the layout. The bytes are the module's, which this keeps.
+            unsafe { self.field::<VmMemory>(self.module.layout().data(data)).write(seen) };
+        }
+        Ok(())
+    }
+
+    /// A data segment is of no length from here on.
+    pub(crate) fn drop_data(&self, data: DataIndex) {
+        // SAFETY: an offset from the layout, at which there are zeros or a description.
+        unsafe { (*self.field::<VmMemory>(self.module.layout().data(data))).length.store(0, Ordering::Relaxed) };
     }
 
     /// The store's number of a global.

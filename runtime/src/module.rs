@@ -31,7 +31,8 @@ pub struct ModuleParts {
     /// Offset in text of the first thunk. There is one, of 16 bytes, for each escaping function that the module defines, in
     /// index order.
     pub thunks: u32,
-    /// The contents of all data segments, one after the other. Not looked at by an instance that gets lazy data.
+    /// The contents of all data segments, one after the other: the same bytes whenever they are asked for. Not looked at by an instance
+    /// that gets lazy data.
     pub data: Arc<dyn AsRef<[u8]> + Send + Sync>,
     /// Where the first instance's data comes from as it is used.
     pub lazy_data: Option<LazyData>,

@@ -12,16 +12,18 @@ use crate::sys::mmap::Access;
 use sconce_environ as environ;
 use sconce_environ::builtin::Builtin;
 use sconce_environ::text_layout::FUNCTION_ALIGN;
-use sconce_environ::vm::{VmContext, VmHostContext, VmStoreContext, pending};
+use sconce_environ::vm::{VmContext, VmHostContext, VmMemory, VmStoreContext, pending};
 use sconce_x64 as x64;
 use sconce_x64::Signature;
-use sconce_x64::encode::Encoder;
-use sconce_x64::stubs::{self, Afterwards, Offsets};
+use sconce_x64::stubs::{self, Afterwards, Offsets, Vectors};
 use sconce_x64::text::FILLER;
 use std::collections::HashMap;
 use std::ffi::c_void;
 use std::mem::offset_of;
 use std::sync::{Mutex, PoisonError};
+
+/// Trampolines begin with lines of the processor's cache, and loops in them at half of one.
+const LINE: usize = environ::placement::LINE as usize;
 
 /// Of the structures in `environ`, for the stubs.
 pub const STUB_OFFSETS: Offsets = Offsets {
@@ -35,6 +37,8 @@ pub const STUB_OFFSETS: Offsets = Offsets {
     leave_bits: pending::LEAVE as u8,
     leave: offset_of!(VmStoreContext, leave) as i32,
     boundary: offset_of!(VmStoreContext, boundary) as i32,
+    range_base: offset_of!(VmMemory, base) as i32,
+    range_length: offset_of!(VmMemory, length) as i32,
 };
 
 // The stub takes them as one after the other.
@@ -120,16 +124,14 @@ impl Stubs {
         let leave = made.add(reservation, &stubs::leave(&STUB_OFFSETS, landing_pad as u64))?;
         let code_of_boundary = stubs::boundary(&STUB_OFFSETS, targets.after_host as u64, leave as u64);
         let boundary = made.add(reservation, &code_of_boundary)?;
-        let make = |(&builtin, target): (&Builtin, &usize)| {
-            let make = if builtin.keeps_registers() { stubs::builtin_keeping_registers } else { stubs::builtin };
-            make(&STUB_OFFSETS, *target as u64)
-        };
+        let vectors = vectors();
+        let make = |(&builtin, &target): (&Builtin, &usize)| trampoline(builtin, target as u64, vectors);
         let code: Vec<_> = Builtin::ALL.iter().zip(&targets.builtins).map(make).collect();
         // One write for all.
         let mut all = Vec::new();
         let mut offsets = Vec::with_capacity(Builtin::COUNT);
         for bytes in &code {
-            all.resize(all.len().next_multiple_of(Encoder::ALIGN as usize), FILLER);
+            all.resize(all.len().next_multiple_of(LINE), FILLER);
             offsets.push(all.len());
             all.extend_from_slice(bytes);
         }
@@ -199,9 +201,34 @@ impl Stubs {
     }
 }
 
+/// The way from wasm to a builtin.
+fn trampoline(builtin: Builtin, target: u64, vectors: Vectors) -> Vec<u8> {
+    if builtin == Builtin::MemoryCopy {
+        stubs::move_(&STUB_OFFSETS, target, vectors)
+    } else if builtin == Builtin::MemoryFill {
+        stubs::fill(&STUB_OFFSETS, target, vectors)
+    } else if builtin.keeps_registers() {
+        stubs::builtin_keeping_registers(&STUB_OFFSETS, target)
+    } else {
+        stubs::builtin(&STUB_OFFSETS, target)
+    }
+}
+
+/// What to move bytes with. Of processors with vectors of 64 bytes, the first ones became slower when they were used: they lack the
+/// instructions of later ones that are asked for here.
+pub(crate) fn vectors() -> Vectors {
+    if std::is_x86_feature_detected!("avx512f") && std::is_x86_feature_detected!("avx512vbmi2") {
+        Vectors::Zmm
+    } else if std::is_x86_feature_detected!("avx") {
+        Vectors::Ymm
+    } else {
+        Vectors::Xmm
+    }
+}
+
 impl Made {
     fn add(&mut self, reservation: &CodeReservation, bytes: &[u8]) -> Result<usize, ResourceError> {
-        let align = if reservation.appends() { FUNCTION_ALIGN as usize } else { PAGE };
+        let align = if reservation.appends() { LINE } else { PAGE };
         // The largest trampoline, of as many parameters and results as there can be, takes some 35 KiB.
         if bytes.len() > UNIT {
             return Err(ResourceError::CodeSpaceFull { wanted: bytes.len(), size: reservation.len() });

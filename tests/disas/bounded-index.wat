@@ -35,7 +35,7 @@
 ;;|                     |>   56  mov     [rdx+0x14], eax
 ;;|                     |    59  mov     esi, [rdx+0x14]
 ;;|                     |    5c  mov     rcx, [rdi+0x10]                  ; builtins
-;;|                     |    60  mov     rcx, [rcx+0x98]                  ; builtin activations_insert
+;;|                     |    60  mov     rcx, [rcx+0x90]                  ; builtin activations_insert
 ;;|                     |    67  call    rcx                              ; builtin activations_insert
 ;;|                     |    69  jmp     0x25
 ;;|
@@ -73,6 +73,6 @@
 ;;|                     |>   64  mov     [rdx+0x14], eax
 ;;|                     |    67  mov     esi, [rdx+0x14]
 ;;|                     |    6a  mov     rcx, [rdi+0x10]                  ; builtins
-;;|                     |    6e  mov     rcx, [rcx+0x98]                  ; builtin activations_insert
+;;|                     |    6e  mov     rcx, [rcx+0x90]                  ; builtin activations_insert
 ;;|                     |    75  call    rcx                              ; builtin activations_insert
 ;;|                     |    77  jmp     0x33

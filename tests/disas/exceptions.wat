@@ -21,7 +21,7 @@
 ;;|            |     c  ret
 ;;|
 ;;| function 1: (i32) -> (i32)
-;;| 30 bytes of wasm, 149 bytes of code by lightbeam, bounds=guard
+;;| 30 bytes of wasm, 146 bytes of code by lightbeam, bounds=guard
 ;;| (prologue)                                     |     0  push    rbp
 ;;|                                                |     1  mov     rbp, rsp
 ;;|                                                |     4  push    r14
@@ -38,15 +38,15 @@
 ;;| 0x0031   block (type 3)
 ;;| 0x0033     try_table (catch 0 0) (catch_all 1)
 ;;| 0x003b       call 0 $f                         |    20  mov     rdi, r14
-;;|                                                |    23  call    0x28                             ; 0 $f; catches tag 0 at 0x7a, all at 0x8f
+;;|                                                |    23  call    0x28                             ; 0 $f; catches tag 0 at 0x77, all at 0x8c
 ;;| 0x003d     end
 ;;| 0x003e     local.get 0
 ;;| 0x0040     return                              |    28  mov     eax, [rbp-0x30]
-;;|                                                |    2b  jmp     0x64
+;;|                                                |    2b  jmp     0x61
 ;;| 0x0041   end
 ;;| 0x0042   drop
 ;;| 0x0043   return                                |>   30  mov     eax, [rbp-0x40]
-;;|                                                |    33  jmp     0x64
+;;|                                                |    33  jmp     0x61
 ;;| 0x0044 end
 ;;| 0x0045 i32.const 1
 ;;| 0x0047 i64.const 2
@@ -57,20 +57,20 @@
 ;;|                                                |    4f  mov     esi, 0
 ;;|                                                |    54  mov     rdx, rsp
 ;;|                                                |    57  mov     r11, [r14+0x10]                  ; builtins
-;;|                                                |    5b  call    qword ptr [r11+0x80]             ; builtin throw
-;;|                                                |    62  ud2                                      ; trap: unreachable
-;;| 0x004b end                                     |>   64  mov     r14, [rbp-8]
-;;|                                                |    68  mov     rbx, [rbp-0x10]
-;;|                                                |    6c  mov     r12, [rbp-0x18]
-;;|                                                |    70  mov     r13, [rbp-0x20]
-;;|                                                |    74  mov     r15, [rbp-0x28]
-;;|                                                |    78  leave
-;;|                                                |    79  ret
-;;| (0x0033)                                       |>   7a  mov     r14, [rbp-0x38]
-;;|                                                |    7e  mov     r11d, [rax]
-;;|                                                |    81  mov     [rbp-0x40], r11d
-;;|                                                |    85  mov     r11, [rax+0x10]
-;;|                                                |    89  mov     [rbp-0x48], r11
-;;|                                                |    8d  jmp     0x30
-;;| (0x0033)                                       |>   8f  mov     r14, [rbp-0x38]
-;;|                                                |    93  jmp     0x38
+;;|                                                |    5b  call    qword ptr [r11+0x78]             ; builtin throw
+;;|                                                |    5f  ud2                                      ; trap: unreachable
+;;| 0x004b end                                     |>   61  mov     r14, [rbp-8]
+;;|                                                |    65  mov     rbx, [rbp-0x10]
+;;|                                                |    69  mov     r12, [rbp-0x18]
+;;|                                                |    6d  mov     r13, [rbp-0x20]
+;;|                                                |    71  mov     r15, [rbp-0x28]
+;;|                                                |    75  leave
+;;|                                                |    76  ret
+;;| (0x0033)                                       |>   77  mov     r14, [rbp-0x38]
+;;|                                                |    7b  mov     r11d, [rax]
+;;|                                                |    7e  mov     [rbp-0x40], r11d
+;;|                                                |    82  mov     r11, [rax+0x10]
+;;|                                                |    86  mov     [rbp-0x48], r11
+;;|                                                |    8a  jmp     0x30
+;;| (0x0033)                                       |>   8c  mov     r14, [rbp-0x38]
+;;|                                                |    90  jmp     0x38

@@ -101,7 +101,7 @@
 ;;|                        |   139  mov     esi, eax
 ;;|                        |   13b  mov     rdi, r14
 ;;|                        |   13e  mov     r11, [r14+0x10]                  ; builtins
-;;|                        |   142  call    qword ptr [r11+0x98]             ; builtin activations_insert
+;;|                        |   142  call    qword ptr [r11+0x90]             ; builtin activations_insert
 ;;|                        |   149  mov     eax, esi
 ;;|                        |   14b  mov     esi, [rbp-0x10]
 ;;|                        |   14e  jmp     0x4f
@@ -109,13 +109,13 @@
 ;;| (0x002f)               |>  155  mov     esi, edi                         ; uninterruptible
 ;;|                        |   157  mov     rdi, r14                         ; uninterruptible
 ;;|                        |   15a  mov     r11, [r14+0x10]                  ; builtins; uninterruptible
-;;|                        |   15e  call    qword ptr [r11+0xa0]             ; builtin release_last; uninterruptible
+;;|                        |   15e  call    qword ptr [r11+0x98]             ; builtin release_last; uninterruptible
 ;;|                        |   165  mov     esi, [rbp-0x10]
 ;;|                        |   168  jmp     0xa6
 ;;| (0x0033)               |>  16d  mov     esi, ecx                         ; uninterruptible
 ;;|                        |   16f  mov     rdi, r14                         ; uninterruptible
 ;;|                        |   172  mov     r11, [r14+0x10]                  ; builtins; uninterruptible
-;;|                        |   176  call    qword ptr [r11+0xa0]             ; builtin release_last; uninterruptible
+;;|                        |   176  call    qword ptr [r11+0x98]             ; builtin release_last; uninterruptible
 ;;|                        |   17d  mov     esi, [rbp-0x10]
 ;;|                        |   180  jmp     0xd8
 ;;| (0x003a)               |>  185  push    rax
@@ -137,7 +137,7 @@
 ;;|                        |   1b4  mov     esi, ecx
 ;;|                        |   1b6  mov     rdi, r14
 ;;|                        |   1b9  mov     r11, [r14+0x10]                  ; builtins
-;;|                        |   1bd  call    qword ptr [r11+0x98]             ; builtin activations_insert
+;;|                        |   1bd  call    qword ptr [r11+0x90]             ; builtin activations_insert
 ;;|                        |   1c4  mov     ecx, esi
 ;;|                        |   1c6  mov     esi, [rbp-0x10]
 ;;|                        |   1c9  jmp     0xf8
@@ -255,7 +255,7 @@
 ;;|                        |   1a0  mov     esi, eax
 ;;|                        |   1a2  mov     rdi, r14
 ;;|                        |   1a5  mov     r11, [r14+0x10]                  ; builtins
-;;|                        |   1a9  call    qword ptr [r11+0x98]             ; builtin activations_insert
+;;|                        |   1a9  call    qword ptr [r11+0x90]             ; builtin activations_insert
 ;;|                        |   1b0  mov     eax, esi
 ;;|                        |   1b2  mov     esi, [rbp-0x10]
 ;;|                        |   1b5  jmp     0x61
@@ -263,13 +263,13 @@
 ;;| (0x002f)               |>  1bc  mov     esi, edi                         ; uninterruptible
 ;;|                        |   1be  mov     rdi, r14                         ; uninterruptible
 ;;|                        |   1c1  mov     r11, [r14+0x10]                  ; builtins; uninterruptible
-;;|                        |   1c5  call    qword ptr [r11+0xa0]             ; builtin release_last; uninterruptible
+;;|                        |   1c5  call    qword ptr [r11+0x98]             ; builtin release_last; uninterruptible
 ;;|                        |   1cc  mov     esi, [rbp-0x10]
 ;;|                        |   1cf  jmp     0xdd
 ;;| (0x0033)               |>  1d4  mov     esi, ecx                         ; uninterruptible
 ;;|                        |   1d6  mov     rdi, r14                         ; uninterruptible
 ;;|                        |   1d9  mov     r11, [r14+0x10]                  ; builtins; uninterruptible
-;;|                        |   1dd  call    qword ptr [r11+0xa0]             ; builtin release_last; uninterruptible
+;;|                        |   1dd  call    qword ptr [r11+0x98]             ; builtin release_last; uninterruptible
 ;;|                        |   1e4  mov     esi, [rbp-0x10]
 ;;|                        |   1e7  jmp     0x120
 ;;| (0x003a)               |>  1ec  push    rax
@@ -293,7 +293,7 @@
 ;;|                        |   228  mov     esi, ecx
 ;;|                        |   22a  mov     rdi, r14
 ;;|                        |   22d  mov     r11, [r14+0x10]                  ; builtins
-;;|                        |   231  call    qword ptr [r11+0x98]             ; builtin activations_insert
+;;|                        |   231  call    qword ptr [r11+0x90]             ; builtin activations_insert
 ;;|                        |   238  mov     ecx, esi
 ;;|                        |   23a  mov     esi, [rbp-0x10]
 ;;|                        |   23d  jmp     0x152

@@ -18,6 +18,10 @@ use crate::register::{Gpr, Xmm};
 use crate::sse;
 use Gpr::*;
 
+mod ranges;
+
+pub use ranges::{MOST_AT_ONCE, Vectors, fill, move_};
+
 /// A vector register that neither convention uses for arguments or preserves.
 const SCRATCH_XMM: Xmm = sse::SCRATCH;
 
@@ -50,6 +54,10 @@ pub struct Offsets {
     pub leave: i32,
     /// `boundary` in the store context.
     pub boundary: i32,
+    /// The address of the first byte, in what describes a range of bytes.
+    pub range_base: i32,
+    /// How many bytes there are, in the same.
+    pub range_length: i32,
 }
 
 /// What is to be done when something is pending after the host did its work.
@@ -252,8 +260,16 @@ pub fn entry(sig: &Signature, o: &Offsets) -> Vec<u8> {
 
 /// The beginning of each way from wasm to the host: makes the frame, publishes it, changes stacks. Uses rax.
 fn leave_wasm(a: &mut Encoder, o: &Offsets, keep: Option<Gpr>) {
+    make_frame(a);
+    leave_from_frame(a, o, keep);
+}
+
+fn make_frame(a: &mut Encoder) {
     a.push(Rbp);
     a.mov(S64, Rbp, Rsp);
+}
+
+fn leave_from_frame(a: &mut Encoder, o: &Offsets, keep: Option<Gpr>) {
     a.load(S64, Rax, Addr::new(Rdi, o.store));
     if let Some(r) = keep {
         a.push(r);
@@ -462,12 +478,18 @@ pub fn host_call_array(sig: &Signature, o: &Offsets, then: Afterwards) -> Vec<u8
 /// or one integer.
 pub fn builtin(o: &Offsets, target: u64) -> Vec<u8> {
     let mut a = Encoder::new(false);
-    leave_wasm(&mut a, o, None);
+    make_frame(&mut a);
+    call_builtin(&mut a, o, target);
+    a.finish().to_vec()
+}
+
+/// All that follows once the frame is made.
+fn call_builtin(a: &mut Encoder, o: &Offsets, target: u64) {
+    leave_from_frame(a, o, None);
     a.mov_imm(S64, Rax, target.cast_signed());
     a.call(Rax.into());
-    let detour = Detour::begin(&mut a, o, 0, Afterwards::Leave);
-    return_to_wasm(&mut a, o, 0, detour);
-    a.finish().to_vec()
+    let detour = Detour::begin(a, o, 0, Afterwards::Leave);
+    return_to_wasm(a, o, 0, detour);
 }
 
 /// The same for a function that returns nothing, and all registers keep their values (of vectors, the lower 128 bits). Those that System V

@@ -2,6 +2,7 @@
 
 mod artifacts;
 mod boundaries;
+mod bulk;
 mod cache;
 mod calls;
 mod damage;

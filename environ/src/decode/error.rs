@@ -117,9 +117,24 @@ impl DecodeError {
     }
 }
 
+/// What is wrong with an operator that is in none of its structures, for which wasmparser has names of its own.
+fn misplaced(message: &str) -> Option<&'static str> {
+    Some(match message {
+        "`else` found outside `If` block" => "`else` without an `if` before it",
+        "`catch` found outside `LegacyTry` block" => "`catch` without a `try` before it, or after its `catch_all`",
+        "`catch_all` found outside `LegacyTry` block" => "`catch_all` without a `try` before it, or after its `catch_all`",
+        "`delegate` found outside `LegacyTry` block" => "`delegate` that ends no `try`, or one with clauses",
+        _ => return None,
+    })
+}
+
 impl From<wasmparser::Error> for DecodeError {
     fn from(error: wasmparser::Error) -> DecodeError {
-        let (message, offset, function) = (shown::message(error.message()), error.offset(), None);
+        let (message, offset, function) = match misplaced(error.message()) {
+            // All of these have one byte, and the place is behind it.
+            Some(message) => (message.to_owned(), error.offset() - 1, None),
+            None => (shown::message(error.message()), error.offset(), None),
+        };
         match error.missing_wasm_feature() {
             Some(features) => DecodeError::NotEnabled { proposal: proposal_name(features), message, offset, function },
             None => DecodeError::Invalid { message, offset, function },

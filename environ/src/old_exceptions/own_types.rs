@@ -9,14 +9,13 @@ use std::collections::HashMap;
 /// Values that block types of a body's own may name, besides one for each of its bytes.
 const ANY_VALUES: usize = 65_536;
 
-/// The type whose parameters a block has, the tag whose values it gives, and whether it gives an exception.
+/// The type whose parameters a block has, the type of the tag whose values it gives, and whether it gives an exception.
 type Key = (Option<u32>, Option<u32>, bool);
 
 /// Block types that are not the module's.
 #[derive(Debug, Default)]
 pub(super) struct OwnTypes {
     list: Vec<FuncType>,
-    /// By the type whose parameters it has, the tag whose values it gives, and whether it gives an exception.
     known: HashMap<Key, u32>,
     /// How many values more all of them may name.
     values: usize,
@@ -33,9 +32,13 @@ impl OwnTypes {
         self.list
     }
 
-    /// Writes the type of a block.
-    pub(super) fn write(&mut self, out: &mut Vec<u8>, module: &Module, key: Key) -> Result<(), String> {
-        let (params, tag, exception) = key;
+    /// Writes the type of a block that takes this type's parameters, and gives this tag's values and perhaps an exception.
+    pub(super) fn write(
+        &mut self,
+        out: &mut Vec<u8>,
+        module: &Module,
+        (params, tag, exception): (Option<u32>, Option<u32>, bool),
+    ) -> Result<(), String> {
         let taken = params.map_or(&[][..], |index| &module.func_type(TypeIndex::from_u32(index)).params);
         let values = tag.map_or(&[][..], |tag| module.tag_values(TagIndex::from_u32(tag)));
         match (taken, values, exception) {
@@ -47,7 +50,9 @@ impl OwnTypes {
             ([], [ValType::F64], false) => out.push(code::F64),
             ([], [ValType::V128], false) => out.push(code::V128),
             _ => {
-                let key = (params.filter(|_| !taken.is_empty()), tag, exception);
+                // Tags of one type are alike here.
+                let given = tag.filter(|_| !values.is_empty()).map(|tag| module.tags[TagIndex::from_u32(tag)].as_u32());
+                let key = (params.filter(|_| !taken.is_empty()), given, exception);
                 let index = self.index(module, key, taken, values)?;
                 write_s33(out, index);
             }

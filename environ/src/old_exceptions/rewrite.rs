@@ -52,6 +52,8 @@ pub(super) fn rewrite(input: &FunctionInput<'_>) -> Result<Rewritten, String> {
         offsets: Offsets::default(),
         hints: Vec::new(),
     };
+    // The function's own landing stands for its first operator.
+    rewriter.offsets.made(0, reader.original_position() as u32);
     rewriter.begin(0, None)?;
     while !reader.eof() {
         let start = reader.original_position() as usize;

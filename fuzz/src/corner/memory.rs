@@ -48,6 +48,9 @@ const ATOMICS: &[(u32, ValType)] = &[
 /// Vector loads from `v128.load` on: the logarithm of what they access.
 const VECTOR_LOADS: &[u32] = &[4, 3, 3, 3, 3, 3, 3, 0, 1, 2, 3];
 
+/// Lengths at which bulk operations are done in another way.
+const LENGTHS: &[u64] = &[0, 16, 32, 64, 128, 256, 512, 4096, 1 << 16];
+
 impl Body<'_> {
     /// A memory with room for an access.
     fn memory(&mut self, size: u64, shared: Option<bool>) -> Option<(u32, Memory)> {
@@ -282,8 +285,7 @@ impl Body<'_> {
             self.operand(index, 0);
             return 0;
         }
-        let len =
-            if self.rng.random() { self.rng.random_range(0..=room.min(40)) } else { near(self.rng, &[0, 16, 4096]).min(room) };
+        let len = if self.rng.random() { self.rng.random_range(0..=room.min(40)) } else { near(self.rng, LENGTHS).min(room) };
         let at = self.rng.random_range(0..=room - len);
         self.constant(index, at);
         len

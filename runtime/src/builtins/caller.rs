@@ -7,7 +7,8 @@ use crate::stop::Stop;
 use crate::store::Store;
 use crate::table::Table;
 use sconce_environ::trap::TrapCode;
-use sconce_environ::vm::VmContext;
+use sconce_environ::vm::{VmContext, VmMemory};
+use std::sync::atomic::Ordering;
 
 /// Who called.
 pub(super) struct Caller<'a> {
@@ -40,6 +41,19 @@ impl Caller<'_> {
     #[inline]
     pub(super) fn range(&self, memory: u32, at: u64, len: u64) -> Result<*mut u8, Stop> {
         self.store.memories[self.memory(memory) as usize].at(at, len).map_err(|_| Stop::Trap(TrapCode::MemoryOutOfBounds))
+    }
+
+    /// Address of a range of a memory or a data segment, which are known by what compiled code sees of them. What is to come in when it is
+    /// used does so by a fault, since this thread runs a call of the store.
+    ///
+    /// # Safety
+    /// `bytes` is one of the instance's.
+    #[inline]
+    pub(super) unsafe fn bytes(&self, bytes: *const VmMemory, at: u64, len: u64) -> Result<*mut u8, Stop> {
+        // SAFETY: the caller's promise. Descriptions live as long as the instance.
+        let (base, length) = unsafe { ((*bytes).base, (*bytes).length.load(Ordering::Acquire)) };
+        let inside = at.checked_add(len).is_some_and(|end| end <= length as u64);
+        if inside { Ok(base.wrapping_add(at as usize)) } else { Err(Stop::Trap(TrapCode::MemoryOutOfBounds)) }
     }
 }
 

@@ -78,7 +78,6 @@ fn bytes_of_an_instance(module: &LoadedModule) -> u64 {
         + m.tables.len() * (size_of::<Table>() + index)
         + m.globals.len() * (size_of::<Global>() + index)
         + m.tags.len() * tag
-        + m.data.len()
         + m.elements.len();
     u64::from(module.layout().size()) + items as u64
 }
@@ -117,6 +116,7 @@ unsafe fn instantiate(store: &mut Store, module: &Arc<LoadedModule>, imports: &[
         define_tables(store, instance)?;
         define_memories(store, instance)?;
         define_globals(store, instance);
+        instance.define_data()?;
         if let Some(EntityIndex::Memory(m)) = module.export("memory") {
             (*instance.vmctx()).default_memory = store.memories[instance.memories[m.as_u32() as usize] as usize].vm();
         }

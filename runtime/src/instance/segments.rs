@@ -144,7 +144,6 @@ pub(super) unsafe fn data_segments(store: &mut Store, instance: &mut Instance) -
             let bytes = module.data(d).ok_or(ResourceError::DamagedCode)?;
             memory.write(at, bytes).map_err(|_| InstantiateError::Trap(TrapCode::MemoryOutOfBounds))?;
         }
-        instance.dropped_data[d.as_u32() as usize] = true;
     }
     Ok(())
 }

@@ -8,6 +8,7 @@ use sconce_environ::layout::VmLayout;
 use sconce_environ::module::*;
 use sconce_environ::trap::TrapCode;
 use sconce_environ::types::*;
+use sconce_environ::vm::VmMemory;
 use sconce_x64::encode::{Addr, Encoder, Size};
 use sconce_x64::register::Gpr;
 
@@ -38,6 +39,7 @@ impl Bulk {
             b.define(func(&[ValType::I64; 5], &[ValType::I64], framed(a.finish())));
         }
         b.data = (0..=255).collect();
+        b.module.data_can_be_named = true;
         b.module.data.push(DataSegment { bytes: 0..256, mode: SegmentMode::Passive });
         for ty in [table(RefType::FUNCREF, Some(12)), table(RefType::EXTERNREF, None), table(RefType::FUNCREF, None)] {
             b.module.tables.push(ty);
@@ -67,6 +69,33 @@ impl Bulk {
             }
             Err(other) => panic!("{other:?}"),
         }
+    }
+
+    /// What compiled code passes for a memory.
+    fn seen(&mut self, i: u32) -> u64 {
+        let m = self.memory(i);
+        self.world.store.memories[m.index as usize].vm() as u64
+    }
+
+    /// The same for the data segment.
+    fn data(&mut self) -> u64 {
+        let instance = &self.world.store.instances[self.instance.index as usize];
+        instance.field::<VmMemory>(instance.module.layout().data(DataIndex::from_u32(0))) as u64
+    }
+
+    fn fill(&mut self, memory: u32, dst: u64, value: u64, len: u64) -> Result<u64, TrapCode> {
+        let memory = self.seen(memory);
+        self.call(Builtin::MemoryFill, &[memory, dst, value, len])
+    }
+
+    fn copy(&mut self, dst_memory: u32, src_memory: u32, dst: u64, src: u64, len: u64) -> Result<u64, TrapCode> {
+        let (to, from) = (self.seen(dst_memory), self.seen(src_memory));
+        self.call(Builtin::MemoryCopy, &[to, from, dst, src, len])
+    }
+
+    fn init(&mut self, dst: u64, src: u64, len: u64) -> Result<u64, TrapCode> {
+        let (to, from) = (self.seen(0), self.data());
+        self.call(Builtin::MemoryCopy, &[to, from, dst, src, len])
     }
 
     fn memory(&mut self, i: u32) -> MemoryHandle {
@@ -109,13 +138,13 @@ fn memory_grow() {
 fn memory_fill() {
     let mut b = Bulk::new();
     // Longer than a chunk; only the low byte of the value counts.
-    assert!(b.call(Builtin::MemoryFill, &[1, 7, 0x1ab, 2_500_000]).is_ok());
+    assert!(b.fill(1, 7, 0x1ab, 2_500_000).is_ok());
     let bytes = b.bytes(1, 0, 2_500_010);
     assert!(bytes[7..2_500_007].iter().all(|&x| x == 0xab));
     assert!(bytes[..7].iter().chain(&bytes[2_500_007..]).all(|&x| x == 0));
-    assert!(b.call(Builtin::MemoryFill, &[0, SIZE, 1, 0]).is_ok());
+    assert!(b.fill(0, SIZE, 1, 0).is_ok());
     for (dst, len) in [(SIZE, 1), (SIZE + 1, 0), (0, SIZE + 1), (u64::MAX, 2), (1, u64::MAX)] {
-        assert_eq!(b.call(Builtin::MemoryFill, &[0, dst, 1, len]), MEMORY_TRAP, "{dst} {len}");
+        assert_eq!(b.fill(0, dst, 1, len), MEMORY_TRAP, "{dst} {len}");
     }
     assert_eq!(b.bytes(0, SIZE - 1, 1), [0], "a fill that does not fit writes nothing");
 }
@@ -129,28 +158,28 @@ fn memory_copy_is_as_if_through_a_buffer() {
         b.world.store.memory_write(m, 0, &pattern).unwrap();
         let mut want = pattern.clone();
         want.copy_within(src..src + 2_000_000, dst);
-        assert!(b.call(Builtin::MemoryCopy, &[0, 0, dst as u64, src as u64, 2_000_000]).is_ok());
+        assert!(b.copy(0, 0, dst as u64, src as u64, 2_000_000).is_ok());
         assert!(b.bytes(0, 0, SIZE as usize) == want, "{src} to {dst}");
-        assert!(b.call(Builtin::MemoryCopy, &[1, 0, 10, 20, 100]).is_ok());
+        assert!(b.copy(1, 0, 10, 20, 100).is_ok());
         assert_eq!(b.bytes(1, 10, 100), &want[20..120]);
     }
     let mut b = Bulk::new();
     for (dst, src, len) in [(SIZE, 0, 1), (0, SIZE, 1), (SIZE + 1, 0, 0), (0, u64::MAX, 1), (0, 1, u64::MAX)] {
-        assert_eq!(b.call(Builtin::MemoryCopy, &[0, 1, dst, src, len]), MEMORY_TRAP, "{dst} {src} {len}");
+        assert_eq!(b.copy(0, 1, dst, src, len), MEMORY_TRAP, "{dst} {src} {len}");
     }
 }
 
 #[test]
 fn memory_init_and_data_drop() {
     let mut b = Bulk::new();
-    assert!(b.call(Builtin::MemoryInit, &[0, 0, 50, 10, 20]).is_ok());
+    assert!(b.init(50, 10, 20).is_ok());
     assert_eq!(b.bytes(0, 49, 22), [&[0][..], &(10..30).collect::<Vec<_>>(), &[0]].concat());
     for (dst, src, len) in [(0, 250, 7), (0, 257, 0), (SIZE - 1, 0, 2), (0, u32::MAX.into(), 1), (0, 1, u32::MAX.into())] {
-        assert_eq!(b.call(Builtin::MemoryInit, &[0, 0, dst, src, len]), MEMORY_TRAP, "{dst} {src} {len}");
+        assert_eq!(b.init(dst, src, len), MEMORY_TRAP, "{dst} {src} {len}");
     }
     assert!(b.call(Builtin::DataDrop, &[0]).is_ok());
-    assert_eq!(b.call(Builtin::MemoryInit, &[0, 0, 0, 0, 1]), MEMORY_TRAP);
-    assert!(b.call(Builtin::MemoryInit, &[0, 0, 0, 0, 0]).is_ok());
+    assert_eq!(b.init(0, 0, 1), MEMORY_TRAP);
+    assert!(b.init(0, 0, 0).is_ok());
 }
 
 #[test]

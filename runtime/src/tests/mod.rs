@@ -6,6 +6,7 @@ mod calls;
 mod interrupts;
 mod items;
 mod limits;
+mod ranges;
 mod traps;
 
 use std::process::{Command, ExitStatus};

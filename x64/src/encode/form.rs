@@ -27,6 +27,8 @@ pub(crate) struct Form {
     opcode: u8,
     /// Whether its operands have 64 bits.
     wide: bool,
+    /// Whether its vectors have 256 bits.
+    long: bool,
     /// Whether a register operand has 8 bits and is one whose name needs a REX prefix.
     byte: bool,
     /// Its immediate, and how many bytes of that there are.
@@ -49,7 +51,7 @@ pub(crate) fn two(opcode: u8) -> Form {
 impl Form {
     #[inline(always)]
     pub(crate) fn new(map: Map, opcode: u8) -> Form {
-        Form { pp: 0, map, opcode, wide: false, byte: false, imm: 0, imm_bytes: 0 }
+        Form { pp: 0, map, opcode, wide: false, long: false, byte: false, imm: 0, imm_bytes: 0 }
     }
 
     #[inline(always)]
@@ -65,6 +67,11 @@ impl Form {
     #[inline(always)]
     pub(crate) fn wide(self, wide: bool) -> Form {
         Form { wide, ..self }
+    }
+
+    #[inline(always)]
+    pub(crate) fn long(self) -> Form {
+        Form { long: true, ..self }
     }
 
     #[inline(always)]
@@ -111,19 +118,20 @@ impl Encoder {
         self.operands(form, head, reg, rm);
     }
 
-    /// The same with a VEX prefix of 128 bits. `vvvv` is a register's number, 0 where there is none.
+    /// The same with a VEX prefix, of 128 bits unless the form says otherwise. `vvvv` is a register's number, 0 where there is none.
     #[inline(always)]
     pub(crate) fn vex(&mut self, form: Form, reg: u8, vvvv: u8, rm: Rm) {
         let mut head = Head::default();
         let (x, b) = rm_bits(rm);
         let (r, v) = (!reg >> 3 & 1, !vvvv & 15);
+        let last = v << 3 | u8::from(form.long) << 2 | form.pp;
         if form.map == Map::M0F && !form.wide && x == 0 && b == 0 {
             head.put(0xc5);
-            head.put(r << 7 | v << 3 | form.pp);
+            head.put(r << 7 | last);
         } else {
             head.put(0xc4);
             head.put(r << 7 | (x ^ 1) << 6 | (b ^ 1) << 5 | form.map as u8);
-            head.put(u8::from(form.wide) << 7 | v << 3 | form.pp);
+            head.put(u8::from(form.wide) << 7 | last);
         }
         head.put(form.opcode);
         self.operands(form, head, reg, rm);

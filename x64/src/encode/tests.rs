@@ -311,6 +311,36 @@ fn forms_of_stubs() {
         is_memory(&and, 0, a);
     }
     assert_eq!(one(|e| e.cld()).mnemonic(), Mnemonic::Cld);
+    for len in 1..=64 {
+        let mut e = Encoder::new(false);
+        (0..64 - len).for_each(|_| e.cld());
+        e.pad_with_nops(64);
+        let code = decode(e.finish());
+        assert!(code[64 - len..].iter().all(|i| i.mnemonic() == Mnemonic::Nop), "{len}");
+        assert!(code.len() <= 64 - len + len.div_ceil(8), "{len}");
+    }
+}
+
+#[test]
+fn wide_vectors_of_stubs() {
+    for x in [Xmm(0), Xmm(7), Xmm(8), Xmm(15)] {
+        let [ymm, zmm] = [Register::YMM0, Register::ZMM0].map(|first| first + u32::from(x.0));
+        for a in addresses() {
+            for (i, register) in [(one(|e| e.load_ymm(x, a)), ymm), (one(|e| e.load_zmm(x, a)), zmm)] {
+                assert_eq!((i.mnemonic(), i.op0_register()), (Mnemonic::Vmovups, register), "{i}");
+                is_memory(&i, 1, a);
+            }
+            for (i, register) in [(one(|e| e.store_ymm(a, x)), ymm), (one(|e| e.store_zmm(a, x)), zmm)] {
+                assert_eq!((i.mnemonic(), i.op1_register()), (Mnemonic::Vmovups, register), "{i}");
+                is_memory(&i, 0, a);
+            }
+        }
+        let i = one(|e| e.double_xmm(x));
+        let half = Register::XMM0 + u32::from(x.0);
+        assert_eq!((i.mnemonic(), i.immediate8()), (Mnemonic::Vinsertf128, 1), "{i}");
+        assert_eq!((i.op0_register(), i.op1_register(), i.op2_register()), (ymm, ymm, half), "{i}");
+    }
+    assert_eq!(one(|e| e.zero_upper()).mnemonic(), Mnemonic::Vzeroupper);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::*;
 use crate::text::FILLER;
 use Class::*;
-use iced_x86::{Decoder, DecoderOptions, FlowControl, Mnemonic, Register};
+use iced_x86::{Decoder, DecoderOptions, FlowControl, Mnemonic, OpKind, Register};
 
 const OFFSETS: Offsets = Offsets {
     store: 8,
@@ -16,6 +16,8 @@ const OFFSETS: Offsets = Offsets {
     leave_bits: 7,
     leave: 64,
     boundary: 72,
+    range_base: 24,
+    range_length: 32,
 };
 
 fn decode(code: &[u8]) -> Vec<iced_x86::Instruction> {
@@ -148,7 +150,7 @@ fn a_handler_gets_its_frame_and_its_exception() {
     let code = decode(&leave(&OFFSETS, 0x1111_2222_3333_4444));
     let loaded: Vec<_> = code
         .iter()
-        .filter(|i| i.mnemonic() == Mnemonic::Mov && i.op1_kind() == iced_x86::OpKind::Memory)
+        .filter(|i| i.mnemonic() == Mnemonic::Mov && i.op1_kind() == OpKind::Memory)
         .map(|i| (i.op0_register(), i.memory_displacement64()))
         .collect();
     let (rcx, rsp, rbp) = (Register::RCX, Register::RSP, Register::RBP);
@@ -163,8 +165,7 @@ fn a_handler_gets_its_frame_and_its_exception() {
 #[test]
 fn a_builtin_calls_its_target() {
     let code = decode(&builtin(&OFFSETS, 0x1111_2222_3333_4444));
-    let immediates: Vec<_> =
-        code.iter().filter(|i| i.op1_kind() == iced_x86::OpKind::Immediate64).map(|i| i.immediate(1)).collect();
+    let immediates: Vec<_> = code.iter().filter(|i| i.op1_kind() == OpKind::Immediate64).map(|i| i.immediate(1)).collect();
     assert_eq!(immediates, [0x1111_2222_3333_4444]);
 }
 
@@ -176,12 +177,12 @@ fn a_builtin_can_keep_all_registers() {
     let is_stack = |r| matches!(r, Register::RSP | Register::RBP);
     let saved: Vec<_> = code[..call]
         .iter()
-        .filter(|i| i.op0_kind() == iced_x86::OpKind::Memory && i.memory_base() == Register::RSP)
+        .filter(|i| i.op0_kind() == OpKind::Memory && i.memory_base() == Register::RSP)
         .map(|i| (i.op1_register(), i.memory_displacement64()))
         .collect();
     let loaded: Vec<_> = code[call..ret]
         .iter()
-        .filter(|i| i.op1_kind() == iced_x86::OpKind::Memory && i.memory_base() == Register::RSP)
+        .filter(|i| i.op1_kind() == OpKind::Memory && i.memory_base() == Register::RSP)
         .map(|i| (i.op0_register(), i.memory_displacement64()))
         .collect();
     // The first one is the store context's address, for a look at what is pending.
@@ -198,4 +199,44 @@ fn a_builtin_can_keep_all_registers() {
     assert!(!saved.iter().any(|&(r, _)| is_stack(r)));
     let rax = code[..ret].iter().rfind(|i| i.op0_register() == Register::RAX).unwrap();
     assert_eq!((rax.memory_base(), rax.memory_displacement64() as i64), (Register::RBP, -8));
+}
+
+/// The moving and the filling stub with each kind of vectors.
+fn of_ranges() -> Vec<Vec<iced_x86::Instruction>> {
+    let all = [Vectors::Xmm, Vectors::Ymm, Vectors::Zmm];
+    all.into_iter().flat_map(|v| [move_(&OFFSETS, 0x1111, v), fill(&OFFSETS, 0x1111, v)]).map(|code| decode(&code)).collect()
+}
+
+#[test]
+fn nothing_of_a_range_is_touched_before_all_is_known_to_be_inside() {
+    for code in of_ranges() {
+        // Where arguments become what is outside of everything, and then the builtin is called.
+        let outside = code.iter().find(|i| i.op1_kind() == OpKind::Immediate32to64 && i.immediate(1) == u64::MAX).unwrap().ip();
+        let leads_there = |i: &iced_x86::Instruction| i.ip() < outside && i.near_branch_target() >= outside;
+        let checks: Vec<usize> = (0..code.len()).filter(|&n| leads_there(&code[n])).collect();
+        // One that looks at what is pending; each of the others is followed under its own outcome by zeros.
+        assert_eq!(code[checks[0]].mnemonic(), Mnemonic::Jne);
+        for &n in &checks[1..] {
+            let (zero, jump) = (code[n - 1].mnemonic(), code[n].mnemonic());
+            assert!([(Mnemonic::Cmova, Mnemonic::Ja), (Mnemonic::Cmovb, Mnemonic::Jb)].contains(&(zero, jump)), "{}", code[n]);
+        }
+        let last = *checks.last().unwrap();
+        assert!(code[..last].iter().all(|i| !i.op_kinds().any(|k| k == OpKind::Memory) || i.memory_index() == Register::None));
+        assert!(code[..last].iter().all(|i| i.op0_kind() != OpKind::Memory || i.mnemonic() == Mnemonic::Test), "no store");
+    }
+}
+
+#[test]
+fn ways_back_from_wide_vectors_leave_no_upper_halves() {
+    let is_wide = |i: &iced_x86::Instruction| (0..i.op_count()).any(|n| i.op_register(n).is_ymm() || i.op_register(n).is_zmm());
+    for code in of_ranges() {
+        let mut wide = false;
+        for window in code.windows(3) {
+            wide |= is_wide(&window[0]);
+            if window[2].flow_control() == FlowControl::Return {
+                assert_eq!(wide, window[0].mnemonic() == Mnemonic::Vzeroupper, "{:#x}", window[2].ip());
+                wide = false;
+            }
+        }
+    }
 }
