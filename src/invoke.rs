@@ -1,5 +1,7 @@
 //! Values of `--invoke`, as text: parameters are read by type, results printed so that they read back.
 
+use rustc_apfloat::ieee::{Double, Single};
+use rustc_apfloat::{Float, ParseError, Round};
 use sconce_engine::{Store, Val};
 use sconce_environ::shown::Shown as Text;
 use sconce_environ::types::{FuncType, HeapType, RefType, ValType};
@@ -76,7 +78,7 @@ fn parse_int(text: &str, bits: u32) -> Result<u64, String> {
     Ok(value as u64)
 }
 
-/// A float's format: enough to convert any decimal or hexadecimal text to bits.
+/// A float's format.
 #[derive(Copy, Clone, PartialEq, Eq)]
 enum Format {
     F32,
@@ -89,6 +91,19 @@ impl Format {
         match self {
             Format::F32 => (23, 8),
             Format::F64 => (52, 11),
+        }
+    }
+
+    /// The bits of `0x1.8p3`, rounded to nearest, ties to even.
+    fn parse_hex(self, text: &str) -> Result<u64, ParseError> {
+        fn bits<F: Float>(text: &str) -> Result<u64, ParseError> {
+            Ok(F::from_str_r(text, Round::NearestTiesToEven)?.value.to_bits() as u64)
+        }
+        // The exponent may be left out, but not here.
+        let text = if text.contains(['p', 'P']) { text } else { &format!("{text}p0") };
+        match self {
+            Format::F32 => bits::<Single>(text),
+            Format::F64 => bits::<Double>(text),
         }
     }
 }
@@ -113,8 +128,8 @@ fn parse_float(text: &str, format: Format) -> Result<u64, String> {
                     return Err(format!("has a NaN payload outside 0x1 to {:#x}", (1u64 << fraction) - 1));
                 }
                 infinity | payload
-            } else if let Some(hex) = rest.strip_prefix("0x").or_else(|| rest.strip_prefix("0X")) {
-                hex_float(hex, fraction, exponent).ok_or_else(not_a_float)?
+            } else if rest.starts_with("0x") || rest.starts_with("0X") {
+                format.parse_hex(rest).map_err(|_| not_a_float())?
             } else if rest.starts_with(|c: char| c.is_ascii_digit() || c == '.') {
                 // The standard parser rounds correctly; its own spellings of the special values cannot come here.
                 match format {
@@ -127,62 +142,6 @@ fn parse_float(text: &str, format: Format) -> Result<u64, String> {
         }
     };
     Ok(magnitude | u64::from(negative) << (fraction + exponent))
-}
-
-/// `1.8p3` after `0x`: rounds to nearest, ties to even, as IEEE 754 section 4.3.1 has it.
-fn hex_float(text: &str, fraction: u32, exponent_bits: u32) -> Option<u64> {
-    let (digits, power) = match text.find(['p', 'P']) {
-        Some(at) => (&text[..at], parse_power(&text[at + 1..])?),
-        None => (text, 0),
-    };
-    let (whole, part) = digits.split_once('.').unwrap_or((digits, ""));
-    if whole.is_empty() && part.is_empty() {
-        return None;
-    }
-    // The value is `mantissa` (with everything below folded into its lowest bit) times 2^scale.
-    let (mut mantissa, mut scale) = (0u64, power);
-    for (i, c) in whole.chars().chain(part.chars()).enumerate() {
-        let digit = u64::from(c.to_digit(16)?);
-        if mantissa >> 59 == 0 {
-            mantissa = mantissa << 4 | digit;
-            scale -= if i >= whole.len() { 4 } else { 0 };
-        } else {
-            mantissa |= u64::from(digit != 0);
-            scale += if i >= whole.len() { 0 } else { 4 };
-        }
-    }
-    if mantissa == 0 {
-        return Some(0);
-    }
-    let bias = (1i64 << (exponent_bits - 1)) - 1;
-    // Exponent of the leading bit; what lies below the least subnormal exponent loses bits of precision.
-    let lead = scale + 63 - i64::from(mantissa.leading_zeros());
-    let ulp = lead.max(1 - bias) - i64::from(fraction);
-    let drop = ulp - scale;
-    let rounded = match drop {
-        ..=0 => mantissa << -drop,
-        1..=63 => {
-            let (kept, lost) = (mantissa >> drop, mantissa & ((1 << drop) - 1));
-            let half = 1 << (drop - 1);
-            kept + u64::from(lost > half || (lost == half && kept & 1 == 1))
-        }
-        64 => u64::from(mantissa > 1 << 63),
-        _ => 0,
-    };
-    let field = (ulp + i64::from(fraction) + bias - 1).max(0) as u64;
-    // A carry out of the fraction increments the exponent by itself, up to infinity.
-    let infinity = ((1u64 << exponent_bits) - 1) << fraction;
-    Some(if field >= infinity >> fraction { infinity } else { ((field << fraction) + rounded).min(infinity) })
-}
-
-/// A binary exponent, clamped to what changes nothing beyond.
-fn parse_power(text: &str) -> Option<i64> {
-    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
-    if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
-        return None;
-    }
-    let value = digits.parse::<i64>().unwrap_or(i64::MAX).min(1 << 40);
-    Some(if text.starts_with('-') { -value } else { value })
 }
 
 /// `i32x4:1,2,3,4`, and the other five shapes.
@@ -332,6 +291,7 @@ mod tests {
             ("0x1p99999999999999999999", "inf"),
             ("0x1p-99999999999999999999", "0"),
             ("0x1000000000000000000000p-84", "1"),
+            ("0x1.0000000000000801p0", "1.0000000000000002"),
         ] {
             assert_eq!(one(ValType::F64, text).as_deref(), Ok(shown), "{text}");
         }

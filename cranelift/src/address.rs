@@ -1,6 +1,6 @@
 //! The address of an access to a linear memory.
 //!
-//! Guard style: a 32-bit memory has 4 GiB and a guard of [`MEMORY_GUARD_BYTES`] reserved, so `base + index + offset` with
+//! Guard style: a 32-bit memory has 4 GiB and a guard reserved (`environ/src/space.rs`), so `base + index + offset` with
 //! an offset below [`MAX_GUARDED_OFFSET`] is inside the reservation for every index, and what lies outside the memory
 //! faults there. Everything else (explicit style, large offsets, 64-bit memories, small pages) compares with the length
 //! first, in 64 bits and without wrapping, and then selects the address again under the condition, so that a
@@ -12,12 +12,11 @@ use crate::translate::{LastAddress, Translator};
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::I64;
 use cranelift_codegen::ir::{InstBuilder, MemFlags, Value};
-use sconce_environ::compile::{BoundsStyle, MAX_GUARDED_OFFSET, MEMORY_GUARD_BYTES};
 use sconce_environ::index::{DataIndex, MemoryIndex};
 use sconce_environ::ops::MemArg;
 use sconce_environ::pieces::MOST_INLINE;
+use sconce_environ::space::{MAX_GUARDED_ACCESS, MAX_GUARDED_OFFSET};
 use sconce_environ::trap::TrapCode;
-use sconce_environ::types::MemoryType;
 use sconce_environ::vm::VmMemory;
 use std::mem::offset_of;
 
@@ -25,9 +24,7 @@ use std::mem::offset_of;
 pub(crate) const MAX_SIZE: u32 = MOST_INLINE;
 
 // The widest access at the largest offset that needs no check stays inside the guard.
-const _: () = assert!(MAX_GUARDED_OFFSET + MAX_SIZE as u64 <= MEMORY_GUARD_BYTES);
-// Guarded offsets are displacements.
-const _: () = assert!(MAX_GUARDED_OFFSET - 1 <= i32::MAX as u64);
+const _: () = assert!(MAX_SIZE as u64 <= MAX_GUARDED_ACCESS);
 
 /// Where to access, and how.
 #[derive(Copy, Clone, Debug)]
@@ -53,11 +50,11 @@ impl Translator<'_> {
             let base = self.sum(arg.memory, index);
             return Some(Address { base, offset: arg.offset as i32, flags });
         }
-        let Some(end) = arg.offset.checked_add(size.into()).filter(|&end| end <= max_bytes(ty)) else {
+        let Some(end) = arg.offset.checked_add(size.into()).filter(|&end| end <= ty.max_bytes()) else {
             self.trap(TrapCode::MemoryOutOfBounds);
             return None;
         };
-        if range::largest(&self.builder.func.dfg, index).checked_add(end).is_some_and(|end| end <= min_bytes(ty)) {
+        if range::largest(&self.builder.func.dfg, index).checked_add(end).is_some_and(|end| end <= ty.min_bytes()) {
             let base = self.sum(arg.memory, index);
             return Some(self.with_offset(base, arg.offset, flags));
         }
@@ -90,7 +87,7 @@ impl Translator<'_> {
 
     /// Traps unless an index is inside or at the end, which is what an operation on no bytes asks for.
     pub(crate) fn check_empty(&mut self, memory: MemoryIndex, index: Value) {
-        if range::largest(&self.builder.func.dfg, index) > min_bytes(&self.env.module.memories[memory]) {
+        if range::largest(&self.builder.func.dfg, index) > self.env.module.memories[memory].min_bytes() {
             let outside = self.outside(memory, index, 0);
             self.trap_if(outside, TrapCode::MemoryOutOfBounds);
         }
@@ -98,8 +95,7 @@ impl Translator<'_> {
 
     /// Whether the guard catches every access at this offset that is not inside the memory.
     pub(crate) fn is_guarded(&self, memory: MemoryIndex, offset: u64) -> bool {
-        let ty = &self.env.module.memories[memory];
-        self.env.settings.bounds == BoundsStyle::Guard && !ty.memory64 && ty.page_size_log2 == 16 && offset < MAX_GUARDED_OFFSET
+        self.env.settings.bounds.guards(&self.env.module.memories[memory]) && offset < MAX_GUARDED_OFFSET
     }
 
     /// Whether the bytes up to `end`, relative to the index, reach beyond the memory's length.
@@ -110,7 +106,7 @@ impl Translator<'_> {
         if end == 1 {
             return self.builder.ins().icmp(IntCC::UnsignedGreaterThanOrEqual, index, length);
         }
-        if end <= min_bytes(ty) {
+        if end <= ty.min_bytes() {
             // The length never shrinks, so the difference does not wrap.
             let end = self.builder.ins().iconst(I64, end.cast_signed());
             let limit = self.builder.ins().isub(length, end);
@@ -151,15 +147,4 @@ impl Translator<'_> {
             Err(_) => Address { base: self.builder.ins().iadd_imm_s(base, offset.cast_signed()), offset: 0, flags },
         }
     }
-}
-
-/// What the memory can grow to, in bytes.
-fn max_bytes(ty: &MemoryType) -> u64 {
-    let declared = ty.limits.max.map_or(u64::MAX, |max| max.saturating_mul(ty.page_size()));
-    if ty.memory64 { declared } else { declared.min(1 << 32) }
-}
-
-/// What the memory has at least, in bytes.
-fn min_bytes(ty: &MemoryType) -> u64 {
-    ty.limits.min.saturating_mul(ty.page_size())
 }

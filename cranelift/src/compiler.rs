@@ -70,7 +70,7 @@ impl CraneliftCompiler {
         input: &FunctionInput<'_>,
         look: &mut dyn FnMut(&mut Context, bool),
     ) -> Result<CompiledFunction, CompileError> {
-        let error = |reason: String| CompileError { func: input.module.func_index(input.func), reason };
+        let func = input.module.func_index(input.func);
         let mut context = self
             .contexts
             .lock()
@@ -82,22 +82,24 @@ impl CraneliftCompiler {
             Ok(walk) => walk,
             Err(Refusal::Limit(reason)) => {
                 self.keep(context);
-                return Err(error(reason));
+                return Err(CompileError::new(func, reason));
             }
             Err(Refusal::OldExceptions) => {
                 self.keep(context);
-                let final_form = FinalForm::of(input).map_err(error)?;
+                let final_form = FinalForm::of(input).map_err(|e| CompileError::new(func, e))?;
                 let mut function = self.compile_with(&final_form.input(input), look)?;
                 final_form.restore(input, &mut function);
                 return Ok(function);
             }
         };
-        translate(input, walk, &self.settings, self.isa.frontend_config(), &mut codegen.func, allocations).map_err(error)?;
+        translate(input, walk, &self.settings, self.isa.frontend_config(), &mut codegen.func, allocations)
+            .map_err(|e| CompileError::new(func, e))?;
         look(codegen, false);
-        codegen.compile(&*self.isa, &mut ControlPlane::default()).map_err(|e| error(describe(e.inner)))?;
+        let compiled = codegen.compile(&*self.isa, &mut ControlPlane::default());
+        compiled.map_err(|e| CompileError::new(func, CodegenFailure(e.inner)))?;
         look(codegen, true);
         let code = codegen.compiled_code().expect("it was compiled");
-        let function = output::convert(code, &codegen.func.params, input).map_err(error)?;
+        let function = output::convert(code, &codegen.func.params, input).map_err(|e| CompileError::new(func, e))?;
         if codegen.func.dfg.num_insts() <= MAX_KEPT_INSTRUCTIONS {
             codegen.clear();
             self.keep(context);
@@ -137,7 +139,12 @@ impl std::fmt::Debug for CraneliftCompiler {
     }
 }
 
-fn describe(error: CodegenError) -> String {
+/// What Cranelift has to say against a function, in our words.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", describe(.0))]
+struct CodegenFailure(#[source] CodegenError);
+
+fn describe(error: &CodegenError) -> String {
     match error {
         CodegenError::ImplLimitExceeded => "the function is too large for Cranelift".into(),
         CodegenError::CodeTooLarge => "the function's machine code is too large".into(),

@@ -220,7 +220,7 @@ impl Translator<'_> {
 
     /// The stack slot for `count` results.
     pub(crate) fn results_slot(&mut self, count: usize) -> StackSlot {
-        let size = u32::try_from(count * VALUE_SIZE).expect("a function has at most 1000 results");
+        let size = u32::try_from(count * VALUE_SIZE).expect("see MAX_VALUES");
         let builder = &mut self.builder;
         let slot = *self.env.results_slot.get_or_insert_with(|| {
             let align_shift = VALUE_SIZE.trailing_zeros() as u8;

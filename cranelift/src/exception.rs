@@ -16,15 +16,12 @@ use cranelift_codegen::ir::types::{I32, I64};
 use cranelift_codegen::ir::{BlockArg, ExceptionTableData, ExceptionTableItem, ExceptionTag, InstBuilder, SigRef, Value};
 use sconce_environ::abi::VALUE_SIZE;
 use sconce_environ::builtin::Builtin;
+use sconce_environ::handlers::clause;
 use sconce_environ::index::TagIndex;
 use sconce_environ::ops::{BlockType, Catch};
 use sconce_environ::trap::TrapCode;
 use sconce_environ::types::{RefType, ValType};
 use smallvec::SmallVec;
-
-/// The number under which Cranelift carries a clause for all exceptions; tags have their offsets, which are multiples of 8, and
-/// the lowest bit says whether the handler wants the exception.
-pub(crate) const ANY_TAG: u32 = u32::MAX - 7;
 
 pub(crate) fn try_table(t: &mut Translator<'_>, ty: BlockType, catches: &[Catch]) {
     let (params, results) = t.env.blocks.get(ty);
@@ -121,8 +118,9 @@ impl Translator<'_> {
         for handler in self.state.handlers.iter().rev() {
             let args = [BlockArg::TryCallExn(0), BlockArg::TryCallExn(1)];
             let call = cranelift_codegen::ir::BlockCall::new(handler.block, args, pool);
-            let tag = handler.tag.unwrap_or(ANY_TAG) | u32::from(handler.wants_exception);
-            items.push(ExceptionTableItem::Tag(ExceptionTag::from_u32(tag), call));
+            // Cranelift carries it as a tag.
+            let clause = clause(handler.tag, handler.wants_exception);
+            items.push(ExceptionTableItem::Tag(ExceptionTag::from_u32(clause), call));
             if handler.tag.is_none() {
                 break;
             }

@@ -1,8 +1,10 @@
 //! The target: Cranelift's settings and the host's features.
 
-use cranelift_codegen::isa::{self, OwnedTargetIsa};
+use cranelift_codegen::CodegenError;
+use cranelift_codegen::isa::{self, LookupError, OwnedTargetIsa};
 use cranelift_codegen::settings::{self, Configurable, SetError};
 use sconce_environ::compile::{CallStyle, Settings};
+use sconce_environ::space::PROBE_BYTES;
 use target_lexicon::Triple;
 
 /// Why there is no compiler for this host.
@@ -11,15 +13,15 @@ pub enum NewError {
     /// Vector operators need these instructions inline: there are no library calls in compiled code.
     #[error("the processor lacks {0}, which compiled code needs")]
     MissingFeature(&'static str),
-    /// Cranelift does not know the host or a setting.
+    /// Cranelift does not know a setting.
     #[error("Cranelift cannot generate code for this host: {0}")]
-    Target(String),
-}
-
-impl From<SetError> for NewError {
-    fn from(e: SetError) -> NewError {
-        NewError::Target(e.to_string())
-    }
+    Setting(#[from] SetError),
+    /// Cranelift does not know the host.
+    #[error("Cranelift cannot generate code for this host: {0}")]
+    Host(#[from] LookupError),
+    /// Settings contradict each other, or the host.
+    #[error("Cranelift cannot generate code for this host: {0}")]
+    Target(#[from] CodegenError),
 }
 
 /// Settings that are the same for all code.
@@ -30,7 +32,6 @@ const SHARED: &[(&str, &str)] = &[
     // A frame larger than the guard page touches each of its pages in order, so that it cannot reach past the guard.
     ("enable_probestack", "true"),
     ("probestack_strategy", "inline"),
-    ("probestack_size_log2", "12"),
     // Backtraces follow frame pointers.
     ("unwind_info", "false"),
     ("enable_multi_ret_implicit_sret", "false"),
@@ -44,12 +45,13 @@ pub(crate) fn target(settings: &Settings) -> Result<OwnedTargetIsa, NewError> {
     for (name, value) in SHARED {
         shared.set(name, value)?;
     }
+    shared.set("probestack_size_log2", &PROBE_BYTES.ilog2().to_string())?;
     shared.set("enable_verifier", bool_name(cfg!(debug_assertions)))?;
     shared.set("enable_nan_canonicalization", bool_name(settings.canonical_nans))?;
     shared.set("is_pic", bool_name(settings.calls == CallStyle::Slots))?;
-    let mut builder = isa::lookup(Triple::host()).map_err(|e| NewError::Target(e.to_string()))?;
+    let mut builder = isa::lookup(Triple::host())?;
     enable_host_features(&mut builder, settings.baseline)?;
-    builder.finish(settings::Flags::new(shared)).map_err(|e| NewError::Target(e.to_string()))
+    Ok(builder.finish(settings::Flags::new(shared))?)
 }
 
 fn bool_name(value: bool) -> &'static str {

@@ -1,6 +1,5 @@
 //! Cranelift's output as [`CompiledFunction`].
 
-use crate::exception::ANY_TAG;
 use crate::location::{self, LEAVES, UNINTERRUPTIBLE};
 use cranelift_codegen::binemit::Reloc as RelocKind;
 use cranelift_codegen::ir::function::FunctionParameters;
@@ -156,8 +155,7 @@ fn call_sites(buffer: &MachBufferFinalized<Final>) -> Result<(Vec<CallSite>, Han
                     vmctx = Some(offset.cast_signed() - frame_size.cast_signed());
                 }
                 FinalizedMachExceptionHandler::Tag(tag, code_offset) => {
-                    let (tag, wants_exception) = (tag.as_u32() & !1, tag.as_u32() & 1 != 0);
-                    handlers.push(Handler { tag: (tag != ANY_TAG).then_some(tag), wants_exception, code_offset });
+                    handlers.push(Handler::of_clause(tag.as_u32(), code_offset));
                 }
                 ref other => return Err(format!("unexpected exception handler {other:?}")),
             }

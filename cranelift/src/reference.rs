@@ -9,14 +9,12 @@ use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::{I32, I64};
 use cranelift_codegen::ir::{InstBuilder, MemFlags, Opcode, Value};
 use sconce_environ::builtin::Builtin;
+use sconce_environ::heap::HANDLE_BYTES;
 use sconce_environ::index::*;
 use sconce_environ::trap::TrapCode;
 use sconce_environ::types::{HeapType, RefKind, RefType, ValType};
 use sconce_environ::vm::{VmFuncImport, VmTableEntry};
 use std::mem::offset_of;
-
-/// Bytes of a handle in a table.
-const HANDLE_SIZE: usize = 4;
 
 pub(crate) fn ref_null(t: &mut Translator<'_>, heap: HeapType) {
     let ty = clif_type(ValType::Ref(RefType { nullable: true, heap }));
@@ -56,7 +54,7 @@ pub(crate) fn table_get(t: &mut Translator<'_>, table: TableIndex) {
             t.load_with(Opcode::Load, I64, flags, entry, offset_of!(VmTableEntry, funcref) as i32)
         }
         RefKind::Handle => {
-            let (place, first) = t.table_element(table, index, Bounds::of(HANDLE_SIZE));
+            let (place, first) = t.table_element(table, index, Bounds::of(HANDLE_BYTES));
             barrier::read(t, first, place, 0)
         }
     };
@@ -71,7 +69,7 @@ pub(crate) fn table_set(t: &mut Translator<'_>, table: TableIndex) {
             t.builtin(Builtin::TableSetFunc, &[number, index, value]);
         }
         RefKind::Handle => {
-            let (place, first) = t.table_element(table, index, Bounds::of(HANDLE_SIZE));
+            let (place, first) = t.table_element(table, index, Bounds::of(HANDLE_BYTES));
             barrier::write(t, Region::Tables, first, value, place, 0);
         }
     }
@@ -165,5 +163,3 @@ impl Translator<'_> {
         (element, alias::table_element(self.builder.func, bounds.trap))
     }
 }
-
-const _: () = assert!(size_of::<VmTableEntry>().is_power_of_two());

@@ -25,6 +25,7 @@ use sconce_environ::unreachable::Unreachable;
 use sconce_environ::visit::Visitor;
 use sconce_environ::walk::{Walk, WalkError};
 use smallvec::SmallVec;
+use std::error::Error;
 use std::time::Duration;
 
 /// Allocations that serve one function after another. After an error they are not fit for another.
@@ -73,14 +74,14 @@ pub(crate) enum Refusal {
     /// It is to be rewritten before.
     OldExceptions,
     /// It exceeds a limit, or is malformed.
-    Limit(String),
+    Limit(Box<dyn Error + Send + Sync>),
 }
 
 impl From<WalkError> for Refusal {
     fn from(error: WalkError) -> Refusal {
         match error {
             WalkError::OldExceptions => Refusal::OldExceptions,
-            WalkError::Malformed(_) => Refusal::Limit(error.to_string()),
+            WalkError::Malformed(_) => Refusal::Limit(error.into()),
         }
     }
 }
@@ -91,14 +92,14 @@ impl From<WalkError> for Refusal {
 /// If it is, or is malformed, or has exceptions in their old form. The allocations are fit for another function.
 pub(crate) fn prepare<'a>(input: &FunctionInput<'a>, allocations: &mut Allocations) -> Result<Walk<'a>, Refusal> {
     let ty = input.module.type_of(input.module.func_index(input.func));
-    let first = allocations.declared.read(ty, input.body, input.body_offset).map_err(Refusal::Limit)?;
+    let first = allocations.declared.read(ty, input.body, input.body_offset).map_err(|e| Refusal::Limit(e.into()))?;
     let (all, kept) = (allocations.declared.len(), std::mem::take(&mut allocations.estimate));
     let walk = Walk::new(input.body, first, input.body_offset);
     let (counts, kept) = Estimator::new(input, ty, all, kept).walk(walk.clone())?;
     allocations.estimate = kept;
     if counts.too_dear(input.body.len()) {
         let time = Duration::from_millis(counts.cost() / 1_000_000);
-        return Err(Refusal::Limit(format!("Cranelift would need {time:?} or so, too long for its size")));
+        return Err(Refusal::Limit(format!("Cranelift would need {time:?} or so, too long for its size").into()));
     }
     Ok(walk)
 }
@@ -114,7 +115,7 @@ pub(crate) fn translate(
     config: TargetFrontendConfig,
     func: &mut Function,
     allocations: &mut Allocations,
-) -> Result<(), String> {
+) -> Result<(), Box<dyn Error + Send + Sync>> {
     let ty = input.module.type_of(input.module.func_index(input.func));
     func.signature = signature(ty);
     let constant_flags = alias::constant(func);
@@ -160,7 +161,7 @@ pub(crate) fn translate(
     builder.finalize(config);
     frames.finish(func);
     allocations.values = values;
-    failure.map_or(Ok(()), Err)
+    failure.map_or(Ok(()), |reason| Err(reason.into()))
 }
 
 impl<'a> Translator<'a> {
@@ -179,7 +180,7 @@ impl<'a> Translator<'a> {
         }
     }
 
-    fn body(&mut self, mut walk: Walk<'a>, results: Types<'a>) -> Result<(), String> {
+    fn body(&mut self, mut walk: Walk<'a>, results: Types<'a>) -> Result<(), Box<dyn Error + Send + Sync>> {
         control::begin_function(self, results);
         if self.env.settings.gc_stress {
             // Every call of wasm is a safe point: its callee makes use of it.
@@ -191,10 +192,10 @@ impl<'a> Translator<'a> {
             let location = location::of(self.position)?;
             self.builder.set_srcloc(location);
             if self.state.reachable {
-                walk.step(|_| Visitor(&mut *self)).map_err(|e| e.to_string())?;
+                walk.step(|_| Visitor(&mut *self))?;
             } else {
                 let mut dead = Unreachable(self);
-                walk.step(|_| Visitor(&mut dead)).map_err(|e| e.to_string())?;
+                walk.step(|_| Visitor(&mut dead))?;
             }
         }
         control::end_function(self);

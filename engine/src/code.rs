@@ -4,11 +4,12 @@ use crate::config::CompilerKind;
 use crate::engine::Engine;
 use crate::error::{ArtifactError, Error};
 use crate::module::Module;
-use crate::pipeline::{compile_function, slots_at};
+use crate::pipeline::compile_function;
 use sconce_environ::compile::{CompiledFunction, RelocTarget};
 use sconce_environ::decode::Decoded;
 use sconce_environ::index::DefinedFuncIndex;
 use sconce_environ::layout::VmLayout;
+use sconce_environ::text_layout::function_of_slot;
 
 /// Where machine code comes from.
 pub struct MachineCode<'a> {
@@ -77,7 +78,6 @@ impl<'a> MachineCode<'a> {
 
     /// What is `distance` bytes from the start of a linked function's code, if it is a function or a slot.
     pub fn target(&self, func: DefinedFuncIndex, distance: i64) -> Option<RelocTarget> {
-        const SLOT: u64 = 8;
         let Source::Linked { module, text } = &self.source else { return None };
         let functions = &module.compiled().loaded.code().tables().functions;
         let start = functions.get(func.as_u32() as usize)?.start;
@@ -85,8 +85,6 @@ impl<'a> MachineCode<'a> {
         if let Ok(n) = functions.binary_search_by_key(&at, |f| f.start) {
             return Some(RelocTarget::Function(DefinedFuncIndex::from_u32(n as u32)));
         }
-        let slot = u64::from(at).checked_sub(slots_at(text.len() as u64))?;
-        (slot.is_multiple_of(SLOT) && slot / SLOT < functions.len() as u64)
-            .then(|| RelocTarget::Slot(DefinedFuncIndex::from_u32((slot / SLOT) as u32)))
+        function_of_slot(text.len() as u64, functions.len(), at.into()).map(RelocTarget::Slot)
     }
 }

@@ -1,18 +1,23 @@
 //! The compilers, each made when something is compiled by it, or when its fingerprint is wanted.
 
+use crate::causes::CompileFailure;
 use crate::config::{CompilerKind, Config, Tier};
 use crate::error::Error;
 use sconce_cranelift::CraneliftCompiler;
 use sconce_environ::compile::{BoundsStyle, Compiler, Settings};
 use sconce_lightbeam::LightbeamCompiler;
-use std::sync::OnceLock;
+use std::error::Error as StdError;
+use std::sync::{Arc, OnceLock};
+
+/// A compiler, or why there is none.
+type Made = Result<Box<dyn Compiler>, Arc<dyn StdError + Send + Sync>>;
 
 /// Both compilers, with the settings that they compile for, and which of them is asked.
 pub(crate) struct Compilers {
     settings: Settings,
     tier: Tier,
-    lightbeam: OnceLock<Result<Box<dyn Compiler>, String>>,
-    cranelift: OnceLock<Result<Box<dyn Compiler>, String>>,
+    lightbeam: OnceLock<Made>,
+    cranelift: OnceLock<Made>,
 }
 
 impl Compilers {
@@ -44,7 +49,7 @@ impl Compilers {
         };
         match made.get_or_init(|| new(which, &self.settings)) {
             Ok(compiler) => Ok(&**compiler),
-            Err(message) => Err(Error::Compile(format!("for this machine: {message}"))),
+            Err(error) => Err(CompileFailure::Machine(error.clone()).into()),
         }
     }
 
@@ -71,9 +76,14 @@ impl Compilers {
     }
 }
 
-fn new(which: CompilerKind, settings: &Settings) -> Result<Box<dyn Compiler>, String> {
+fn new(which: CompilerKind, settings: &Settings) -> Made {
     Ok(match which {
-        CompilerKind::Lightbeam => Box::new(LightbeamCompiler::new(settings).map_err(|e| e.to_string())?),
-        CompilerKind::Cranelift => Box::new(CraneliftCompiler::new(settings).map_err(|e| e.to_string())?),
+        CompilerKind::Lightbeam => Box::new(LightbeamCompiler::new(settings).map_err(shared)?),
+        CompilerKind::Cranelift => Box::new(CraneliftCompiler::new(settings).map_err(shared)?),
     })
+}
+
+/// It is asked for again and again.
+fn shared(error: impl StdError + Send + Sync + 'static) -> Arc<dyn StdError + Send + Sync> {
+    Arc::new(error)
 }

@@ -6,6 +6,7 @@
 mod object;
 mod unwind;
 
+use crate::causes::ResourceFailure;
 use crate::compiled::CompiledModule;
 use crate::error::Error;
 use crate::symbolize::demangle;
@@ -51,8 +52,8 @@ impl Listeners {
                 let path = format!("/tmp/perf-{}.map", std::process::id());
                 // One that an earlier process of this number left; and nothing is written through what others put there.
                 let _ = std::fs::remove_file(&path);
-                let made = File::create_new(&path).map_err(|e| Error::Resources(format!("cannot write {path}: {e}")))?;
-                *file = Some(made);
+                let made = File::create_new(&path);
+                *file = Some(made.map_err(|source| ResourceFailure::File { path, source })?);
             }
         }
         Ok((debugger || perf).then(|| Arc::new(Listeners { debugger, perf, stubs: Mutex::default() })))

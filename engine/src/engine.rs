@@ -1,6 +1,7 @@
 //! The engine: what all modules and stores of a process (or of one embedding) share.
 
 use crate::cache::Cache;
+use crate::causes::ResourceFailure;
 use crate::compilers::Compilers;
 use crate::config::Config;
 use crate::debug::Listeners;
@@ -65,7 +66,7 @@ impl Engine {
         let (bounds, notice) = match config.bounds {
             Some(BoundsStyle::Explicit) => (BoundsStyle::Explicit, None),
             Some(BoundsStyle::Guard) => match rt::guards_unavailable() {
-                Some(reason) => return Err(Error::Resources(format!("memories with guards are not possible here: {reason}"))),
+                Some(reason) => return Err(ResourceFailure::Guards(reason).into()),
                 None => (BoundsStyle::Guard, None),
             },
             None => match rt::guards_unavailable() {

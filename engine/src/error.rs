@@ -1,9 +1,11 @@
 //! Typed errors: what was wrong, where, and for the embedder to tell apart.
 
 use crate::backtrace::Backtrace;
+use crate::causes::{CompileFailure, ResourceFailure, TextError};
 use crate::exception::Exception;
 use crate::types::{ExternType, ImportType};
 use crate::uncaught::ExceptionError;
+use sconce_environ::compile::{CompileError, FunctionError};
 use sconce_environ::decode::DecodeError;
 use sconce_environ::shown::{Shown, quoted};
 use sconce_environ::trap::TrapCode;
@@ -15,15 +17,15 @@ use std::fmt::{self, Write as _};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The text form does not parse. The message has line, column and an excerpt.
-    #[error("{0}")]
-    Text(String),
+    /// The text form does not parse.
+    #[error(transparent)]
+    Text(#[from] TextError),
     /// The bytes are not a valid module.
     #[error(transparent)]
     Decode(DecodeError),
     /// An implementation limit of the compiler.
     #[error("cannot compile {0}")]
-    Compile(String),
+    Compile(#[from] CompileFailure),
     /// Compilation was cancelled by [`crate::Progress::cancelled`].
     #[error("compilation was cancelled")]
     Cancelled,
@@ -32,7 +34,7 @@ pub enum Error {
     Link(#[from] LinkError),
     /// An instance could not be made, for another reason than a trap.
     #[error("cannot instantiate: {0}")]
-    Instantiation(String),
+    Instantiation(#[source] rt::InstantiateError),
     /// Wasm code trapped.
     #[error(transparent)]
     Trap(Box<TrapError>),
@@ -49,8 +51,8 @@ pub enum Error {
     #[error(transparent)]
     Io(std::io::Error),
     /// Memory, address space or another limit of the host.
-    #[error("{0}")]
-    Resources(String),
+    #[error(transparent)]
+    Resources(#[from] ResourceFailure),
     /// The API was used wrongly: argument types, another store's or engine's handle, an immutable global.
     #[error("{0}")]
     Usage(String),
@@ -253,7 +255,22 @@ impl From<DecodeError> for Error {
 
 impl From<rt::ResourceError> for Error {
     fn from(error: rt::ResourceError) -> Error {
-        Error::Resources(error.to_string())
+        Error::Resources(error.into())
+    }
+}
+
+impl From<CompileError> for Error {
+    fn from(error: CompileError) -> Error {
+        Error::Compile(error.into())
+    }
+}
+
+impl From<FunctionError> for Error {
+    fn from(error: FunctionError) -> Error {
+        match error {
+            FunctionError::Invalid(error) => error.into(),
+            FunctionError::Compile(error) => error.into(),
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use crate::limits::is_func_type;
 use crate::typed::{WasmResults, WasmTy};
 use crate::types::{FuncType, ValType};
 use crate::values::Val;
-use sconce_environ::abi::{need_buffer, returns_reference};
+use sconce_environ::abi::{MAX_VALUES, need_buffer, returns_reference};
 use sconce_environ::vm::VmHostContext;
 use sconce_runtime as rt;
 use std::any::Any;
@@ -97,7 +97,7 @@ impl HostFunction {
         F: Fn(Caller<'_, T>, &[Val], &mut [Val]) -> Result<(), Error> + Send + Sync + 'static,
     {
         if !is_func_type(&ty) {
-            return Err(Error::Usage("a function has at most 1000 parameters and 1000 results".into()));
+            return Err(Error::Usage(format!("a function has at most {MAX_VALUES} parameters and {MAX_VALUES} results")));
         }
         let (params, results) = (Cow::Owned(ty.params.to_vec()), Cow::Owned(ty.results.to_vec()));
         let keep = Arc::new(Untyped { ty, f });

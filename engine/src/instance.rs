@@ -43,7 +43,7 @@ impl Unstarted {
         let handle = made.map_err(|e| match e {
             rt::InstantiateError::Trap(code) => Error::trap(code),
             rt::InstantiateError::Resource(e) => e.into(),
-            other => Error::Instantiation(other.to_string()),
+            other => Error::Instantiation(other),
         })?;
         Ok(Unstarted { instance: Instance { handle }, start: module.environ().start })
     }

@@ -2,6 +2,7 @@
 
 use crate::artifact::{self, Identity, Parts, Seal, Source, Text};
 use crate::cache::{Cache, Clock, FileState, Key, Used};
+use crate::causes::ResourceFailure;
 use crate::compiled::{CompiledModule, DebugSections};
 use crate::config::CompilerKind;
 use crate::engine::Engine;
@@ -178,7 +179,7 @@ fn read_whole(entry: &OwnedFd) -> Result<Vec<u8>, Error> {
     let mut bytes = Vec::new();
     let room = usize::try_from(len).is_ok_and(|len| bytes.try_reserve_exact(len).is_ok());
     if !room {
-        return Err(Error::Resources(format!("no memory for {len} bytes")));
+        return Err(ResourceFailure::Memory(len).into());
     }
     bytes.resize(len as usize, 0);
     // What cannot be read stays zero, and passes no hash.

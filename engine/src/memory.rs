@@ -1,5 +1,6 @@
 //! Memories.
 
+use crate::causes::ResourceFailure;
 use crate::error::Error;
 use crate::handles::Memory;
 use crate::limits::is_memory_type;
@@ -52,10 +53,7 @@ impl Memory {
         let mut store = store.as_context_mut();
         self.check(store.runtime())?;
         let size = store.runtime().memory_size(self.handle);
-        store
-            .runtime_mut()
-            .memory_grow(self.handle, delta)
-            .ok_or_else(|| Error::Resources(format!("a memory of {size} pages cannot grow by {delta}")))
+        store.runtime_mut().memory_grow(self.handle, delta).ok_or_else(|| ResourceFailure::MemoryGrowth { size, delta }.into())
     }
 
     /// Copies out `buffer.len()` bytes from `offset`.

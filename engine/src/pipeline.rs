@@ -10,9 +10,9 @@ mod source;
 pub mod text;
 
 pub(crate) use compile::{compile_function, validate};
-pub(crate) use link::{Linked, slots_at};
+pub(crate) use link::Linked;
 pub use progress::Progress;
-pub(crate) use source::may_be_module;
+pub(crate) use source::{MAX_BINARY, may_be_module};
 pub use source::{read_module, read_module_or_component, read_script};
 
 use crate::compilers::Compilers;

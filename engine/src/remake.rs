@@ -8,6 +8,7 @@ use crate::ahead::Artifact;
 use crate::cache::{Cache, Key};
 use crate::config::CompilerKind;
 use crate::engine::Engine;
+use crate::pipeline::MAX_BINARY;
 use sconce_runtime as rt;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -15,9 +16,6 @@ use std::sync::{Arc, OnceLock};
 
 /// Stack for the thread that compiles: as much as a first thread usually has.
 const STACK: usize = 8 << 20;
-
-/// Bytes that no module exceeds: what its file has grown to since is nothing to read.
-const MOST: u64 = 1 << 32;
 
 /// How an entry is made again.
 pub(crate) struct Remake {
@@ -46,7 +44,8 @@ impl Remake {
     }
 
     fn compile(&self) -> Option<Vec<u8>> {
-        let len = self.file.metadata().ok().map(|m| m.len()).filter(|&len| len <= MOST)?;
+        // What its file has grown to since is nothing to read.
+        let len = self.file.metadata().ok().map(|m| m.len()).filter(|&len| len < MAX_BINARY)?;
         let mut module = Vec::new();
         module.try_reserve_exact(len as usize).ok()?;
         module.resize(len as usize, 0);

@@ -1,5 +1,6 @@
 //! Shared memories: those that stores on several threads can have.
 
+use crate::causes::ResourceFailure;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::handles::Memory;
@@ -55,7 +56,7 @@ impl SharedMemory {
     /// # Errors
     /// [`Error::Resources`] if its maximum, the limit or the host's memory does not allow it.
     pub fn grow(&self, delta: u64) -> Result<u64, Error> {
-        let refused = || Error::Resources(format!("a memory of {} pages cannot grow by {delta}", self.size()));
+        let refused = || ResourceFailure::MemoryGrowth { size: self.size(), delta }.into();
         self.inner.grow(delta).ok_or_else(refused)
     }
 

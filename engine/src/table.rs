@@ -1,5 +1,6 @@
 //! Tables.
 
+use crate::causes::ResourceFailure;
 use crate::error::Error;
 use crate::handles::Table;
 use crate::store::{AsContext, AsContextMut};
@@ -70,7 +71,7 @@ impl Table {
         // SAFETY: checked to be of the element type and of this store.
         let grown = unsafe { store.runtime_mut().table_grow(self.handle, delta, raw) };
         let size = store.runtime().table_size(self.handle);
-        grown.ok_or_else(|| Error::Resources(format!("a table of {size} elements cannot grow by {delta}")))
+        grown.ok_or_else(|| ResourceFailure::TableGrowth { size, delta }.into())
     }
 
     fn check(&self, store: &rt::Store) -> Result<(), Error> {

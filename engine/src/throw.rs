@@ -7,6 +7,7 @@ use crate::limits::is_func_type;
 use crate::store::{AsContext, AsContextMut};
 use crate::types::{FuncType, ValType};
 use crate::values::Val;
+use sconce_environ::abi::MAX_VALUES;
 
 impl Tag {
     /// A tag of exceptions that carry values of these types: the parameters; there are no results.
@@ -15,7 +16,7 @@ impl Tag {
     /// [`Error::Usage`] for a type with results, or with more than 1000 parameters; [`Error::Resources`] after some 2^32 tags.
     pub fn new(mut store: impl AsContextMut, ty: &FuncType) -> Result<Tag, Error> {
         if !ty.results.is_empty() || !is_func_type(ty) {
-            return Err(Error::Usage(format!("a tag has up to 1000 parameters and no results, not the type {ty}")));
+            return Err(Error::Usage(format!("a tag has up to {MAX_VALUES} parameters and no results, not the type {ty}")));
         }
         let mut store = store.as_context_mut();
         let id = store.engine().type_id(ty);

@@ -100,8 +100,6 @@ impl<S> IndexMut<CodeTable> for CodeTables<S> {
 #[derive(Copy, Clone, Debug, Default)]
 pub struct Ends([usize; CodeTable::COUNT]);
 
-/// The tag of a handler for all exceptions; those of others are multiples of 8.
-const ANY_TAG: u32 = u32::MAX - 7;
 /// The number of the next handler where there is none.
 const NO_HANDLER: u32 = u32::MAX;
 /// Bytes of a handler's record.
@@ -178,11 +176,10 @@ impl<S: Stream> Iterator for Handlers<'_, S> {
     type Item = Handler;
 
     fn next(&mut self) -> Option<Handler> {
-        let [tag, code_offset, next] = record(self.table, self.next as usize)?;
+        let [clause, code_offset, next] = record(self.table, self.next as usize)?;
         // Only ever downwards, whatever stands there: lists end.
         self.next = if next < self.next { next } else { NO_HANDLER };
-        let (wants_exception, tag) = (tag & 1 != 0, tag & !1);
-        Some(Handler { tag: (tag != ANY_TAG).then_some(tag), wants_exception, code_offset })
+        Some(Handler::of_clause(clause, code_offset))
     }
 }
 

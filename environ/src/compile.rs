@@ -45,12 +45,6 @@ pub struct Settings {
     pub baseline: bool,
 }
 
-/// Bytes of address space behind a guard-style 32-bit memory: its 4 GiB and this guard, so that `base + u32 + disp31` and
-/// an access of up to 16 bytes there stay inside.
-pub const MEMORY_GUARD_BYTES: u64 = (2 << 30) + 65536;
-/// Offsets up to here (exclusive) need no check in guard style.
-pub const MAX_GUARDED_OFFSET: u64 = 1 << 31;
-
 /// A function to compile. The body has been validated.
 #[derive(Clone, Debug)]
 pub struct FunctionInput<'a> {
@@ -143,7 +137,15 @@ pub struct CompileError {
     /// Which function.
     pub func: FuncIndex,
     /// Why.
-    pub reason: String,
+    #[source]
+    pub reason: Box<dyn std::error::Error + Send + Sync>,
+}
+
+impl CompileError {
+    /// That this function could not be compiled, and why.
+    pub fn new(func: FuncIndex, reason: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> CompileError {
+        CompileError { func, reason: reason.into() }
+    }
 }
 
 /// Why there is no code for a function that had not been validated.

@@ -17,6 +17,22 @@ pub struct Handler {
     pub code_offset: u32,
 }
 
+/// What stands for the tag of a handler for all exceptions; other tags are offsets of pointers, which are multiples of 8.
+const ANY_TAG: u32 = u32::MAX - 7;
+
+/// Which exceptions a handler is for ([`Handler::tag`]) and whether it wants them, as one number.
+pub fn clause(tag: Option<u32>, wants_exception: bool) -> u32 {
+    tag.unwrap_or(ANY_TAG) | u32::from(wants_exception)
+}
+
+impl Handler {
+    /// The handler that such a [`clause`] is of.
+    pub fn of_clause(clause: u32, code_offset: u32) -> Handler {
+        let (tag, wants_exception) = (clause & !1, clause & 1 != 0);
+        Handler { tag: (tag != ANY_TAG).then_some(tag), wants_exception, code_offset }
+    }
+}
+
 /// The lists of a function's calls.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HandlerLists {
@@ -72,5 +88,20 @@ impl HandlerListBuilder {
     /// The lists.
     pub fn finish(self) -> HandlerLists {
         self.lists
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clauses_stand_for_their_handlers() {
+        for tag in [None, Some(0), Some(8), Some(ANY_TAG - 8)] {
+            for wants_exception in [false, true] {
+                let handler = Handler { tag, wants_exception, code_offset: 5 };
+                assert_eq!(Handler::of_clause(clause(tag, wants_exception), 5), handler);
+            }
+        }
     }
 }

@@ -12,6 +12,8 @@
 //! host hold, and one for an entry in the store's activations table, which names (at least) every object that a frame holds.
 //! Whether the object has such an entry is the lowest bit of the same word, so that one store publishes both.
 
+use crate::space::HOST_PAGE;
+
 /// What every object begins with.
 #[repr(C, align(16))]
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -97,7 +99,9 @@ pub struct VmException {
 }
 
 /// Bytes at the cage's start that are no object's: null's head, then a page that is inaccessible.
-pub const CAGE_NULL_BYTES: usize = size_of::<VmObject>() + 4096;
+pub const CAGE_NULL_BYTES: usize = size_of::<VmObject>() + HOST_PAGE;
+/// Bytes of a handle in memory: in a table, or in the activations table.
+pub const HANDLE_BYTES: usize = size_of::<u32>();
 /// Bytes of a whole cage: every handle lies inside. Smaller ones need the check of [`crate::compile::BoundsStyle::Explicit`].
 pub const CAGE_BYTES: u64 = 1 << 32;
 /// Inaccessible bytes behind a cage: the head of an object at the last handle ends there.

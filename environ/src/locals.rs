@@ -4,12 +4,26 @@
 //! numbered, and what a function's locals cost is of the order of its operators.
 
 use crate::old_exceptions::MAX_HELD;
-use crate::translate::val_type;
+use crate::translate::{Unsupported, val_type};
 use crate::types::{FuncType, ValType};
 use wasmparser::{BinaryReader, FunctionBody};
 
 /// Locals of a function, parameters included: as many as a valid one may have, and those that old exceptions get.
 const MAX_LOCALS: u32 = 50_000 + MAX_HELD;
+
+/// Why declarations cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum LocalsError {
+    /// They are not what the binary format asks for.
+    #[error("malformed body: {0}")]
+    Malformed(#[from] wasmparser::Error),
+    /// A local has a type that is not supported.
+    #[error(transparent)]
+    Type(#[from] Unsupported),
+    /// So many are too many.
+    #[error("{0} locals")]
+    TooMany(u32),
+}
 
 /// What a function declares, in runs of one type.
 #[derive(Clone, Debug, Default)]
@@ -23,20 +37,19 @@ impl DeclaredLocals {
     /// Reads the declarations at a body's beginning, in place of what was here before. Gives where in the body its operators begin.
     ///
     /// # Errors
-    /// Why they cannot be read; a validated body has no such reason.
-    pub fn read(&mut self, ty: &FuncType, body: &[u8], body_offset: u32) -> Result<usize, String> {
-        let malformed = |e: wasmparser::Error| format!("malformed body: {e}");
+    /// A validated body has none.
+    pub fn read(&mut self, ty: &FuncType, body: &[u8], body_offset: u32) -> Result<usize, LocalsError> {
         self.runs.clear();
         self.params = ty.params.len() as u32;
         let body = FunctionBody::new(BinaryReader::new(body, body_offset.into()));
-        let mut locals = body.get_locals_reader().map_err(malformed)?;
+        let mut locals = body.get_locals_reader()?;
         let mut end = self.params;
         for _ in 0..locals.get_count() {
-            let (count, ty) = locals.read().map_err(malformed)?;
-            let ty = val_type(ty).map_err(|e| e.to_string())?;
+            let (count, ty) = locals.read()?;
+            let ty = val_type(ty)?;
             end = end.saturating_add(count);
             if end > MAX_LOCALS {
-                return Err(format!("{end} locals"));
+                return Err(LocalsError::TooMany(end));
             }
             if count > 0 {
                 self.runs.push((end, ty));
@@ -171,11 +184,12 @@ mod tests {
         let ty = FuncType { params: [ValType::F64].into(), results: [].into() };
         let mut declared = DeclaredLocals::default();
         // Three of i32, none of i64, two of f32.
-        assert_eq!(declared.read(&ty, &[3, 3, 0x7f, 0, 0x7e, 2, 0x7d, 0x0b], 100), Ok(7));
+        assert_eq!(declared.read(&ty, &[3, 3, 0x7f, 0, 0x7e, 2, 0x7d, 0x0b], 100).unwrap(), 7);
         assert_eq!(declared.len(), 6);
         assert_eq!([1, 3, 4, 5].map(declared.types()), [ValType::I32, ValType::I32, ValType::F32, ValType::F32]);
-        assert_eq!(declared.read(&ty, &[1, 0xb8, 0x8e, 3, 0x7f, 0x0b], 100), Err("51001 locals".into()));
-        assert_eq!(declared.read(&ty, &[0, 0x0b], 100), Ok(1));
+        let many = declared.read(&ty, &[1, 0xb8, 0x8e, 3, 0x7f, 0x0b], 100);
+        assert!(matches!(many, Err(LocalsError::TooMany(51_001))), "{many:?}");
+        assert_eq!(declared.read(&ty, &[0, 0x0b], 100).unwrap(), 1);
         assert_eq!(declared.len(), 1);
     }
 }

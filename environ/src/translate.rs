@@ -79,7 +79,7 @@ pub fn memory_type(ty: &wasmparser::MemoryType) -> MemoryType {
         memory64: ty.memory64,
         shared: ty.shared,
         // Validation allows 0 and 16 alone.
-        page_size_log2: ty.page_size_log2.map_or(16, |log2| log2.min(16) as u8),
+        page_size_log2: ty.page_size_log2.map_or(WASM_PAGE_LOG2, |log2| log2.min(WASM_PAGE_LOG2.into()) as u8),
     }
 }
 

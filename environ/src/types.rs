@@ -222,14 +222,36 @@ pub struct MemoryType {
     pub memory64: bool,
     /// Shared between threads.
     pub shared: bool,
-    /// 16 unless custom page sizes are in use.
+    /// [`WASM_PAGE_LOG2`] unless custom page sizes are in use.
     pub page_size_log2: u8,
 }
+
+/// Bytes that a 32-bit index can name: no 32-bit memory grows beyond them.
+pub const INDEX32_BYTES: u64 = 1 << 32;
+
+/// A page of a memory has 2^16 bytes, unless its type says otherwise.
+pub const WASM_PAGE_LOG2: u8 = 16;
 
 impl MemoryType {
     /// Bytes in a page.
     pub fn page_size(&self) -> u64 {
         1 << self.page_size_log2
+    }
+
+    /// Whether its pages are the usual ones.
+    pub fn has_wasm_pages(&self) -> bool {
+        self.page_size_log2 == WASM_PAGE_LOG2
+    }
+
+    /// Bytes that it has at least.
+    pub fn min_bytes(&self) -> u64 {
+        self.limits.min.saturating_mul(self.page_size())
+    }
+
+    /// Bytes that it can grow to.
+    pub fn max_bytes(&self) -> u64 {
+        let declared = self.limits.max.map_or(u64::MAX, |max| max.saturating_mul(self.page_size()));
+        if self.memory64 { declared } else { declared.min(INDEX32_BYTES) }
     }
 }
 
@@ -344,7 +366,7 @@ impl fmt::Display for MemoryType {
         if self.shared {
             f.write_str(" shared")?;
         }
-        if self.page_size_log2 != 16 {
+        if !self.has_wasm_pages() {
             write!(f, " pagesize {}", self.page_size())?;
         }
         Ok(())

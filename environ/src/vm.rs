@@ -145,6 +145,9 @@ pub struct VmTable {
     pub length: usize,
 }
 
+// Both compilers shift an index to its entry.
+const _: () = assert!(size_of::<VmTableEntry>().is_power_of_two());
+
 /// An element of a table of functions. `call_indirect` reads it inline.
 #[repr(C)]
 #[derive(Copy, Clone, Debug)]

@@ -9,12 +9,11 @@
 use crate::codegen::{Codegen, VMCTX};
 use crate::scratch::Scratch;
 use crate::value::{Ty, Value};
-use sconce_environ::compile::{BoundsStyle, MAX_GUARDED_OFFSET};
 use sconce_environ::index::{DataIndex, MemoryIndex};
 use sconce_environ::layout::Place;
 use sconce_environ::ops::MemArg;
+use sconce_environ::space::{MAX_GUARDED_ACCESS, MAX_GUARDED_OFFSET};
 use sconce_environ::trap::TrapCode;
-use sconce_environ::types::MemoryType;
 use sconce_environ::vm::VmMemory;
 use sconce_x64::encode::{Addr, Alu, Cond, Encoder, Size};
 use sconce_x64::register::Gpr;
@@ -36,6 +35,7 @@ impl Codegen<'_> {
     pub(crate) fn address(&mut self, arg: MemArg, size: u32) -> Access {
         let index = self.pop();
         if self.is_guarded(arg.memory, arg.offset) {
+            debug_assert!(u64::from(size) <= MAX_GUARDED_ACCESS, "the access stays inside the guard");
             let disp = arg.offset as i32;
             // With a sum that is not below 2^31, a constant takes a register.
             if let Value::Const(_, bits) = index
@@ -62,8 +62,7 @@ impl Codegen<'_> {
     /// Whether the guard catches every access at this offset that is not inside the memory.
     #[inline(always)]
     pub(crate) fn is_guarded(&self, memory: MemoryIndex, offset: u64) -> bool {
-        let ty = &self.module.memories[memory];
-        self.settings.bounds == BoundsStyle::Guard && !ty.memory64 && ty.page_size_log2 == 16 && offset < MAX_GUARDED_OFFSET
+        self.settings.bounds.guards(&self.module.memories[memory]) && offset < MAX_GUARDED_OFFSET
     }
 
     /// The address of an access. The memory's base is in its own register, or in the scratch register.
@@ -131,7 +130,7 @@ impl Codegen<'_> {
         let ty = self.module.memories[arg.memory];
         let outside = self.trap_label(TrapCode::MemoryOutOfBounds);
         let r = self.own_gpr(index);
-        let Some(end) = arg.offset.checked_add(size.into()).filter(|&end| end <= max_bytes(&ty)) else {
+        let Some(end) = arg.offset.checked_add(size.into()).filter(|&end| end <= ty.max_bytes()) else {
             // Whatever the index is. What follows is never reached, and need not know.
             self.e.jmp(outside);
             return Access { memory: arg.memory, index: Some(r), disp: 0 };
@@ -199,10 +198,4 @@ pub(crate) fn load_memory_base(e: &mut Encoder, dst: Gpr, vmctx: Gpr, place: Pla
             e.load(Size::S64, dst, Addr::new(dst, offset));
         }
     }
-}
-
-/// What the memory can grow to, in bytes.
-fn max_bytes(ty: &MemoryType) -> u64 {
-    let declared = ty.limits.max.map_or(u64::MAX, |max| max.saturating_mul(ty.page_size()));
-    if ty.memory64 { declared } else { declared.min(1 << 32) }
 }

@@ -20,8 +20,9 @@ use crate::stub::{SlowKind, SlowPath};
 use crate::value::{Ty, Value};
 use sconce_environ::builtin::Builtin;
 use sconce_environ::compile::BoundsStyle;
-use sconce_environ::heap::{VmObject, state};
+use sconce_environ::heap::{HANDLE_BYTES, VmObject, state};
 use sconce_environ::layout::VmLayout;
+use sconce_x64::abi::ARG_GPRS;
 use sconce_x64::encode::{Addr, Alu, Cond, Label, Size};
 use sconce_x64::register::Gpr;
 use std::mem::offset_of;
@@ -185,7 +186,7 @@ impl Codegen<'_> {
         s.e.alu(Alu::Add, Size::S64, object, field(VmLayout::CAGE_BASE).into());
         s.e.alu_imm(Alu::Add, Size::S64, Addr::new(object, STATE).into(), ONE | IN_TABLE);
         s.e.store(Size::S32, Addr::new(s.r, 0), handle);
-        s.e.alu_imm(Alu::Add, Size::S64, field(VmLayout::ACTIVATIONS_NEXT).into(), size_of::<u32>() as i32);
+        s.e.alu_imm(Alu::Add, Size::S64, field(VmLayout::ACTIVATIONS_NEXT).into(), HANDLE_BYTES as i32);
         let to = s.e.offset();
         s.e.pop(object);
         s.e.pop(store);
@@ -218,7 +219,7 @@ impl Codegen<'_> {
 }
 
 /// What the builtins do not keep: they are called with a context and a handle.
-const ARGUMENTS: [Gpr; 2] = [Gpr::Rdi, Gpr::Rsi];
+const ARGUMENTS: [Gpr; 2] = [ARG_GPRS[0], ARG_GPRS[1]];
 
 /// No register that operators use.
 const NONE_GPR: Gpr = Gpr::Rsp;

@@ -3,6 +3,7 @@
 use crate::blocks::Kind;
 use crate::codegen::Codegen;
 use crate::copies::MOVED_SINGLY;
+use crate::frame_layout::WORD;
 use crate::stub::StubKind;
 use crate::value::{Flag, Ty, Value};
 use sconce_x64::encode::{Addr, Alu, Cond, Label, Size};
@@ -84,7 +85,6 @@ impl Codegen<'_> {
 
     /// As [`Self::move_results`], for values that are in their own slots: a few instructions, however many values there are.
     fn move_results_by_loop(&mut self, depth: u32, arity: usize, counter: Gpr) {
-        const WORD: i32 = 8;
         let (start, height) = ((self.stack.len() - arity) as u32, self.block(depth).height);
         if start == height {
             return;

@@ -21,7 +21,7 @@ use sconce_environ::index::*;
 use sconce_environ::trap::TrapCode;
 use sconce_environ::types::{FuncType, HeapType};
 use sconce_environ::vm::{NO_TYPE, VmFuncImport, VmFuncRef, VmHostContext, VmTableEntry};
-use sconce_x64::abi::{ARG_GPRS, Arguments, Class, Location, RESULT_GPRS};
+use sconce_x64::abi::{ARG_GPRS, Arguments, Class, FRAME_LINK_BYTES, Location, RESULT_GPRS};
 use sconce_x64::encode::{Addr, Alu, Cond, Size};
 use sconce_x64::register::{Gpr, Xmm};
 use std::mem::offset_of;
@@ -201,7 +201,7 @@ impl Codegen<'_> {
         s.e.load(Size::S64, s.r, Addr::new(Gpr::Rbp, 0));
         // r10 is no argument's.
         s.e.load(Size::S64, Gpr::R10, Addr::new(Gpr::Rbp, 8));
-        let to = 16 + own - bytes;
+        let to = FRAME_LINK_BYTES + own - bytes;
         // Upwards in memory, so from the end; both areas are multiples of 16 bytes.
         const UNIT: i32 = 16;
         const SPARE: Xmm = Xmm(8);
@@ -294,7 +294,7 @@ impl Codegen<'_> {
         if bytes == 0 {
             return;
         }
-        // At most 1000 arguments and 1000 results.
+        // At most MAX_VALUES arguments and as many results.
         for page in 1..=bytes / PROBE_BYTES {
             self.may_trap(TrapCode::StackOverflow);
             self.e.alu_imm(Alu::Or, Size::S32, Addr::new(Gpr::Rsp, -page * PROBE_BYTES).into(), 0);

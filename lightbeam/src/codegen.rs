@@ -27,7 +27,7 @@ use sconce_x64::encode::Encoder;
 use sconce_x64::register::{Gpr, Xmm};
 
 /// Holds the callee's, and every callee's, VM context.
-pub(crate) const VMCTX: Gpr = Gpr::R14;
+pub(crate) const VMCTX: Gpr = sconce_x64::abi::KEPT_CONTEXT;
 
 /// Everything that the families work on.
 #[derive(Debug)]

@@ -97,14 +97,14 @@ impl LightbeamCompiler {
         if buffers.capacity() <= MAX_KEPT {
             self.buffers.lock().unwrap_or_else(PoisonError::into_inner).push(buffers);
         }
-        let limit = |reason| CompileError { func: input.module.func_index(input.func), reason };
+        let func = input.module.func_index(input.func);
         match result {
             Ok(()) => Ok(()),
             Err(Failure::Invalid(error)) => Err(error.into()),
-            Err(Failure::Limit(reason)) => Err(limit(reason).into()),
+            Err(Failure::Limit(reason)) => Err(CompileError::new(func, reason).into()),
             // Whoever had to validate it has done so before.
             Err(Failure::OldExceptions) => {
-                let final_form = FinalForm::of(input).map_err(limit)?;
+                let final_form = FinalForm::of(input).map_err(|e| CompileError::new(func, e))?;
                 self.run(None, &final_form.input(input), out)?;
                 final_form.restore(input, out);
                 Ok(())

@@ -4,14 +4,13 @@
 //! time.
 
 use crate::codegen::Codegen;
+use crate::frame_layout::WORD;
 use crate::value::Ty;
 use sconce_environ::abi::VALUE_SIZE;
 use sconce_environ::types::ValType;
 use sconce_x64::abi::{Arguments, Location};
 use sconce_x64::encode::{Addr, Alu, Cond, Size};
 use sconce_x64::register::Gpr;
-
-const WORD: i32 = 8;
 
 /// More values than this are moved by a loop.
 pub(crate) const MOVED_SINGLY: usize = 8;

@@ -13,17 +13,17 @@ use crate::operands::{load_xmm_mem, store_xmm_mem};
 use crate::register_file::{Register, bit};
 use crate::value::Ty;
 use sconce_environ::abi::results_in_buffer;
-use sconce_environ::compile::BoundsStyle;
 use sconce_environ::index::{MemoryIndex, TypeIndex};
+use sconce_environ::space;
 use sconce_environ::stack_maps::StackMaps;
 use sconce_environ::trap::TrapCode;
 use sconce_environ::types::FuncType;
-use sconce_x64::abi::{Arguments, Class, Location, RESULT_GPRS};
+use sconce_x64::abi::{Arguments, Class, FRAME_LINK_BYTES, Location, RESULT_GPRS};
 use sconce_x64::encode::{Addr, Alu, Cond, Size};
 use sconce_x64::register::{Gpr, Xmm};
 
-/// A frame of more bytes touches each of its pages: the guard is one page at least.
-pub(crate) const PROBE_BYTES: i32 = 4096;
+/// As displacements have it.
+pub(crate) const PROBE_BYTES: i32 = space::PROBE_BYTES as i32;
 /// More homes than this are cleared by a loop.
 const MAX_CLEARED_SINGLY: usize = 12;
 
@@ -31,8 +31,8 @@ impl Codegen<'_> {
     /// Emits everything up to the first operator.
     pub(crate) fn prologue(&mut self, index: TypeIndex, ty: &FuncType) {
         let mut saved = self.choose_pins();
-        let lengths = self.module.memories.values().any(|m| m.memory64 || m.page_size_log2 != 16);
-        let base_alone = self.memory_base.is_some() && self.settings.bounds == BoundsStyle::Guard && !lengths;
+        let guarded = self.module.memories.values().all(|m| self.settings.bounds.guards(m));
+        let base_alone = self.memory_base.is_some() && guarded;
         let context = self.summary.handlers || self.summary.context || self.summary.memory_weight > 0 && !base_alone;
         if context || self.settings.paranoid {
             saved.insert(0, VMCTX);
@@ -53,7 +53,7 @@ impl Codegen<'_> {
         let mut handles = Vec::new();
         for (n, local) in self.locals.iter_mut().enumerate() {
             if let Some(&Location::Stack(offset)) = places.get(n) {
-                local.home = 16 + offset as i32;
+                local.home = FRAME_LINK_BYTES + offset as i32;
             } else if local.pin == UNPINNED {
                 local.home = self.frame.add_home(if local.ty == Ty::V128 { 16 } else { 8 });
             }
@@ -228,7 +228,7 @@ impl Codegen<'_> {
         self.check_frame();
         self.restore_registers();
         self.e.leave();
-        self.e.ret(u16::try_from(self.frame.argument_bytes()).expect("at most 1000 parameters"));
+        self.e.ret(u16::try_from(self.frame.argument_bytes()).expect("see MAX_VALUES"));
     }
 
     /// Restores what the prologue saved.

@@ -8,7 +8,7 @@ use sconce_x64::encode::Addr;
 use sconce_x64::register::Gpr;
 
 /// Bytes of a register, and of a slot where no value is a vector.
-const WORD: i32 = 8;
+pub(crate) const WORD: i32 = 8;
 /// Frames beyond this are refused: offsets in them would not fit displacements.
 const MAX_FRAME: i64 = 1 << 30;
 

@@ -3,6 +3,7 @@
 use crate::codegen::{Codegen, VMCTX};
 use crate::value::{Ty, Value};
 use sconce_environ::builtin::Builtin;
+use sconce_environ::heap::HANDLE_BYTES;
 use sconce_environ::index::*;
 use sconce_environ::trap::TrapCode;
 use sconce_environ::types::{HeapType, RefKind, RefType, ValType};
@@ -10,9 +11,6 @@ use sconce_environ::vm::{VmFuncImport, VmTable, VmTableEntry};
 use sconce_x64::encode::{Addr, Alu, Cond, Shift, Size};
 use sconce_x64::register::Gpr;
 use std::mem::offset_of;
-
-/// Bytes of a handle in a table.
-const HANDLE_SIZE: usize = 4;
 
 pub(crate) fn ref_null(c: &mut Codegen<'_>, heap: HeapType) {
     c.push(Value::Const(Ty::of(ValType::Ref(RefType { nullable: true, heap })), 0));
@@ -61,7 +59,7 @@ pub(crate) fn table_get(c: &mut Codegen<'_>, table: TableIndex) {
         }
         RefKind::Handle => {
             let index = c.pop();
-            let r = c.table_element(table, index, HANDLE_SIZE, TrapCode::TableOutOfBounds);
+            let r = c.table_element(table, index, HANDLE_BYTES, TrapCode::TableOutOfBounds);
             c.e.load(Size::S32, r, Addr::new(r, 0));
             c.read_barrier(r);
             c.push_gpr(Ty::Handle, r);
@@ -75,7 +73,7 @@ pub(crate) fn table_set(c: &mut Codegen<'_>, table: TableIndex) {
         RefKind::Handle => {
             let value = c.pop();
             let index = c.pop();
-            let r = c.table_element(table, index, HANDLE_SIZE, TrapCode::TableOutOfBounds);
+            let r = c.table_element(table, index, HANDLE_BYTES, TrapCode::TableOutOfBounds);
             c.write_barrier(Addr::new(r, 0), value);
             c.free(r);
         }
@@ -149,5 +147,3 @@ impl Codegen<'_> {
         r
     }
 }
-
-const _: () = assert!(size_of::<VmTableEntry>().is_power_of_two());

@@ -5,11 +5,11 @@
 //! ([`LocalNumbers`]), which is what the second walk calls them by.
 
 use crate::value::Ty;
-use sconce_environ::compile::MAX_GUARDED_OFFSET;
 use sconce_environ::index::*;
 use sconce_environ::locals::LocalNumbers;
 use sconce_environ::module::Module;
 use sconce_environ::ops::*;
+use sconce_environ::space::MAX_GUARDED_OFFSET;
 use sconce_environ::types::{HeapType, ValType};
 use wasmparser::BrTable;
 

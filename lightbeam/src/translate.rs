@@ -18,13 +18,14 @@ use sconce_environ::unreachable::Unreachable;
 use sconce_environ::visit::Visitor;
 use sconce_environ::walk::{Walk, WalkError};
 use sconce_x64::encode::{Addr, Encoder};
+use std::error::Error;
 
 /// Why there is no code.
 pub(crate) enum Failure {
     /// The body is not valid.
     Invalid(DecodeError),
     /// It exceeds an implementation limit, or is malformed.
-    Limit(String),
+    Limit(Box<dyn Error + Send + Sync>),
     /// It is to be rewritten before.
     OldExceptions,
 }
@@ -33,7 +34,7 @@ impl From<WalkError> for Failure {
     fn from(error: WalkError) -> Failure {
         match error {
             WalkError::OldExceptions => Failure::OldExceptions,
-            WalkError::Malformed(_) => Failure::Limit(error.to_string()),
+            WalkError::Malformed(_) => Failure::Limit(error.into()),
         }
     }
 }
@@ -58,7 +59,7 @@ pub(crate) fn translate(
         // It knows better what is wrong.
         validator.validate(input.func).map_err(Failure::Invalid)?;
     }
-    let first = declared.map_err(Failure::Limit)?;
+    let first = declared.map_err(|e| Failure::Limit(e.into()))?;
     let (all, params) = (buffers.declared.len(), ty.params.len() as u32);
 
     let walk = Walk::new(input.body, first, input.body_offset);
@@ -98,7 +99,7 @@ pub(crate) fn translate(
     let max_code = max_code(input.body.len()) * if settings.paranoid { 4 } else { 1 };
     emit(&mut c, &walk, max_code)?;
     let result = match finish(&mut c, ty, max_code) {
-        Err(e) => Err(Failure::Limit(e)),
+        Err(e) => Err(Failure::Limit(e.into())),
         Ok(frame_size) => {
             let mut code = cleared(&mut out.code);
             code.extend_from_slice(c.e.finish());

@@ -24,6 +24,7 @@ use crate::sys::page_ceil;
 use reservation::{CodeReservation, UNIT};
 use sconce_environ::code_tables::{CodeTables, FunctionRecord};
 use sconce_environ::index::DefinedFuncIndex;
+use sconce_environ::text_layout;
 use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicPtr, Ordering};
@@ -80,8 +81,8 @@ impl CodeSpace {
         &self.stubs
     }
 
-    /// Loads a linked module: its text, and behind it, at the next page, one slot of 8 bytes for
-    /// each function of `tables`, filled with the function's address.
+    /// Loads a linked module: its text, and behind it, where [`text_layout`] has them, the slots of the functions of `tables`,
+    /// filled with their addresses.
     ///
     /// # Errors
     /// If there is no room, or `tables` speak of code outside `text`.
@@ -119,9 +120,10 @@ impl CodeSpace {
         if !tables.functions.iter().all(inside) {
             return Err(ResourceError::DamagedCode);
         }
-        let slots = page_ceil(text_len).ok_or(ResourceError::DamagedCode)?;
-        let size = tables.functions.len().checked_mul(8).and_then(|n| page_ceil(slots + n)).filter(|&n| n <= self.size());
+        let end = text_layout::slots_end(text_len as u64, tables.functions.len());
+        let size = end.and_then(|end| page_ceil(end as usize)).filter(|&n| n <= self.size());
         let units = size.ok_or(full)?.div_ceil(UNIT).max(1);
+        let slots = text_layout::slots_at(text_len as u64) as usize;
         let first = self.reservation.allocate(units)?;
         let base = self.reservation.base().wrapping_add(first * UNIT);
         let module = ModuleId::next();

@@ -12,8 +12,9 @@ use crate::budget::{MemoryBudget, NO_LIMIT};
 use crate::error::{OutOfBounds, ResourceError};
 use crate::sys::mmap::{Access, Mapping};
 use crate::sys::{PAGE, page_ceil, space};
-use sconce_environ::compile::{BoundsStyle, MEMORY_GUARD_BYTES};
-use sconce_environ::types::MemoryType;
+use sconce_environ::compile::BoundsStyle;
+use sconce_environ::space::GUARDED_MEMORY_BYTES;
+use sconce_environ::types::{INDEX32_BYTES, MemoryType};
 use sconce_environ::vm::VmMemory;
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -39,19 +40,17 @@ impl Reservation {
         budget: &mut MemoryBudget,
     ) -> Result<(Reservation, VmMemory), ResourceError> {
         let os = || ResourceError::os("cannot reserve address space for a memory");
-        let too_large = |limit| ResourceError::MemoryTooLarge { wanted: ty.limits.min.saturating_mul(ty.page_size()), limit };
-        let most = if ty.memory64 { NO_LIMIT } else { 4 << 30 };
+        let too_large = |limit| ResourceError::MemoryTooLarge { wanted: ty.min_bytes(), limit };
+        let most = if ty.memory64 { NO_LIMIT } else { INDEX32_BYTES };
         // More than indices reach would end behind the reservation.
         let countable = Some(ty.limits.min).filter(|&min| min <= countable_pages(&ty));
         let bytes = countable.and_then(|min| min.checked_mul(ty.page_size()));
         let min = bytes.filter(|&min| min <= most).ok_or_else(|| too_large(most))?;
         budget.take("a memory", min)?;
-        let indexable = if ty.memory64 { MAX_RESERVATION_64.max(min) } else { 4 << 30 };
-        let declared = ty.limits.max.map_or(u64::MAX, |m| m.saturating_mul(ty.page_size()));
-        let capacity = declared.min(indexable).min(budget.most()).max(min);
-        let guarded = bounds == BoundsStyle::Guard && !ty.memory64 && ty.page_size() == 1 << 16;
-        let reserved = if guarded {
-            Mapping::reserve(((4 << 30) + MEMORY_GUARD_BYTES) as usize)
+        let indexable = if ty.memory64 { MAX_RESERVATION_64.max(min) } else { INDEX32_BYTES };
+        let capacity = ty.max_bytes().min(indexable).min(budget.most()).max(min);
+        let reserved = if bounds.guards(&ty) {
+            Mapping::reserve(GUARDED_MEMORY_BYTES as usize)
         } else {
             // At least a page: nothing is no mapping.
             let [least, most] = [min, capacity].map(|n| page_ceil(n.max(1) as usize));

@@ -7,12 +7,10 @@ use crate::budget::{MemoryBudget, MemoryLimit};
 use crate::error::ResourceError;
 use crate::sys::mmap::{Access, Mapping};
 use crate::sys::{PAGE, page_ceil};
+use sconce_environ::space::STACK_GUARD_BYTES as GUARD;
 use std::cell::{Cell, RefCell};
 use std::ops::Range;
 
-/// Bytes that are inaccessible below a stack. Compiled code probes each page of a larger frame, so one page would do; the rest
-/// forgives.
-const GUARD: usize = 64 << 10;
 /// Bytes of the smallest stack, and of what is accessible and counted at first. Most threads of a guest need no more; the host's
 /// side of a thread is paid for by what is left of it.
 const MINIMUM: usize = 64 << 10;

@@ -9,17 +9,21 @@ use crate::error::ResourceError;
 use crate::listener::{Stub, StubListener};
 use crate::sys::PAGE;
 use crate::sys::mmap::Access;
+use sconce_environ as environ;
 use sconce_environ::builtin::Builtin;
+use sconce_environ::text_layout::FUNCTION_ALIGN;
 use sconce_environ::vm::{VmContext, VmHostContext, VmMemory, VmStoreContext, pending};
+use sconce_x64 as x64;
 use sconce_x64::Signature;
 use sconce_x64::stubs::{self, Afterwards, Offsets, Vectors};
+use sconce_x64::text::FILLER;
 use std::collections::HashMap;
 use std::ffi::c_void;
 use std::mem::offset_of;
 use std::sync::{Mutex, PoisonError};
 
 /// Trampolines begin with lines of the processor's cache, and loops in them at half of one.
-const LINE: usize = 64;
+const LINE: usize = environ::placement::LINE as usize;
 
 /// Of the structures in `environ`, for the stubs.
 pub const STUB_OFFSETS: Offsets = Offsets {
@@ -49,6 +53,16 @@ const _: () = {
 const _: () = {
     assert!(offset_of!(VmContext, store) == offset_of!(VmHostContext, store));
     assert!(offset_of!(VmContext, in_registers) == offset_of!(VmHostContext, in_registers));
+};
+
+// Environ says it of types, and x64 of registers.
+const _: () = {
+    assert!(environ::abi::INTEGER_ARGUMENTS + 1 == x64::abi::ARG_GPRS.len(), "the first one is the context's");
+    assert!(environ::abi::FLOAT_ARGUMENTS == x64::abi::ARG_XMMS);
+    assert!(environ::abi::RESULT_REGISTERS == x64::abi::RESULT_GPRS.len());
+    assert!(environ::abi::RESULT_REGISTERS == x64::abi::RESULT_XMMS);
+    assert!(environ::abi::VALUE_SIZE == x64::abi::PLACE_BYTES as usize);
+    assert!(FUNCTION_ALIGN.is_multiple_of(stubs::THUNK_SIZE as u32));
 };
 
 /// How a host function takes its arguments; see the crate's documentation.
@@ -117,7 +131,7 @@ impl Stubs {
         let mut all = Vec::new();
         let mut offsets = Vec::with_capacity(Builtin::COUNT);
         for bytes in &code {
-            all.resize(all.len().next_multiple_of(LINE), 0xcc);
+            all.resize(all.len().next_multiple_of(LINE), FILLER);
             offsets.push(all.len());
             all.extend_from_slice(bytes);
         }
@@ -215,7 +229,7 @@ pub(crate) fn vectors() -> Vectors {
 impl Made {
     fn add(&mut self, reservation: &CodeReservation, bytes: &[u8]) -> Result<usize, ResourceError> {
         let align = if reservation.appends() { LINE } else { PAGE };
-        // The largest trampoline, of 1,000 parameters and results, takes some 35 KiB.
+        // The largest trampoline, of as many parameters and results as there can be, takes some 35 KiB.
         if bytes.len() > UNIT {
             return Err(ResourceError::CodeSpaceFull { wanted: bytes.len(), size: reservation.len() });
         }

@@ -3,6 +3,7 @@
 use crate::budget::MemoryBudget;
 use crate::error::{OutOfBounds, ResourceError};
 use crate::heap::Heap;
+use sconce_environ::heap::HANDLE_BYTES;
 use sconce_environ::index::TypeId;
 use sconce_environ::types::{RefKind, TableType};
 use sconce_environ::vm::{NO_TYPE, VmFuncRef, VmTable, VmTableEntry};
@@ -89,7 +90,7 @@ impl Table {
     fn element_size(&self) -> u64 {
         match self.elements {
             Elements::Funcs(_) => size_of::<VmTableEntry>() as u64,
-            Elements::Handles(_) => size_of::<u32>() as u64,
+            Elements::Handles(_) => HANDLE_BYTES as u64,
         }
     }
 

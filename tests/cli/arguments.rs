@@ -1,6 +1,6 @@
 //! What reaches the program: arguments, environment, directories, descriptors, its exit code.
 
-use crate::support::{Dir, args, command, contains, environ, hello, outcome};
+use crate::support::{Dir, args, binary, command, contains, environ, hello, outcome};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
@@ -75,7 +75,7 @@ fn a_module_comes_from_standard_input() {
 #[test]
 fn a_first_line_for_the_shell_is_skipped() {
     let dir = Dir::new();
-    let path = dir.file("script", format!("#!{}\n{}", env!("CARGO_BIN_EXE_sconce"), args()));
+    let path = dir.file("script", format!("#!{}\n{}", binary(), args()));
     let mut permissions = path.metadata().expect("the file").permissions();
     std::os::unix::fs::PermissionsExt::set_mode(&mut permissions, 0o755);
     std::fs::set_permissions(&path, permissions).expect("an executable file");
@@ -237,7 +237,7 @@ fn sockets_are_handed_in() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a listener");
     let address = listener.local_addr().expect("its address");
     let mut sconce = std::process::Command::new("sh");
-    sconce.args(["-c", "exec \"$0\" --fd 7 server.wat 7<&0 </dev/null", env!("CARGO_BIN_EXE_sconce")]);
+    sconce.args(["-c", "exec \"$0\" --fd 7 server.wat 7<&0 </dev/null", binary()]);
     sconce.current_dir(dir.path()).env("XDG_CACHE_HOME", dir.path().join("cache"));
     sconce.stdin(std::os::fd::OwnedFd::from(listener));
     let server = crate::support::start(&mut sconce);

@@ -1,6 +1,6 @@
 //! Whose entries of the cache are whose: a build's own, wherever its file is, and no other build's.
 
-use crate::support::{Dir, hello, outcome};
+use crate::support::{Dir, binary, hello, outcome};
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::Path;
@@ -25,7 +25,7 @@ fn note(executable: &[u8]) -> usize {
 fn a_build_is_known_by_its_id() {
     let dir = Dir::new();
     dir.file("hello.wat", hello());
-    let original = Path::new(env!("CARGO_BIN_EXE_sconce"));
+    let original = Path::new(binary());
     let mine = run(&dir, original);
     assert_eq!(mine.len(), 1);
     let bytes = std::fs::read(original).expect("the binary");

@@ -1,6 +1,6 @@
 //! Completions, as they happen when somebody presses Tab in a shell.
 
-use crate::support::{Dir, contains};
+use crate::support::{Dir, binary, contains};
 use crate::terminal::Terminal;
 use std::process::Command;
 
@@ -39,7 +39,7 @@ fn shell(dir: &Dir, name: &str, arguments: &[&str], begin: &str) -> Terminal {
         dir.file(file, "");
     }
     std::fs::create_dir(dir.path().join("directory")).expect("a directory");
-    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_sconce"), dir.path().join("sconce")).expect("a link");
+    std::os::unix::fs::symlink(binary(), dir.path().join("sconce")).expect("a link");
     let path = format!("{}:{}", dir.path().display(), std::env::var("PATH").expect("PATH"));
     let mut command = Command::new(name);
     command.args(arguments).current_dir(dir.path()).env("PATH", path).env("HOME", dir.path()).env("TERM", "vt100");

@@ -4,7 +4,7 @@
 //! Mounting wants a system administrator's rights and a free loop device; `mkfs.ext4` and `debugfs` have to be there for one of these. Where
 //! that is not so, the tests say so and see nothing: what is decided from is tested in the engine, too.
 
-use crate::support::{Dir, Outcome, finish};
+use crate::support::{Dir, Outcome, binary, finish};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -76,7 +76,7 @@ fn exchanged(dir: &Dir, options: &str) -> Option<Outcome> {
         runs 1 2 3; umount mounted; cat second.img > disk.img; runs 4"#
     );
     let mut command = Command::new("unshare");
-    command.args(["-m", "sh", "-c", &script]).current_dir(dir.path()).env("SCONCE", env!("CARGO_BIN_EXE_sconce"));
+    command.args(["-m", "sh", "-c", &script]).current_dir(dir.path()).env("SCONCE", binary());
     command.env("XDG_CACHE_HOME", dir.path().join("cache")).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let Ok(child) = command.spawn() else {
         eprintln!("nothing to see: no unshare");

@@ -1,6 +1,6 @@
 //! Bad input: one clear message each on standard error, nothing on standard output.
 
-use crate::support::{Dir, contains, hello, outcome};
+use crate::support::{Dir, binary, contains, hello, outcome};
 
 #[test]
 fn files_that_cannot_be_read() {
@@ -249,7 +249,7 @@ fn a_limit_that_strikes_is_named_by_what_it_limits() {
     dir.file("hello.wat", hello());
     let mut shell = std::process::Command::new("bash");
     let script = r#"ulimit -v 200000; exec "$0" --cache off --bounds explicit --stack-size 1G hello.wat"#;
-    shell.args(["-c", script, env!("CARGO_BIN_EXE_sconce")]).current_dir(dir.path());
+    shell.args(["-c", script, binary()]).current_dir(dir.path());
     shell.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
     let message = outcome(&mut shell).fails(1);
     assert_eq!(message, "error: hello.wat: cannot make a call stack for the program: Cannot allocate memory\n");

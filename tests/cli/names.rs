@@ -1,6 +1,6 @@
 //! Text that modules bring along: it reaches people escaped and cut, wherever it comes up, and never costs more than a moment.
 
-use crate::support::{Dir, Outcome, contains, outcome};
+use crate::support::{Dir, Outcome, binary, contains, outcome};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -299,7 +299,7 @@ fn what_never_ends_is_not_read_for_ever() {
         let script = format!("{{ printf '{begin}'; yes '{rest}'; }} | \"$0\" {command}");
         let start = Instant::now();
         let mut shell = Command::new("bash");
-        shell.args(["-c", &script, env!("CARGO_BIN_EXE_sconce")]).current_dir(dir.path()).stdin(Stdio::null());
+        shell.args(["-c", &script, binary()]).current_dir(dir.path()).stdin(Stdio::null());
         let outcome = outcome(shell.stdout(Stdio::piped()).stderr(Stdio::piped()));
         assert!(start.elapsed() < Duration::from_secs(10), "{script}: {:?}", start.elapsed());
         contains(&outcome.stderr, &["error: standard input: "]);

@@ -3,14 +3,12 @@
 //!
 //! Some of this takes root's rights to set up. Where the tests run without them, these parts are left out.
 
-use crate::support::{Dir, Outcome, command, contains, finish, hello, outcome, start};
+use crate::support::{Dir, Outcome, binary, command, contains, finish, hello, outcome, start};
 use rustix::process::{Pid, Signal, kill_process};
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
-
-const SCONCE: &str = env!("CARGO_BIN_EXE_sconce");
 
 /// Runs for ever after its hello.
 fn forever() -> String {
@@ -41,7 +39,7 @@ fn root() -> bool {
 fn shell(dir: &Dir, script: &str) -> Command {
     let mut command = Command::new("env");
     command.args(["--default-signal", "bash", "-c", script]).current_dir(dir.path());
-    command.env("S", SCONCE).env("XDG_CACHE_HOME", dir.path().join("cache"));
+    command.env("S", binary()).env("XDG_CACHE_HOME", dir.path().join("cache"));
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
@@ -356,9 +354,9 @@ fn a_parents_mask_of_signals_does_no_harm() {
     dir.file("fault.wat", FAULT);
     dir.file("forever.wat", forever());
     let mut fault = Command::new("env");
-    fault.args(["--block-signal", SCONCE, "--cache", "off", "fault.wat"]).current_dir(dir.path());
+    fault.args(["--block-signal", binary(), "--cache", "off", "fault.wat"]).current_dir(dir.path());
     contains(&outcome(fault.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped())).fails(134), &["far"]);
     let mut forever = Command::new("env");
-    forever.args(["--block-signal", SCONCE, "--cache", "off", "--timeout", "200ms", "forever.wat"]).current_dir(dir.path());
+    forever.args(["--block-signal", binary(), "--cache", "off", "--timeout", "200ms", "forever.wat"]).current_dir(dir.path());
     assert_eq!(outcome(forever.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped())).code(), 124);
 }

@@ -1,6 +1,6 @@
 //! System calls that a container's filter refuses: the binary runs without them, or says what it wanted.
 
-use crate::support::{Dir, Outcome, contains, hello, outcome};
+use crate::support::{Dir, Outcome, binary, contains, hello, outcome};
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, TargetArch, apply_filter};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
@@ -17,7 +17,7 @@ fn become_the_binary(role: &str) -> ! {
     let filter = SeccompFilter::new(rules, SeccompAction::Allow, SeccompAction::Errno(error), TargetArch::x86_64);
     let program = filter.and_then(BpfProgram::try_from).expect("a filter");
     apply_filter(&program).expect("a process may restrict itself");
-    panic!("{}", Command::new(env!("CARGO_BIN_EXE_sconce")).args(words).exec());
+    panic!("{}", Command::new(binary()).args(words).exec());
 }
 
 fn run(dir: &Dir, number: i64, error: i32, args: &str) -> Outcome {

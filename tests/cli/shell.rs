@@ -1,7 +1,7 @@
 //! What people, shells and the kernel bring along: options for every run, a program's name in another place, flags of other
 //! runtimes, the help they read.
 
-use crate::support::{Dir, Outcome, args, contains, environ, hello, outcome};
+use crate::support::{Dir, Outcome, args, binary, contains, environ, hello, outcome};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
@@ -46,7 +46,7 @@ fn what_is_wrong_with_the_variable_is_said_of_the_variable() {
 /// Calls the binary as the kernel does for a file that it is registered for, with the flag P of binfmt_misc: its own path,
 /// the file's path, what the program was called by, its arguments.
 fn by_kernel(dir: &Dir, words: &[&str]) -> Outcome {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_sconce"));
+    let mut command = Command::new(binary());
     command.arg0("/usr/local/bin/sconce-binfmt").args(words).current_dir(dir.path());
     command.env("XDG_CACHE_HOME", dir.path().join("cache")).env_remove("SCONCE_OPTIONS");
     outcome(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()))

@@ -1,6 +1,6 @@
 //! Signals, terminals, time limits, pipes whose reader has gone.
 
-use crate::support::{Dir, command, finish, outcome, start, wait};
+use crate::support::{Dir, binary, command, finish, outcome, start, wait};
 use crate::terminal::{Seen, Terminal};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs::File;
@@ -60,7 +60,7 @@ fn ctrl_c_ends_by_sigint() {
 fn ctrl_c_stops_a_shells_loop() {
     let dir = Dir::new();
     dir.file("guest.wat", prompt());
-    let script = format!("for i in 1 2 3; do '{}' guest.wat; echo again; done", env!("CARGO_BIN_EXE_sconce"));
+    let script = format!("for i in 1 2 3; do '{}' guest.wat; echo again; done", binary());
     let mut bash = Command::new("bash");
     bash.args(["-c", &script]).current_dir(dir.path()).env("XDG_CACHE_HOME", dir.path().join("cache"));
     let mut terminal = Terminal::start(&mut bash);
@@ -130,7 +130,7 @@ fn an_ignored_signal_stays_ignored() {
     let dir = Dir::new();
     dir.file("guest.wat", forever());
     let mut shell = Command::new("sh");
-    shell.args(["-c", "trap '' HUP INT; exec \"$0\" guest.wat", env!("CARGO_BIN_EXE_sconce")]).current_dir(dir.path());
+    shell.args(["-c", "trap '' HUP INT; exec \"$0\" guest.wat", binary()]).current_dir(dir.path());
     shell.env("XDG_CACHE_HOME", dir.path().join("cache"));
     let mut child = start(&mut all_signals(&shell));
     Seen::of(child.stdout.take().expect("a pipe")).expect("hello");

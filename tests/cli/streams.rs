@@ -1,6 +1,6 @@
 //! Standard streams, FIFOs and directories as the shell hands them over: closed, full, shared, of every kind.
 
-use crate::support::{Dir, command, finish, outcome, start};
+use crate::support::{Dir, binary, command, finish, outcome, start};
 use std::fs::File;
 use std::io::{Read, Write};
 use std::process::{Command, Stdio};
@@ -33,7 +33,7 @@ fn guest(body: &str) -> String {
 /// A shell that runs a script with the binary as `$0`.
 fn shell(dir: &Dir, script: &str) -> Command {
     let mut shell = Command::new("bash");
-    shell.args(["-c", script, env!("CARGO_BIN_EXE_sconce")]).current_dir(dir.path());
+    shell.args(["-c", script, binary()]).current_dir(dir.path());
     shell.env("XDG_CACHE_HOME", dir.path().join("cache"));
     shell.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     shell

@@ -5,10 +5,18 @@ use std::io::{Read, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 /// Nothing here runs this long; what does is killed, and its test fails by the signal.
 const PATIENCE: Duration = Duration::from_secs(120);
+
+/// The binary that is tested: the one that `SCONCE_BINARY` names, such as a static one, or else the one that cargo built.
+pub fn binary() -> &'static str {
+    static BINARY: LazyLock<String> =
+        LazyLock::new(|| std::env::var("SCONCE_BINARY").unwrap_or_else(|_| env!("CARGO_BIN_EXE_sconce").to_owned()));
+    &BINARY
+}
 
 /// A directory of one test's own.
 pub struct Dir(tempfile::TempDir);
@@ -31,7 +39,7 @@ impl Dir {
 
     /// The binary, in this directory and with a cache in it.
     pub fn sconce<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_sconce"));
+        let mut command = Command::new(binary());
         command.args(args).current_dir(self.path()).env("XDG_CACHE_HOME", self.path().join("cache"));
         for name in ["SCONCE_OPTIONS", "NO_COLOR", "CLICOLOR_FORCE"] {
             command.env_remove(name);

@@ -56,6 +56,10 @@ impl Signature {
     }
 }
 
+/// Bytes of a value in an array of arguments or results, or in a result buffer.
+pub const PLACE_BYTES: i32 = 16;
+/// Bytes between a frame pointer and the arguments on the stack: the caller's frame pointer and the return address.
+pub const FRAME_LINK_BYTES: i32 = 16;
 /// Integer arguments, in order.
 pub const ARG_GPRS: [Gpr; 6] = [Gpr::Rdi, Gpr::Rsi, Gpr::Rdx, Gpr::Rcx, Gpr::R8, Gpr::R9];
 /// How many vector arguments are in registers (xmm0 and on).
@@ -64,6 +68,8 @@ pub const ARG_XMMS: usize = 8;
 pub const RESULT_GPRS: [Gpr; 8] = [Gpr::Rax, Gpr::Rcx, Gpr::Rdx, Gpr::Rsi, Gpr::Rdi, Gpr::R8, Gpr::R9, Gpr::R10];
 /// How many vector results are in registers (xmm0 and on).
 pub const RESULT_XMMS: usize = 8;
+/// Where Lightbeam's code keeps its context, if it needs it more than once: all callees preserve it.
+pub const KEPT_CONTEXT: Gpr = Gpr::R14;
 /// Registers that both conventions preserve, besides rbp and rsp.
 pub const CALLEE_SAVED: [Gpr; 5] = [Gpr::Rbx, Gpr::R12, Gpr::R13, Gpr::R14, Gpr::R15];
 

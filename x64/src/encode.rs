@@ -13,6 +13,7 @@ mod rare;
 #[cfg(test)]
 mod tests;
 
+use crate::text::FILLER;
 use operand::WIDE;
 pub use operand::{Addr, Alu, Cond, Constant, Count, Extend, Label, Locked, Rm, Shift, Size, Unary};
 
@@ -145,7 +146,7 @@ impl Encoder {
     /// Fills with breakpoints up to a multiple of `align`, a power of two.
     pub(crate) fn pad(&mut self, align: u32) {
         while !self.len.is_multiple_of(align) {
-            self.data(&[0xcc]);
+            self.data(&[FILLER]);
         }
     }
 

@@ -12,7 +12,7 @@
 //! The frame of a host call, from its rbp (which becomes `exit_fp`) upwards: the wasm caller's rbp, the return address into
 //! wasm, stack arguments. Below: [`EXIT_FRAME_BYTES`] that are in use; wasm that is entered again continues under them.
 
-use crate::abi::{ARG_GPRS, Arguments, CALLEE_SAVED, Class, Location, Signature, results};
+use crate::abi::{ARG_GPRS, Arguments, CALLEE_SAVED, Class, FRAME_LINK_BYTES, Location, PLACE_BYTES, Signature, results};
 use crate::encode::{Addr, Alu, Cond, Encoder, Label, Size::S64};
 use crate::register::{Gpr, Xmm};
 use crate::sse;
@@ -21,6 +21,9 @@ use Gpr::*;
 mod ranges;
 
 pub use ranges::{MOST_AT_ONCE, Vectors, fill, move_};
+
+/// A vector register that neither convention uses for arguments or preserves.
+const SCRATCH_XMM: Xmm = sse::SCRATCH;
 
 /// How many vector registers there are.
 const XMMS: i32 = 16;
@@ -82,15 +85,11 @@ pub const EXIT_FRAME_BYTES: usize = 16;
 /// Bytes of a thunk.
 pub const THUNK_SIZE: usize = 16;
 
-/// A vector register that neither convention uses for arguments or preserves.
-const SCRATCH_XMM: Xmm = Xmm(15);
-
-/// A row of thunks, each `jmp [slot]`: their displacements count from the end of the instruction's six bytes to the slot.
-pub fn thunks(displacements: impl IntoIterator<Item = i32>) -> Vec<u8> {
+/// A row of thunks, each `jmp [slot]`, for slots at these distances from the row's start.
+pub fn thunks(slots: impl IntoIterator<Item = i32>) -> Vec<u8> {
     let mut a = Encoder::new(false);
-    for displacement in displacements {
-        let end = a.offset().cast_signed() + 6;
-        a.jmp_through(end + displacement);
+    for slot in slots {
+        a.jmp_through(slot);
         a.pad(THUNK_SIZE as u32);
     }
     a.finish().to_vec()
@@ -223,7 +222,7 @@ pub fn entry(sig: &Signature, o: &Offsets) -> Vec<u8> {
     let places: Vec<_> = sig.params.iter().map(|&c| (c, arguments.next(c))).collect();
     lower_stack(&mut a, arguments.stack_bytes() as i32);
     for (i, &(class, place)) in places.iter().enumerate() {
-        let from = Addr::new(Rbx, 16 * i as i32);
+        let from = Addr::new(Rbx, PLACE_BYTES * i as i32);
         match place {
             Location::Gpr(r) => a.load(S64, r, from),
             Location::Xmm(x) if class == Class::V128 => a.load_xmm(x, from),
@@ -245,7 +244,7 @@ pub fn entry(sig: &Signature, o: &Offsets) -> Vec<u8> {
     a.call(Rax.into());
     if buffer.is_none() {
         for (i, place) in results(&sig.results).into_iter().enumerate() {
-            let to = Addr::new(Rbx, 16 * i as i32);
+            let to = Addr::new(Rbx, PLACE_BYTES * i as i32);
             match place {
                 Location::Gpr(r) => a.store(S64, to, r),
                 Location::Xmm(x) => a.store_xmm(to, x),
@@ -352,12 +351,12 @@ pub fn host_call_registers(sig: &Signature, o: &Offsets, then: Afterwards) -> Ve
     let area = (sig.results.len() > 1).then(|| arguments.next(Class::I64));
     let outgoing = arguments.stack_bytes();
     if area.is_some() {
-        lower_stack(&mut a, 16 * sig.results.len() as i32);
+        lower_stack(&mut a, PLACE_BYTES * sig.results.len() as i32);
     }
     lower_stack(&mut a, outgoing as i32);
     for &(class, place) in &places {
         if let Location::Stack(at) = place {
-            copy_stack_argument(&mut a, class, 16 + at as i32, Addr::new(Rsp, at as i32));
+            copy_stack_argument(&mut a, class, FRAME_LINK_BYTES + at as i32, Addr::new(Rsp, at as i32));
         }
     }
     match area {
@@ -369,7 +368,7 @@ pub fn host_call_registers(sig: &Signature, o: &Offsets, then: Afterwards) -> Ve
         Some(Location::Xmm(_)) | None => {}
     }
     a.call(Addr::new(Rdi, o.host_code).into());
-    let used = outgoing as i32 + if area.is_some() { 16 * sig.results.len() as i32 } else { 0 };
+    let used = outgoing as i32 + if area.is_some() { PLACE_BYTES * sig.results.len() as i32 } else { 0 };
     let detour = Detour::begin(&mut a, o, used, then);
     if area.is_some() {
         load_results(&mut a, sig, outgoing as i32);
@@ -429,7 +428,7 @@ fn copy_stack_argument(a: &mut Encoder, class: Class, from_rbp: i32, to: Addr) {
 /// Loads result registers from 16-byte places at `[rsp + at]`.
 fn load_results(a: &mut Encoder, sig: &Signature, at: i32) {
     for (i, place) in results(&sig.results).into_iter().enumerate() {
-        let from = Addr::new(Rsp, at + 16 * i as i32);
+        let from = Addr::new(Rsp, at + PLACE_BYTES * i as i32);
         match place {
             Location::Gpr(r) => a.load(S64, r, from),
             Location::Xmm(x) => a.load_xmm(x, from),
@@ -450,23 +449,23 @@ pub fn host_call_array(sig: &Signature, o: &Offsets, then: Afterwards) -> Vec<u8
     if in_buffer {
         arguments.next(Class::I64);
     }
-    lower_stack(&mut a, 16 * sig.places() as i32);
+    lower_stack(&mut a, PLACE_BYTES * sig.places() as i32);
     for (i, &class) in sig.params.iter().enumerate() {
-        let to = Addr::new(Rsp, 16 * i as i32);
+        let to = Addr::new(Rsp, PLACE_BYTES * i as i32);
         match arguments.next(class) {
             Location::Gpr(r) => a.store(S64, to, r),
             Location::Xmm(x) => a.store_xmm(to, x),
-            Location::Stack(at) => copy_stack_argument(&mut a, class, 16 + at as i32, to),
+            Location::Stack(at) => copy_stack_argument(&mut a, class, FRAME_LINK_BYTES + at as i32, to),
         }
     }
     a.mov(S64, Rsi, Rsp);
     a.call(Addr::new(Rdi, o.host_code).into());
-    let detour = Detour::begin(&mut a, o, 16 * sig.places() as i32, then);
+    let detour = Detour::begin(&mut a, o, PLACE_BYTES * sig.places() as i32, then);
     if in_buffer {
         a.load(S64, R10, Addr::new(Rbp, -8));
         for i in 0..sig.results.len() as i32 {
-            a.load_xmm(SCRATCH_XMM, Addr::new(Rsp, 16 * i));
-            a.store_xmm(Addr::new(R10, 16 * i), SCRATCH_XMM);
+            a.load_xmm(SCRATCH_XMM, Addr::new(Rsp, PLACE_BYTES * i));
+            a.store_xmm(Addr::new(R10, PLACE_BYTES * i), SCRATCH_XMM);
         }
     } else {
         load_results(&mut a, sig, 0);

@@ -5,6 +5,7 @@ use crate::limits::{in_order, is_func_type, is_memory_type};
 use sconce_environ::code_tables::FunctionRecord;
 use sconce_environ::index::*;
 use sconce_environ::module::*;
+use sconce_environ::text_layout::slots_end;
 use sconce_environ::types::*;
 use sconce_x64::stubs::THUNK_SIZE;
 
@@ -77,8 +78,7 @@ pub(crate) fn module(module: &Module, data_len: u64) -> Option<()> {
 /// Checks where functions are against the module whose code they are and the text's length.
 pub(crate) fn functions(module: &Module, records: &[FunctionRecord], thunks: u32, text_len: u64) -> Option<()> {
     ensure(records.len() == module.num_defined_functions())?;
-    // Slots lie behind the text, within reach of 32-bit displacements.
-    ensure(text_len + records.len() as u64 * 8 + 4096 <= i32::MAX as u64)?;
+    slots_end(text_len, records.len())?;
     let mut end = 0;
     for record in records {
         ensure(record.start >= end)?;
@@ -258,7 +258,7 @@ fn const_expr(module: &Module, expr: &ConstExpr, ty: ValType, globals: u32) -> O
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::limits::MAX_VALUES;
+    use sconce_environ::abi::MAX_VALUES;
     use sconce_environ::decode::{Features, decode};
 
     /// A module with one type, which validation would let have so many parameters and results, or not.

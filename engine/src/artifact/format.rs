@@ -1,6 +1,7 @@
 //! What an artifact's bytes mean: constants, metadata, hashes.
 
 use sconce_environ::code_tables::{CodeTable, FunctionRecord};
+use sconce_environ::space::HOST_PAGE;
 use sconce_runtime as rt;
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +15,7 @@ pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
 pub(super) const VERSION_AT: std::ops::Range<usize> = 16..48;
 pub(super) const EAGER_LEN_AT: std::ops::Range<usize> = 48..56;
 pub(super) const HASH_AT: std::ops::Range<usize> = 64..96;
-pub(super) const PAGE: u64 = 4096;
+pub(super) const PAGE: u64 = HOST_PAGE as u64;
 /// Bytes that one hash covers.
 pub(super) const CHUNK: usize = rt::CHUNK;
 /// A part of a file that is longer than this is brought in as it is used. What is shorter is read and compared at once, which costs

@@ -3,10 +3,11 @@
 use super::host_sites;
 use super::link::{Linked, Unit, in_order, link};
 use super::progress::Progress;
+use crate::causes::CompileFailure;
 use crate::compilers::Compilers;
 use crate::config::CompilerKind;
 use crate::error::Error;
-use sconce_environ::compile::{CompiledFunction, FunctionError, FunctionInput, max_code};
+use sconce_environ::compile::{CompiledFunction, FunctionInput, max_code};
 use sconce_environ::decode::{BodyValidator, DecodeError, Decoded};
 use sconce_environ::index::DefinedFuncIndex;
 use sconce_environ::layout::VmLayout;
@@ -181,10 +182,7 @@ fn validate_and_compile(
     out: &mut CompiledFunction,
 ) -> Result<(), Error> {
     let input = FunctionInput::of(job.decoded, job.bytes, layout, func);
-    job.compilers.get(job.compiler)?.validate_and_compile_into(validator, &input, out).map_err(|e| match e {
-        FunctionError::Invalid(error) => error.into(),
-        FunctionError::Compile(error) => Error::Compile(error.to_string()),
-    })?;
+    job.compilers.get(job.compiler)?.validate_and_compile_into(validator, &input, out)?;
     host_sites::append(out);
     Ok(())
 }
@@ -206,18 +204,16 @@ pub(crate) fn compile_function(
         return Ok(compiler);
     };
     if compiler == CompilerKind::Lightbeam {
-        return Err(Error::Compile(error.to_string()));
+        return Err(error.into());
     }
     log::info!("{error}; Lightbeam compiles it instead");
-    compilers.get(CompilerKind::Lightbeam)?.compile_into(&input, out).map_err(|error| Error::Compile(error.to_string()))?;
+    compilers.get(CompilerKind::Lightbeam)?.compile_into(&input, out)?;
     host_sites::append(out);
     Ok(CompilerKind::Lightbeam)
 }
 
-fn too_much(max_code: u64) -> Error {
-    Error::Compile(format!(
-        "the module: its code would be longer than {max_code} bytes, the limit for function bodies of their size"
-    ))
+fn too_much(limit: u64) -> Error {
+    CompileFailure::TooMuchCode { limit }.into()
 }
 
 #[cfg(test)]

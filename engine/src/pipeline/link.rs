@@ -4,19 +4,16 @@
 //! until the last one is there: the runs of its tables are encoded then, behind those of the thread's other functions. Linking puts
 //! the functions of all threads in order; where one thread compiled them they are in order.
 
+use crate::causes::CompileFailure;
 use crate::error::Error;
 use sconce_environ::EntityRef;
 use sconce_environ::code_tables::{CodeTable, CodeTables, Ends, WasmOffsets};
 use sconce_environ::compile::{CompiledFunction, Reloc, RelocTarget};
 use sconce_environ::index::DefinedFuncIndex;
 use sconce_environ::module::Module;
+use sconce_environ::text_layout::{FUNCTION_ALIGN, MAX_TEXT, slot, slots_end};
 use sconce_x64::stubs::{self, THUNK_SIZE};
-use sconce_x64::text::FILLER;
-
-/// Functions start at multiples of this.
-const FUNCTION_ALIGN: u32 = 32;
-/// Slots begin at the next multiple of this behind the text.
-const PAGE: u32 = 4096;
+use sconce_x64::text::{FIELD_BYTES, FILLER};
 
 /// A linked text and its tables.
 pub(crate) struct Linked {
@@ -95,7 +92,7 @@ impl Unit {
         let (align, skew) = (u64::from(piece.align.max(FUNCTION_ALIGN)), u64::from(piece.skew));
         let start = (self.code.len() as u64).saturating_sub(skew).next_multiple_of(align) + skew;
         let end = start + len as u64;
-        if end > i32::MAX as u64 {
+        if end > MAX_TEXT {
             return Err(too_large(end));
         }
         self.code.resize(start as usize, FILLER);
@@ -103,8 +100,8 @@ impl Unit {
     }
 }
 
-fn too_large(text_len: u64) -> Error {
-    Error::Compile(format!("the module: its code would be {text_len} bytes long or longer, more than 2 GiB"))
+fn too_large(len: u64) -> Error {
+    CompileFailure::OutOfReach { len }.into()
 }
 
 /// All functions in one unit, in index order.
@@ -126,22 +123,16 @@ pub(super) fn in_order(mut units: Vec<Unit>) -> Result<Unit, Error> {
     Ok(all)
 }
 
-/// How far behind the start of a text of this length its slots begin.
-pub(crate) fn slots_at(text_len: u64) -> u64 {
-    text_len.next_multiple_of(u64::from(PAGE))
-}
-
 pub(super) fn link(module: &Module, unit: Unit) -> Result<Linked, Error> {
     let Unit { code: mut text, relocs, tables, offsets, .. } = unit;
     let thunks = (text.len() as u64).next_multiple_of(u64::from(FUNCTION_ALIGN));
     let escaping = module.escaping.iter().filter_map(|&f| module.defined_func(f));
     let text_len = thunks + escaping.clone().count() as u64 * THUNK_SIZE as u64;
-    let slots = slots_at(text_len);
-    if slots + tables.functions.len() as u64 * 8 > i32::MAX as u64 {
+    if slots_end(text_len, tables.functions.len()).is_none() {
         return Err(too_large(text_len));
     }
-    let (thunks, slots) = (thunks as u32, slots as u32);
-    let slot = |func: DefinedFuncIndex| slots + func.as_u32() * 8;
+    let thunks = thunks as u32;
+    let slot = |func: DefinedFuncIndex| slot(text_len, func) as u32;
     for reloc in &relocs {
         let target = match reloc.target {
             RelocTarget::Function(func) => tables.functions[func.index()].start,
@@ -151,13 +142,10 @@ pub(super) fn link(module: &Module, unit: Unit) -> Result<Linked, Error> {
         let value = i64::from(target) + i64::from(reloc.addend) - i64::from(reloc.offset);
         // Everything is within 2 GiB.
         let at = reloc.offset as usize;
-        text[at..at + 4].copy_from_slice(&(value as i32).to_le_bytes());
+        text[at..at + FIELD_BYTES as usize].copy_from_slice(&(value as i32).to_le_bytes());
     }
     text.resize(thunks as usize, FILLER);
-    // From the end of the jump, which is six bytes long.
-    let end = |n: u32| i64::from(thunks) + i64::from(n) * THUNK_SIZE as i64 + 6;
-    let displacements = (0..).zip(escaping).map(|(n, func)| (i64::from(slot(func)) - end(n)) as i32);
-    text.extend_from_slice(&stubs::thunks(displacements));
+    text.extend_from_slice(&stubs::thunks(escaping.map(|func| (slot(func) - thunks) as i32)));
     Ok(Linked { text, thunks, tables, offsets })
 }
 

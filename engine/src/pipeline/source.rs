@@ -2,12 +2,13 @@
 //! socket or a FIFO may never end.
 
 use super::text::{looks_like_text, without_mark};
+use crate::causes::TextError;
 use crate::error::Error;
 use sconce_environ::decode::DecodeError;
 use std::io::Read;
 
 /// Bytes that a module in binary form can have at most, and one more: enough for the decoder to say so.
-const MAX_BINARY: u64 = 1 << 32;
+pub(crate) const MAX_BINARY: u64 = 1 << 32;
 /// Bytes of text at most. Assembling takes some 20 times as much memory.
 const MAX_TEXT: u64 = 256 << 20;
 /// What is read before it is known what it is. The decoder's message on what it looks like needs no more.
@@ -97,17 +98,13 @@ pub fn read_script(stream: impl Read) -> Result<String, Error> {
     source.upto(SAMPLE)?;
     if !source.bytes.is_empty() && kind(&source.bytes) != Kind::Text {
         return match str::from_utf8(&source.bytes) {
-            Err(e) if e.error_len().is_some() => Err(not_utf8(&e)),
-            Ok(_) | Err(_) => Err(Error::Text("this is not a script: it does not begin with a parenthesis or a comment".into())),
+            Err(e) if e.error_len().is_some() => Err(TextError::NotUtf8(e).into()),
+            Ok(_) | Err(_) => Err(TextError::NotAScript.into()),
         };
     }
     source.text(None)?;
-    let text = String::from_utf8(source.bytes).map_err(|e| not_utf8(&e.utf8_error()))?;
+    let text = String::from_utf8(source.bytes).map_err(|e| TextError::NotUtf8(e.utf8_error()))?;
     Ok(without_mark(&text).to_owned())
-}
-
-fn not_utf8(error: &std::str::Utf8Error) -> Error {
-    Error::Text(format!("not UTF-8 at byte {}", error.valid_up_to()))
 }
 
 /// Whether reading would get so far that it is worth it to look for the module elsewhere first: in the cache, by a hash of its bytes.
@@ -141,8 +138,7 @@ impl<R: Read> Source<R> {
                 return Ok(());
             }
         }
-        let limit = MAX_TEXT >> 20;
-        Err(Error::Text(format!("the text is longer than {limit} MiB; give the module in its binary form")))
+        Err(TextError::TooLong { limit: MAX_TEXT >> 20 }.into())
     }
 
     /// Reads a binary section by section.

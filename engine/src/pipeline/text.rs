@@ -1,5 +1,6 @@
 //! From what a file contains to the binary format.
 
+use crate::causes::TextError;
 use crate::error::Error;
 use sconce_environ::shown::{Shown, message};
 use std::borrow::Cow;
@@ -22,7 +23,7 @@ pub fn to_binary(bytes: &[u8]) -> Result<Cow<'_, [u8]>, Error> {
     // The line is kept as a comment, so that line numbers in messages are the file's.
     let text = if text.starts_with("#!") { Cow::Owned(text.replacen("#!", ";;", 1)) } else { Cow::Borrowed(text) };
     let binary = sconce_environ::text::to_binary(&text);
-    binary.map(Cow::Owned).map_err(|error| Error::Text(told(&error, &text)))
+    binary.map(Cow::Owned).map_err(|source| TextError::Syntax { message: told(&source, &text), source }.into())
 }
 
 /// What is wrong, where, and what stands there: a line may be as long as the file, so only what is around the place is quoted.

@@ -1,8 +1,9 @@
 //! Tables written: encoded as functions are compiled, moved as they are linked.
 
 use super::leb::{write_slots, write_u32, write_u64, zigzag};
-use super::{ANY_TAG, CodeTable, CodeTables, Ends, FunctionRecord, HANDLER_BYTES, NO_HANDLER, WasmOffsets, record};
+use super::{CodeTable, CodeTables, Ends, FunctionRecord, HANDLER_BYTES, NO_HANDLER, WasmOffsets, record};
 use crate::compile::{CallSite, CompiledFunction};
+use crate::handlers::clause;
 use crate::index::DefinedFuncIndex;
 use crate::trap::TrapCode;
 
@@ -46,9 +47,9 @@ impl CodeTables {
         }
         let first = (self[CodeTable::Handlers].len() / HANDLER_BYTES) as u32;
         for (handler, next) in f.handlers.nodes() {
-            let tag = handler.tag.unwrap_or(ANY_TAG) | u32::from(handler.wants_exception);
+            let clause = clause(handler.tag, handler.wants_exception);
             let next = next.map_or(NO_HANDLER, |next| first + next);
-            write_record(&mut self[CodeTable::Handlers], [tag, start + handler.code_offset, next]);
+            write_record(&mut self[CodeTable::Handlers], [clause, start + handler.code_offset, next]);
         }
         for &CallSite { return_offset, frame_size, vmctx, handlers } in &f.call_sites {
             write_record(

@@ -12,8 +12,7 @@ pub(crate) mod start;
 pub(crate) mod syscall;
 pub(crate) mod thread;
 
-/// Bytes of a host page: the only page size there is on x86-64.
-pub(crate) const PAGE: usize = 4096;
+pub(crate) use sconce_environ::space::HOST_PAGE as PAGE;
 
 /// Rounds up to whole host pages. `None` if that overflows.
 pub(crate) fn page_ceil(n: usize) -> Option<usize> {

@@ -3,7 +3,7 @@
 use super::mmap::{Access, Mapping};
 use super::{PAGE, limits};
 use crate::error::ResourceError;
-use sconce_environ::compile::MEMORY_GUARD_BYTES;
+use sconce_environ::space::GUARDED_MEMORY_BYTES;
 
 /// Bytes of address space that this process may still map under its limit (`ulimit -v`); `None` without a limit.
 pub(crate) fn remaining() -> Option<u64> {
@@ -19,11 +19,11 @@ fn left_of(limit: libc::__rlimit_resource_t, field: usize) -> Option<u64> {
 
 /// Bytes of address space that must be left for guards to be used: two memories', since code, stacks and references (4 GiB for
 /// each store) want their share as well.
-const GUARDS_WORTH: u64 = 2 * ((4 << 30) + MEMORY_GUARD_BYTES);
+const GUARDS_WORTH: u64 = 2 * GUARDED_MEMORY_BYTES;
 
 /// Whether memories with guards can be had: `None`, or the reason why not, in one line without a full stop.
 pub fn guards_unavailable() -> Option<String> {
-    let wanted = (4 << 30) + MEMORY_GUARD_BYTES;
+    let wanted = GUARDED_MEMORY_BYTES;
     if let Some(left) = remaining()
         && left < GUARDS_WORTH
     {

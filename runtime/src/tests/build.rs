@@ -7,12 +7,14 @@ use sconce_environ::compile::{BoundsStyle, CompiledFunction};
 use sconce_environ::index::*;
 use sconce_environ::layout::VmLayout;
 use sconce_environ::module::*;
+use sconce_environ::text_layout;
 use sconce_environ::trap::TrapCode;
 use sconce_environ::types::*;
 use sconce_environ::vm::VmFuncImport;
 use sconce_x64::encode::{Addr, Encoder, Size};
 use sconce_x64::register::Gpr;
 use sconce_x64::stubs;
+use sconce_x64::text::FILLER;
 use std::ffi::c_void;
 use std::mem::offset_of;
 use std::sync::Arc;
@@ -102,18 +104,16 @@ impl Builder {
     pub(super) fn load(self, space: &Arc<CodeSpace>) -> Arc<LoadedModule> {
         let (mut text, mut tables) = (Vec::new(), CodeTables::default());
         for f in &self.funcs {
-            text.resize(text.len().next_multiple_of(32), 0xcc);
+            text.resize(text.len().next_multiple_of(text_layout::FUNCTION_ALIGN as usize), FILLER);
             let compiled = CompiledFunction { code: f.code.clone(), traps: f.traps.clone(), ..CompiledFunction::default() };
             tables.push(text.len() as u32, &compiled, &mut WasmOffsets::default());
             text.extend_from_slice(&f.code);
         }
-        text.resize(text.len().next_multiple_of(16), 0xcc);
+        text.resize(text.len().next_multiple_of(text_layout::FUNCTION_ALIGN as usize), FILLER);
         let thunks = text.len();
-        let slots = (thunks + self.funcs.len() * stubs::THUNK_SIZE).next_multiple_of(4096);
-        for i in 0..self.funcs.len() {
-            let displacement = slots + 8 * i - (text.len() + 6);
-            text.extend_from_slice(&stubs::thunks([displacement as i32]));
-        }
+        let text_len = (thunks + self.funcs.len() * stubs::THUNK_SIZE) as u64;
+        let slot = |n| text_layout::slot(text_len, DefinedFuncIndex::from_u32(n)) as usize;
+        text.extend_from_slice(&stubs::thunks((0..self.funcs.len() as u32).map(|n| (slot(n) - thunks) as i32)));
         let code = space.load(&text, tables.map(TableBytes::from)).unwrap();
         let type_ids = (0..self.module.types.len() as u32).map(TypeId::from_u32).collect();
         let (module, data, bounds) = (Arc::new(self.module), Arc::new(self.data), self.bounds);

@@ -2,7 +2,7 @@
 
 use super::build::*;
 use crate::*;
-use sconce_environ::compile::{BoundsStyle, MEMORY_GUARD_BYTES};
+use sconce_environ::compile::BoundsStyle;
 use sconce_environ::index::*;
 use sconce_environ::module::*;
 use sconce_environ::trap::TrapCode;
@@ -71,7 +71,7 @@ fn guards_are_reserved_in_full_and_explicit_memories_are_not() {
     store.new_memory(memory_type(1, Some(2)), BoundsStyle::Explicit).unwrap();
     store.new_memory(memory_type(0, Some(0)), BoundsStyle::Explicit).unwrap();
     let len = |i: usize| store.memories[i].reserved().len() as u64;
-    assert_eq!(len(0), (4 << 30) + MEMORY_GUARD_BYTES);
+    assert_eq!(len(0), sconce_environ::space::GUARDED_MEMORY_BYTES);
     assert_eq!(len(1), 2 << 16);
     assert_eq!(store.memory_size(MemoryHandle { store: store.id(), index: 2 }), 0);
 }

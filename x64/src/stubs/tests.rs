@@ -1,6 +1,7 @@
 //! Each stub, read by another decoder.
 
 use super::*;
+use crate::text::FILLER;
 use Class::*;
 use iced_x86::{Decoder, DecoderOptions, FlowControl, Mnemonic, OpKind, Register};
 
@@ -40,14 +41,15 @@ fn depth_until(code: &[iced_x86::Instruction], stop: impl Fn(&iced_x86::Instruct
 
 #[test]
 fn thunks_jump_through_their_slots() {
-    let displacements = [0x1234, -8, i32::MAX - 64];
-    let code = thunks(displacements);
-    assert_eq!(code.len(), displacements.len() * THUNK_SIZE);
-    for (n, (thunk, displacement)) in code.chunks(THUNK_SIZE).zip(displacements).enumerate() {
+    let slots = [0x1234, -8, i32::MAX - 64];
+    let code = thunks(slots);
+    assert_eq!(code.len(), slots.len() * THUNK_SIZE);
+    for (n, (thunk, slot)) in code.chunks(THUNK_SIZE).zip(slots).enumerate() {
         let i = decode(thunk)[0];
         assert_eq!(i.mnemonic(), Mnemonic::Jmp);
-        assert_eq!(i.ip_rel_memory_address(), i64::from(displacement + 6).cast_unsigned(), "{n}");
-        assert!(thunk[6..].iter().all(|&b| b == 0xcc));
+        let from_row = i.ip_rel_memory_address().cast_signed() + (n * THUNK_SIZE) as i64;
+        assert_eq!(from_row, i64::from(slot), "{n}");
+        assert!(thunk[6..].iter().all(|&b| b == FILLER));
     }
 }
 

@@ -5,11 +5,37 @@ use iced_x86::{Code, Decoder, DecoderOptions, Instruction, Mnemonic, OpKind, Reg
 use sconce_environ::builtin::Builtin;
 use sconce_environ::compile::CompiledFunction;
 use sconce_environ::index::FuncIndex;
+use sconce_x64::abi;
+use sconce_x64::register::Gpr;
+use sconce_x64::text::FILLER;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-/// What linking fills space with.
-const INT3: u8 = 0xcc;
+/// Where code that keeps its VM context in a register has it.
+pub const KEPT_CONTEXT: Register = gpr64(abi::KEPT_CONTEXT);
+
+/// A register as the decoder calls it.
+const fn gpr64(register: Gpr) -> Register {
+    const BY_NUMBER: [Register; 16] = [
+        Register::RAX,
+        Register::RCX,
+        Register::RDX,
+        Register::RBX,
+        Register::RSP,
+        Register::RBP,
+        Register::RSI,
+        Register::RDI,
+        Register::R8,
+        Register::R9,
+        Register::R10,
+        Register::R11,
+        Register::R12,
+        Register::R13,
+        Register::R14,
+        Register::R15,
+    ];
+    BY_NUMBER[register as usize]
+}
 
 /// A piece of a function's code.
 #[derive(Clone, Debug)]
@@ -81,7 +107,7 @@ pub fn pieces(function: &CompiledFunction) -> Pieces {
             at = next;
             continue;
         }
-        let fill = code.iter().skip(at as usize).take_while(|&&byte| byte == INT3).count() as u32;
+        let fill = code.iter().skip(at as usize).take_while(|&&byte| byte == FILLER).count() as u32;
         if fill > 1 && leaves(found.last()) && !targets.contains(&at) {
             found.push(Piece::Data(at..at + fill));
             at += fill;
@@ -160,7 +186,7 @@ pub fn meanings(code: &[u8], found: &Pieces, fields: &BTreeMap<u32, Field>, fixe
         unknown[register.number()] = Some(Known::Context);
     }
     let mut entry = unknown;
-    entry[Register::RDI.number()] = Some(Known::Context);
+    entry[abi::ARG_GPRS[0] as usize] = Some(Known::Context);
     let mut at_targets: BTreeMap<u32, Registers> = BTreeMap::new();
     // Knowledge is only ever taken away, so this ends; few functions need a third round.
     for _ in 0..8 {
@@ -278,13 +304,12 @@ fn forget(i: &Instruction, registers: &mut Registers) {
     const RDX: usize = 2;
     const RSI: usize = 6;
     const RDI: usize = 7;
-    /// rbx, rbp, r12 to r15, and rsp.
-    const PRESERVED: [usize; 7] = [3, 4, 5, 12, 13, 14, 15];
     match i.mnemonic() {
         Mnemonic::Cmp | Mnemonic::Test | Mnemonic::Push | Mnemonic::Jmp => return,
         Mnemonic::Call => {
             for (n, known) in registers.iter_mut().enumerate() {
-                if !PRESERVED.contains(&n) {
+                let kept = |r: &Gpr| *r as usize == n;
+                if !abi::CALLEE_SAVED.iter().chain(&[Gpr::Rbp, Gpr::Rsp]).any(kept) {
                     *known = None;
                 }
             }
