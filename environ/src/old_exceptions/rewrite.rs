@@ -36,7 +36,7 @@ pub(super) fn rewrite(input: &FunctionInput<'_>) -> Result<Rewritten, String> {
     let mut locals = Locals::read(input, &body)?;
     let mut reader = body.get_operators_reader().map_err(malformed)?;
     let scopes = scopes(reader.clone())?;
-    let landings = vec![0; scopes.len()];
+    let landings = vec![None; scopes.len()];
     let mut rewriter = Rewriter {
         input,
         out: Vec::with_capacity(input.body.len() * 3 / 2),
@@ -93,9 +93,9 @@ struct Rewriter<'a> {
     input: &'a FunctionInput<'a>,
     out: Vec<u8>,
     scopes: Vec<Scope>,
-    /// The label of each scope's landing, if it has one. The one before it is the label of the scope's `try_table`, or the
-    /// function's.
-    landings: Vec<u32>,
+    /// The label of each scope's landing as long as that is open. The one before it is the label of the scope's `try_table`, or
+    /// the function's.
+    landings: Vec<Option<u32>>,
     /// Scopes that have begun.
     begun: u32,
     /// Labels that are open, the function's among them.
@@ -223,7 +223,7 @@ impl Rewriter<'_> {
     /// A scope's landing begins, if it has one, inside of its `try_table`.
     fn begin(&mut self, scope: u32, params: Option<u32>) -> Result<(), String> {
         if self.scopes[scope as usize].landing {
-            self.landings[scope as usize] = self.open(code::BLOCK);
+            self.landings[scope as usize] = Some(self.open(code::BLOCK));
             self.types.write(&mut self.out, self.input.module, (params, None, true))?;
         }
         Ok(())
@@ -231,8 +231,7 @@ impl Rewriter<'_> {
 
     /// A scope's body ends: behind it is its landing, if it has one.
     fn finish(&mut self, scope: u32) {
-        if self.scopes[scope as usize].landing {
-            let landing = self.landings[scope as usize];
+        if let Some(landing) = self.landings[scope as usize].take() {
             self.branch(landing - 1);
             self.close();
             self.out.push(code::THROW_REF);
@@ -248,7 +247,8 @@ impl Rewriter<'_> {
                 self.begin_scope(label, ty)
             }
             Form::Delegates(to) => {
-                let depth = self.labels - 1 - self.landings[to as usize];
+                let landing = self.landings[to as usize].ok_or_else(no_label)?;
+                let depth = self.labels - 1 - landing;
                 let label = self.open(code::TRY_TABLE);
                 self.out.extend_from_slice(ty_bytes);
                 write_u32(&mut self.out, 1);
