@@ -1,5 +1,5 @@
-//! `--timeout`: time runs from the start of the command. What happens before the guest's first instruction takes part: reading modules,
-//! validating and compiling them.
+//! `--timeout`: time runs from the start of the command. What happens before the guest's first instruction
+//! takes part: reading modules, validating and compiling them.
 
 use crate::report::{self, End, TIMED_OUT};
 use std::sync::mpsc::{RecvTimeoutError, channel};

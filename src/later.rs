@@ -1,9 +1,10 @@
-//! While a program runs on code that was made in a hurry, a process beside it makes better code, which the next run finds in the cache.
+//! While a program runs on code that was made in a hurry, a process beside it makes better code, which the
+//! next run finds in the cache.
 //!
-//! That process runs no guest code, and takes nothing from this one but the module's file, the settings and the name of the cache: so
-//! what later runs execute was not made where a guest could reach. It has the lowest priority, ends soon after the run does
-//! ([`crate::cache`]), and is not started for programs that end at once: not before the run has lasted for a tenth of what compiling
-//! the module will about take.
+//! That process runs no guest code, and takes nothing from this one but the module's file, the settings and
+//! the name of the cache: so what later runs execute was not made where a guest could reach. It has the
+//! lowest priority, ends soon after the run does ([`crate::cache`]), and is not started for programs that end
+//! at once: not before the run has lasted for a tenth of what compiling the module will about take.
 
 use crate::cli::{CompilerArgs, RunArgs, Tier};
 use sconce_engine::{BoundsStyle, CallStyle, Engine, keep_apart};

@@ -105,8 +105,8 @@ pub fn leave_signals() {
     }
 }
 
-/// Has a thread wait for the signals that end the process, to take the bar away before they do. Signals that were ignored at the start
-/// stay ignored. Where no thread can be had, signals keep their default actions.
+/// Has a thread wait for the signals that end the process, to take the bar away before they do. Signals that
+/// were ignored at the start stay ignored. Where no thread can be had, signals keep their default actions.
 fn watch() -> Option<Handle> {
     let (send, receive) = std::sync::mpsc::channel();
     let wait = move || {

@@ -66,7 +66,8 @@ pub fn list(text: &str) -> Result<(), Failure> {
     print(&shown::lines(text, usize::MAX))
 }
 
-/// Writes to standard output. A reader that is gone ends the process by SIGPIPE, as it ends other programs, unless that is ignored.
+/// Writes to standard output. A reader that is gone ends the process by SIGPIPE, as it ends other programs,
+/// unless that is ignored.
 ///
 /// # Errors
 /// Any other failure.

@@ -75,8 +75,8 @@ fn config(args: &RunArgs) -> Result<Config, Failure> {
     Ok(config.stack_size(size as usize))
 }
 
-/// Says why there is no use of the cache: always where the user chose its directory, else to a person who may wonder why every start
-/// takes long, and not into the logs of a machine.
+/// Says why there is no use of the cache: always where the user chose its directory, else to a person who may
+/// wonder why every start takes long, and not into the logs of a machine.
 fn warn_of_cache(engine: &Engine, args: &RunArgs) {
     if let Some(problem) = engine.cache_problem() {
         if args.cache.is_some() {
@@ -347,8 +347,8 @@ impl Program {
         Ok(())
     }
 
-    /// The program's other threads. One that does not return ends the process, as the first one would, unless it was interrupted to
-    /// say where it is.
+    /// The program's other threads. One that does not return ends the process, as the first one would, unless
+    /// it was interrupted to say where it is.
     fn threads(&self, control: &Arc<Control>) -> Threads<Arc<WasiCtx>> {
         let (control, module, name) = (control.clone(), self.main.module.clone(), self.main.name.clone());
         Threads::new(&self.main.module, self.max_threads, move |id, error| {

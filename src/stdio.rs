@@ -19,8 +19,8 @@ pub fn wake_by(pipe: File) {
     let _ = WAKE.set(pipe);
 }
 
-/// The program has closed this stream: for this thread's table. What Sconce would still write there is lost, as it would be for any
-/// program that closes it.
+/// The program has closed this stream: for this thread's table. What Sconce would still write there is lost,
+/// as it would be for any program that closes it.
 pub fn close(number: usize) {
     leave(number);
     if number == 2 {

@@ -144,8 +144,8 @@ pub fn supervise(
         shared.end(end)
     });
     started.map_err(|e| cannot("start the program's thread", &e))?;
-    // From here on this thread uses these alone, and ends the process rather than returning. If it must share them with the guest's
-    // thread, system calls take longer, and that is all.
+    // From here on this thread uses these alone, and ends the process rather than returning. If it must share
+    // them with the guest's thread, system calls take longer, and that is all.
     let _ = sconce_engine::keep_apart(&own);
     let (mut kill_at, mut ending_since) = (None, None);
     loop {

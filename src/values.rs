@@ -19,7 +19,8 @@ pub struct Directory {
     pub read_only: bool,
 }
 
-/// `HOST[::GUEST][:ro]`, or `:rw` for what is the default. The first `::` separates, so a host path that contains one cannot be given.
+/// `HOST[::GUEST][:ro]`, or `:rw` for what is the default. The first `::` separates, so a host path that
+/// contains one cannot be given.
 pub fn parse_directory(text: &OsStr) -> Result<Directory, String> {
     let text = text.as_bytes();
     let (paths, read_only) = match (text.strip_suffix(b":ro"), text.strip_suffix(b":rw")) {
@@ -116,8 +117,8 @@ pub fn parse_listen(text: &str) -> Result<ListenAddr, String> {
     if addresses.is_empty() { Err("no such address".into()) } else { Ok(ListenAddr(addresses)) }
 }
 
-/// Bytes: a number, decimals allowed, with K, M, G or more (and `B` or `iB` behind it) for powers of 1024. What is less than a byte
-/// is rounded.
+/// Bytes: a number, decimals allowed, with K, M, G or more (and `B` or `iB` behind it) for powers of 1024.
+/// What is less than a byte is rounded.
 pub fn parse_size(text: &str) -> Result<u64, String> {
     parse_size::Config::new().with_binary().parse_size(text).map_err(|e| match e {
         parse_size::Error::PosOverflow => "it is more than 2^64 bytes".to_owned(),

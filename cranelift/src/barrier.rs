@@ -1,8 +1,9 @@
 //! References between frames and everything else: what compiled code does to the counts of objects (see `environ::heap` and
 //! the runtime's heap, which does the same for builtins).
 //!
-//! - [`read`]: a handle comes from a table or a mutable global into this frame. The activations table must have it (what comes with a
-//!   caught exception was inserted by the runtime). Usually the object's header says that it does: one test of a byte in memory.
+//! - [`read`]: a handle comes from a table or a mutable global into this frame. The activations table must
+//!   have it (what comes with a caught exception was inserted by the runtime). Usually the object's header
+//!   says that it does: one test of a byte in memory.
 //! - [`write`]: a handle takes the place of another in a table or global. Nothing happens if both are the same; else the new one
 //!   is counted, then written, then the old one is released. Only what loses its last count is left to a builtin.
 //!
@@ -31,7 +32,8 @@ use std::mem::offset_of;
 /// Offset of an object's state.
 const STATE: u32 = offset_of!(VmObject, state) as u32;
 
-/// Loads a handle that comes into the frame, and gives it, inserted into the activations table. `first` are the flags of the load.
+/// Loads a handle that comes into the frame, and gives it, inserted into the activations table. `first` are
+/// the flags of the load.
 pub(crate) fn read(t: &mut Translator<'_>, first: MemFlags, place: Value, offset: u32) -> Value {
     let done = t.builder.create_block();
     let inserted = t.builder.append_block_param(done, I32);
@@ -92,7 +94,8 @@ pub(crate) fn write(t: &mut Translator<'_>, region: Region, first: MemFlags, new
     t.builder.ins().brif(same, done, &[], differ, &[]);
 
     t.enter(differ);
-    // Addresses may be computed elsewhere, in front of a loop: as a part of what must not be cut they would join the loop's head to it.
+    // Addresses may be computed elsewhere, in front of a loop: as a part of what must not be cut they would
+    // join the loop's head to it.
     let counted = (!t.is_zero(new)).then(|| {
         let wide = t.builder.ins().uextend(I64, new);
         t.object(wide)
@@ -132,8 +135,8 @@ impl Translator<'_> {
         matches!(dfg.insts[inst], InstructionData::UnaryImm { opcode: Opcode::Iconst, imm } if imm.bits() == 0)
     }
 
-    /// The address of the object of a handle, which is zero-extended. Where the cage may be shorter than 4 GiB, a handle beyond its
-    /// end, which only a mistake of ours could make, becomes null.
+    /// The address of the object of a handle, which is zero-extended. Where the cage may be shorter than 4
+    /// GiB, a handle beyond its end, which only a mistake of ours could make, becomes null.
     fn object(&mut self, mut offset: Value) -> Value {
         let store = self.vmctx_constant(I64, VmLayout::STORE);
         let base = self.constant(I64, store, VmLayout::CAGE_BASE);

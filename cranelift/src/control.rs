@@ -32,8 +32,9 @@ pub(crate) fn end_function(t: &mut Translator<'_>) {
 }
 
 pub(crate) fn unreachable(t: &mut Translator<'_>) {
-    // Cranelift makes one conditional trap of a branch to a block that only traps, at the branch's place in the source: a backtrace would
-    // name the branch. With a marker the block is more than a trap, and stays; behind the other code, as the conditional trap's would.
+    // Cranelift makes one conditional trap of a branch to a block that only traps, at the branch's place in
+    // the source: a backtrace would name the branch. With a marker the block is more than a trap, and stays;
+    // behind the other code, as the conditional trap's would.
     t.builder.ins().sequence_point();
     if let Some(block) = t.builder.current_block()
         && t.builder.func.layout.entry_block() != Some(block)

@@ -203,7 +203,8 @@ impl Translator<'_> {
         *env.caches.builtins.entry(builtin).or_insert_with(|| self.builder.import_signature(builtin_signature(builtin)))
     }
 
-    /// A function that the module defines, to be called; or one that it imports, to be called as [`sconce_environ::compile::RelocTarget::HostCall`] says.
+    /// A function that the module defines, to be called; or one that it imports, to be called as
+    /// [`sconce_environ::compile::RelocTarget::HostCall`] says.
     pub(crate) fn callee(&mut self, func: FuncIndex) -> FuncRef {
         if let Some(&callee) = self.env.caches.callees.get(&func) {
             return callee;

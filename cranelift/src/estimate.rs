@@ -1,9 +1,10 @@
 //! What compiling a function will cost, found out in a walk that costs a thousandth of that.
 //!
-//! Cranelift's time is not of the order of a body's bytes. A local that is set in many blocks has a value of its own at each place where branches
-//! meet; a value that lives across many blocks or calls is looked at in each of them; a call names every handler around it; and operators
-//! with a thousand operands are as short as others. So the walk counts those products, and a function that is too dear by them
-//! ([`Counts::too_dear`]) is left to the other compiler, whose work is of the order of the body.
+//! Cranelift's time is not of the order of a body's bytes. A local that is set in many blocks has a value of
+//! its own at each place where branches meet; a value that lives across many blocks or calls is looked at in
+//! each of them; a call names every handler around it; and operators with a thousand operands are as short as
+//! others. So the walk counts those products, and a function that is too dear by them ([`Counts::too_dear`])
+//! is left to the other compiler, whose work is of the order of the body.
 
 use sconce_environ::block::BlockTypes;
 use sconce_environ::compile::FunctionInput;
@@ -43,7 +44,8 @@ struct Local {
     /// The first and the last block that name it, or in which it may live.
     first: u64,
     last: u64,
-    /// The frame in which it is set first, and where that is in `control`: as long as that is open, nothing else can have been before.
+    /// The frame in which it is set first, and where that is in `control`: as long as that is open, nothing
+    /// else can have been before.
     frame: u32,
     depth: u32,
     /// The outermost loop that named it last.
@@ -87,8 +89,8 @@ pub(crate) struct Counts {
     locals: u64,
     /// For each local that is named in more than one block, the blocks in which it may live.
     spans: u64,
-    /// For each label, the locals that may have different values where branches come from, times those branches; and for each loop's, times the
-    /// loops around it.
+    /// For each label, the locals that may have different values where branches come from, times those
+    /// branches; and for each loop's, times the loops around it.
     joins: u64,
     nested_joins: u64,
     /// Reads and writes of references outside of the frame.
@@ -98,7 +100,8 @@ pub(crate) struct Counts {
 }
 
 impl Counts {
-    /// How long compilation takes, in nanoseconds: within a factor of a few, and rather too much. RATIONALE.md says how it was measured.
+    /// How long compilation takes, in nanoseconds: within a factor of a few, and rather too much.
+    /// RATIONALE.md says how it was measured.
     pub(crate) fn cost(&self) -> u64 {
         let parts = [
             self.operators * 1_000 + self.more,
@@ -117,8 +120,8 @@ impl Counts {
         parts.iter().fold(0, |sum, &part| sum.saturating_add(part))
     }
 
-    /// Whether a function with a body of so many bytes is to be compiled by something else: if it is much dearer than others of its length, or
-    /// would hold up everything.
+    /// Whether a function with a body of so many bytes is to be compiled by something else: if it is much
+    /// dearer than others of its length, or would hold up everything.
     pub(crate) fn too_dear(&self, body: usize) -> bool {
         self.cost() > (FOR_ANY + FOR_A_BYTE * body as u64).min(AT_MOST)
     }
@@ -128,8 +131,8 @@ impl Counts {
 const FOR_ANY: u64 = 200_000;
 const FOR_A_BYTE: u64 = 30_000;
 const AT_MOST: u64 = 2_500_000_000;
-/// Nanoseconds for operators besides what any operator takes: those that become several blocks, several instructions, or, as rotations of
-/// rotations do, many ways to say the same.
+/// Nanoseconds for operators besides what any operator takes: those that become several blocks, several
+/// instructions, or, as rotations of rotations do, many ways to say the same.
 const SIMPLE: u64 = 0;
 const CHECKED: u64 = 3_000;
 const INDIRECT: u64 = 15_000;
@@ -348,8 +351,8 @@ impl<'a> Estimator<'a> {
         self.cut();
     }
 
-    /// A local may have another value where a branch to the frame's label comes from, if it has been set since the first one of them, or since
-    /// the loop began.
+    /// A local may have another value where a branch to the frame's label comes from, if it has been set
+    /// since the first one of them, or since the loop began.
     fn join(&mut self, frame: &Frame) {
         // What is too dear by this alone is looked at no further.
         if frame.branches == 0 || self.counts.joins > AT_MOST / A_JOIN {

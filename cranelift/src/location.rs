@@ -1,5 +1,6 @@
-//! Source locations, as they pass through Cranelift: where in its function's body an operator is, and marks by which its machine code is
-//! found again. Marks are bits that no such position has: bodies have 7,654,321 bytes at most, as validation ensures.
+//! Source locations, as they pass through Cranelift: where in its function's body an operator is, and marks
+//! by which its machine code is found again. Marks are bits that no such position has: bodies have 7,654,321
+//! bytes at most, as validation ensures.
 
 use cranelift_codegen::ir::SourceLoc;
 

@@ -108,12 +108,14 @@ fn wasm_offsets(buffer: &MachBufferFinalized<Final>, body_offset: u32) -> Vec<(u
 /// moving of the frame to make room for them.
 fn uninterruptible(buffer: &MachBufferFinalized<Final>) -> Vec<(u32, u32)> {
     let mut runs: Vec<(u32, u32)> = Vec::new();
-    // Between two instructions of a barrier there may be a few of another operator, of which it uses the value. Only what one operator
-    // needs is joined: a loop of nothing but barriers can be interrupted between them.
+    // Between two instructions of a barrier there may be a few of another operator, of which it uses the
+    // value. Only what one operator needs is joined: a loop of nothing but barriers can be interrupted
+    // between them.
     const SHORT: u32 = 40;
     let mut last_loc = None;
-    // What has no location of its own (moves of the register allocator, constants) belongs to what follows it: it may stand in the
-    // middle of what must not be cut, or where a branch goes in its middle. Not so the prologue.
+    // What has no location of its own (moves of the register allocator, constants) belongs to what follows
+    // it: it may stand in the middle of what must not be cut, or where a branch goes in its middle. Not so
+    // the prologue.
     let mut before = None;
     for run in buffer.get_srclocs_sorted().iter().filter(|run| !run.loc.is_default()) {
         let from = before.replace(run.end).unwrap_or(run.start);

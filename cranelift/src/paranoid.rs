@@ -1,6 +1,6 @@
-//! Paranoid style: code that looks whether what it relies on holds, and traps with [`TrapCode::BrokenInvariant`] if not. As the other
-//! compiler's: callers say which type they take their callee to have, callees look; a handle that comes into the frame leads to an
-//! object.
+//! Paranoid style: code that looks whether what it relies on holds, and traps with
+//! [`TrapCode::BrokenInvariant`] if not. As the other compiler's: callers say which type they take their
+//! callee to have, callees look; a handle that comes into the frame leads to an object.
 
 use crate::alias::{self, Region};
 use crate::env::displacement;

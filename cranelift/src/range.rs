@@ -1,7 +1,7 @@
 //! What is known of integers without running the program: how large they can be.
 //!
-//! Programs mask an index, take a remainder or load a byte before they index by it. Where that cannot lead outside, nothing is compared, and
-//! nothing can be misspeculated either: the bound is in the data.
+//! Programs mask an index, take a remainder or load a byte before they index by it. Where that cannot lead
+//! outside, nothing is compared, and nothing can be misspeculated either: the bound is in the data.
 
 use cranelift_codegen::ir::{DataFlowGraph, InstructionData, Opcode, Value};
 

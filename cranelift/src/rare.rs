@@ -1,12 +1,13 @@
 //! Calls of builtins that hardly ever happen: a barrier's slow paths.
 //!
-//! Around them, nothing is to be noticed of them. So they clobber no registers (`CallConv::PreserveAll`; the trampoline saves all,
-//! [`Builtin::keeps_registers`]), and what a sweep is to find is written to the frame right before such a call, where any other
-//! call has each handle written there when it is defined, and loaded at each use: objects do not move, so that what is in
-//! registers stays right. That needs to know which handles are live at the call: a backward analysis, once the body is translated.
+//! Around them, nothing is to be noticed of them. So they clobber no registers (`CallConv::PreserveAll`; the
+//! trampoline saves all, [`Builtin::keeps_registers`]), and what a sweep is to find is written to the frame
+//! right before such a call, where any other call has each handle written there when it is defined, and
+//! loaded at each use: objects do not move, so that what is in registers stays right. That needs to know
+//! which handles are live at the call: a backward analysis, once the body is translated.
 //!
-//! The sets are bounded. Where more than [`MAX_LIVE`] handles are live, the call is treated as any other: so neither this analysis
-//! nor the code in front of such calls can become the square of a function.
+//! The sets are bounded. Where more than [`MAX_LIVE`] handles are live, the call is treated as any other: so
+//! neither this analysis nor the code in front of such calls can become the square of a function.
 
 use crate::alias::{self, Region};
 use crate::env::displacement;

@@ -145,9 +145,9 @@ impl Translator<'_> {
         self.env.module.tables[table].element.kind()
     }
 
-    /// The address of an element, and flags for the first load from it: past the end the address is null, where that load faults,
-    /// which is the trap. So there is no branch to be executed, nor one that could be mispredicted. An index that is inside whatever the program does
-    /// is not compared: tables never shrink.
+    /// The address of an element, and flags for the first load from it: past the end the address is null,
+    /// where that load faults, which is the trap. So there is no branch to be executed, nor one that could be
+    /// mispredicted. An index that is inside whatever the program does is not compared: tables never shrink.
     pub(crate) fn table_element(&mut self, table: TableIndex, index: Value, bounds: Bounds) -> (Value, MemFlags) {
         let inside = range::largest(&self.builder.func.dfg, index) < self.env.module.tables[table].limits.min;
         let index = self.extend_index(index);

@@ -12,7 +12,8 @@ use sconce_environ::block::Types;
 /// What is known about an `if`'s other side.
 #[derive(Copy, Clone, Debug)]
 pub(crate) enum Else {
-    /// The `if` takes and gives nothing: its branch goes to the exit until an `else` turns up. With what is said of the condition.
+    /// The `if` takes and gives nothing: its branch goes to the exit until an `else` turns up. With what is
+    /// said of the condition.
     Patch(Inst, Option<bool>),
     /// The block for it.
     Block(Block),

@@ -35,7 +35,8 @@ fn compiles_after_an_error() {
     assert_eq!(before.code, after.code);
 }
 
-/// What takes much longer than other functions of its length is refused beforehand, whatever makes it so; the other compiler does not mind.
+/// What takes much longer than other functions of its length is refused beforehand, whatever makes it so; the
+/// other compiler does not mind.
 #[test]
 fn what_is_too_dear_is_an_error() {
     let compiler = compiler(&guard());

@@ -89,7 +89,8 @@ fn what_makes_no_sense_changes_nothing() {
     // Hints before the nonsense count, the first of two for a branch does, and their order does not matter.
     assert_eq!(count(&cold(with(&[2, 0, 1, 3, 1, 0, 9]))), 1);
     assert_eq!(count(&cold(with(&[1, 0, 3, 9, 1, 0, 3, 1, 0, 3, 1, 1]))), 1);
-    // Of two lists for a function the first counts, even where it is empty: adding to it each time would cost its length each time.
+    // Of two lists for a function the first counts, even where it is empty: adding to it each time would cost
+    // its length each time.
     assert_eq!(count(&cold(with(&[2, 0, 1, 3, 1, 0, 0, 1, 3, 1, 1]))), 1);
     assert_eq!(count(&cold(with(&[2, 0, 0, 0, 1, 3, 1, 0]))), 0);
 }

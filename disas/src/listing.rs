@@ -1,7 +1,8 @@
 //! A function as text: operators on the left, instructions on the right.
 //!
-//! Rows follow the machine code. An operator stands beside its first instruction, those before it that have none stand above; where
-//! the code of an operator that was shown already goes on (out of line, or moved by the optimizer), its offset stands in parentheses.
+//! Rows follow the machine code. An operator stands beside its first instruction, those before it that have
+//! none stand above; where the code of an operator that was shown already goes on (out of line, or moved by
+//! the optimizer), its offset stands in parentheses.
 
 use super::decode::{self, Meaning, Piece};
 use super::fields::Field;

@@ -22,8 +22,8 @@ pub struct Artifact {
 }
 
 impl Artifact {
-    /// Compiles a module in binary or text form, by the best compiler that the engine takes code from: no run waits for it. The cache
-    /// is not asked.
+    /// Compiles a module in binary or text form, by the best compiler that the engine takes code from: no run
+    /// waits for it. The cache is not asked.
     ///
     /// # Errors
     /// As [`crate::Module::new_with_progress`].
@@ -61,8 +61,9 @@ impl Artifact {
         self.with_contents(|contents| contents.layout(seal)?.write(out))
     }
 
-    /// The same to a new file, whose room is reserved beforehand where the file system can: so a full one is known of before anything is
-    /// written, and no file system has to look for room when the file replaces another.
+    /// The same to a new file, whose room is reserved beforehand where the file system can: so a full one is
+    /// known of before anything is written, and no file system has to look for room when the file replaces
+    /// another.
     ///
     /// # Errors
     /// Those of the file.

@@ -9,11 +9,12 @@
 //! | behind it | tables of the code: traps, stack maps, what must not be interrupted, call sites in try regions, their handlers, jump tables |
 //! | behind it | wasm offsets, name section, DWARF: read when a backtrace wants them |
 //!
-//! Lengths stand before their parts; numbers are little-endian. Everything is covered by a hash: the eager part by the head's, which in
-//! a cache entry is keyed by the entry's key, so that one entry is not taken for another; text, data and tables by the hashes in the eager
-//! part, and what backtraces read by one for each section in the metadata. The hashes find damage. They are no signature: whoever
-//! can write an artifact can run any code. Metadata that passes the hash is checked all the same (`check`), so that no bytes
-//! make this crate panic.
+//! Lengths stand before their parts; numbers are little-endian. Everything is covered by a hash: the eager
+//! part by the head's, which in a cache entry is keyed by the entry's key, so that one entry is not taken for
+//! another; text, data and tables by the hashes in the eager part, and what backtraces read by one for each
+//! section in the metadata. The hashes find damage. They are no signature: whoever can write an artifact can
+//! run any code. Metadata that passes the hash is checked all the same (`check`), so that no bytes make this
+//! crate panic.
 
 mod check;
 mod format;

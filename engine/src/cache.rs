@@ -3,9 +3,10 @@
 //! Whatever goes wrong here costs the cache, never the run: it is logged, and the module is compiled.
 //!
 //! - The directory has mode 0700 and belongs to the user, else it is not used: what is in it is executed.
-//! - An entry's name is a hash of the module's bytes and of everything else that its code depends on, the build of this code included,
-//!   and its contents are sealed with it. So an entry is never wrong, only missing or damaged; damage is found by the artifact's hashes,
-//!   and the entry replaced, in the middle of a run too (`remake.rs`).
+//! - An entry's name is a hash of the module's bytes and of everything else that its code depends on, the
+//!   build of this code included, and its contents are sealed with it. So an entry is never wrong, only
+//!   missing or damaged; damage is found by the artifact's hashes, and the entry replaced, in the middle of a
+//!   run too (`remake.rs`).
 //! - An entry is written under another name and then renamed, so that other processes see all of it or nothing.
 //! - Beside entries there are small files that say which contents a module's file has in a certain state ([`file_state`]), and
 //!   which of a module's text its runs needed ([`used`]).
@@ -144,7 +145,8 @@ impl Cache {
         written.is_ok()
     }
 
-    /// The right to make an entry that takes long to make; `None` if another process has it. Where there are no locks, everybody has it.
+    /// The right to make an entry that takes long to make; `None` if another process has it. Where there are
+    /// no locks, everybody has it.
     pub(crate) fn claim(&self, key: Key) -> Option<Claim<'_>> {
         // Should its owner be killed, it is cleaned up as an unfinished file is.
         let name = format!("{}.claim.tmp", key.name());

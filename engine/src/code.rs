@@ -38,8 +38,8 @@ impl std::fmt::Debug for MachineCode<'_> {
 }
 
 impl<'a> MachineCode<'a> {
-    /// Functions are compiled when they are asked for, by the best compiler that the engine takes code from. `bytes` are those that it
-    /// was decoded from, and have been validated.
+    /// Functions are compiled when they are asked for, by the best compiler that the engine takes code from.
+    /// `bytes` are those that it was decoded from, and have been validated.
     pub fn compile(engine: &'a Engine, bytes: &'a [u8], decoded: &'a Decoded) -> MachineCode<'a> {
         let layout = VmLayout::new(&decoded.module);
         MachineCode { compiler: engine.inner.compilers.preferred(), source: Source::Compiled { engine, bytes, decoded, layout } }
@@ -53,7 +53,8 @@ impl<'a> MachineCode<'a> {
         }
     }
 
-    /// A function's code and tables, and whose it is: `cranelift`, `lightbeam`. What is linked has no relocations left: [`MachineCode::target`] takes their place.
+    /// A function's code and tables, and whose it is: `cranelift`, `lightbeam`. What is linked has no
+    /// relocations left: [`MachineCode::target`] takes their place.
     ///
     /// # Errors
     /// [`Error::Compile`]; [`Error::Artifact`] if the module came from a file that has been damaged since.

@@ -7,7 +7,8 @@ use std::path::PathBuf;
 /// Which compiler.
 #[derive(Copy, Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Tier {
-    /// Cranelift's code where the cache has it ([`crate::Module::warm`] puts it there), else Lightbeam, which nobody has to wait for.
+    /// Cranelift's code where the cache has it ([`crate::Module::warm`] puts it there), else Lightbeam, which
+    /// nobody has to wait for.
     #[default]
     Auto,
     /// Lightbeam for everything, ahead of time: ready at once, and slower to run.
@@ -118,8 +119,8 @@ impl Config {
         self
     }
 
-    /// What all memories and tables of one store and the objects of its references may hold together, in bytes. Growing beyond fails,
-    /// and so does making a reference.
+    /// What all memories and tables of one store and the objects of its references may hold together, in
+    /// bytes. Growing beyond fails, and so does making a reference.
     pub fn max_memory(mut self, bytes: Option<u64>) -> Config {
         self.max_memory = bytes;
         self
@@ -144,16 +145,17 @@ impl Config {
         self
     }
 
-    /// Whether compiled code checks what it otherwise relies on (type ids of indirect calls, zero-extended integers, handles, locals in
-    /// registers, the frame at its return) and traps with [`TrapCode::BrokenInvariant`](crate::TrapCode) where that does not hold: finds
-    /// mistakes in compilers, and is slow.
+    /// Whether compiled code checks what it otherwise relies on (type ids of indirect calls, zero-extended
+    /// integers, handles, locals in registers, the frame at its return) and traps with
+    /// [`TrapCode::BrokenInvariant`](crate::TrapCode) where that does not hold: finds mistakes in compilers,
+    /// and is slow.
     pub fn paranoid(mut self, on: bool) -> Config {
         self.paranoid = on;
         self
     }
 
-    /// Whether compiled code keeps to the instructions that every supported processor has (SSE4.1), so that an artifact runs on all of
-    /// them. The default is to use what the host has.
+    /// Whether compiled code keeps to the instructions that every supported processor has (SSE4.1), so that
+    /// an artifact runs on all of them. The default is to use what the host has.
     pub fn baseline(mut self, on: bool) -> Config {
         self.baseline = on;
         self
@@ -171,16 +173,16 @@ impl Config {
         self
     }
 
-    /// Whether debuggers are told of compiled code, through the interface that GDB has for compilers at run time: functions' names, and
-    /// how to walk frames, at every instruction and through to the host's. Making that takes longer than compiling. Nothing is written
-    /// to the cache: breakpoints would be in it.
+    /// Whether debuggers are told of compiled code, through the interface that GDB has for compilers at run
+    /// time: functions' names, and how to walk frames, at every instruction and through to the host's. Making
+    /// that takes longer than compiling. Nothing is written to the cache: breakpoints would be in it.
     pub fn debugger(mut self, on: bool) -> Config {
         self.debugger = on;
         self
     }
 
-    /// Whether `/tmp/perf-PID.map` is written, from which `perf` has names of functions in memory. It stays when the process ends.
-    /// Frame pointers are everywhere: `perf record --call-graph fp` has the callers.
+    /// Whether `/tmp/perf-PID.map` is written, from which `perf` has names of functions in memory. It stays
+    /// when the process ends. Frame pointers are everywhere: `perf record --call-graph fp` has the callers.
     pub fn perf_map(mut self, on: bool) -> Config {
         self.perf_map = on;
         self

@@ -1,7 +1,7 @@
 //! What debuggers and profilers are told of code in memory: names, and how to walk frames.
 //!
-//! An engine that is asked to ([`crate::Config::debugger`], [`crate::Config::perf_map`]) tells of each module when it is made, and
-//! of each trampoline. Otherwise nothing of this is ever run.
+//! An engine that is asked to ([`crate::Config::debugger`], [`crate::Config::perf_map`]) tells of each module
+//! when it is made, and of each trampoline. Otherwise nothing of this is ever run.
 
 mod object;
 mod unwind;
@@ -35,8 +35,8 @@ pub(crate) struct Listeners {
 /// The process's file for `perf`.
 static PERF_MAP: Mutex<Option<File>> = Mutex::new(None);
 
-/// Debuggers take a stack that jumps for a broken one, but in the function that does this in programs with split stacks. So host functions are
-/// called through trampolines, always.
+/// Debuggers take a stack that jumps for a broken one, but in the function that does this in programs with
+/// split stacks. So host functions are called through trampolines, always.
 const STACK_CHANGES: &str = "__morestack";
 
 impl Listeners {

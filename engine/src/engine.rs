@@ -146,7 +146,8 @@ impl Engine {
         self.inner.cache.get_or_init(open).as_ref()
     }
 
-    /// A line for people on why modules that were loaded so far are not kept in the cache, although the configuration asks for it.
+    /// A line for people on why modules that were loaded so far are not kept in the cache, although the
+    /// configuration asks for it.
     pub fn cache_problem(&self) -> Option<&str> {
         self.inner.cache_problem.get().map(String::as_str)
     }

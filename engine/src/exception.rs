@@ -4,8 +4,9 @@ use crate::handles::Tag;
 use sconce_runtime as rt;
 use std::fmt;
 
-/// An exception in the hands of the host. A host function throws one by returning [`crate::Error::exception`]; one that no wasm code
-/// catches comes out of the call as [`crate::Error::Exception`].
+/// An exception in the hands of the host. A host function throws one by returning
+/// [`crate::Error::exception`]; one that no wasm code catches comes out of the call as
+/// [`crate::Error::Exception`].
 #[derive(Clone)]
 pub struct Exception {
     pub(crate) inner: rt::Exception,

@@ -1,17 +1,18 @@
 //! Host values that wasm code can hold.
 //!
-//! There is one kind of reference, owned and counted: [`ExternRef`]. It can be kept, cloned, sent to other threads and dropped anywhere,
-//! and names nothing but its value, so there are no scopes to mind. It cannot be used with another store, nor after its store is
-//! gone, which is checked wherever it goes in; what [`ExternRef::data`] gives borrows the store, so the compiler sees to it that the
-//! value is not outlived.
+//! There is one kind of reference, owned and counted: [`ExternRef`]. It can be kept, cloned, sent to other
+//! threads and dropped anywhere, and names nothing but its value, so there are no scopes to mind. It cannot
+//! be used with another store, nor after its store is gone, which is checked wherever it goes in; what
+//! [`ExternRef::data`] gives borrows the store, so the compiler sees to it that the value is not outlived.
 
 use crate::error::Error;
 use crate::store::{AsContext, AsContextMut};
 use sconce_runtime as rt;
 use std::any::Any;
 
-/// A reference to a host value in a store. The value lives as long as something refers to it: this, a clone of it, or wasm code of
-/// the store. When nothing does, it is dropped the next time the store runs, or with the store.
+/// A reference to a host value in a store. The value lives as long as something refers to it: this, a clone
+/// of it, or wasm code of the store. When nothing does, it is dropped the next time the store runs, or with
+/// the store.
 ///
 /// Equality is identity.
 ///

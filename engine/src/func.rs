@@ -62,8 +62,8 @@ impl Func {
     /// Calls it.
     ///
     /// # Errors
-    /// [`Error::Usage`] if number or types of arguments or the number of results are wrong, or if a reference belongs to another store;
-    /// [`Error::Trap`]; whatever a host function returned.
+    /// [`Error::Usage`] if number or types of arguments or the number of results are wrong, or if a reference
+    /// belongs to another store; [`Error::Trap`]; whatever a host function returned.
     ///
     /// # Panics
     /// If a host function panicked: its panic continues here, after the wasm frames are gone.

@@ -1,5 +1,5 @@
-//! Items of a store, by handle: each is `Copy`, names its store, and is checked where it is used. What can be done with one stands in
-//! the file of its kind.
+//! Items of a store, by handle: each is `Copy`, names its store, and is checked where it is used. What can be
+//! done with one stands in the file of its kind.
 
 use sconce_runtime as rt;
 

@@ -23,8 +23,9 @@ impl Instance {
     /// Makes an instance from imports in the module's order, and runs its start function.
     ///
     /// # Errors
-    /// [`Error::Link`] if an import does not fit; [`Error::Trap`] if a segment lies outside its memory or table, or from the start
-    /// function; [`Error::Resources`]; [`Error::Usage`] for another engine's module, another store's import, or a wrong number of imports.
+    /// [`Error::Link`] if an import does not fit; [`Error::Trap`] if a segment lies outside its memory or
+    /// table, or from the start function; [`Error::Resources`]; [`Error::Usage`] for another engine's module,
+    /// another store's import, or a wrong number of imports.
     pub fn new(mut store: impl AsContextMut, module: &Module, imports: &[Extern]) -> Result<Instance, Error> {
         let mut store = store.as_context_mut();
         Unstarted::new(&mut store, module, imports)?.start(store)

@@ -22,8 +22,9 @@
 //! ```
 //!
 //! # Invariants
-//! - A handle ([`Func`], [`Memory`], [`Table`], [`Global`], [`Tag`], [`Instance`], [`ExternRef`], [`ExnRef`]) is `Copy` and names its store. Used with
-//!   another store it is an error where the signature has a `Result`, and a panic that says so elsewhere.
+//! - A handle ([`Func`], [`Memory`], [`Table`], [`Global`], [`Tag`], [`Instance`], [`ExternRef`], [`ExnRef`])
+//!   is `Copy` and names its store. Used with another store it is an error where the signature has a
+//!   `Result`, and a panic that says so elsewhere.
 //! - Type ids are the engine's. A module, a store and a linker belong to one engine, and this is checked where they meet.
 //! - After a trap the store can be used again.
 //! - On the way of a host call there is no allocation, no lock and no boxing.

@@ -16,8 +16,8 @@ use std::collections::HashMap;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-/// What modules can import, by module and field name. Host functions and shared memories in it belong to no store; everything else
-/// belongs to one.
+/// What modules can import, by module and field name. Host functions and shared memories in it belong to no
+/// store; everything else belongs to one.
 pub struct Linker<T: 'static> {
     engine: Engine,
     shadowing: bool,
@@ -167,7 +167,8 @@ impl<T: 'static> Linker<T> {
         self.make(&mut store, module)?.start(store)
     }
 
-    /// Makes an instance without running its start function: until then nothing of the guest runs, so what fails is for want of something.
+    /// Makes an instance without running its start function: until then nothing of the guest runs, so what
+    /// fails is for want of something.
     ///
     /// # Errors
     /// As [`Linker::instantiate`], except for those of the start function.

@@ -80,8 +80,8 @@ impl Memory {
     /// Its contents, for as long as the store is borrowed.
     pub fn guest<'a, S: AsContextMut>(&self, store: &'a mut S) -> GuestMemory<'a> {
         let memory = store.as_context_mut().runtime().memory_vm(self.handle);
-        // SAFETY: the memory lives as long as its store, which is borrowed for `'a`; all of it can be used, since no call of another store
-        // can have the result.
+        // SAFETY: the memory lives as long as its store, which is borrowed for `'a`; all of it can be used,
+        // since no call of another store can have the result.
         unsafe { GuestMemory::new(&*memory) }
     }
 

@@ -34,8 +34,9 @@ impl Module {
         &self.inner.compiled
     }
 
-    /// Notes in the cache which of its code and data has been used, so that the next process that loads it brings that in at once. For the
-    /// end of a run; does nothing for a module that was not loaded from a file, or without a cache.
+    /// Notes in the cache which of its code and data has been used, so that the next process that loads it
+    /// brings that in at once. For the end of a run; does nothing for a module that was not loaded from a
+    /// file, or without a cache.
     pub fn note_use(&self) {
         if let Some(used) = &self.inner.used {
             used.note(&self.compiled().loaded);
@@ -107,8 +108,9 @@ impl Module {
         artifact::is_artifact(bytes)
     }
 
-    /// What a serialized module was compiled with, from its first 16 KiB or more: an engine with other settings does not take it. `None` if
-    /// these bytes are not the beginning of one of this version. They are taken at their word: loading checks them.
+    /// What a serialized module was compiled with, from its first 16 KiB or more: an engine with other
+    /// settings does not take it. `None` if these bytes are not the beginning of one of this version. They
+    /// are taken at their word: loading checks them.
     pub fn artifact_settings(bytes: &[u8]) -> Option<Settings> {
         artifact::settings(bytes)
     }

@@ -1,5 +1,5 @@
-//! From bytes to linked text: text assembled, a module decoded, its functions compiled and linked, the contents of its data segments
-//! laid out. Knows compilers, and no engine.
+//! From bytes to linked text: text assembled, a module decoded, its functions compiled and linked, the
+//! contents of its data segments laid out. Knows compilers, and no engine.
 
 mod compile;
 mod data;

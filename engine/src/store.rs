@@ -93,8 +93,9 @@ pub fn prepare_thread() -> Result<(), Error> {
 pub struct InterruptHandle(rt::InterruptHandle);
 
 impl InterruptHandle {
-    /// Wasm code that runs, or runs next, traps with [`crate::TrapCode::Interrupt`]. Blocking system calls of host functions are
-    /// interrupted (EINTR). Returns when the store has acknowledged, or when nothing runs (the flag then waits for the next call).
+    /// Wasm code that runs, or runs next, traps with [`crate::TrapCode::Interrupt`]. Blocking system calls of
+    /// host functions are interrupted (EINTR). Returns when the store has acknowledged, or when nothing runs
+    /// (the flag then waits for the next call).
     pub fn interrupt(&self) {
         self.0.interrupt();
     }
@@ -104,8 +105,9 @@ impl InterruptHandle {
         self.0.request();
     }
 
-    /// Makes the thread that runs the store look at what was asked for. One call may come at a moment when that is of no use: it is to be
-    /// made again, every millisecond or so, as long as [`InterruptHandle::is_set`].
+    /// Makes the thread that runs the store look at what was asked for. One call may come at a moment when
+    /// that is of no use: it is to be made again, every millisecond or so, as long as
+    /// [`InterruptHandle::is_set`].
     pub fn nudge(&self) {
         self.0.nudge();
     }
@@ -130,9 +132,9 @@ impl<T: 'static> Store<T> {
         Store::make(engine, data, rt::MemoryLimit::new(engine.inner.config.max_memory), false)
     }
 
-    /// An empty store of which a program can make many, for its threads: it counts against a limit that others count against too. Its
-    /// memories, tables and references count, as any store's, and so do its wasm stack, as far as it is used (64 KiB at least), and
-    /// what its instances consist of.
+    /// An empty store of which a program can make many, for its threads: it counts against a limit that
+    /// others count against too. Its memories, tables and references count, as any store's, and so do its
+    /// wasm stack, as far as it is used (64 KiB at least), and what its instances consist of.
     ///
     /// # Errors
     /// As [`Store::new`], and if the limit is reached, or address space is short.
@@ -177,8 +179,9 @@ impl<T: 'static> Store<T> {
         inner.data
     }
 
-    /// Finds out what references wasm code still holds, and drops host values that nobody refers to any more, without waiting for the
-    /// time when that would happen by itself. A reference that is the host's alone is not touched.
+    /// Finds out what references wasm code still holds, and drops host values that nobody refers to any more,
+    /// without waiting for the time when that would happen by itself. A reference that is the host's alone is
+    /// not touched.
     pub fn gc(&mut self) {
         self.as_context_mut().gc();
     }

@@ -4,9 +4,10 @@
 //! the function's index. Where the module has DWARF (addresses count from the start of the code section's contents, as the
 //! WebAssembly DWARF convention has it), the operator's source line follows, and the functions that were inlined around it.
 //!
-//! All of it comes from the guest and is believed as little as possible: it is read within a budget of work, text and time
-//! ([`effort`]), without tables that it could make large ([`dwarf`]), demangled where that can be given up ([`demangle`](mod@demangle)),
-//! and shown as text of others is ([`sconce_environ::shown`]). What the budget does not reach is left out of the backtrace.
+//! All of it comes from the guest and is believed as little as possible: it is read within a budget of work,
+//! text and time ([`effort`]), without tables that it could make large ([`dwarf`]), demangled where that can
+//! be given up ([`demangle`](mod@demangle)), and shown as text of others is ([`sconce_environ::shown`]). What
+//! the budget does not reach is left out of the backtrace.
 
 mod demangle;
 mod dwarf;

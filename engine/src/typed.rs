@@ -26,7 +26,8 @@ impl<P: WasmParams, R: WasmResults> TypedFunc<P, R> {
     /// Calls it.
     ///
     /// # Errors
-    /// [`Error::Trap`]; whatever a host function returned; [`Error::Usage`] if a reference or the function belongs to another store.
+    /// [`Error::Trap`]; whatever a host function returned; [`Error::Usage`] if a reference or the function
+    /// belongs to another store.
     ///
     /// # Panics
     /// If a host function panicked: its panic continues here, after the wasm frames are gone.
@@ -73,7 +74,8 @@ pub(crate) unsafe fn call<T>(
 /// Most values in a tuple of parameters or results.
 pub(crate) const MAX_VALUES: usize = 16;
 
-/// A Rust type that is a wasm value: `i32`, `u32`, `i64`, `u64`, `f32`, `f64`, `u128` (v128), `Option<Func>`, `Option<ExternRef>`.
+/// A Rust type that is a wasm value: `i32`, `u32`, `i64`, `u64`, `f32`, `f64`, `u128` (v128), `Option<Func>`,
+/// `Option<ExternRef>`.
 ///
 /// # Safety
 /// `Abi` is how the System V convention passes a value of `TYPE`; implemented here alone.

@@ -42,12 +42,14 @@ pub fn returns_reference<R>(ty: &FuncType<R>) -> bool {
     ty.results.iter().any(|ty| matches!(ty, ValType::Ref(_)))
 }
 
-/// So many calls of a function are made without a trampoline, where [`in_registers`] holds; those behind are made as others are. Each is some 80
-/// bytes of code more, and a branch, of which optimizing costs the square.
+/// So many calls of a function are made without a trampoline, where [`in_registers`] holds; those behind are
+/// made as others are. Each is some 80 bytes of code more, and a branch, of which optimizing costs the
+/// square.
 pub const MAX_IN_PLACE: u32 = 1000;
 
-/// Whether all arguments and the result, if there is one at all, are passed in registers, alike under both conventions: then a host
-/// function that takes them so may be called without a trampoline that knows the type.
+/// Whether all arguments and the result, if there is one at all, are passed in registers, alike under both
+/// conventions: then a host function that takes them so may be called without a trampoline that knows the
+/// type.
 pub fn in_registers<R>(ty: &FuncType<R>) -> bool {
     let floats = ty.params.iter().filter(|ty| ty.is_float_or_vector()).count();
     ty.results.len() <= 1 && floats <= FLOAT_ARGUMENTS && ty.params.len() - floats <= INTEGER_ARGUMENTS

@@ -26,8 +26,8 @@ pub enum AbiType {
     Entering,
     /// The handle of an object without any count left, 32 bits.
     Dead,
-    /// Where the values of an exception are, 16 bytes each, whose tag the argument before this one names. The runtime holds a count on
-    /// the references among them until the builtin returns.
+    /// Where the values of an exception are, 16 bytes each, whose tag the argument before this one names. The
+    /// runtime holds a count on the references among them until the builtin returns.
     Values,
 }
 
@@ -54,8 +54,8 @@ macro_rules! builtins {
                 match self { $(Builtin::$variant => &[$(AbiType::$ty,)*],)* }
             }
 
-            /// Whether the trampoline saves all registers, since calls are in the way of code that hardly ever makes them. There is
-            /// no result then.
+            /// Whether the trampoline saves all registers, since calls are in the way of code that hardly
+            /// ever makes them. There is no result then.
             pub const fn keeps_registers(self) -> bool {
                 matches!(self, Builtin::ActivationsInsert | Builtin::ReleaseLast)
             }

@@ -1,11 +1,11 @@
 //! Tables of a linked unit of code, looked up by offset into its text: in signal handlers (traps), on backtraces
 //! (functions, wasm offsets) and by sweeps (stack maps). Flat bytes, so that an artifact is loaded by copying.
 //!
-//! Entries of one function are one run of a byte stream: pairs of LEB128 deltas. A lookup is a binary search for the
-//! function, then a linear decode of its run: no allocation, no locks, bounded by the function's size. What few functions have, or
-//! what is looked up often, is a table of records for all functions: sorted, little-endian numbers of 32 bits, and a lookup is a
-//! binary search.
-//! The decoders accept any bytes: an entry that does not parse is "not found".
+//! Entries of one function are one run of a byte stream: pairs of LEB128 deltas. A lookup is a binary search
+//! for the function, then a linear decode of its run: no allocation, no locks, bounded by the function's
+//! size. What few functions have, or what is looked up often, is a table of records for all functions:
+//! sorted, little-endian numbers of 32 bits, and a lookup is a binary search. The decoders accept any bytes:
+//! an entry that does not parse is "not found".
 
 mod leb;
 mod write;
@@ -40,15 +40,15 @@ pub struct FunctionRecord {
 pub enum CodeTable {
     /// Runs of (offset delta, trap code).
     Traps,
-    /// Runs of a count and slots, which are in all maps, then (return offset delta, slots kept of the map before, count of others,
-    /// those); slots as signed LEB128. Empty where there are no maps.
+    /// Runs of a count and slots, which are in all maps, then (return offset delta, slots kept of the map
+    /// before, count of others, those); slots as signed LEB128. Empty where there are no maps.
     StackMaps,
     /// Records (start, end) of instructions that must not be interrupted.
     Uninterruptible,
     /// Records (return offset, frame size, place of the VM context, number of its first handler) of calls in try regions.
     CallSites,
-    /// Records (tag, code offset, number of the next handler, which is lower): lists share their ends, as [`crate::handlers`] says. The
-    /// lowest bit of a tag says whether the handler wants the exception.
+    /// Records (tag, code offset, number of the next handler, which is lower): lists share their ends, as
+    /// [`crate::handlers`] says. The lowest bit of a tag says whether the handler wants the exception.
     Handlers,
     /// Records (start, end) of jump tables, which are data amid the code: for who reads it.
     JumpTables,
@@ -341,7 +341,8 @@ impl<S: Stream> CodeTables<S> {
         record.map(|f| runs_of(&self[CodeTable::JumpTables], f.start, f.start.saturating_add(f.len))).unwrap_or_default()
     }
 
-    /// A function as it was compiled, but that relocations are fixed: for who reads code. `text` and `offsets` are those of the unit.
+    /// A function as it was compiled, but that relocations are fixed: for who reads code. `text` and
+    /// `offsets` are those of the unit.
     pub fn function(&self, func: DefinedFuncIndex, text: &[u8], offsets: &[u8]) -> Option<CompiledFunction> {
         let FunctionRecord { start, len, .. } = *self.functions.get(func.as_u32() as usize)?;
         let end = start.checked_add(len)?;

@@ -39,7 +39,8 @@ pub struct Settings {
     pub canonical_nans: bool,
     /// Whether each function begins with a call of [`crate::builtin::Builtin::Sweep`]: for tests of stack maps and barriers.
     pub gc_stress: bool,
-    /// Whether code checks what it may rely on, and traps with [`TrapCode::BrokenInvariant`] where that does not hold: for tests and fuzzing.
+    /// Whether code checks what it may rely on, and traps with [`TrapCode::BrokenInvariant`] where that does
+    /// not hold: for tests and fuzzing.
     pub paranoid: bool,
     /// Whether only instructions are used that every supported processor has, up to SSE4.1: whatever the host has besides.
     pub baseline: bool,
@@ -91,8 +92,8 @@ pub trait Compiler: Send + Sync {
     /// When an implementation limit is exceeded (code or frame too large).
     fn compile_into(&self, input: &FunctionInput<'_>, out: &mut CompiledFunction) -> Result<(), CompileError>;
 
-    /// Whether [`Compiler::validate_and_compile_into`] costs less than the two one after the other, and compiling so little that an invalid
-    /// module may have cost it.
+    /// Whether [`Compiler::validate_and_compile_into`] costs less than the two one after the other, and
+    /// compiling so little that an invalid module may have cost it.
     fn validates(&self) -> bool {
         false
     }
@@ -122,8 +123,8 @@ pub trait Compiler: Send + Sync {
     }
 }
 
-/// Bytes of machine code that a body of so many bytes may become. No operator needs anything like it: code that is longer for its body would
-/// be the work of somebody who wants to fill memory.
+/// Bytes of machine code that a body of so many bytes may become. No operator needs anything like it: code
+/// that is longer for its body would be the work of somebody who wants to fill memory.
 pub const fn max_code(body: usize) -> u64 {
     const ANY: u64 = 8 << 20;
     const A_BYTE: u64 = 256;
@@ -193,10 +194,11 @@ pub struct CompiledFunction {
 
 /// A call inside a try region: what the runtime needs to continue in one of its handlers.
 ///
-/// A frame with handlers saves all callee-saved registers, since a handler begins with nothing but the frame pointer and the
-/// stack pointer restored, and restores them when it returns. A handler finds the address of the payload in rax (16 bytes a value,
-/// as in [`crate::vm::VmGlobal`]; valid until anything is called) and the exception as a handle in the low half of rdx: 0 unless
-/// it asks for that, since an exception that nobody holds needs no object.
+/// A frame with handlers saves all callee-saved registers, since a handler begins with nothing but the frame
+/// pointer and the stack pointer restored, and restores them when it returns. A handler finds the address of
+/// the payload in rax (16 bytes a value, as in [`crate::vm::VmGlobal`]; valid until anything is called) and
+/// the exception as a handle in the low half of rdx: 0 unless it asks for that, since an exception that
+/// nobody holds needs no object.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub struct CallSite {
     /// The call's return address.
@@ -227,9 +229,10 @@ pub enum RelocTarget {
     Function(DefinedFuncIndex),
     /// The function's entry slot: 8 bytes that hold the address of its code.
     Slot(DefinedFuncIndex),
-    /// The way to a host function, whose context is in rdi and says [`crate::vm::VmHostContext::in_registers`], and back to the code so
-    /// many bytes behind the field, as if a call had returned there. The field is that of a `jmp rel32` or a `call rel32`, which becomes
-    /// one: linking makes a way for each place.
+    /// The way to a host function, whose context is in rdi and says
+    /// [`crate::vm::VmHostContext::in_registers`], and back to the code so many bytes behind the field, as if
+    /// a call had returned there. The field is that of a `jmp rel32` or a `call rel32`, which becomes one:
+    /// linking makes a way for each place.
     HostCall {
         /// From the field's end.
         behind: u32,

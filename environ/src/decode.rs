@@ -1,9 +1,10 @@
 //! From bytes to a [`Module`](crate::module::Module): one pass over the sections, function bodies left where they are.
 //!
-//! wasmparser's validator sees each section before it is read here, so what is read is valid: indices are in range, counts
-//! are within the limits, constant expressions have their types. Bodies are validated apart ([`Decoded::body_validator`]), by
-//! as many threads as the caller likes. Nothing is copied from the input but names of imports and exports: data, bodies and custom sections are
-//! ranges of it, so the caller keeps the bytes, in memory that nobody else can write.
+//! wasmparser's validator sees each section before it is read here, so what is read is valid: indices are in
+//! range, counts are within the limits, constant expressions have their types. Bodies are validated apart
+//! ([`Decoded::body_validator`]), by as many threads as the caller likes. Nothing is copied from the input
+//! but names of imports and exports: data, bodies and custom sections are ranges of it, so the caller keeps
+//! the bytes, in memory that nobody else can write.
 
 mod beside;
 mod blame;

@@ -4,8 +4,9 @@ use wasmparser::WasmFeatures;
 
 /// The proposals that modules may use.
 ///
-/// [`Features::SUPPORTED`] is the one place where a proposal is enabled. It takes a row in [`crate::visit`] for each of its operators (else
-/// they reach the arm for rejected ones), its types in [`crate::translate`], and what compilers and the runtime do for it.
+/// [`Features::SUPPORTED`] is the one place where a proposal is enabled. It takes a row in [`crate::visit`]
+/// for each of its operators (else they reach the arm for rejected ones), its types in [`crate::translate`],
+/// and what compilers and the runtime do for it.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Features(WasmFeatures);
 

@@ -1,8 +1,9 @@
 //! Lists of exception handlers that share their ends.
 //!
-//! A call meets the handlers of all try regions around it, the inner ones first. Listed for each call that would be the product of calls and
-//! regions; but what a region adds stands before what the regions around it have. So a list is the number of its first handler, and each
-//! handler has the number of the next: all lists together are of the order of the clauses.
+//! A call meets the handlers of all try regions around it, the inner ones first. Listed for each call that
+//! would be the product of calls and regions; but what a region adds stands before what the regions around it
+//! have. So a list is the number of its first handler, and each handler has the number of the next: all lists
+//! together are of the order of the clauses.
 
 use std::collections::HashMap;
 
@@ -41,8 +42,8 @@ pub struct HandlerLists {
 }
 
 impl HandlerLists {
-    /// A list that begins with this handler, and goes on as another one that is there already. Behind a handler for all exceptions
-    /// nothing is asked.
+    /// A list that begins with this handler, and goes on as another one that is there already. Behind a
+    /// handler for all exceptions nothing is asked.
     ///
     /// # Panics
     /// If there is no such list.

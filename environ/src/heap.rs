@@ -4,9 +4,9 @@
 //! a [`VmObject`]. Nothing in the cage is a host pointer (a function among an exception's values is a number of the store's), so
 //! that whatever is read there leads back into the cage, or to an index that the runtime checks.
 //!
-//! Null has a head as well, alone of what an object has: it is the end of a page, and the next one is inaccessible. Its flags say
-//! that it is in the activations table, and compiled code may count it up and down as it likes: so barriers need not ask whether a
-//! handle is null.
+//! Null has a head as well, alone of what an object has: it is the end of a page, and the next one is
+//! inaccessible. Its flags say that it is in the activations table, and compiled code may count it up and
+//! down as it likes: so barriers need not ask whether a handle is null.
 //!
 //! Counts are deferred: frames own none. [`VmObject::state`] counts the references that tables, globals, other objects and the
 //! host hold, and one for an entry in the store's activations table, which names (at least) every object that a frame holds.

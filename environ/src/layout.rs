@@ -134,8 +134,8 @@ impl VmLayout {
         Some(self.func_refs + n as u32 * size_of::<VmFuncRef>() as u32)
     }
 
-    /// The [`VmMemory`] of a data segment that instructions can name. Active segments have one for all, of no length: they are dropped
-    /// before any instruction runs.
+    /// The [`VmMemory`] of a data segment that instructions can name. Active segments have one for all, of no
+    /// length: they are dropped before any instruction runs.
     pub fn data(&self, i: DataIndex) -> u32 {
         let place = self.passive_data.binary_search(&i).map_or(0, |n| 1 + n as u32);
         self.data + place * size_of::<VmMemory>() as u32

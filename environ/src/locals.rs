@@ -34,7 +34,8 @@ pub struct DeclaredLocals {
 }
 
 impl DeclaredLocals {
-    /// Reads the declarations at a body's beginning, in place of what was here before. Gives where in the body its operators begin.
+    /// Reads the declarations at a body's beginning, in place of what was here before. Gives where in the
+    /// body its operators begin.
     ///
     /// # Errors
     /// A validated body has none.
@@ -80,8 +81,8 @@ impl DeclaredLocals {
     }
 }
 
-/// Numbers for the locals that are named. Parameters have their own; the others follow in the order of their indices. Serves one function
-/// after another.
+/// Numbers for the locals that are named. Parameters have their own; the others follow in the order of their
+/// indices. Serves one function after another.
 #[derive(Clone, Debug, Default)]
 pub struct LocalNumbers {
     /// By index: the function that named the local last, and its number there. As long as for the function with the most locals.
@@ -128,8 +129,8 @@ impl LocalNumbers {
         (number, true)
     }
 
-    /// Everything is named: gives numbers in the order of indices. `moved` is told which number each number had before, in that order,
-    /// if any changes.
+    /// Everything is named: gives numbers in the order of indices. `moved` is told which number each number
+    /// had before, in that order, if any changes.
     pub fn finish(&mut self, mut moved: impl FnMut(u32)) {
         let others = &mut self.named[self.params as usize..];
         if others.is_sorted() {

@@ -1,5 +1,5 @@
-//! What scalar operators, and those vector operators that are more than an operator in each lane, mean, as pure functions (spec section 4.3): what compilers fold constants with and are tested
-//! against.
+//! What scalar operators, and those vector operators that are more than an operator in each lane, mean, as
+//! pure functions (spec section 4.3): what compilers fold constants with and are tested against.
 //!
 //! Values travel as bits in a `u64`. Of a 32-bit operand only the low half counts, and a 32-bit result has a zero upper half.
 //! Where the specification leaves a NaN result open, the functions here give the positive canonical NaN;
@@ -139,8 +139,8 @@ pub const fn atomic_rmw(op: AtomicRmw, old: u64, operand: u64) -> u64 {
     }
 }
 
-/// `i16x8.relaxed_dot_i8x16_i7x16_s` in the deterministic profile: both operands are signed, and sums are saturated. Vectors have lane 0 in their low
-/// bits.
+/// `i16x8.relaxed_dot_i8x16_i7x16_s` in the deterministic profile: both operands are signed, and sums are
+/// saturated. Vectors have lane 0 in their low bits.
 pub fn vec_dot_i8(a: u128, b: u128) -> u128 {
     let (a, b) = (a.to_le_bytes(), b.to_le_bytes());
     let product = |i: usize| i16::from(a[i].cast_signed()) * i16::from(b[i].cast_signed());

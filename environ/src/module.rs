@@ -66,8 +66,9 @@ pub struct Module {
     pub branch_hints: BranchHints,
 }
 
-/// Which branches are likely to be taken, by function: `br_if` and `if` (whose branch is taken where its condition holds), by offset
-/// in bytes from the start of the body (the custom section `metadata.code.branch_hint`).
+/// Which branches are likely to be taken, by function: `br_if` and `if` (whose branch is taken where its
+/// condition holds), by offset in bytes from the start of the body (the custom section
+/// `metadata.code.branch_hint`).
 #[derive(Clone, Debug, Default)]
 pub struct BranchHints(HashMap<FuncIndex, Vec<(u32, bool)>>);
 

@@ -45,8 +45,9 @@ pub enum Names {
     Tags,
 }
 
-/// Names of a few things, in the order of `wanted`, which is increasing. Unlike [`FunctionNames::read`] it keeps nothing of the section,
-/// which may be larger than anybody wants to wait for: `go_on` is asked at each name.
+/// Names of a few things, in the order of `wanted`, which is increasing. Unlike [`FunctionNames::read`] it
+/// keeps nothing of the section, which may be larger than anybody wants to wait for: `go_on` is asked at each
+/// name.
 pub fn find<'a>(section: &'a [u8], of: Names, wanted: &[u32], go_on: &mut dyn FnMut() -> bool) -> Vec<Option<&'a str>> {
     let mut found = vec![None; wanted.len()];
     let mut missing = wanted.len();

@@ -1,8 +1,9 @@
 //! Bulk memory operations of a small constant length, as both compilers do them inline: in accesses of one to sixteen bytes.
 //!
-//! A bulk operation that reaches outside writes nothing. So the last bytes come first: where they are inside, so is everything
-//! below them. (A store of which a part is outside writes nothing, as that of any `v128.store`.) Overlapping ranges are copied as if
-//! through a buffer, so everything is loaded before anything is stored: in registers, of which this many bytes take half.
+//! A bulk operation that reaches outside writes nothing. So the last bytes come first: where they are inside,
+//! so is everything below them. (A store of which a part is outside writes nothing, as that of any
+//! `v128.store`.) Overlapping ranges are copied as if through a buffer, so everything is loaded before
+//! anything is stored: in registers, of which this many bytes take half.
 
 use std::iter::once;
 

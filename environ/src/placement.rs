@@ -1,9 +1,10 @@
 //! Where a function's code begins, relative to cache lines.
 //!
-//! A processor fetches and decodes by lines of 64 bytes: a small loop that lies across two of them runs at up to 1.4 times
-//! the time of the same loop within one, or twice if that is its last jump. Compilers do not align loops, but the place of the whole function is free: the
-//! one is chosen at which the small loops touch the fewest lines that they need not touch. Without loops, a function
-//! begins with a line, where calls of it are fastest.
+//! A processor fetches and decodes by lines of 64 bytes: a small loop that lies across two of them runs at up
+//! to 1.4 times the time of the same loop within one, or twice if that is its last jump. Compilers do not
+//! align loops, but the place of the whole function is free: the one is chosen at which the small loops touch
+//! the fewest lines that they need not touch. Without loops, a function begins with a line, where calls of it
+//! are fastest.
 
 use std::ops::Range;
 

@@ -94,8 +94,9 @@ pub fn message(text: &str) -> String {
     format!("{}{}", Shown::new(text).at_most(MOST - END), Shown::new(end))
 }
 
-/// A whole message: its line ends and tabs stay, everything else that is hidden is escaped, and what is beyond `most` bytes is left
-/// out. Who puts names into messages shows them as names before; here it is too late to tell a forged line.
+/// A whole message: its line ends and tabs stay, everything else that is hidden is escaped, and what is
+/// beyond `most` bytes is left out. Who puts names into messages shows them as names before; here it is too
+/// late to tell a forged line.
 pub fn lines(text: &str, most: usize) -> Cow<'_, str> {
     let cut = &text[..text.floor_char_boundary(most)];
     if cut.len() == text.len() && !text.contains(is_hidden_in_lines) {
@@ -116,8 +117,9 @@ fn is_hidden_in_lines(c: char) -> bool {
     !matches!(c, '\n' | '\t') && is_hidden(c)
 }
 
-/// Whether a character is not to reach a terminal as it is: controls, characters that have no width or change the direction, line and
-/// paragraph separators, spaces other than U+0020, and what is for private use or not assigned.
+/// Whether a character is not to reach a terminal as it is: controls, characters that have no width or change
+/// the direction, line and paragraph separators, spaces other than U+0020, and what is for private use or not
+/// assigned.
 pub fn is_hidden(c: char) -> bool {
     matches!(kind(c), Kind::Hidden)
 }
@@ -149,8 +151,8 @@ fn kind(c: char) -> Kind {
     }
 }
 
-/// The standard library's `Debug` knows which characters are graphic (all but categories C and Z), and of texts, unlike characters by
-/// themselves, it shows marks.
+/// The standard library's `Debug` knows which characters are graphic (all but categories C and Z), and of
+/// texts, unlike characters by themselves, it shows marks.
 fn by_category(c: char) -> Kind {
     let mut bytes = [b'a'; 5];
     let len = 1 + c.encode_utf8(&mut bytes[1..]).len();

@@ -1,9 +1,9 @@
 //! Stack maps: where handles are in a function's frame while each of its calls is under way.
 //!
-//! Most of what one call finds in the frame the next one finds as well, so a map is kept as its difference from the one before: what is
-//! there at every call (locals) once for the function, and of the rest, which grows and shrinks like the operand stack that it
-//! comes from, how much stays and what is added. The whole is of the order of the function, however many handles live across however
-//! many calls.
+//! Most of what one call finds in the frame the next one finds as well, so a map is kept as its difference
+//! from the one before: what is there at every call (locals) once for the function, and of the rest, which
+//! grows and shrinks like the operand stack that it comes from, how much stays and what is added. The whole
+//! is of the order of the function, however many handles live across however many calls.
 
 use std::ops::Range;
 
@@ -48,8 +48,8 @@ impl StackMaps {
         &self.everywhere
     }
 
-    /// Appends the map of a call that returns to a higher offset than the last one: what is in every map, the first `kept` others of
-    /// the map before, and `added`.
+    /// Appends the map of a call that returns to a higher offset than the last one: what is in every map, the
+    /// first `kept` others of the map before, and `added`.
     pub fn push(&mut self, return_offset: u32, kept: u32, added: impl IntoIterator<Item = i32>) {
         let first = self.added.len();
         self.added.extend(added);

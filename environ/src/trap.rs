@@ -60,8 +60,8 @@ traps! {
     UnalignedAtomic = 15, "unaligned atomic";
     /// `memory.atomic.wait` on a memory that no other thread can have.
     ExpectedSharedMemory = 16, "expected shared memory";
-    /// Compiled code relied on what does not hold: only code in paranoid style looks ([`crate::compile::Settings::paranoid`]), and what it
-    /// finds is a mistake of Sconce's.
+    /// Compiled code relied on what does not hold: only code in paranoid style looks
+    /// ([`crate::compile::Settings::paranoid`]), and what it finds is a mistake of Sconce's.
     BrokenInvariant = 17, "broken invariant";
     /// There is no memory for another object that references name.
     ReferenceHeapFull = 18, "reference heap is full";

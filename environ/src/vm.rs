@@ -20,8 +20,8 @@ pub const VM_HOST_CONTEXT_MAGIC: u32 = u32::from_le_bytes(*b"host");
 
 /// The head of an instance's VM context. The variable tail follows; [`crate::layout::VmLayout`] has its offsets.
 ///
-/// `magic`, `in_registers` and `store` stand at the same offsets in [`VmHostContext`], so that who calls need not know which one a
-/// callee has.
+/// `magic`, `in_registers` and `store` stand at the same offsets in [`VmHostContext`], so that who calls need
+/// not know which one a callee has.
 #[repr(C, align(16))]
 #[derive(Debug)]
 pub struct VmContext {
@@ -46,8 +46,9 @@ pub struct VmContext {
 pub struct VmHostContext {
     /// [`VM_HOST_CONTEXT_MAGIC`].
     pub magic: u32,
-    /// Whether `host_code` takes its arguments as wasm passes them, and nobody minds who calls it: 1 or 0. Where [`crate::abi::in_registers`] holds of the type too, compiled
-    /// code may change stacks and call `host_code` by itself. Never changes.
+    /// Whether `host_code` takes its arguments as wasm passes them, and nobody minds who calls it: 1 or 0.
+    /// Where [`crate::abi::in_registers`] holds of the type too, compiled code may change stacks and call
+    /// `host_code` by itself. Never changes.
     pub in_registers: u32,
     /// The store's context.
     pub store: *mut VmStoreContext,
@@ -89,8 +90,9 @@ pub struct VmStoreContext {
     pub handler_exception: u64,
     /// Where host calls go that must not return to wasm. Never changes.
     pub leave: *const c_void,
-    /// What host calls call when anything is pending and no reference is among their results: does [`pending::BOUNDARY`]'s work and
-    /// returns, with the result registers as they were, or leaves. Never changes.
+    /// What host calls call when anything is pending and no reference is among their results: does
+    /// [`pending::BOUNDARY`]'s work and returns, with the result registers as they were, or leaves. Never
+    /// changes.
     pub boundary: *const c_void,
     /// Where the next handle of the activations table goes. Compiled code stores there and moves it on by four bytes; when it
     /// equals `activations_end`, it calls [`crate::builtin::Builtin::ActivationsInsert`] instead.
@@ -104,7 +106,8 @@ pub struct VmStoreContext {
     /// Bytes of the cage from which handles may be: never changes. Code in guard style relies on
     /// [`crate::heap::CAGE_BYTES`].
     pub cage_length: usize,
-    /// In paranoid style, the canonical id of the type that the last caller took its callee to have; [`ANY_TYPE`] where the host calls.
+    /// In paranoid style, the canonical id of the type that the last caller took its callee to have;
+    /// [`ANY_TYPE`] where the host calls.
     pub wanted_type: u32,
     /// Padding.
     pub reserved: u32,
@@ -118,14 +121,15 @@ pub mod pending {
     pub const INTERRUPT: u32 = 2;
     /// An exception continues at `VmStoreContext::handler`.
     pub const HANDLER: u32 = 4;
-    /// The store has something to do where wasm and the host meet and no reference is on its way: see the runtime's `Store::boundary`.
+    /// The store has something to do where wasm and the host meet and no reference is on its way: see the
+    /// runtime's `Store::boundary`.
     pub const BOUNDARY: u32 = 8;
     /// Those that forbid the return to wasm.
     pub const LEAVE: u32 = TRAP | INTERRUPT | HANDLER;
 }
 
-/// A memory as compiled code sees it; or a data segment that a module can name, which nobody writes, and whose length falls to 0 when it
-/// is dropped.
+/// A memory as compiled code sees it; or a data segment that a module can name, which nobody writes, and
+/// whose length falls to 0 when it is dropped.
 #[repr(C)]
 #[derive(Debug)]
 pub struct VmMemory {

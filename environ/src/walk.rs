@@ -1,9 +1,9 @@
 //! From bytes to calls of a visitor, for the operators that code consists of: those of one byte, with short immediates.
 //!
-//! wasmparser's reader takes operators of every proposal in every encoding, and decoding costs more than what a visitor then does.
-//! Here an operator of the rows below is one load of eight bytes and one jump through a table: its opcode and its immediates, of up
-//! to five bytes a number, are in those. All others are left to the reader, and nothing that it would refuse is accepted here, so that
-//! validation walks in the same way.
+//! wasmparser's reader takes operators of every proposal in every encoding, and decoding costs more than what
+//! a visitor then does. Here an operator of the rows below is one load of eight bytes and one jump through a
+//! table: its opcode and its immediates, of up to five bytes a number, are in those. All others are left to
+//! the reader, and nothing that it would refuse is accepted here, so that validation walks in the same way.
 
 use std::borrow::BorrowMut;
 use wasmparser::{BinaryReader, BlockType, Error, FrameStack, MemArg, MemArgTarget, ValType, VisitOperator};
@@ -48,8 +48,8 @@ impl<'a> Walk<'a> {
         self.at
     }
 
-    /// Passes the next operator of a validated body to the visitor that `visitor` makes; it is told where in the body the operator
-    /// behind that one begins, or `usize::MAX` where that is not known.
+    /// Passes the next operator of a validated body to the visitor that `visitor` makes; it is told where in
+    /// the body the operator behind that one begins, or `usize::MAX` where that is not known.
     ///
     /// # Errors
     /// At an operator that there are no families for; when there is no operator, which happens in no validated body.
@@ -70,8 +70,8 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// An operator in any form: what the visitor says, and how many bytes it has. (The walk itself is not borrowed, so that it stays in
-/// registers.)
+/// An operator in any form: what the visitor says, and how many bytes it has. (The walk itself is not
+/// borrowed, so that it stays in registers.)
 #[inline(never)]
 fn any<'a, V>(body: &'a [u8], at: usize, offset: u32, mut visitor: V) -> Result<(V::Output, usize), WalkError>
 where

@@ -286,7 +286,8 @@ fn truncations_at_their_boundaries() {
     use Sign::*;
     let overflow = Err(TrapCode::IntegerOverflow);
     let max32 = u64::from(u32::MAX);
-    // From doubles: (type, largest that fits, its value, next double, least that fits, its value, previous double, saturated high and low).
+    // From doubles: (type, largest that fits, its value, next double, least that fits, its value, previous
+    // double, saturated high and low).
     let cases = [
         (
             W32,

@@ -2,8 +2,8 @@
 
 use sconce_environ::decode::{DecodeError, Features, decode};
 
-/// A module with one function, of type `[] -> []`, that consists of these operators; and where they begin. It has two tags, the second
-/// with a number.
+/// A module with one function, of type `[] -> []`, that consists of these operators; and where they begin. It
+/// has two tags, the second with a number.
 fn module(operators: &[u8]) -> (Vec<u8>, u64) {
     let mut bytes = b"\0asm\x01\0\0\0".to_vec();
     bytes.extend(b"\x01\x0d\x03\x60\0\0\x60\x01\x7f\0\x60\x01\x7f\x01\x7f");

@@ -603,9 +603,9 @@ const BLOCKS: &str = "block (result exnref),unreachable,try_table (catch_all_ref
 fn every_operator_arrives_as_what_it_is() {
     let mut operators = Vec::new();
     OPERATORS.lines().filter(|l| !l.is_empty()).for_each(|line| expand(line, &mut operators));
-    // The opcodes of WebAssembly 2.0 without `block`, `loop`, `if`, `else` and `end`; `br_table` twice, `ref.null` twice, and
-    // the typed `select` of seven types. Of relaxed SIMD 20, less those that are others here, of wide arithmetic 4, of threads 67; eight of
-    // references, tail calls and exceptions.
+    // The opcodes of WebAssembly 2.0 without `block`, `loop`, `if`, `else` and `end`; `br_table` twice,
+    // `ref.null` twice, and the typed `select` of seven types. Of relaxed SIMD 20, less those that are others
+    // here, of wide arithmetic 4, of threads 67; eight of references, tail calls and exceptions.
     let distinct: std::collections::BTreeSet<_> = operators.iter().map(|o| o.split(' ').next()).collect();
     let opcodes = 432 + 20 - RELAXED.len() + 4 + 67 + 8;
     assert_eq!(operators.len(), opcodes + 1 + 1 + 6);

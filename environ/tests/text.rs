@@ -1,5 +1,5 @@
-//! Inline function types mean what the specification says (text format, "Type Uses"): the first type that is a final function type
-//! without supertypes, alone in its recursion group, or else one that is appended.
+//! Inline function types mean what the specification says (text format, "Type Uses"): the first type that is
+//! a final function type without supertypes, alone in its recursion group, or else one that is appended.
 
 use sconce_environ::text::to_binary;
 use wasmparser::{BlockType, CompositeInnerType, ElementItems, GlobalType, Operator, Parser, Payload, TypeRef, ValType};

@@ -1,5 +1,6 @@
-//! `cargo fuzz run modules --features libfuzzer`: libFuzzer's bytes are what modules are generated from, so that it finds its way to code that no
-//! seed has reached. What is done with a module is what `differential` does.
+//! `cargo fuzz run modules --features libfuzzer`: libFuzzer's bytes are what modules are generated from, so
+//! that it finds its way to code that no seed has reached. What is done with a module is what `differential`
+//! does.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -108,8 +108,8 @@ impl Case {
         }
     }
 
-    /// The case that these bytes make, for who changes bytes and looks what that leads to: the first eight are a number, from which what is no
-    /// part of the module follows, and the others the generator's.
+    /// The case that these bytes make, for who changes bytes and looks what that leads to: the first eight
+    /// are a number, from which what is no part of the module follows, and the others the generator's.
     pub fn from_bytes(bytes: &[u8], allowed: Proposals) -> Option<Case> {
         let (seed, bytes) = bytes.split_first_chunk()?;
         Case::generate(u64::from_le_bytes(*seed), Some(bytes), allowed)

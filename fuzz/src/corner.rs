@@ -1,8 +1,9 @@
 //! A generator that knows at which numbers Sconce's compilers do something else, and makes code from around them: with many
 //! operands below every kind of operator, many locals, parameters and results, subtypes, small pages, references everywhere.
 //!
-//! Its modules are valid as they are made, and end: functions count down a global as they begin, loops a local. All that an operator
-//! leaves and all that was below it is mixed into a hash, which is returned or added to a global; so what is lost or changed shows.
+//! Its modules are valid as they are made, and end: functions count down a global as they begin, loops a
+//! local. All that an operator leaves and all that was below it is mixed into a hash, which is returned or
+//! added to a global; so what is lost or changed shows.
 
 mod body;
 mod calls;

@@ -7,7 +7,8 @@ use serde_json::{Value as Json, json};
 use std::error::Error;
 use std::path::Path;
 
-/// Writes a case that the model knows as `SEED.wasm` and `SEED.json`: a list of export, arguments, and result or [`crate::outcome::Stop`].
+/// Writes a case that the model knows as `SEED.wasm` and `SEED.json`: a list of export, arguments, and result
+/// or [`crate::outcome::Stop`].
 ///
 /// # Errors
 /// If the model does not know it, or a file cannot be written.

@@ -2,13 +2,15 @@
 //! engine that shares no code with it. What they see must be the same: results, traps, memories and globals after each call, and
 //! what the module's host functions were told.
 //!
-//! A [`case::Case`] follows from its generator and its seed alone, so that a difference is found again by number. There are three
-//! generators. wasm-smith makes anything that is valid; [`corner`] makes what lies around the constants of Sconce's compilers,
-//! where something that is drawn evenly hardly ever comes; [`old`] makes exceptions in their old form, and says itself what they mean.
+//! A [`case::Case`] follows from its generator and its seed alone, so that a difference is found again by
+//! number. There are three generators. wasm-smith makes anything that is valid; [`corner`] makes what lies
+//! around the constants of Sconce's compilers, where something that is drawn evenly hardly ever comes;
+//! [`old`] makes exceptions in their old form, and says itself what they mean.
 //!
-//! `wasmi` (an interpreter) is the peer wherever it knows the module's proposals; Wasmtime's library is for the others, and decides
-//! where wasmi stands alone. Modules of [`corner`] run on Sconce's two compilers first, which share little, and one in eight
-//! on a peer. One in eight is also interrupted in the middle of its calls, and run once more in the same store.
+//! `wasmi` (an interpreter) is the peer wherever it knows the module's proposals; Wasmtime's library is for
+//! the others, and decides where wasmi stands alone. Modules of [`corner`] run on Sconce's two compilers
+//! first, which share little, and one in eight on a peer. One in eight is also interrupted in the middle of
+//! its calls, and run once more in the same store.
 //!
 //! # What is not compared
 //! - After the wasm stack or another resource was exhausted, in whichever engine: the depth is each engine's own. The rest of the

@@ -1,5 +1,6 @@
-//! A generator for exceptions in their old form, `try` with `catch`, `catch_all`, `rethrow` and `delegate`, together with the final one:
-//! in every structure, with values, branches, calls and code that is not reached.
+//! A generator for exceptions in their old form, `try` with `catch`, `catch_all`, `rethrow` and `delegate`,
+//! together with the final one: in every structure, with values, branches, calls and code that is not
+//! reached.
 //!
 //! No peer executes the old form. So a program is a tree first, which is encoded as a module, and executed by a model of
 //! the old form that knows nothing of the final one ([`model`]): what it sees is what engines have to see.

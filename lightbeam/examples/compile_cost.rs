@@ -1,6 +1,6 @@
-//! What compiling costs, on one thread: `cargo run --release -p sconce-lightbeam --example compile_cost -- FILE...` prints, for each
-//! module, nanoseconds a byte of code for validation alone, for compiling what is valid, and for both together, as the engine does it;
-//! and bytes of machine code a byte of wasm.
+//! What compiling costs, on one thread: `cargo run --release -p sconce-lightbeam --example compile_cost --
+//! FILE...` prints, for each module, nanoseconds a byte of code for validation alone, for compiling what is
+//! valid, and for both together, as the engine does it; and bytes of machine code a byte of wasm.
 
 use sconce_environ::compile::FunctionInput;
 use sconce_environ::compile::{BoundsStyle, CallStyle, CompiledFunction, Compiler, Settings};

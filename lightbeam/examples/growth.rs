@@ -1,6 +1,6 @@
-//! How compiling grows with a function: `cargo run --release -p sconce-lightbeam --example growth` prints, for each shape and for one
-//! size after the other, each twice the one before, nanoseconds a byte of body and bytes of code a byte of body. A column that
-//! grows shows work that is not linear.
+//! How compiling grows with a function: `cargo run --release -p sconce-lightbeam --example growth` prints,
+//! for each shape and for one size after the other, each twice the one before, nanoseconds a byte of body and
+//! bytes of code a byte of body. A column that grows shows work that is not linear.
 
 use sconce_environ::compile::Compiler;
 use sconce_lightbeam::LightbeamCompiler;

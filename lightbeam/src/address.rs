@@ -29,8 +29,8 @@ pub(crate) struct Access {
 }
 
 impl Codegen<'_> {
-    /// Pops the index of an access to `size` bytes, and checks it where the guard does not. What else the access needs is made ready
-    /// before [`Codegen::at`].
+    /// Pops the index of an access to `size` bytes, and checks it where the guard does not. What else the
+    /// access needs is made ready before [`Codegen::at`].
     #[inline]
     pub(crate) fn address(&mut self, arg: MemArg, size: u32) -> Access {
         let index = self.pop();

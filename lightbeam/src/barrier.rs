@@ -1,15 +1,16 @@
 //! References between frames and everything else: what code does to the counts of objects, as the other compiler's does (see
 //! `environ::heap` and the runtime's heap).
 //!
-//! - [`Codegen::read_barrier`]: a handle has come into the frame. The activations table must have it; usually the object's head says
-//!   that it does.
+//! - [`Codegen::read_barrier`]: a handle has come into the frame. The activations table must have it; usually
+//!   the object's head says that it does.
 //! - [`Codegen::write_barrier`]: a handle takes the place of another. Nothing happens if both are the same; else the new one is
 //!   counted, then written, then the old one is released.
 //!
 //! Null has a head like everything else, so nobody asks for it.
 //!
-//! What rarely happens stands behind the function, and leaves all registers as they were: its builtins keep them, but for those of
-//! their arguments. Handles it stores to where the stack has its slots, so that the stack map of its call is that of any call.
+//! What rarely happens stands behind the function, and leaves all registers as they were: its builtins keep
+//! them, but for those of their arguments. Handles it stores to where the stack has its slots, so that the
+//! stack map of its call is that of any call.
 //!
 //! The order of stores is such that an interrupt between any two leaves a count too many at worst; and none is taken there.
 
@@ -81,8 +82,8 @@ impl Codegen<'_> {
         self.meet(done);
     }
 
-    /// The head of a handle's object, relative to the scratch register. Where the cage may be shorter than 4 GiB, a handle beyond its
-    /// end, which only a mistake of ours could make, becomes null.
+    /// The head of a handle's object, relative to the scratch register. Where the cage may be shorter than 4
+    /// GiB, a handle beyond its end, which only a mistake of ours could make, becomes null.
     fn object(&mut self, handle: Gpr, checked: Option<Gpr>) -> (Scratch<'_>, Addr) {
         let s = self.scratch();
         s.e.load(Size::S64, s.r, Addr::new(VMCTX, VmLayout::STORE as i32));

@@ -37,8 +37,8 @@ impl Codegen<'_> {
         start == height && self.stack[start..].iter().all(|v| matches!(v, Value::Slot(..)))
     }
 
-    /// Copies what a branch takes along to where it belongs there. The abstract stack does not change, unless there are more values
-    /// than [`MOVED_SINGLY`]: those are in their own slots then.
+    /// Copies what a branch takes along to where it belongs there. The abstract stack does not change, unless
+    /// there are more values than [`MOVED_SINGLY`]: those are in their own slots then.
     pub(crate) fn move_results(&mut self, depth: u32) {
         let arity = self.arity(depth);
         let start = self.stack.len() - arity;

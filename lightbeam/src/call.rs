@@ -386,8 +386,8 @@ impl Codegen<'_> {
         }
     }
 
-    /// The call of an import, which is likely to be a host function: then it is called in place. Both ways come back to one return
-    /// address.
+    /// The call of an import, which is likely to be a host function: then it is called in place. Both ways
+    /// come back to one return address.
     fn call_import_in_registers(&mut self, code: Addr, returns_reference: bool) {
         let in_registers = Addr::new(Gpr::Rdi, offset_of!(VmHostContext, in_registers) as i32);
         self.e.alu_imm(Alu::Cmp, Size::S32, in_registers.into(), 0);

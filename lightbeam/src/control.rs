@@ -1,7 +1,8 @@
 //! Control: blocks, branches, select.
 //!
-//! At a label everything below it is settled. What a branch takes along to a block's end is in rax or xmm0 if it is one value, else
-//! in the slots from the block's height on; what it takes to a loop's head is in slots. So a branch costs its arity.
+//! At a label everything below it is settled. What a branch takes along to a block's end is in rax or xmm0 if
+//! it is one value, else in the slots from the block's height on; what it takes to a loop's head is in slots.
+//! So a branch costs its arity.
 
 use crate::blocks::{Block, Kind};
 use crate::codegen::Codegen;

@@ -1,7 +1,7 @@
 //! Many values from one place to another: by loops, so that code is of the order of a body's bytes.
 //!
-//! A call or a branch has two bytes, and may take along a thousand values. Moved one by one they are ten thousand bytes of code, every
-//! time.
+//! A call or a branch has two bytes, and may take along a thousand values. Moved one by one they are ten
+//! thousand bytes of code, every time.
 
 use crate::codegen::Codegen;
 use crate::frame_layout::WORD;
@@ -29,8 +29,8 @@ impl Codegen<'_> {
         Row { base: Gpr::Rbp, disp: self.frame.slot(position).disp(), step: -self.frame.stride() }
     }
 
-    /// Copies eight bytes of each value, or sixteen if they are wide, between rows that have no byte in common. Neither is relative to one
-    /// of the two registers, which are lost, as flags are.
+    /// Copies eight bytes of each value, or sixteen if they are wide, between rows that have no byte in
+    /// common. Neither is relative to one of the two registers, which are lost, as flags are.
     pub(crate) fn copy_row(&mut self, from: Row, to: Row, count: usize, wide: bool, [up, down]: [Gpr; 2]) {
         let place = |Row { base, disp, step }: Row| {
             let scale = (step.unsigned_abs() / WORD as u32).trailing_zeros() as u8;

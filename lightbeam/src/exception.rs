@@ -1,9 +1,9 @@
 //! Exceptions (spec section 4.6.8, "try_table", "throw").
 //!
-//! Each clause has a handler behind the function, which puts the payload where the clause's label expects it. A handler begins with
-//! nothing but the frame: so a function with clauses saves all callee-saved registers, pins no locals in them, and keeps its VM
-//! context in the frame. Everything below a try region is settled when it begins, as with any block; so nothing is to be done
-//! where no exception is thrown.
+//! Each clause has a handler behind the function, which puts the payload where the clause's label expects it.
+//! A handler begins with nothing but the frame: so a function with clauses saves all callee-saved registers,
+//! pins no locals in them, and keeps its VM context in the frame. Everything below a try region is settled
+//! when it begins, as with any block; so nothing is to be done where no exception is thrown.
 
 use crate::address::load_memory_base;
 use crate::blocks::Kind;

@@ -1,11 +1,14 @@
 //! Where two ways through one operator's code meet again.
 //!
-//! The abstract state says where every value is, on whichever way this point is reached. So what happens on one way alone must leave it
-//! as it was: nothing pushed, popped or moved, no register taken that is still held where the ways meet, no local in a register besides
-//! its home that was not there before. A [`Join`] remembers the state where the ways part, and compares where they meet: in debug builds
-//! and in paranoid style. Code between that has only a [`crate::scratch::Scratch`] cannot change the state, and needs no join.
+//! The abstract state says where every value is, on whichever way this point is reached. So what happens on
+//! one way alone must leave it as it was: nothing pushed, popped or moved, no register taken that is still
+//! held where the ways meet, no local in a register besides its home that was not there before. A [`Join`]
+//! remembers the state where the ways part, and compares where they meet: in debug builds and in paranoid
+//! style. Code between that has only a [`crate::scratch::Scratch`] cannot change the state, and needs no
+//! join.
 //!
-//! The labels of wasm's own blocks are not of this kind: at them everything below is settled, which [`Codegen::check_label`] looks at.
+//! The labels of wasm's own blocks are not of this kind: at them everything below is settled, which
+//! [`Codegen::check_label`] looks at.
 
 use crate::codegen::Codegen;
 use crate::register_file::RegisterFile;

@@ -1,12 +1,13 @@
 //! Paranoid style: code that looks whether what it relies on holds, and traps with [`TrapCode::BrokenInvariant`] if not.
 //!
-//! - A callee looks at the type that its caller wanted, and at its VM context: whatever a caller is, it says in the store's context
-//!   what type it takes the callee to have ([`VmLayout::WANTED_TYPE`]), and the entry from the host says that any will do.
+//! - A callee looks at the type that its caller wanted, and at its VM context: whatever a caller is, it says
+//!   in the store's context what type it takes the callee to have ([`VmLayout::WANTED_TYPE`]), and the entry
+//!   from the host says that any will do.
 //! - An i32 or a handle that an operator gives is zero-extended; a handle leads to an object.
 //! - A local that has a register besides its home has the same value in both, where the code says so.
 //! - rsp is where the prologue left it when the function returns, and what the prologue wrote there is whole.
-//! - The VM context's register is of no use in a function that was said to need no context; calls, vectors and loops are as the first
-//!   walk said (those are assertions, since the compiler itself can see them).
+//! - The VM context's register is of no use in a function that was said to need no context; calls, vectors
+//!   and loops are as the first walk said (those are assertions, since the compiler itself can see them).
 //! - A scratch register is overwritten when its loan ends (`scratch`).
 
 use crate::codegen::{Codegen, VMCTX};
@@ -62,7 +63,8 @@ impl Codegen<'_> {
         }
     }
 
-    /// Says which type the callee is taken to have. Arguments are in their places; r10 and the scratch register are none of theirs.
+    /// Says which type the callee is taken to have. Arguments are in their places; r10 and the scratch
+    /// register are none of theirs.
     pub(crate) fn want_type(&mut self, ty: TypeIndex) {
         if !self.settings.paranoid {
             return;

@@ -136,7 +136,8 @@ impl Codegen<'_> {
         r
     }
 
-    /// Takes a certain register, and moves what is in it elsewhere. The caller does not hold it, and it is none of a pinned local.
+    /// Takes a certain register, and moves what is in it elsewhere. The caller does not hold it, and it is
+    /// none of a pinned local.
     pub(crate) fn acquire<R: Bank>(&mut self, r: R) {
         if !R::file(self).is_free(r) {
             let owner = R::file(self).owner(r).expect("no operator holds what it acquires");

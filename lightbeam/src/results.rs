@@ -1,5 +1,5 @@
-//! Where results go: if the next operator consumes a condition, it stays in the flags; if it sets a pinned local, the result is made
-//! in that local's register.
+//! Where results go: if the next operator consumes a condition, it stays in the flags; if it sets a pinned
+//! local, the result is made in that local's register.
 
 use crate::codegen::Codegen;
 use crate::local::{Local, UNPINNED};

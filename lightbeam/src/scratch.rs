@@ -1,13 +1,14 @@
 //! The scratch registers, on loan.
 //!
-//! Whatever writes a value to the frame may do so through a scratch register: a spill happens where registers run out or where the
-//! window of the stack fills up, which depends on everything that was compiled before. What holds a scratch register meanwhile would
-//! find another value there. So nobody names these registers: a [`Scratch`] has them, together with the encoder, and borrows the code
-//! generator for as long as it lives. Nothing can be pushed, popped, allocated or spilled until it is gone, and operands are made
-//! ready before it is taken.
+//! Whatever writes a value to the frame may do so through a scratch register: a spill happens where registers
+//! run out or where the window of the stack fills up, which depends on everything that was compiled before.
+//! What holds a scratch register meanwhile would find another value there. So nobody names these registers: a
+//! [`Scratch`] has them, together with the encoder, and borrows the code generator for as long as it lives.
+//! Nothing can be pushed, popped, allocated or spilled until it is gone, and operands are made ready before
+//! it is taken.
 //!
-//! In paranoid style the registers are overwritten when a loan ends, so that a value that outlived its loan (in an address, say) is
-//! never the right one by chance.
+//! In paranoid style the registers are overwritten when a loan ends, so that a value that outlived its loan
+//! (in an address, say) is never the right one by chance.
 
 use crate::codegen::Codegen;
 use crate::tables::Tables;

@@ -1,8 +1,9 @@
 //! The first walk: what the second one wants to know before it emits anything.
 //!
-//! A local's uses count 8 times more in each loop around them. Loops that contain neither calls nor other loops are listed with
-//! the locals that they use most, in the order in which they begin. Locals that no operator names are nowhere: all others have numbers
-//! ([`LocalNumbers`]), which is what the second walk calls them by.
+//! A local's uses count 8 times more in each loop around them. Loops that contain neither calls nor other
+//! loops are listed with the locals that they use most, in the order in which they begin. Locals that no
+//! operator names are nowhere: all others have numbers ([`LocalNumbers`]), which is what the second walk
+//! calls them by.
 
 use crate::value::Ty;
 use sconce_environ::index::*;

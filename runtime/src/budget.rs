@@ -1,5 +1,6 @@
-//! What memories, tables and references may hold together: of one store, or of several that one program runs on. Of stores that ask for
-//! it ([`crate::StoreOptions::all_counts`]) everything counts, their stacks and instances too.
+//! What memories, tables and references may hold together: of one store, or of several that one program runs
+//! on. Of stores that ask for it ([`crate::StoreOptions::all_counts`]) everything counts, their stacks and
+//! instances too.
 
 use crate::error::ResourceError;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! Code that debuggers are told of, through the interface that GDB has for compilers at run time: a list of object files in memory, and a
-//! function in which the debugger stops to look at it.
+//! Code that debuggers are told of, through the interface that GDB has for compilers at run time: a list of
+//! object files in memory, and a function in which the debugger stops to look at it.
 
 use std::ptr;
 use std::sync::{Mutex, PoisonError};

@@ -6,8 +6,9 @@ use std::io::{Error, Result};
 /// another one: where one thread alone uses a table, the kernel does not count a descriptor's uses, which is worth 50 ns for each
 /// system call on one. Threads that this one starts share its table.
 ///
-/// What else this thread has, a destructor of its included, must not speak of other descriptors any more: they are closed here, and
-/// open for the other threads. `/proc/self/fd` shows the table of the process's first thread.
+/// What else this thread has, a destructor of its included, must not speak of other descriptors any more:
+/// they are closed here, and open for the other threads. `/proc/self/fd` shows the table of the process's
+/// first thread.
 ///
 /// # Errors
 /// Where the kernel does not know `close_range` (before 5.9), or refuses: then nothing is changed.

@@ -183,8 +183,8 @@ unsafe fn fail_host_call(vm: *mut VmStoreContext, failed: Stop) {
     unsafe { stop(vm, failed) };
 }
 
-/// What a store has to do where wasm and the host meet, behind a host call that brings no reference: the trampoline calls this when
-/// [`pending::BOUNDARY`] is set.
+/// What a store has to do where wasm and the host meet, behind a host call that brings no reference: the
+/// trampoline calls this when [`pending::BOUNDARY`] is set.
 ///
 /// # Safety
 /// As for [`stop`].

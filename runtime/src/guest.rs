@@ -107,8 +107,8 @@ impl<'a> GuestMemory<'a> {
         }
     }
 
-    /// As [`GuestMemory::pointer`], for the kernel: what comes in when it is used is brought in, since the kernel's use would be an
-    /// error (`EFAULT`, or half a transfer) and no fault of this thread's.
+    /// As [`GuestMemory::pointer`], for the kernel: what comes in when it is used is brought in, since the
+    /// kernel's use would be an error (`EFAULT`, or half a transfer) and no fault of this thread's.
     #[inline(always)]
     fn kernel_pointer(self, addr: u64, len: u64) -> Result<*mut u8, GuestFault> {
         let pointer = self.pointer(addr, len)?;
@@ -208,8 +208,8 @@ impl<'a> GuestMemory<'a> {
         self.transfer_with(libc::SYS_preadv2, fd, (iovs, count), usize::MAX, HERE, flags)
     }
 
-    /// `pwritev2(2)` at `offset` of the file, or at its position, with flags for this call alone: at most `most` bytes. Returns the
-    /// bytes written.
+    /// `pwritev2(2)` at `offset` of the file, or at its position, with flags for this call alone: at most
+    /// `most` bytes. Returns the bytes written.
     pub fn writev_with(
         self,
         fd: BorrowedFd<'_>,
@@ -239,8 +239,8 @@ impl<'a> GuestMemory<'a> {
         };
         self.vectored_many(iovs, count, cut, |vecs| {
             let args = [fd.as_raw_fd() as usize, vecs.as_ptr() as usize, vecs.len(), offset as usize, 0, flags.bits() as usize];
-            // SAFETY: `vectored_many` hands over buffers inside the memory, `cut` makes them no longer, and the call is one of the
-            // two for many buffers with flags.
+            // SAFETY: `vectored_many` hands over buffers inside the memory, `cut` makes them no longer, and
+            // the call is one of the two for many buffers with flags.
             unsafe { syscall(call, args) }
         })
     }
@@ -273,8 +273,8 @@ impl<'a> GuestMemory<'a> {
         })
     }
 
-    /// `sendmsg(2)` from the guest's iovec array, with `flags` (`MSG_*`). A peer that is gone is `EPIPE`, never a signal. Returns the
-    /// bytes sent.
+    /// `sendmsg(2)` from the guest's iovec array, with `flags` (`MSG_*`). A peer that is gone is `EPIPE`,
+    /// never a signal. Returns the bytes sent.
     pub fn send(self, fd: BorrowedFd<'_>, iovs: u32, count: u32, flags: i32) -> Result<usize, Errno> {
         self.vectored(iovs, count, |vecs| {
             let message = message(vecs);

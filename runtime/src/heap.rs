@@ -20,9 +20,9 @@
 //!   longer than there are objects.
 //! - The table owns one count for each entry, a table's element, a global, a field of an object and a [`HostRef`] one each.
 //!   A builtin holds one on each reference that it was passed until it returns.
-//! - Inserting from the host's side never sweeps: between an insertion and the moment when a frame holds the handle nothing is
-//!   released. Sweeps happen in builtins, before a host function's body, around calls from the host, and where the host throws or makes
-//!   an object for which there is no room, never in between.
+//! - Inserting from the host's side never sweeps: between an insertion and the moment when a frame holds the
+//!   handle nothing is released. Sweeps happen in builtins, before a host function's body, around calls from
+//!   the host, and where the host throws or makes an object for which there is no room, never in between.
 //! - A host value is dropped when nothing is in the middle of anything: its object is gone already, tables and counts are right,
 //!   and no other drop is under way in the store. It may enter the store again.
 //! - The cage holds no host pointers: host values and the functions that exceptions carry are numbers there. A handle that is
@@ -149,8 +149,8 @@ impl Heap {
         }
     }
 
-    /// Gets address space for objects, the first time. To be called before code that can hold a handle runs; code in guard style needs
-    /// the whole cage.
+    /// Gets address space for objects, the first time. To be called before code that can hold a handle runs;
+    /// code in guard style needs the whole cage.
     pub(crate) fn prepare(&mut self, whole: bool) -> Result<(), ResourceError> {
         if self.cage.length() == 0 {
             self.cage.reserve(whole)?;

@@ -110,8 +110,8 @@ impl LazyData {
         for memory in (first..module.memories.len()).map(|m| MemoryIndex::from_u32(m as u32)) {
             let mut end = 0;
             for (at, bytes) in constant_segments(module, memory)? {
-                // In order and apart, so that none overwrites another. Other threads reach a shared memory through stores of their
-                // own, whose handlers know nothing of it.
+                // In order and apart, so that none overwrites another. Other threads reach a shared memory
+                // through stores of their own, whose handlers know nothing of it.
                 if at < end || module.memories[memory].shared || !at.is_multiple_of(CHUNK) || !bytes.len().is_multiple_of(CHUNK) {
                     return None;
                 }

@@ -57,8 +57,9 @@ impl InterruptHandle {
         self.0.pending().fetch_or(pending::INTERRUPT, Ordering::SeqCst);
     }
 
-    /// Signals the thread that runs the store, if a request waits. For who cannot wait as [`InterruptHandle::interrupt`] does: to be called again,
-    /// every millisecond or so, as long as [`InterruptHandle::is_set`].
+    /// Signals the thread that runs the store, if a request waits. For who cannot wait as
+    /// [`InterruptHandle::interrupt`] does: to be called again, every millisecond or so, as long as
+    /// [`InterruptHandle::is_set`].
     pub fn nudge(&self) {
         let thread = self.0.running.load(Ordering::SeqCst);
         if thread != 0 && self.is_set() {

@@ -1,8 +1,9 @@
 //! An allocator for programs that hold whole modules in memory: what is large gets large pages.
 //!
-//! A module's bytes, its text and its tables are megabytes that are written once, and a fault for every 4 KiB of them costs more than
-//! writing them does. So allocations of [`LARGE`] bytes and more are mappings of their own, aligned as large pages are, which the kernel
-//! is asked to back with such pages. All others are the system's. Where there are no large pages, mappings have small ones.
+//! A module's bytes, its text and its tables are megabytes that are written once, and a fault for every 4 KiB
+//! of them costs more than writing them does. So allocations of [`LARGE`] bytes and more are mappings of
+//! their own, aligned as large pages are, which the kernel is asked to back with such pages. All others are
+//! the system's. Where there are no large pages, mappings have small ones.
 
 use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap_anonymous, munmap};
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -20,8 +21,8 @@ pub struct LargePages;
 static WANTED: AtomicBool = AtomicBool::new(true);
 
 impl LargePages {
-    /// Asks for no large pages from now on. Where others share the machine, one may have to be had from them first, and clearing it takes as long
-    /// as that does: what should cost the same every time does without.
+    /// Asks for no large pages from now on. Where others share the machine, one may have to be had from them
+    /// first, and clearing it takes as long as that does: what should cost the same every time does without.
     pub fn avoid() {
         WANTED.store(false, Ordering::Relaxed);
     }
@@ -57,8 +58,9 @@ fn map(len: usize) -> *mut u8 {
     base.cast()
 }
 
-// SAFETY: large allocations are disjoint mappings of at least their size, aligned to `LARGE`, readable and writable until they are
-// unmapped by their deallocation; all others are the system's, and which of the two an allocation is follows from its layout alone.
+// SAFETY: large allocations are disjoint mappings of at least their size, aligned to `LARGE`, readable and
+// writable until they are unmapped by their deallocation; all others are the system's, and which of the two
+// an allocation is follows from its layout alone.
 unsafe impl GlobalAlloc for LargePages {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         match mapping_len(layout) {
@@ -92,7 +94,8 @@ unsafe impl GlobalAlloc for LargePages {
             // SAFETY: the caller's promise.
             (None, None) => unsafe { System.realloc(memory, layout, size) },
             (Some(old), Some(len)) if old == len => memory,
-            // SAFETY: both are at least as large as what is copied and disjoint; the old one is given up only if there is a new one.
+            // SAFETY: both are at least as large as what is copied and disjoint; the old one is given up only
+            // if there is a new one.
             _ => unsafe {
                 let moved = self.alloc(new);
                 if !moved.is_null() {

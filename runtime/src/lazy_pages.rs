@@ -1,20 +1,22 @@
 //! Pages that are filled when they are first used.
 //!
-//! A large program's artifact is many megabytes, of which a run needs a few. So when one comes from a file, its text, the contents
-//! of its memories and its tables are brought in chunk by chunk: each is read into pages of the process's own, compared with the
-//! digest that the artifact's authenticated head has for it, and only then used. What somebody writes into the file meanwhile is
-//! thereby found out, never run or believed.
+//! A large program's artifact is many megabytes, of which a run needs a few. So when one comes from a file,
+//! its text, the contents of its memories and its tables are brought in chunk by chunk: each is read into
+//! pages of the process's own, compared with the digest that the artifact's authenticated head has for it,
+//! and only then used. What somebody writes into the file meanwhile is thereby found out, never run or
+//! believed.
 //!
-//! Text and data begin inaccessible, and the first fault in a chunk makes the handler bring it in ([`Use::Text`], [`Use::Data`]).
-//! Several threads may run a text, so its pages are filled through the memory file that they map, and become accessible when they are
-//! whole and compared; a thread that needs them earlier waits. A memory that others could use meanwhile never has lazy data.
-//! Host code that touches a guest's memory faults in the same way as long as its thread is inside a call of the store; the kernel
-//! does not, so buffers are touched before they are handed to it, and access from outside a call asks first
+//! Text and data begin inaccessible, and the first fault in a chunk makes the handler bring it in
+//! ([`Use::Text`], [`Use::Data`]). Several threads may run a text, so its pages are filled through the memory
+//! file that they map, and become accessible when they are whole and compared; a thread that needs them
+//! earlier waits. A memory that others could use meanwhile never has lazy data. Host code that touches a
+//! guest's memory faults in the same way as long as its thread is inside a call of the store; the kernel does
+//! not, so buffers are touched before they are handed to it, and access from outside a call asks first
 //! ([`LazyPages::ensure`]). Tables are always asked for.
 //!
-//! A chunk that does not match, or cannot be read, is taken from what the file is made from, if that is known ([`crate::Remake`]): a cache
-//! entry's module. Otherwise it ends the process with a message: there is nothing to go on with, just as when the file of a running
-//! executable is damaged.
+//! A chunk that does not match, or cannot be read, is taken from what the file is made from, if that is known
+//! ([`crate::Remake`]): a cache entry's module. Otherwise it ends the process with a message: there is
+//! nothing to go on with, just as when the file of a running executable is damaged.
 
 use crate::lazy_source::{CHUNK, LazySource};
 use crate::staged::Staged;
@@ -75,8 +77,9 @@ impl LazyPages {
     /// Nothing is present. `None` if there is not exactly one digest for each chunk.
     ///
     /// # Safety
-    /// `base` begins a page. As long as this lives, the pages of `source.len` bytes from there on are mapped, and nobody else makes
-    /// them accessible or writes them before they are present. They are accessible now if, and only if, they are for a table.
+    /// `base` begins a page. As long as this lives, the pages of `source.len` bytes from there on are mapped,
+    /// and nobody else makes them accessible or writes them before they are present. They are accessible now
+    /// if, and only if, they are for a table.
     pub(crate) unsafe fn new(source: LazySource, base: *mut u8, usage: Use) -> Option<LazyPages> {
         let chunks = source.len.div_ceil(CHUNK);
         let states = (0..chunks).map(|_| AtomicU32::new(ABSENT)).collect();
@@ -182,8 +185,8 @@ impl LazyPages {
         match &self.usage {
             Use::Text(file, offset) => self.fill_text(chunks.clone(), file, *offset),
             Use::Data | Use::Table => {
-                // SAFETY: these pages are ours, by the promise to `new` and the chunks' states; nobody uses them before the states say so.
-                // The slice ends before they are given away.
+                // SAFETY: these pages are ours, by the promise to `new` and the chunks' states; nobody uses
+                // them before the states say so. The slice ends before they are given away.
                 let matches = unsafe {
                     if matches!(self.usage, Use::Data) && protect(at, len, Access::ReadWrite).is_err() {
                         give_up(NO_MEMORY);

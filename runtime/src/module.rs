@@ -31,8 +31,8 @@ pub struct ModuleParts {
     /// Offset in text of the first thunk. There is one, of 16 bytes, for each escaping function that the module defines, in
     /// index order.
     pub thunks: u32,
-    /// The contents of all data segments, one after the other: the same bytes whenever they are asked for. Not looked at by an instance
-    /// that gets lazy data.
+    /// The contents of all data segments, one after the other: the same bytes whenever they are asked for.
+    /// Not looked at by an instance that gets lazy data.
     pub data: Arc<dyn AsRef<[u8]> + Send + Sync>,
     /// Where the first instance's data comes from as it is used.
     pub lazy_data: Option<LazyData>,
@@ -159,8 +159,9 @@ impl LoadedModule {
         self.data_chunks
     }
 
-    /// Says which of those chunks the first instance is to have at once: a bit for each, lowest first. Gives the work of reading them, which
-    /// another thread can do meanwhile: the instance waits for it. Counts once, before there is an instance.
+    /// Says which of those chunks the first instance is to have at once: a bit for each, lowest first. Gives
+    /// the work of reading them, which another thread can do meanwhile: the instance waits for it. Counts
+    /// once, before there is an instance.
     pub fn want_data(&self, chunks: &[u8]) -> impl FnOnce() + Send + 'static {
         let chunks: Box<[u8]> = chunks.into();
         let _ = self.wanted_data.set(chunks.clone());
@@ -194,7 +195,8 @@ impl LoadedModule {
         let _ = self.data_presence.set(parts);
     }
 
-    /// A bit for each of those chunks, lowest first, that says whether it has been brought in; `None` as long as there is no instance.
+    /// A bit for each of those chunks, lowest first, that says whether it has been brought in; `None` as long
+    /// as there is no instance.
     pub fn present_data(&self) -> Option<Vec<u8>> {
         self.data_presence.get().map(|parts| marks(parts.iter()))
     }

@@ -1,7 +1,7 @@
 //! Wasm stacks: memory of their own for wasm frames, with a guard below. The guard is the only stack check that wasm code has.
 //!
-//! A stack that counts against a limit of memory becomes accessible as it is used, by faults, in steps that double it. Where the limit
-//! leaves nothing for a step the stack ends early.
+//! A stack that counts against a limit of memory becomes accessible as it is used, by faults, in steps that
+//! double it. Where the limit leaves nothing for a step the stack ends early.
 
 use crate::budget::{MemoryBudget, MemoryLimit};
 use crate::error::ResourceError;
@@ -44,8 +44,8 @@ impl WasmStack {
         Ok(WasmStack { mapping, low, budget: budget.map(RefCell::new) })
     }
 
-    /// Makes a part accessible that has not been used yet, down to `address`, if that is in it; false if it is not, or if there is no
-    /// memory for it. Async-signal-safe. To be called on the store's thread.
+    /// Makes a part accessible that has not been used yet, down to `address`, if that is in it; false if it
+    /// is not, or if there is no memory for it. Async-signal-safe. To be called on the store's thread.
     pub(crate) fn extend(&self, address: usize) -> bool {
         let low = self.low.get();
         if !self.unused().contains(&address) {

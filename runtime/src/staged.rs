@@ -1,7 +1,8 @@
 //! Data that is read before there is a memory for it.
 //!
-//! What earlier runs needed of a program's data is known before its instance is made, so a thread reads it meanwhile, into pages of its
-//! own, and compares it. The instance moves those pages to where they belong: a system call for each run of neighbours, and no copy.
+//! What earlier runs needed of a program's data is known before its instance is made, so a thread reads it
+//! meanwhile, into pages of its own, and compares it. The instance moves those pages to where they belong: a
+//! system call for each run of neighbours, and no copy.
 
 use crate::lazy_source::{CHUNK, LazySource};
 use crate::sys::mmap::{Access, Mapping, populate};
@@ -16,8 +17,8 @@ pub(crate) struct Staged {
 }
 
 impl Staged {
-    /// Reads the chunks for which `wanted` says so, all of them whole. `None` if there are none, or if something is wrong with them,
-    /// which shows again when they are used.
+    /// Reads the chunks for which `wanted` says so, all of them whole. `None` if there are none, or if
+    /// something is wrong with them, which shows again when they are used.
     pub(crate) fn read(source: &LazySource, wanted: impl Fn(usize) -> bool) -> Option<Staged> {
         if !source.len.is_multiple_of(CHUNK) {
             return None;

@@ -214,8 +214,8 @@ fn trampoline(builtin: Builtin, target: u64, vectors: Vectors) -> Vec<u8> {
     }
 }
 
-/// What to move bytes with. Of processors with vectors of 64 bytes, the first ones became slower when they were used: they lack the
-/// instructions of later ones that are asked for here.
+/// What to move bytes with. Of processors with vectors of 64 bytes, the first ones became slower when they
+/// were used: they lack the instructions of later ones that are asked for here.
 pub(crate) fn vectors() -> Vectors {
     if std::is_x86_feature_detected!("avx512f") && std::is_x86_feature_detected!("avx512vbmi2") {
         Vectors::Zmm

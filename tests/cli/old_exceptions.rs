@@ -1,4 +1,5 @@
-//! Exceptions in their old form, as people meet them: what is listed and told is what the file says, though other code was compiled.
+//! Exceptions in their old form, as people meet them: what is listed and told is what the file says, though
+//! other code was compiled.
 
 use crate::support::{Dir, contains};
 

@@ -132,8 +132,8 @@ fn the_last_thread_can_be_ended() {
         return;
     }
     let dir = Dir::new();
-    // Root has no such limit, and another user need not reach this directory: binary and module are handed over open. It starts threads
-    // until it gets no more, says hello, and waits for nothing.
+    // Root has no such limit, and another user need not reach this directory: binary and module are handed
+    // over open. It starts threads until it gets no more, says hello, and waits for nothing.
     dir.file(
         "threads.wat",
         r#"(module

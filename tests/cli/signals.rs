@@ -210,7 +210,8 @@ fn no_bar_is_shown_elsewhere_than_on_a_terminal() {
     assert_eq!(dir.run("--cache off --timeout 1h large.wasm").ok(), "");
 }
 
-/// Nobody reads standard error, and the pipe is full: neither the report of a trap nor the word that time is over holds up the end.
+/// Nobody reads standard error, and the pipe is full: neither the report of a trap nor the word that time is
+/// over holds up the end.
 #[test]
 fn a_timeout_ends_what_is_said_too() {
     let dir = Dir::new();

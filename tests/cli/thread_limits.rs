@@ -3,9 +3,9 @@
 use crate::support::{Dir, Outcome, contains, outcome};
 use std::process::{Command, Stdio};
 
-/// Exports: `wait N`: starts threads that stay, and gives how many there are; `deep N`: one that recurses so deep, and gives the depth;
-/// `seq N`: so many one after the other, each started as soon as there is one; `storm N`: so many that end at once, each having started two
-/// others, and caught some exceptions; gives 1.
+/// Exports: `wait N`: starts threads that stay, and gives how many there are; `deep N`: one that recurses so
+/// deep, and gives the depth; `seq N`: so many one after the other, each started as soon as there is one;
+/// `storm N`: so many that end at once, each having started two others, and caught some exceptions; gives 1.
 fn program(more: &str) -> String {
     format!(
         r#"(module

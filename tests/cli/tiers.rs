@@ -1,5 +1,5 @@
-//! What both compilers have in common: functions call each other (the cache has one module as Cranelift compiled it, and not the other),
-//! and traps say the same.
+//! What both compilers have in common: functions call each other (the cache has one module as Cranelift
+//! compiled it, and not the other), and traps say the same.
 
 use crate::support::{Dir, contains, outcome};
 use std::fmt::Write;
@@ -84,8 +84,9 @@ fn compilers_agree_on_how_functions_are_called() {
     }
 }
 
-/// What a trapping guest writes to standard error. Of a deep stack each line once, without numbers, and only frames with an offset: how
-/// many there were, and whether it ended at a call or at the start of what is called, depends on the frames' sizes.
+/// What a trapping guest writes to standard error. Of a deep stack each line once, without numbers, and only
+/// frames with an offset: how many there were, and whether it ended at a call or at the start of what is
+/// called, depends on the frames' sizes.
 fn complaint(dir: &Dir, tier: &str, bounds: &str, guest: &str) -> String {
     let root = env!("CARGO_MANIFEST_DIR");
     let outcome = dir.run(&format!("run --tier {tier} --bounds {bounds} {root}/tests/guests/{guest}"));

@@ -1,7 +1,9 @@
-//! Golden listings of `sconce disas`: for each technique of code generation a small module, how it is to be compiled, and what comes of it.
+//! Golden listings of `sconce disas`: for each technique of code generation a small module, how it is to be
+//! compiled, and what comes of it.
 //!
-//! A case is a file of its own. Lines of `;;!` are arguments, a listing each; lines of `;;|` are the listings. `SCONCE_BLESS=1` writes
-//! what came. All code is made for the baseline, so that it is the same on every processor.
+//! A case is a file of its own. Lines of `;;!` are arguments, a listing each; lines of `;;|` are the
+//! listings. `SCONCE_BLESS=1` writes what came. All code is made for the baseline, so that it is the same on
+//! every processor.
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use std::path::{Path, PathBuf};

@@ -15,8 +15,8 @@
 //!   programs ask for other rights as a matter of course.
 //! - What a path may reach is `host::resolve`'s to say. Escapes are `EPERM`, a NUL is `EINVAL`,
 //!   changes below a read-only directory are `EROFS`.
-//! - A descriptor shared with whoever gave it (standard streams) keeps its flags: `NONBLOCK` and `APPEND` are imitated. What it was
-//!   opened to append to stays so.
+//! - A descriptor shared with whoever gave it (standard streams) keeps its flags: `NONBLOCK` and `APPEND` are
+//!   imitated. What it was opened to append to stays so.
 //! - A guest can be stopped at every call that waits: the call is cut short by a signal, and the guest is asked about.
 //! - No number of the guest's makes the host allocate without bound: lists are limited, buffers are the guest's own memory.
 #![forbid(unsafe_code)]

@@ -1,7 +1,7 @@
 //! A script as a sequence of top-level forms.
 //!
-//! Each form is found by its parentheses alone and parsed by itself later, so that a form that does not parse is one failure and the
-//! next one still runs.
+//! Each form is found by its parentheses alone and parsed by itself later, so that a form that does not parse
+//! is one failure and the next one still runs.
 
 use wast::lexer::{Lexer, Token, TokenKind};
 

@@ -28,8 +28,8 @@ pub type Print = Arc<dyn Fn(&str) + Send + Sync>;
 pub struct Options {
     /// Where output of the `spectest` module goes; `None`: nowhere.
     pub print: Option<Print>,
-    /// Whether `assert_malformed`, `assert_invalid` and `assert_unlinkable` compare messages too, as traps always do. Without it a
-    /// rejection of the right kind is enough: decoders word things differently.
+    /// Whether `assert_malformed`, `assert_invalid` and `assert_unlinkable` compare messages too, as traps
+    /// always do. Without it a rejection of the right kind is enough: decoders word things differently.
     pub strict_messages: bool,
 }
 

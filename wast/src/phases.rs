@@ -1,5 +1,5 @@
-//! How far a module gets: `assert_malformed` is about modules that do not parse or decode, `assert_invalid` about those that do and
-//! then fail validation.
+//! How far a module gets: `assert_malformed` is about modules that do not parse or decode, `assert_invalid`
+//! about those that do and then fail validation.
 
 use crate::forms;
 use sconce_engine::environ::decode::{DecodeError, well_formed};

@@ -412,7 +412,8 @@ impl<'a> Parse<'a> for OneDirective<'a> {
     }
 }
 
-/// How wasm code ends otherwise than by returning or an exception: the specification tells a trap from a resource that is used up.
+/// How wasm code ends otherwise than by returning or an exception: the specification tells a trap from a
+/// resource that is used up.
 #[derive(Copy, Clone, PartialEq, Eq)]
 enum End {
     Trap,

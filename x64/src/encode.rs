@@ -1,5 +1,5 @@
-//! The encoder, of compilers and of stubs: general-purpose instructions, labels with patch lists, constants and jump tables behind
-//! the code. (Instructions on vector registers are in [`crate::sse`].)
+//! The encoder, of compilers and of stubs: general-purpose instructions, labels with patch lists, constants
+//! and jump tables behind the code. (Instructions on vector registers are in [`crate::sse`].)
 //!
 //! An instruction's fixed part is one 8-byte store, and nothing is allocated for an instruction. A label's unresolved references
 //! are a list threaded through their own displacement fields, so that binding costs what was referred to, and no more.

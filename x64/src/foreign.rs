@@ -1,9 +1,10 @@
 //! What another compiler's machine code looks like, where it has to be known and that compiler (Cranelift) does not say it.
 
-/// Takes the `mov rsp, rbp` out of the end of a function: the code given, if it is one that ends by leaving. It changes nothing: a
-/// function's frame has one size, which `add rsp` has just taken off, and registers were read back by distances from rsp before. But
-/// the processor, which follows rsp through pushes, pops, additions and calls before anything is executed, loses it there. (Tail calls
-/// that move their return address up keep it: what follows differs.)
+/// Takes the `mov rsp, rbp` out of the end of a function: the code given, if it is one that ends by leaving.
+/// It changes nothing: a function's frame has one size, which `add rsp` has just taken off, and registers
+/// were read back by distances from rsp before. But the processor, which follows rsp through pushes, pops,
+/// additions and calls before anything is executed, loses it there. (Tail calls that move their return
+/// address up keep it: what follows differs.)
 pub fn keep_stack_pointer(leaving: &mut [u8]) {
     // Behind it `pop rbp`, then `ret`, `ret n`, `jmp` to a function, or to where r8 to r15 say.
     if let [.., a @ 0x48, b @ 0x89, c @ 0xec, 0x5d, 0xc3]
@@ -33,8 +34,9 @@ pub fn frame_move(code: &[u8]) -> Option<(u32, u32)> {
     Some((begin as u32, end as u32))
 }
 
-/// Jump tables: Cranelift does not list them, but has one sequence that uses them. `lea` takes the address of the table, which stands
-/// behind the `jmp` at the sequence's end, and each entry leads to the start of a basic block.
+/// Jump tables: Cranelift does not list them, but has one sequence that uses them. `lea` takes the address of
+/// the table, which stands behind the `jmp` at the sequence's end, and each entry leads to the start of a
+/// basic block.
 pub fn jump_tables(code: &[u8], starts: &[u32]) -> Vec<(u32, u32)> {
     // movsxd, add, jmp.
     const BETWEEN: std::ops::RangeInclusive<usize> = 9..=12;

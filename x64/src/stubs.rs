@@ -133,8 +133,9 @@ pub fn leave(o: &Offsets, landing_pad: u64) -> Vec<u8> {
     a.finish().to_vec()
 }
 
-/// What host calls call when something is pending and no reference is on its way, with the store context's address in rdi: calls `target`
-/// with it, unless the return to wasm is forbidden already, and returns, with the result in rax or xmm0 as it was; or goes to `leave`.
+/// What host calls call when something is pending and no reference is on its way, with the store context's
+/// address in rdi: calls `target` with it, unless the return to wasm is forbidden already, and returns, with
+/// the result in rax or xmm0 as it was; or goes to `leave`.
 pub fn boundary(o: &Offsets, target: u64, leave: u64) -> Vec<u8> {
     let mut a = Encoder::new(false);
     let leaves = a.label();
@@ -278,8 +279,8 @@ fn leave_from_frame(a: &mut Encoder, o: &Offsets, keep: Option<Gpr>) {
     a.load(S64, Rsp, Addr::new(Rax, o.host_sp));
 }
 
-/// A look at what is pending, with `used` bytes of the host's stack still in use: "not equal" says that something is. The store context's
-/// address is in r11 then.
+/// A look at what is pending, with `used` bytes of the host's stack still in use: "not equal" says that
+/// something is. The store context's address is in r11 then.
 fn look(a: &mut Encoder, o: &Offsets, used: i32, then: Afterwards) {
     let bits = match then {
         Afterwards::Boundary => !0,
@@ -377,15 +378,16 @@ pub fn host_call_registers(sig: &Signature, o: &Offsets, then: Afterwards) -> Ve
     a.finish().to_vec()
 }
 
-/// A host call without a trampoline, for one place in compiled code: that jumps here and goes on at `resume`, an offset from the start of
-/// these bytes. The host function takes its arguments and gives its result, if it has any, in registers, and its context says so.
-/// `pending` is where the function has [`host_call_pending`], from the start of these bytes.
+/// A host call without a trampoline, for one place in compiled code: that jumps here and goes on at `resume`,
+/// an offset from the start of these bytes. The host function takes its arguments and gives its result, if it
+/// has any, in registers, and its context says so. `pending` is where the function has [`host_call_pending`],
+/// from the start of these bytes.
 ///
 /// The frame pointer is `frame_size` bytes above the stack pointer there: so nothing waits for what the last call stored.
 ///
-/// A pair of call and return costs a processor more than two jumps, and here is one pair less than on the way through
-/// [`host_call_registers`]. Sweeps and backtraces find the same frame: the place's frame pointer, and `resume` as return address. rbp
-/// stays what it is, so that to debuggers this is a part of the function.
+/// A pair of call and return costs a processor more than two jumps, and here is one pair less than on the way
+/// through [`host_call_registers`]. Sweeps and backtraces find the same frame: the place's frame pointer, and
+/// `resume` as return address. rbp stays what it is, so that to debuggers this is a part of the function.
 pub fn host_call_in_place(o: &Offsets, resume: i32, frame_size: u32, pending: i32, then: Afterwards) -> Vec<u8> {
     let mut a = Encoder::new(false);
     a.lea_to(R11, resume);
@@ -404,7 +406,8 @@ pub fn host_call_in_place(o: &Offsets, resume: i32, frame_size: u32, pending: i3
     a.finish().to_vec()
 }
 
-/// Where all a function's [`host_call_in_place`] go when something is pending. Goes on, if it may, where they would: they left the address.
+/// Where all a function's [`host_call_in_place`] go when something is pending. Goes on, if it may, where they
+/// would: they left the address.
 pub fn host_call_pending(o: &Offsets, frame_size: u32, then: Afterwards) -> Vec<u8> {
     let mut a = Encoder::new(false);
     see_to_pending(&mut a, o, then);
@@ -492,8 +495,8 @@ fn call_builtin(a: &mut Encoder, o: &Offsets, target: u64) {
     return_to_wasm(a, o, 0, detour);
 }
 
-/// The same for a function that returns nothing, and all registers keep their values (of vectors, the lower 128 bits). Those that System V
-/// does not preserve are saved on the host's stack.
+/// The same for a function that returns nothing, and all registers keep their values (of vectors, the lower
+/// 128 bits). Those that System V does not preserve are saved on the host's stack.
 pub fn builtin_keeping_registers(o: &Offsets, target: u64) -> Vec<u8> {
     let mut a = Encoder::new(false);
     a.push(Rbp);

@@ -1,5 +1,5 @@
-//! Machine code that is there already: the few bytes that readers and writers of text have to know. Another instruction set answers
-//! the same questions.
+//! Machine code that is there already: the few bytes that readers and writers of text have to know. Another
+//! instruction set answers the same questions.
 
 /// Fills room between pieces of code; running into it traps.
 pub const FILLER: u8 = 0xcc;

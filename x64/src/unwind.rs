@@ -1,10 +1,11 @@
 //! How frames are walked at each instruction, read off the machine code.
 //!
-//! Whoever walks frames at any instruction asks where the return address is, and where the registers are that the caller wants to
-//! find unchanged. Compiled functions and trampolines alike make a frame with a frame pointer first and take it down last, in straight
-//! lines; so following rsp, rbp and what is kept of the caller's through those lines says it exactly: in prologues, at each
-//! instruction of an epilogue, and where a tail call moves the frame. It needs nothing from the compilers, so it serves what comes
-//! from the cache as well. What follows a jump or a return is the body again: its frame is whole.
+//! Whoever walks frames at any instruction asks where the return address is, and where the registers are that
+//! the caller wants to find unchanged. Compiled functions and trampolines alike make a frame with a frame
+//! pointer first and take it down last, in straight lines; so following rsp, rbp and what is kept of the
+//! caller's through those lines says it exactly: in prologues, at each instruction of an epilogue, and where
+//! a tail call moves the frame. It needs nothing from the compilers, so it serves what comes from the cache
+//! as well. What follows a jump or a return is the body again: its frame is whole.
 
 use iced_x86::{Decoder, DecoderOptions, FlowControl, Instruction, Mnemonic, OpKind};
 use std::ops::Range;
@@ -111,7 +112,8 @@ impl State {
         if let Value::Address(at) = self.registers[register] { Some(at) } else { None }
     }
 
-    /// Where the frame pointer points, if the frame is as it is in bodies: the caller's frame pointer there and the return address above.
+    /// Where the frame pointer points, if the frame is as it is in bodies: the caller's frame pointer there
+    /// and the return address above.
     fn frame(&self) -> Option<i64> {
         let at = self.address(RBP)?;
         let whole = self.slot(at) == Value::Callers(FRAME_POINTER) && self.slot(at + 8) == Value::Callers(RETURN_ADDRESS);
@@ -225,8 +227,8 @@ impl State {
     }
 }
 
-/// The rows of code with one way in, each with the offset from which on it holds; no two in a row are the same. Parts of it are data:
-/// offsets, increasing. Code that is not called is where walks end.
+/// The rows of code with one way in, each with the offset from which on it holds; no two in a row are the
+/// same. Parts of it are data: offsets, increasing. Code that is not called is where walks end.
 pub fn rows(code: &[u8], data: &[Range<usize>], called: bool) -> Vec<(u32, Row)> {
     let mut state = State::start(called);
     // What holds behind jumps: the frame as it was when it was made.

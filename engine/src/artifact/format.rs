@@ -18,8 +18,9 @@ pub(super) const HASH_AT: std::ops::Range<usize> = 64..96;
 pub(super) const PAGE: u64 = HOST_PAGE as u64;
 /// Bytes that one hash covers.
 pub(super) const CHUNK: usize = rt::CHUNK;
-/// A part of a file that is longer than this is brought in as it is used. What is shorter is read and compared at once, which costs
-/// little, and lets a damaged cache entry be replaced before anything depends on it.
+/// A part of a file that is longer than this is brought in as it is used. What is shorter is read and
+/// compared at once, which costs little, and lets a damaged cache entry be replaced before anything depends
+/// on it.
 pub(crate) const LAZY: u64 = 1 << 20;
 /// The same for tables, which few runs look at.
 pub(super) const LAZY_TABLE: u64 = 64 << 10;

@@ -1,20 +1,22 @@
 //! What tells that a file has not changed since its contents were hashed, so that a program of many megabytes need not be read
 //! to find its compiled code.
 //!
-//! Every write to a file moves its change time, which no program can set. That is so where this machine's kernel makes that time, and
-//! nowhere else: an image (squashfs, erofs, ISO 9660) brings the times of its files along, and so does a disk image with a file system
-//! that the kernel could write; a server (NFS, SMB, 9P, FUSE, virtiofs) says what it likes. A rebuilt image may have another program with
-//! the same device, inode, length and times. So a state stands for contents only
+//! Every write to a file moves its change time, which no program can set. That is so where this machine's
+//! kernel makes that time, and nowhere else: an image (squashfs, erofs, ISO 9660) brings the times of its
+//! files along, and so does a disk image with a file system that the kernel could write; a server (NFS, SMB,
+//! 9P, FUSE, virtiofs) says what it likes. A rebuilt image may have another program with the same device,
+//! inode, length and times. So a state stands for contents only
 //!
 //! - on a file system of [`owns_change_times`] that is mounted writable: what is below a read-only one is not this kernel's;
-//! - within one mount, which has a number that is never used again until the next boot, and within one boot: what was unmounted may come
-//!   back as another image on the same device;
+//! - within one mount, which has a number that is never used again until the next boot, and within one boot:
+//!   what was unmounted may come back as another image on the same device;
 //! - as long as nobody sets the clock, by which a time could come twice ([`Clock`]);
-//! - after [`SETTLED`], since a write within the clock's granularity of the hashing would go unseen, and so would one through a mapping
-//!   that was writable already (the kernel notices the first write to a page after it has written the page out, about every half
-//!   minute).
+//! - after [`SETTLED`], since a write within the clock's granularity of the hashing would go unseen, and so
+//!   would one through a mapping that was writable already (the kernel notices the first write to a page
+//!   after it has written the page out, about every half minute).
 //!
-//! Everywhere else contents are hashed. What is left are the ways in which an administrator writes to a disk past its file system.
+//! Everywhere else contents are hashed. What is left are the ways in which an administrator writes to a disk
+//! past its file system.
 
 use rustix::fs::{AtFlags, FileType, StatVfsMountFlags, StatxFlags, StatxTimestamp};
 use rustix::time::{ClockId, Timespec, clock_gettime};
@@ -88,9 +90,10 @@ impl FileState {
 /// Whether this kernel alone gives a file system's files their change times, and gives a file another with each change. By the
 /// number that `statfs` has for the file system.
 ///
-/// These do: all of what they store goes through this kernel, and they are told of the first write to each page of a mapping after the page
-/// was written out. Not among them, although the kernel makes the times of both: tmpfs, since its pages are never written out, and a write
-/// through a mapping that has read the page moves nothing; and overlayfs, whose lower layers may be anything.
+/// These do: all of what they store goes through this kernel, and they are told of the first write to each
+/// page of a mapping after the page was written out. Not among them, although the kernel makes the times of
+/// both: tmpfs, since its pages are never written out, and a write through a mapping that has read the page
+/// moves nothing; and overlayfs, whose lower layers may be anything.
 fn owns_change_times(file_system: i64) -> bool {
     const EXT: i64 = 0xef53; // ext2, ext3, ext4
     const XFS: i64 = 0x5846_5342;

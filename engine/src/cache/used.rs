@@ -1,9 +1,10 @@
-//! Which chunks of a module's text and data its runs needed, kept in the cache: the next run brings them in at once, which costs less
-//! than a fault for each, and the text beside what else there is to do before the program begins.
+//! Which chunks of a module's text and data its runs needed, kept in the cache: the next run brings them in
+//! at once, which costs less than a fault for each, and the text beside what else there is to do before the
+//! program begins.
 //!
-//! The set is a hint, and is not trusted: whatever is in it, chunks are compared with their digests. It grows by what a run had to
-//! fetch besides; since nobody knows then which of the others were needed, it begins anew when it is over half of the text, or of the
-//! data.
+//! The set is a hint, and is not trusted: whatever is in it, chunks are compared with their digests. It grows
+//! by what a run had to fetch besides; since nobody knows then which of the others were needed, it begins
+//! anew when it is over half of the text, or of the data.
 
 use super::Cache;
 use sconce_runtime as rt;
@@ -26,7 +27,8 @@ struct Chunks {
 }
 
 impl Used {
-    /// Brings in what earlier runs needed of the artifact with this hash, text `beside` what else is to be done. `None` if nothing of it is brought in lazily at all.
+    /// Brings in what earlier runs needed of the artifact with this hash, text `beside` what else is to be
+    /// done. `None` if nothing of it is brought in lazily at all.
     pub(crate) fn begin(
         cache: &Arc<Cache>,
         hash: &[u8],

@@ -1,7 +1,8 @@
 //! Frame descriptions (`.eh_frame`), read off the machine code.
 //!
-//! How frames are walked at each instruction is found by following the stack's registers through the code ([`sconce_x64::unwind`]).
-//! It costs nothing until someone asks, and needs nothing from the compilers, so it serves what comes from the cache as well.
+//! How frames are walked at each instruction is found by following the stack's registers through the code
+//! ([`sconce_x64::unwind`]). It costs nothing until someone asks, and needs nothing from the compilers, so it
+//! serves what comes from the cache as well.
 //!
 //! That the rows are right is tested by walking at every single instruction (`tests/faults`, `unwind`).
 

@@ -128,7 +128,8 @@ fn compile_all(job: &Job<'_>, threads: usize, total: usize, together: bool) -> R
         order.sort_by_key(|&f| std::cmp::Reverse(job.decoded.bodies[f].len()));
     }
     let next = AtomicUsize::new(0);
-    // What all threads have made is bounded as a function's code is: many functions that are large for their bodies would fill memory, too.
+    // What all threads have made is bounded as a function's code is: many functions that are large for their
+    // bodies would fill memory, too.
     let (code, max_code) = (AtomicU64::new(0), max_code(total));
     let stop = AtomicBool::new(false);
     let failure: Mutex<Option<(DefinedFuncIndex, Error)>> = Mutex::new(None);
@@ -187,8 +188,8 @@ fn validate_and_compile(
     Ok(())
 }
 
-/// Compiles one function of a validated module. One that exceeds Cranelift's limits, or is too dear for it, is Lightbeam's: functions of both call each
-/// other freely, and a valid module must run. Gives whose it is.
+/// Compiles one function of a validated module. One that exceeds Cranelift's limits, or is too dear for it,
+/// is Lightbeam's: functions of both call each other freely, and a valid module must run. Gives whose it is.
 pub(crate) fn compile_function(
     compilers: &Compilers,
     compiler: CompilerKind,
@@ -222,8 +223,8 @@ mod tests {
     use sconce_environ::decode::{Features, decode};
     use std::time::{Duration, Instant};
 
-    /// Two wrong functions, the last of the first chunk and the first of the second one: the first of them is to blame, whichever thread
-    /// is held back while the other one meets its own.
+    /// Two wrong functions, the last of the first chunk and the first of the second one: the first of them is
+    /// to blame, whichever thread is held back while the other one meets its own.
     #[test]
     fn the_first_function_is_to_blame_however_threads_run() {
         let function = |wrong: bool| if wrong { "(func (result i32))" } else { "(func)" };

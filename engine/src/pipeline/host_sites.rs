@@ -1,8 +1,9 @@
 //! Host calls in place: what compiled code jumps to in order to call a host function, appended to the function.
 //!
-//! A trampoline is called, and calls the host function: two calls and two returns. Compiled code that jumps to a piece of its own and back
-//! saves one pair. Such a piece knows where it returns to, so each place has one; it knows nothing of the type, since all arguments
-//! are in registers. What to do when something is pending is the same for all places of a function.
+//! A trampoline is called, and calls the host function: two calls and two returns. Compiled code that jumps
+//! to a piece of its own and back saves one pair. Such a piece knows where it returns to, so each place has
+//! one; it knows nothing of the type, since all arguments are in registers. What to do when something is
+//! pending is the same for all places of a function.
 
 use sconce_environ::compile::{CompiledFunction, Reloc, RelocTarget};
 use sconce_environ::placement::LINE;

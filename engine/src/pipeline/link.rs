@@ -1,8 +1,9 @@
 //! From compiled functions to one text: laid out as ARCHITECTURE.md says, with every relocation fixed.
 //!
-//! What a function's compilation gives is made compact at once, on the thread that compiled it, since all functions are held
-//! until the last one is there: the runs of its tables are encoded then, behind those of the thread's other functions. Linking puts
-//! the functions of all threads in order; where one thread compiled them they are in order.
+//! What a function's compilation gives is made compact at once, on the thread that compiled it, since all
+//! functions are held until the last one is there: the runs of its tables are encoded then, behind those of
+//! the thread's other functions. Linking puts the functions of all threads in order; where one thread
+//! compiled them they are in order.
 
 use crate::causes::CompileFailure;
 use crate::error::Error;
@@ -27,8 +28,8 @@ pub(crate) struct Linked {
     pub(crate) offsets: WasmOffsets,
 }
 
-/// Compiled functions, one behind the other, with their tables encoded. What a thread compiles makes one; so nothing is allocated for
-/// a single function, and what one thread compiled in order is the text.
+/// Compiled functions, one behind the other, with their tables encoded. What a thread compiles makes one; so
+/// nothing is allocated for a single function, and what one thread compiled in order is the text.
 #[derive(Default)]
 pub(super) struct Unit {
     code: Vec<u8>,
@@ -51,8 +52,8 @@ struct Piece {
 }
 
 impl Unit {
-    /// With room for what so many bytes of bodies become: about as much as Lightbeam makes of them. What is not written takes address
-    /// space alone. It is no matter if there is none: then lists grow.
+    /// With room for what so many bytes of bodies become: about as much as Lightbeam makes of them. What is
+    /// not written takes address space alone. It is no matter if there is none: then lists grow.
     pub(super) fn with_room(bytes: usize) -> Unit {
         let mut unit = Unit::default();
         let _ = unit.code.try_reserve_exact(bytes * 7 / 4);

@@ -1,5 +1,5 @@
-//! Reading a module from a file, a pipe or whatever else gives bytes: as far as what comes can be a module, and no further. A device, a
-//! socket or a FIFO may never end.
+//! Reading a module from a file, a pipe or whatever else gives bytes: as far as what comes can be a module,
+//! and no further. A device, a socket or a FIFO may never end.
 
 use super::text::{looks_like_text, without_mark};
 use crate::causes::TextError;
@@ -47,7 +47,8 @@ fn kind(sample: &[u8]) -> Kind {
     }
 }
 
-/// Reads a module to its end, or to where it is known that it is none: the decoder then says why. `length` is how much is expected.
+/// Reads a module to its end, or to where it is known that it is none: the decoder then says why. `length` is
+/// how much is expected.
 ///
 /// # Errors
 /// [`Error::Io`]; [`Error::Decode`] and [`Error::Text`] if it is too large.
@@ -107,7 +108,8 @@ pub fn read_script(stream: impl Read) -> Result<String, Error> {
     Ok(without_mark(&text).to_owned())
 }
 
-/// Whether reading would get so far that it is worth it to look for the module elsewhere first: in the cache, by a hash of its bytes.
+/// Whether reading would get so far that it is worth it to look for the module elsewhere first: in the cache,
+/// by a hash of its bytes.
 pub(crate) fn may_be_module(sample: &[u8], length: u64) -> bool {
     match kind(sample) {
         Kind::Binary => length < MAX_BINARY,
@@ -143,7 +145,8 @@ impl<R: Read> Source<R> {
 
     /// Reads a binary section by section.
     fn sections(&mut self) -> Result<(), Error> {
-        /// Identifiers of sections in their order: the specification, "Modules", in the binary format. Custom ones stand anywhere.
+        /// Identifiers of sections in their order: the specification, "Modules", in the binary format. Custom
+        /// ones stand anywhere.
         const ORDER: [u8; 13] = [1, 2, 3, 4, 5, 13, 6, 7, 8, 9, 12, 10, 11];
         /// An identifier and a length.
         const HEAD: u64 = 6;

@@ -5,8 +5,8 @@ use crate::error::Error;
 use sconce_environ::shown::{Shown, message};
 use std::borrow::Cow;
 
-/// The binary format of a module in text or binary form. Text may begin with a byte order mark and a line `#!`. What is neither is returned as it is,
-/// for the decoder to say what it looks like.
+/// The binary format of a module in text or binary form. Text may begin with a byte order mark and a line
+/// `#!`. What is neither is returned as it is, for the decoder to say what it looks like.
 ///
 /// # Errors
 /// [`Error::Text`] if it is text that does not parse.

@@ -28,8 +28,8 @@ const MAX_INLINED: usize = 100;
 /// Entries that refer to each other for a name.
 const MAX_ORIGINS: usize = 16;
 
-/// The places of addresses, which are in order; innermost inlined function first. What is not found, or is not found before the effort
-/// is spent, has none.
+/// The places of addresses, which are in order; innermost inlined function first. What is not found, or is
+/// not found before the effort is spent, has none.
 pub(super) fn locate<'a>(
     section: &dyn Fn(&str) -> Option<&'a [u8]>,
     probes: &[u64],

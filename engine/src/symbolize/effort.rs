@@ -1,5 +1,5 @@
-//! What a report may cost. Everything that a report is made of comes from the guest, which may have made it dear on purpose; and a
-//! report comes when time is over already.
+//! What a report may cost. Everything that a report is made of comes from the guest, which may have made it
+//! dear on purpose; and a report comes when time is over already.
 
 use std::time::{Duration, Instant};
 
@@ -12,8 +12,8 @@ const TEXT: usize = 96 << 10;
 /// Work between looks at the clock.
 const STRIDE: u64 = 1 << 14;
 
-/// What is left of it. Work and text are counted, so that reports do not depend on the machine; time is for what was not thought of,
-/// and for slow ones.
+/// What is left of it. Work and text are counted, so that reports do not depend on the machine; time is for
+/// what was not thought of, and for slow ones.
 #[derive(Debug)]
 pub(super) struct Effort {
     work: u64,

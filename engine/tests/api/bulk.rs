@@ -32,7 +32,8 @@ fn data() -> Vec<u8> {
     (0..5000u32).map(|i| (i.wrapping_mul(40_503) >> 7) as u8).collect()
 }
 
-/// Functions by operation (of those that are asked for) and length, which all take two indices or an index and a value and give a sum of what was in registers.
+/// Functions by operation (of those that are asked for) and length, which all take two indices or an index
+/// and a value and give a sum of what was in registers.
 fn module(kind: Kind, operations: &[&str]) -> String {
     let (index, size) = (kind.index, kind.size);
     let escaped: String = data().iter().map(|b| format!("\\{b:02x}")).collect();

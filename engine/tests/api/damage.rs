@@ -160,8 +160,8 @@ impl World {
         progress.0.into_inner()
     }
 
-    /// Runs the module with these bytes as its entry. Gives whether there was a good entry afterwards, which is so if anything was wrong
-    /// with what the run needed.
+    /// Runs the module with these bytes as its entry. Gives whether there was a good entry afterwards, which
+    /// is so if anything was wrong with what the run needed.
     fn with_entry(&self, entry: &Path, bytes: &[u8], what: &str) -> bool {
         fs::write(entry, bytes).unwrap();
         self.run(what, || {});

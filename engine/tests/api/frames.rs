@@ -1,4 +1,5 @@
-//! Host calls in frames of every shape: what a function holds is unharmed, whoever provides the import, and whether that enters wasm again.
+//! Host calls in frames of every shape: what a function holds is unharmed, whoever provides the import, and
+//! whether that enters wasm again.
 
 use sconce_engine::environ::abi::MAX_IN_PLACE;
 use sconce_engine::environ::index::DefinedFuncIndex;
@@ -26,7 +27,8 @@ fn locals(name: &str, count: usize, ty: &str, from_number: &str, add: &str, to_n
     )
 }
 
-/// Exports of type `(i32) -> i64`, by name. They import `f`, which is `(i32, i64) -> i64`, and `keep`, `(externref) -> externref`.
+/// Exports of type `(i32) -> i64`, by name. They import `f`, which is `(i32, i64) -> i64`, and `keep`,
+/// `(externref) -> externref`.
 fn module() -> (String, Vec<&'static str>) {
     let mut text = String::from(
         r#"(module

@@ -1,5 +1,5 @@
-//! Whatever fills the heap of references has it swept: exceptions that wasm catches, host functions that throw, values that the host
-//! makes. A heap that is full all the same is a trap.
+//! Whatever fills the heap of references has it swept: exceptions that wasm catches, host functions that
+//! throw, values that the host makes. A heap that is full all the same is a trap.
 
 use sconce_engine::{
     AsContextMut, BoundsStyle, Caller, Config, Engine, Error, Exception, ExternRef, FuncType, Instance, Linker, Module, Store,

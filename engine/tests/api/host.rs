@@ -54,8 +54,9 @@ fn closures_may_hold_values_and_do_without_the_caller() {
 
 #[test]
 fn whoever_provides_an_import_gets_the_arguments_and_keeps_nothing_back() {
-    // Called in turn, in a loop and inside a try region: typed, with the caller, through values, by another instance, by an instance that
-    // passes on a host function; with as many arguments as registers hold, and one more. Numbers live across the calls are unharmed.
+    // Called in turn, in a loop and inside a try region: typed, with the caller, through values, by another
+    // instance, by an instance that passes on a host function; with as many arguments as registers hold, and
+    // one more. Numbers live across the calls are unharmed.
     let regions = ["$f", "$g", "$h"].map(|f| {
         let arguments = |n: i32| {
             format!("(local.get $i) (i64.const {n}) (f64.const 0.5) (f32.const 2) (i32.const 3) (i64.const 4) (i32.const 5)")

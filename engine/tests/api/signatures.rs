@@ -1,5 +1,5 @@
-//! Host functions of many types, called in every way that compiled code has: arguments and results arrive bit for bit, and what lives across
-//! the call is unharmed.
+//! Host functions of many types, called in every way that compiled code has: arguments and results arrive bit
+//! for bit, and what lives across the call is unharmed.
 
 use sconce_engine::environ::abi::in_registers;
 use sconce_engine::{
@@ -146,8 +146,9 @@ fn names(types: &[ValType]) -> String {
     types.iter().map(name).collect::<Vec<_>>().join(" ")
 }
 
-/// For each type four functions that call the host's: directly, with dirt above 32-bit arguments; inside a try region; through a table; and
-/// in a tail call. The first three give their own arguments behind the results, which live across the call.
+/// For each type four functions that call the host's: directly, with dirt above 32-bit arguments; inside a
+/// try region; through a table; and in a tail call. The first three give their own arguments behind the
+/// results, which live across the call.
 fn module(types: &[FuncType]) -> String {
     let mut text = String::from("(module ");
     for (n, ty) in types.iter().enumerate() {

@@ -1,10 +1,11 @@
-//! Many values at once: calls, branches, tail calls and exceptions that take along more than registers hold. Each way ends in one sum that
-//! tells every value's place.
+//! Many values at once: calls, branches, tail calls and exceptions that take along more than registers hold.
+//! Each way ends in one sum that tells every value's place.
 
 use sconce_engine::{Config, Engine, Linker, Module, Store, Tier, Val};
 use std::fmt::Write;
 
-/// The types of a run of values are these, over and over; and whether the functions have a vector besides, so that slots are wide.
+/// The types of a run of values are these, over and over; and whether the functions have a vector besides, so
+/// that slots are wide.
 const PATTERNS: &[(&[&str], bool)] = &[
     (&["i32"], false),
     (&["i64"], false),

@@ -75,8 +75,9 @@ impl CodeTables {
         Ends(std::array::from_fn(|n| self.streams[n].len()))
     }
 
-    /// Appends the tables of a function, the one with number `n` among those that were pushed to `from`; it begins at `start` now.
-    /// `begin` and `end` are what `from` had for [`CodeTables::ends`] before it and behind it.
+    /// Appends the tables of a function, the one with number `n` among those that were pushed to `from`; it
+    /// begins at `start` now. `begin` and `end` are what `from` had for [`CodeTables::ends`] before it and
+    /// behind it.
     pub fn append(
         &mut self,
         start: u32,
@@ -131,9 +132,9 @@ fn write_record<const N: usize>(table: &mut Vec<u8>, numbers: [u32; N]) {
     table.extend(numbers.into_iter().flat_map(u32::to_le_bytes));
 }
 
-/// Appends pairs of a difference of offsets and a number, which `number` makes of a value and the one before it. There are as many as
-/// code has instructions, and nearly all are two bytes: blocks where all are, as `short` says by a number below 128, are written at
-/// once. `first` is before the first value.
+/// Appends pairs of a difference of offsets and a number, which `number` makes of a value and the one before
+/// it. There are as many as code has instructions, and nearly all are two bytes: blocks where all are, as
+/// `short` says by a number below 128, are written at once. `first` is before the first value.
 fn push_runs<T: Copy>(out: &mut Vec<u8>, runs: &[(u32, T)], first: T, short: impl Fn(T, T) -> u32, number: impl Fn(T, T) -> u64) {
     const BLOCK: usize = 16;
     let mut last = (0, first);

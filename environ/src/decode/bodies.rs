@@ -38,8 +38,8 @@ impl<'a> BodyValidator<'a> {
         self.check(func).map_err(|error| blame(self.bytes, self.decoded.features, error))
     }
 
-    /// Validates a function's body, and passes its operators on as far as they are valid: all of them if the answer is true. Else who
-    /// got them must walk through the body, which is valid, from its beginning.
+    /// Validates a function's body, and passes its operators on as far as they are valid: all of them if the
+    /// answer is true. Else who got them must walk through the body, which is valid, from its beginning.
     ///
     /// # Errors
     /// As [`BodyValidator::validate`].
@@ -72,8 +72,9 @@ impl<'a> BodyValidator<'a> {
         result.map_err(|e| e.in_function(self.decoded.function_name(self.bytes, index)))
     }
 
-    /// Whether a body is valid without the proposal of which only a part is supported, as almost every one is, and without others.
-    /// Of the rest all of that proposal is to be allowed, and what is used of it looked at.
+    /// Whether a body is valid without the proposal of which only a part is supported, as almost every one
+    /// is, and without others. Of the rest all of that proposal is to be allowed, and what is used of it
+    /// looked at.
     fn is_valid<'s>(&'s mut self, func: DefinedFuncIndex, without: WasmFeatures, company: impl Company<'a>) -> bool {
         let features = self.decoded.features.wasmparser() - WasmFeatures::GC - without;
         self.run(func, features, |validator, body, bytes| walk(validator, body, bytes, company)).is_ok()
@@ -109,8 +110,8 @@ impl From<wasmparser::Error> for Invalid {
     }
 }
 
-/// What [`FuncValidator::validate`] does, with most operators decoded by [`crate::walk`], and one visitor for all of them: it wants an
-/// operator's place for errors alone, which nobody hears of here.
+/// What [`FuncValidator::validate`] does, with most operators decoded by [`crate::walk`], and one visitor for
+/// all of them: it wants an operator's place for errors alone, which nobody hears of here.
 fn walk<'a>(
     validator: &mut FuncValidator<ValidatorResources>,
     body: &FunctionBody<'a>,

@@ -43,7 +43,8 @@ struct Grammar {
     data_count: bool,
 }
 
-/// Reads all items. Constant expressions in them are passed over by their readers, and so are read here again by those who have some.
+/// Reads all items. Constant expressions in them are passed over by their readers, and so are read here again
+/// by those who have some.
 fn items<'a, T: FromReader<'a>>(
     section: SectionLimited<'a, T>,
     mut item: impl FnMut(T) -> Result<(), DecodeError>,

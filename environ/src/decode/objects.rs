@@ -1,6 +1,6 @@
-//! What of the garbage collection proposal is refused: objects, and operators on them. Its recursion groups, subtypes of functions
-//! and bottom types are supported, and validation does not tell these apart: so a module is refused where its types are
-//! translated, and a body here.
+//! What of the garbage collection proposal is refused: objects, and operators on them. Its recursion groups,
+//! subtypes of functions and bottom types are supported, and validation does not tell these apart: so a
+//! module is refused where its types are translated, and a body here.
 
 use super::error::DecodeError;
 use crate::translate::{self, Unsupported};

@@ -1,7 +1,8 @@
 //! Which tables nobody can grow: compiled code need not ask for their size and place again and again.
 //!
-//! Who could is the host, with a table that it or another instance has got, and `table.grow`. Bodies have not been read yet, so it is
-//! looked for as bytes: whatever could be the instruction, even as a part of others, counts as one.
+//! Who could is the host, with a table that it or another instance has got, and `table.grow`. Bodies have not
+//! been read yet, so it is looked for as bytes: whatever could be the instruction, even as a part of others,
+//! counts as one.
 
 use crate::index::TableIndex;
 use crate::module::{EntityIndex, Module};

@@ -1,6 +1,7 @@
 //! A function's body in the making: its operands' types and labels, and how operands are made and consumed.
 //!
-//! What an operator leaves on the stack, and what was below it, always goes into a hash: an operand that is lost or changed shows.
+//! What an operator leaves on the stack, and what was below it, always goes into a hash: an operand that is
+//! lost or changed shows.
 
 use super::numbers::{INTEGERS, near, pick};
 use super::plan::{FUEL, HASH, Plan};

@@ -263,8 +263,8 @@ impl Sconce {
         Refused { engine: self.name.clone(), reason: error.to_string() }
     }
 
-    /// Runs the case while another thread interrupts each of its calls at some instant; then, in the same store, once more without.
-    /// Gives what the second run saw.
+    /// Runs the case while another thread interrupts each of its calls at some instant; then, in the same
+    /// store, once more without. Gives what the second run saw.
     ///
     /// # Errors
     /// As [`Engine::run`].

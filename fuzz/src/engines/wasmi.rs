@@ -87,8 +87,8 @@ fn from_val(val: &Val, store: &impl AsContext<Data = Told>) -> Value {
         Val::V128(v) => Value::V128(v.as_u128()),
         Val::FuncRef(f) => Value::Func(!f.is_null()),
         Val::ExternRef(r) => Value::Extern(r.val().map(|r| {
-            // It makes up references at times, and panics when asked what they are. Its interpreter is no place to unwind through from a
-            // host function: that ends the process.
+            // It makes up references at times, and panics when asked what they are. Its interpreter is no
+            // place to unwind through from a host function: that ends the process.
             let known = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
                 *r.data(store.as_context()).downcast_ref().expect("all host values are numbers")
             }));

@@ -43,8 +43,8 @@ impl Caller<'_> {
         self.store.memories[self.memory(memory) as usize].at(at, len).map_err(|_| Stop::Trap(TrapCode::MemoryOutOfBounds))
     }
 
-    /// Address of a range of a memory or a data segment, which are known by what compiled code sees of them. What is to come in when it is
-    /// used does so by a fault, since this thread runs a call of the store.
+    /// Address of a range of a memory or a data segment, which are known by what compiled code sees of them.
+    /// What is to come in when it is used does so by a fault, since this thread runs a call of the store.
     ///
     /// # Safety
     /// `bytes` is one of the instance's.

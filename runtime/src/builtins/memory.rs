@@ -34,8 +34,8 @@ pub(super) fn memory_grow(c: &mut Caller<'_>, memory: u32, pages: u64) -> Result
     Ok(memories[n].grow(pages, budget).unwrap_or(u64::MAX))
 }
 
-/// Whoever calls passes descriptions of its instance's memories and data segments: an address that a compiler computed, as it computes
-/// those of all that it reads in a context.
+/// Whoever calls passes descriptions of its instance's memories and data segments: an address that a compiler
+/// computed, as it computes those of all that it reads in a context.
 pub(super) fn memory_fill(c: &mut Caller<'_>, memory: *const VmMemory, dst: u64, value: u32, len: u64) -> Result<(), Stop> {
     // SAFETY: the address is the compiler's; the guest chooses the other arguments.
     let to = unsafe { c.bytes(memory, dst, len)? };

@@ -90,7 +90,8 @@ impl Cage {
         }
     }
 
-    /// Reserves address space, the first time: 4 GiB, or less where it is short. If less will not do, it must be shorter for that.
+    /// Reserves address space, the first time: 4 GiB, or less where it is short. If less will not do, it must
+    /// be shorter for that.
     pub(crate) fn reserve(&mut self, whole: bool) -> Result<(), ResourceError> {
         if self.mapping.is_none() {
             let os = ResourceError::os("cannot reserve address space for references");

@@ -29,7 +29,8 @@ struct Notes {
     sum_at: usize,
     /// Something else is to be done at the next boundary.
     asked: bool,
-    /// Where [`pending::BOUNDARY`] says that there may be something to do: changed under the lock alone. `None` when the store is gone.
+    /// Where [`pending::BOUNDARY`] says that there may be something to do: changed under the lock alone.
+    /// `None` when the store is gone.
     store: Option<Arc<Shared>>,
 }
 

@@ -8,8 +8,8 @@ use sconce_environ::types::RefKind;
 use std::collections::HashMap;
 
 impl Store {
-    /// Verifies what sweeps of a store that sweeps at every safe point verify. In other stores nobody knows what the host holds, so it
-    /// must hold nothing.
+    /// Verifies what sweeps of a store that sweeps at every safe point verify. In other stores nobody knows
+    /// what the host holds, so it must hold nothing.
     ///
     /// # Panics
     /// If a count is wrong, an object is nobody's, or a frame holds what the activations table does not name.

@@ -1,9 +1,10 @@
-//! Which build of this code is running: what a code generator's output is kept under, since two builds of one version may generate
-//! different code.
+//! Which build of this code is running: what a code generator's output is kept under, since two builds of one
+//! version may generate different code.
 //!
-//! The linker's build id says so: a hash of what it wrote, which is the same for every copy of the file, and is in memory. The object that is
-//! asked is the one that this function is in: the executable, or a library of an embedder's. Where the linker wrote no id, the
-//! object's file stands for it, if it still is what was loaded.
+//! The linker's build id says so: a hash of what it wrote, which is the same for every copy of the file, and
+//! is in memory. The object that is asked is the one that this function is in: the executable, or a library
+//! of an embedder's. Where the linker wrote no id, the object's file stands for it, if it still is what was
+//! loaded.
 
 use libc::{Elf64_Phdr, PF_R, PF_W, PT_LOAD, PT_NOTE, c_int, c_void, dl_phdr_info, size_t};
 use std::ffi::{CStr, OsStr};
@@ -93,8 +94,8 @@ impl Object {
         notes.filter_map(|h| find_id(self.memory(h)?, if h.p_align == 8 { 8 } else { 4 })).next()
     }
 
-    /// The file's contents, if they are what is loaded: another build may have taken the file's place, and where a dynamic linker was
-    /// told to run this program, the process's executable is that linker.
+    /// The file's contents, if they are what is loaded: another build may have taken the file's place, and
+    /// where a dynamic linker was told to run this program, the process's executable is that linker.
     fn file(&self) -> Option<Vec<u8>> {
         let file = std::fs::read(&self.path).ok()?;
         let headers_at = usize::try_from(u64::from_le_bytes(file.get(32..40)?.try_into().ok()?)).ok()?;

@@ -3,8 +3,8 @@
 use libc::{__rlimit_resource_t, RLIM_INFINITY, rlimit};
 use std::mem::MaybeUninit;
 
-/// The soft limit of a resource (`libc::RLIMIT_*`); `None` if there is none, or if the question is refused, as filters of containers
-/// may have it.
+/// The soft limit of a resource (`libc::RLIMIT_*`); `None` if there is none, or if the question is refused,
+/// as filters of containers may have it.
 pub(crate) fn soft(resource: __rlimit_resource_t) -> Option<u64> {
     get(resource).map(|limit| limit.rlim_cur).filter(|&current| current != RLIM_INFINITY)
 }
@@ -20,8 +20,8 @@ fn get(resource: __rlimit_resource_t) -> Option<rlimit> {
     unsafe { (libc::getrlimit(resource, limit.as_mut_ptr()) == 0).then(|| limit.assume_init()) }
 }
 
-/// From here on the process leaves no core file, however it ends: a guest's end must not write its memory to disk, and a guest that finds a
-/// fault of ours must not either.
+/// From here on the process leaves no core file, however it ends: a guest's end must not write its memory to
+/// disk, and a guest that finds a fault of ours must not either.
 pub fn no_core() {
     let Some(mut limit) = get(libc::RLIMIT_CORE) else { return };
     // One byte, where that is allowed: it is less than any core, and the value at which the kernel does not start a program

@@ -12,8 +12,8 @@ pub(crate) struct MemFile(OwnedFd);
 impl MemFile {
     /// A file of `len` zero bytes, which take no memory until written. `executable` says whether it will be mapped so.
     ///
-    /// The limit on file sizes (`ulimit -f`) holds for such files as well. One beyond it is `EFBIG` here, for which the kernel is not
-    /// asked: it would send SIGXFSZ too.
+    /// The limit on file sizes (`ulimit -f`) holds for such files as well. One beyond it is `EFBIG` here, for
+    /// which the kernel is not asked: it would send SIGXFSZ too.
     pub(crate) fn new(name: &str, len: u64, executable: bool) -> Result<MemFile> {
         if limits::soft(libc::RLIMIT_FSIZE).is_some_and(|most| len > most) {
             return Err(Errno::FBIG);

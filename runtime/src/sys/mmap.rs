@@ -37,8 +37,8 @@ pub(crate) unsafe fn protect(base: *mut u8, len: usize, access: Access) -> Resul
     unsafe { mprotect(base.cast(), len, access.protect()) }
 }
 
-/// Gives pages memory now, for what `access` says, rather than by a fault for each. It is no matter if that cannot be: they get it when
-/// they are used.
+/// Gives pages memory now, for what `access` says, rather than by a fault for each. It is no matter if that
+/// cannot be: they get it when they are used.
 ///
 /// # Safety
 /// They are the caller's.
@@ -48,8 +48,8 @@ pub(crate) unsafe fn populate(base: *mut u8, len: usize, access: Access) {
     let _ = unsafe { madvise(base.cast(), len, advice) };
 }
 
-/// Moves private pages that are readable and writable, contents and all, to where other pages are; zeros stay behind. Should that not be
-/// possible, inaccessible pages are there instead.
+/// Moves private pages that are readable and writable, contents and all, to where other pages are; zeros stay
+/// behind. Should that not be possible, inaccessible pages are there instead.
 ///
 /// # Errors
 /// An error in an error if there is nothing in that place at all.

@@ -1,5 +1,5 @@
-//! Everything that is the operating system's: mappings, memory files, address-space probes, limits, threads' stacks, signals, what the
-//! process was started with.
+//! Everything that is the operating system's: mappings, memory files, address-space probes, limits, threads'
+//! stacks, signals, what the process was started with.
 
 pub(crate) mod build;
 pub(crate) mod limits;

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 /// Waits as `poll(2)` does for at most `timeout`, or less by up to a millisecond: callers look at the clock and come again.
 ///
-/// When a process that was stopped continues, `ppoll(2)` waits for what was left when it was stopped, `poll(2)` until the same time
-/// as before. But that counts in milliseconds; so what is less is left to `ppoll`.
+/// When a process that was stopped continues, `ppoll(2)` waits for what was left when it was stopped,
+/// `poll(2)` until the same time as before. But that counts in milliseconds; so what is less is left to
+/// `ppoll`.
 pub fn poll(fds: &mut [PollFd<'_>], timeout: Option<Duration>) -> Result<usize> {
     let milliseconds = match timeout {
         None => -1,

@@ -139,8 +139,8 @@ const SI_KERNEL: c_int = 0x80;
 extern "C" fn on_fault(signal: c_int, info: *mut siginfo_t, context: *mut c_void) {
     // SAFETY: the kernel passes valid pointers.
     let (code, address) = unsafe { ((*info).si_code, (*info).si_addr() as usize) };
-    // Only what the processor raised, not what somebody sent; nor what the kernel makes of a signal for which it has found no room on the
-    // stack: that says no address.
+    // Only what the processor raised, not what somebody sent; nor what the kernel makes of a signal for which
+    // it has found no room on the stack: that says no address.
     if code > 0 && code != SI_KERNEL {
         const SEGV_ACCERR: c_int = 2;
         let mut context = Context(context.cast());
@@ -155,8 +155,9 @@ extern "C" fn on_fault(signal: c_int, info: *mut siginfo_t, context: *mut c_void
         }
     }
     chain(signal, info, context);
-    // Who sets the default action and returns (as Rust's runtime does unless its own stack is exhausted) wants the process to end by
-    // it: a fault will happen again, but what was sent will not, nor what the kernel gave up.
+    // Who sets the default action and returns (as Rust's runtime does unless its own stack is exhausted)
+    // wants the process to end by it: a fault will happen again, but what was sent will not, nor what the
+    // kernel gave up.
     if (code <= 0 || code == SI_KERNEL) && is_default(signal) {
         end_by_signal(signal);
     }
@@ -192,8 +193,8 @@ pub fn unblock() {
     }
 }
 
-/// Has a signal's handler, whoever installed it, run on the alternate stack of threads that have one: a wasm stack may have no room left
-/// for it, and what the kernel writes there is no fault that could be mended.
+/// Has a signal's handler, whoever installed it, run on the alternate stack of threads that have one: a wasm
+/// stack may have no room left for it, and what the kernel writes there is no fault that could be mended.
 pub fn on_alternate_stack(signal: c_int) {
     let mut now = MaybeUninit::<sigaction>::uninit();
     // SAFETY: the action is read if there was an answer, and set again as it was but for where it runs.
@@ -206,9 +207,9 @@ pub fn on_alternate_stack(signal: c_int) {
     }
 }
 
-/// Ends the process by a signal's default action, and leaves no core file. Where that does not end it (the kernel spares process 1 of
-/// a container, a filter may refuse the call) with what a shell makes of the signal as exit status, at once: nothing is flushed.
-/// Async-signal-safe.
+/// Ends the process by a signal's default action, and leaves no core file. Where that does not end it (the
+/// kernel spares process 1 of a container, a filter may refuse the call) with what a shell makes of the
+/// signal as exit status, at once: nothing is flushed. Async-signal-safe.
 pub fn end_by_signal(signal: c_int) -> ! {
     // SAFETY: the process ends, so that nobody misses its handlers; the set is emptied before it is used.
     unsafe {
@@ -260,7 +261,8 @@ fn chain(signal: c_int, info: *mut siginfo_t, context: *mut c_void) {
         let sent = (*info).si_code <= 0;
         match previous.sa_sigaction {
             libc::SIG_IGN if sent => {}
-            // The kernel does not let a fault be ignored, and neither do we: both become the default action, and the fault happens again.
+            // The kernel does not let a fault be ignored, and neither do we: both become the default action,
+            // and the fault happens again.
             libc::SIG_DFL | libc::SIG_IGN => set_default(signal),
             handler if previous.sa_flags & libc::SA_SIGINFO != 0 => {
                 let handler: extern "C" fn(c_int, *mut siginfo_t, *mut c_void) = std::mem::transmute(handler);

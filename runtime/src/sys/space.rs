@@ -35,8 +35,8 @@ pub fn guards_unavailable() -> Option<String> {
     }
 }
 
-/// Bytes of address space that a thread of a guest must leave for what the host does next: the thread's own stacks, and allocations
-/// that cannot fail.
+/// Bytes of address space that a thread of a guest must leave for what the host does next: the thread's own
+/// stacks, and allocations that cannot fail.
 const ROOM: u64 = 32 << 20;
 /// Mappings that it must leave.
 const MAPPINGS: usize = 32;
@@ -71,8 +71,9 @@ pub(crate) fn reserve_cage(wanted: usize, least: usize, whole: bool) -> rustix::
     }
 }
 
-/// Reserves `wanted` bytes (whole pages, as `least` is), or, where that much is not there, half and half again, down to `least`. Under a limit on address
-/// space it takes no more than `share` (a divisor) of what is left, so that something is left for others.
+/// Reserves `wanted` bytes (whole pages, as `least` is), or, where that much is not there, half and half
+/// again, down to `least`. Under a limit on address space it takes no more than `share` (a divisor) of what
+/// is left, so that something is left for others.
 pub(crate) fn reserve_up_to(wanted: usize, least: usize, share: u64) -> rustix::io::Result<Mapping> {
     let mut len = wanted;
     if let Some(left) = remaining() {

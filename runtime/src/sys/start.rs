@@ -43,9 +43,9 @@ extern "C" fn record() {
         let flags = unsafe { libc::fcntl(fd, libc::F_GETFD) };
         if flags < 0 && Error::last_os_error().raw_os_error() == Some(libc::EBADF) {
             CLOSED.fetch_or(1 << fd, Ordering::Relaxed);
-            // The number must be taken, or a file that is opened later would be standard output. This needs no file system, takes the
-            // lowest number, and can be neither read nor written. Should it be refused, Rust's runtime tries its own way.
-            // SAFETY: no memory is involved.
+            // The number must be taken, or a file that is opened later would be standard output. This needs
+            // no file system, takes the lowest number, and can be neither read nor written. Should it be
+            // refused, Rust's runtime tries its own way. SAFETY: no memory is involved.
             unsafe { libc::epoll_create1(0) };
         }
     }

@@ -1,8 +1,9 @@
 //! System calls made in place.
 //!
-//! After a system call the processor has forgotten where its callers return to (kernels clear the return stack buffer against
-//! attacks), so that every return from a function which was entered before costs a misprediction: 75 ns each where it was measured,
-//! as much as half of a small `write`. libc's wrappers add one, and are points of thread cancellation besides.
+//! After a system call the processor has forgotten where its callers return to (kernels clear the return
+//! stack buffer against attacks), so that every return from a function which was entered before costs a
+//! misprediction: 75 ns each where it was measured, as much as half of a small `write`. libc's wrappers add
+//! one, and are points of thread cancellation besides.
 
 use rustix::io::Errno;
 use std::arch::asm;

@@ -24,7 +24,8 @@ fn f0() -> FuncIndex {
     FuncIndex::from_u32(0)
 }
 
-/// Interrupts a store as soon as it runs. That may be before the first instruction of its code, where no function is in the trace yet.
+/// Interrupts a store as soon as it runs. That may be before the first instruction of its code, where no
+/// function is in the trace yet.
 fn interrupt_when_running(store: &Store) -> std::thread::JoinHandle<()> {
     let shared = store.shared.clone();
     interrupt_when(store, move || shared.running.load(Ordering::SeqCst) != 0)

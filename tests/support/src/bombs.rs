@@ -1,4 +1,5 @@
-//! Modules whose operators are short and mean much: what a compiler makes of them, and the time that it takes, must not be that product.
+//! Modules whose operators are short and mean much: what a compiler makes of them, and the time that it
+//! takes, must not be that product.
 
 use crate::growth::Shape;
 
@@ -17,8 +18,8 @@ pub const SHAPES: &[Shape] = &[
     ("functions of a thousand results", results),
 ];
 
-/// What is dear for a compiler that builds values for all of a function, and whose sizes are products of two numbers; each of about `n` bytes
-/// of body.
+/// What is dear for a compiler that builds values for all of a function, and whose sizes are products of two
+/// numbers; each of about `n` bytes of body.
 pub const PRODUCTS: &[Shape] = &[
     ("loops in loops times locals", loops_and_locals),
     ("blocks in blocks times locals", blocks_and_locals),

@@ -136,8 +136,8 @@ impl WasiCtxBuilder {
         self
     }
 
-    /// Standard input, output and error are the process's. Whether each is a terminal, a file or a pipe shows, and what was closed when
-    /// the process was started is closed.
+    /// Standard input, output and error are the process's. Whether each is a terminal, a file or a pipe
+    /// shows, and what was closed when the process was started is closed.
     pub fn inherit_stdio(mut self) -> std::io::Result<Self> {
         let streams = [rustix::stdio::stdin(), rustix::stdio::stdout(), rustix::stdio::stderr()];
         for ((slot, stream), closed) in self.stdio.iter_mut().zip(streams).zip(sconce_engine::closed_at_start()) {
@@ -151,8 +151,9 @@ impl WasiCtxBuilder {
         Ok(self)
     }
 
-    /// What is called with 0, 1 or 2 when the guest has closed that stream and it was the process's, which still has it open: so whoever
-    /// waits for its end waits on. A process that is nothing but the guest's closes it as well.
+    /// What is called with 0, 1 or 2 when the guest has closed that stream and it was the process's, which
+    /// still has it open: so whoever waits for its end waits on. A process that is nothing but the guest's
+    /// closes it as well.
     pub fn on_standard_close(mut self, close: fn(usize)) -> Self {
         self.on_standard_close = Some(close);
         self
@@ -208,8 +209,9 @@ impl WasiCtxBuilder {
         self
     }
 
-    /// Signals that the guest is started with as ignored, by the host's numbers. Raising one does nothing; with SIGPIPE among them,
-    /// writing to a standard stream that nobody reads is the error `EPIPE`, and not the guest's end.
+    /// Signals that the guest is started with as ignored, by the host's numbers. Raising one does nothing;
+    /// with SIGPIPE among them, writing to a standard stream that nobody reads is the error `EPIPE`, and not
+    /// the guest's end.
     pub fn ignore_signals(mut self, signals: impl IntoIterator<Item = i32>) -> Self {
         self.ignored.extend(signals);
         self

@@ -1,8 +1,10 @@
-//! Changes below a read-only directory: all are refused, in the order in which a read-only bind mount has its reasons. What is wrong
-//! whatever the mount is comes before `EROFS`, so that `mkdir -p` finds what is there, and what is not there is missed.
+//! Changes below a read-only directory: all are refused, in the order in which a read-only bind mount has its
+//! reasons. What is wrong whatever the mount is comes before `EROFS`, so that `mkdir -p` finds what is there,
+//! and what is not there is missed.
 //!
-//! In two things this is no such mount. A name to be removed or renamed is looked for first, too. And FIFOs, sockets and devices, which
-//! a mount lets be written, are as closed as files: what they lead to is more of the machine than what was given to be read.
+//! In two things this is no such mount. A name to be removed or renamed is looked for first, too. And FIFOs,
+//! sockets and devices, which a mount lets be written, are as closed as files: what they lead to is more of
+//! the machine than what was given to be read.
 //!
 //! A link to a file of a read-only directory is refused wherever it would be: through it the file could be written.
 

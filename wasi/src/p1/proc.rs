@@ -17,8 +17,9 @@ pub(crate) fn exit(_: &Call<'_>, code: u32) -> Outcome {
 
 /// `proc_raise`: what the default action of the signal would do to the guest, which is all there is to raise it against.
 ///
-/// A signal that ends a process ends the run, as [`crate::Killed`], unless whoever started it has it ignored. The guest cannot stop its host: signals that would are
-/// dropped, as the kernel drops them for a process without a shell to continue it.
+/// A signal that ends a process ends the run, as [`crate::Killed`], unless whoever started it has it ignored.
+/// The guest cannot stop its host: signals that would are dropped, as the kernel drops them for a process
+/// without a shell to continue it.
 pub(crate) fn raise(call: &Call<'_>, signal: u32) -> Outcome {
     match action(signal) {
         Some(Action::Ignore) => Ok(()),

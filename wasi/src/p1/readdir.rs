@@ -21,9 +21,10 @@ const HEAD: usize = 24;
 /// `fd_readdir`: entries from `cookie` on, until the buffer is full; the last may be cut. Fewer bytes than the buffer has
 /// mean that there are no more.
 ///
-/// A cookie is the entry's number, since programs keep no more than 32 bits of it (`telldir`), and the kernel's positions (`d_off`)
-/// have 63. Each number stands for the position where the entry ended, and so stays good while entries come and go. Where there is no
-/// room for more positions, cookies are the kernel's, with a mark.
+/// A cookie is the entry's number, since programs keep no more than 32 bits of it (`telldir`), and the
+/// kernel's positions (`d_off`) have 63. Each number stands for the position where the entry ended, and so
+/// stays good while entries come and go. Where there is no room for more positions, cookies are the kernel's,
+/// with a mark.
 pub(crate) fn readdir(call: &Call<'_>, fd: u32, buf: u32, len: u32, cookie: u64, out: u32) -> Outcome {
     call.memory.check(buf, len)?;
     call.memory.check(out, 4u32)?;

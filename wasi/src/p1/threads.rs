@@ -1,12 +1,13 @@
 //! `wasi-threads`: the import `thread-spawn` of module `wasi`, and a thread for each call of it.
 //!
-//! A guest's thread is a thread of the host with a store, an instance and a wasm stack of its own. What threads have in common is
-//! the module, the shared memories that it imports, the [`WasiCtx`](crate::WasiCtx) in their stores' data, and the limit on
-//! memory, against which counts whatever the thread needs. Its instance's export `wasi_thread_start` is called with its number and
-//! what the spawning thread passed.
+//! A guest's thread is a thread of the host with a store, an instance and a wasm stack of its own. What
+//! threads have in common is the module, the shared memories that it imports, the [`WasiCtx`](crate::WasiCtx)
+//! in their stores' data, and the limit on memory, against which counts whatever the thread needs. Its
+//! instance's export `wasi_thread_start` is called with its number and what the spawning thread passed.
 //!
-//! `thread-spawn` returns when the new thread has its instance and everything else that it needs to run the guest's code: what cannot
-//! be had until then (memory, address space, a thread) is an error that the guest gets, with which it can go on.
+//! `thread-spawn` returns when the new thread has its instance and everything else that it needs to run the
+//! guest's code: what cannot be had until then (memory, address space, a thread) is an error that the guest
+//! gets, with which it can go on.
 //!
 //! How a program ends is the embedder's to say: a thread that ends other than by returning (an exit, a trap, an interrupt) is
 //! reported, on that thread, and [`Threads::stop`] ends all that run.
@@ -67,8 +68,9 @@ impl<T: Clone + Send + 'static> Threads<T> {
         }))
     }
 
-    /// Provides `thread-spawn`, which starts threads as long as this, or a clone of it, lives. Threads find their imports in what `linker` holds then: it must hold all that the module
-    /// imports, and nothing that belongs to a store.
+    /// Provides `thread-spawn`, which starts threads as long as this, or a clone of it, lives. Threads find
+    /// their imports in what `linker` holds then: it must hold all that the module imports, and nothing that
+    /// belongs to a store.
     ///
     /// # Errors
     /// If the name is defined already.

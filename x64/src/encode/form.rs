@@ -118,7 +118,8 @@ impl Encoder {
         self.operands(form, head, reg, rm);
     }
 
-    /// The same with a VEX prefix, of 128 bits unless the form says otherwise. `vvvv` is a register's number, 0 where there is none.
+    /// The same with a VEX prefix, of 128 bits unless the form says otherwise. `vvvv` is a register's number,
+    /// 0 where there is none.
     #[inline(always)]
     pub(crate) fn vex(&mut self, form: Form, reg: u8, vvvv: u8, rm: Rm) {
         let mut head = Head::default();

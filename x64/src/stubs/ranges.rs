@@ -1,15 +1,17 @@
 //! Moving and filling ranges of bytes: builtins that stay on the wasm stack where a range is short.
 //!
-//! A range is named by the address of its description (base and length, [`Offsets::range_base`]), an index and a length. What is
-//! outside, longer than [`MOST_AT_ONCE`], or comes while something is pending goes to the builtin itself, with the same meaning. So
-//! nothing here traps: the builtin does. It is no safe point either, and never interrupted, which is why it is short.
+//! A range is named by the address of its description (base and length, [`Offsets::range_base`]), an index
+//! and a length. What is outside, longer than [`MOST_AT_ONCE`], or comes while something is pending goes to
+//! the builtin itself, with the same meaning. So nothing here traps: the builtin does. It is no safe point
+//! either, and never interrupted, which is why it is short.
 //!
-//! Indices and lengths are the guest's. A branch that is predicted wrong must not read what they lead to; so they are zero under
-//! the outcomes that the branches test, as in compiled code. What is left is which class of lengths a length is taken to be in: that
-//! reads less than eight vectors beyond a range.
+//! Indices and lengths are the guest's. A branch that is predicted wrong must not read what they lead to; so
+//! they are zero under the outcomes that the branches test, as in compiled code. What is left is which class
+//! of lengths a length is taken to be in: that reads less than eight vectors beyond a range.
 //!
-//! Ranges may overlap. Up to eight vectors everything is loaded before anything is stored. Beyond that, four vectors at a time from
-//! the end that is not overwritten before it is read, and both ends are loaded first of all.
+//! Ranges may overlap. Up to eight vectors everything is loaded before anything is stored. Beyond that, four
+//! vectors at a time from the end that is not overwritten before it is read, and both ends are loaded first
+//! of all.
 
 use super::{Offsets, call_builtin, make_frame};
 use crate::encode::{Addr, Alu, Cond, Encoder, Extend, Label, Shift, Size::S32, Size::S64};
@@ -23,8 +25,8 @@ pub const MOST_AT_ONCE: i32 = 64 << 10;
 /// The length, zero where a branch on it or on an index was predicted wrong.
 const LEN: Gpr = R10;
 
-/// Calls `target(context, to, from, to_index, from_index, len)`, which moves bytes as if through a buffer, for what cannot be done
-/// here.
+/// Calls `target(context, to, from, to_index, from_index, len)`, which moves bytes as if through a buffer,
+/// for what cannot be done here.
 pub fn move_(o: &Offsets, target: u64, vectors: Vectors) -> Vec<u8> {
     let [to_range, from_range, to, from, len] = [Rsi, Rdx, Rcx, R8, R9];
     let mut a = Encoder::new(false);
@@ -40,8 +42,8 @@ pub fn move_(o: &Offsets, target: u64, vectors: Vectors) -> Vec<u8> {
     a.finish().to_vec()
 }
 
-/// The same of `target(context, range, index, value, len)`, which fills with the lowest byte of a value. Vectors of 64 bytes would be no
-/// faster.
+/// The same of `target(context, range, index, value, len)`, which fills with the lowest byte of a value.
+/// Vectors of 64 bytes would be no faster.
 pub fn fill(o: &Offsets, target: u64, vectors: Vectors) -> Vec<u8> {
     let [range, to, value, len] = [Rsi, Rdx, Rcx, R8];
     let mut a = Encoder::new(false);
@@ -85,7 +87,8 @@ impl Ways {
         ways
     }
 
-    /// Goes on if `LEN` bytes from the index on are inside. Neither the sum nor the difference is relied on: indices have 64 bits.
+    /// Goes on if `LEN` bytes from the index on are inside. Neither the sum nor the difference is relied on:
+    /// indices have 64 bits.
     fn inside(&self, a: &mut Encoder, o: &Offsets, range: Gpr, index: Gpr) {
         a.load(S64, R11, Addr::new(range, o.range_length));
         a.alu(Alu::Sub, S64, R11, LEN.into());

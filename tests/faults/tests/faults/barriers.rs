@@ -1,5 +1,5 @@
-//! References under fire: interrupts at every instruction of the barriers, little address space, sweeps across tail calls, and host
-//! values whose drop enters their store.
+//! References under fire: interrupts at every instruction of the barriers, little address space, sweeps
+//! across tail calls, and host values whose drop enters their store.
 
 use crate::every_pc;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -216,8 +216,8 @@ fn a_short_cage() {
     assert_success(&output);
 }
 
-/// Code in guard style looks at no length of a cage: whether a module's code needs a whole one is known before it runs, though nothing
-/// but what it catches may be a reference in it.
+/// Code in guard style looks at no length of a cage: whether a module's code needs a whole one is known
+/// before it runs, though nothing but what it catches may be a reference in it.
 #[test]
 fn a_cage_that_became_short() {
     let output = in_child("barriers::a_cage_that_became_short", || {
@@ -306,8 +306,8 @@ unsafe impl Sync for Reentry {}
 
 impl Drop for Reentry {
     fn drop(&mut self) {
-        // SAFETY: the store outlives its values, and the engine has nothing of it in its hands while values are dropped: whatever its
-        // callers borrowed is not used before the drop returns.
+        // SAFETY: the store outlives its values, and the engine has nothing of it in its hands while values
+        // are dropped: whatever its callers borrowed is not used before the drop returns.
         let store = unsafe { &mut *self.store };
         let entered = self.entered.fetch_add(1, Ordering::Relaxed);
         // Writes over what is in the table, so that the next value dies, and now and then sweeps.

@@ -1,4 +1,5 @@
-//! Indices of which a compiler may know how large they can be: what is one too many for a table or a memory traps, and nothing else does.
+//! Indices of which a compiler may know how large they can be: what is one too many for a table or a memory
+//! traps, and nothing else does.
 
 use sconce_engine::{TrapCode, Val};
 use sconce_faults::{Guest, for_each_style};

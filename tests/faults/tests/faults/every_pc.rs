@@ -1,10 +1,11 @@
-//! An interrupt at every single instruction: a process single-steps itself through wasm code, trampolines and builtins'
-//! stubs by the processor's trap flag, and at the k-th step, for every k, an interrupt arrives. Its outcome is a clean trap, or, where
-//! the program was past the last point at which it could be stopped, completion with the right result.
+//! An interrupt at every single instruction: a process single-steps itself through wasm code, trampolines and
+//! builtins' stubs by the processor's trap flag, and at the k-th step, for every k, an interrupt arrives. Its
+//! outcome is a clean trap, or, where the program was past the last point at which it could be stopped,
+//! completion with the right result.
 //!
 //! At the k-th step the handler of SIGTRAP, with all signals blocked, asks a second thread to call
-//! [`InterruptHandle::interrupt`], and returns when the interrupt's signal is pending: so that the kernel delivers it before the k-th
-//! instruction.
+//! [`InterruptHandle::interrupt`], and returns when the interrupt's signal is pending: so that the kernel
+//! delivers it before the k-th instruction.
 
 use sconce_engine::{
     Backtrace, BoundsStyle, CallStyle, Engine, InterruptHandle, Linker, Module, Store, Tier, TrapCode, TypedFunc,
@@ -102,8 +103,9 @@ pub(crate) type Handler = extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut 
 /// Makes it that of SIGTRAP.
 pub(crate) fn install(handler: Handler) {
     let mut action = UnsafeCell::new(MaybeUninit::<libc::sigaction>::zeroed());
-    // SAFETY: an all-zero sigaction is one; the handler is async-signal-safe. On the alternate stack, as the thread may be on a wasm stack, and
-    // with all signals blocked, so that what becomes pending meanwhile is delivered at the stepped instruction.
+    // SAFETY: an all-zero sigaction is one; the handler is async-signal-safe. On the alternate stack, as the
+    // thread may be on a wasm stack, and with all signals blocked, so that what becomes pending meanwhile is
+    // delivered at the stepped instruction.
     unsafe {
         let action = action.get_mut().assume_init_mut();
         action.sa_sigaction = handler as *const () as usize;
@@ -146,8 +148,9 @@ pub(crate) fn disarm() {
     STEPPER.armed.store(false, Ordering::Relaxed);
 }
 
-/// Calls within wasm, through a table and of the host, loads and stores, a builtin, a loop, many arguments and results, vectors; tail
-/// calls with more stack arguments than the caller has and with fewer, and exceptions.
+/// Calls within wasm, through a table and of the host, loads and stores, a builtin, a loop, many arguments
+/// and results, vectors; tail calls with more stack arguments than the caller has and with fewer, and
+/// exceptions.
 pub(crate) const PROGRAM: &str = r#"(module
     (import "" "arm" (func $arm))
     (import "" "host" (func $host (param i32 f64) (result i64)))

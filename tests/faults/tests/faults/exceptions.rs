@@ -1,5 +1,5 @@
-//! Exceptions: through frames of one module and of several, through the host and back, with values of every type, caught in loops,
-//! rethrown, and not caught at all.
+//! Exceptions: through frames of one module and of several, through the host and back, with values of every
+//! type, caught in loops, rethrown, and not caught at all.
 
 use sconce_engine::{
     Backtrace, Caller, Engine, Error, Exception, ExnRef, Extern, ExternRef, Func, FuncType, Instance, Linker, Module, Store, Tag,

@@ -1,5 +1,6 @@
-//! Loads whose value is used by the operator behind them, and by no other: a compiler may make one instruction of both. Every load, every
-//! such user and constants at each width's edges give what they give through a local; and what is outside traps at the load's offset.
+//! Loads whose value is used by the operator behind them, and by no other: a compiler may make one
+//! instruction of both. Every load, every such user and constants at each width's edges give what they give
+//! through a local; and what is outside traps at the load's offset.
 
 use sconce_engine::{Engine, Error, TrapCode, Val};
 use sconce_faults::{Guest, for_each_style};

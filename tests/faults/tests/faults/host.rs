@@ -149,7 +149,8 @@ fn a_sent_sigsegv_kills() {
                 // SAFETY: the thread runs until the process ends.
                 unsafe { libc::pthread_kill(thread, libc::SIGSEGV) };
             }
-            // Should they have become a trap, the main thread ends the process by exit code 0; should they have got lost, this does.
+            // Should they have become a trap, the main thread ends the process by exit code 0; should they
+            // have got lost, this does.
             std::thread::sleep(std::time::Duration::from_secs(20));
             std::process::exit(0);
         });

@@ -1,5 +1,5 @@
-//! Host functions that compiled code calls without a trampoline: interrupts at every instruction of the way there and back, and stacks
-//! that end on it.
+//! Host functions that compiled code calls without a trampoline: interrupts at every instruction of the way
+//! there and back, and stacks that end on it.
 
 use crate::every_pc;
 use sconce_engine::{
@@ -15,8 +15,8 @@ fn functions(backtrace: &Backtrace) -> Vec<u32> {
     backtrace.frames.iter().map(|frame| frame.func.as_u32()).collect()
 }
 
-/// The host function returns, throws, or fails; who called it has no handler, its caller has one. The second call of the host finds whatever
-/// the first one left behind.
+/// The host function returns, throws, or fails; who called it has no handler, its caller has one. The second
+/// call of the host finds whatever the first one left behind.
 const FAILS: &str = r#"(module
     (import "" "arm" (func $arm))
     (import "" "host" (func $host (param i32) (result i32)))
@@ -30,8 +30,8 @@ const FAILS: &str = r#"(module
         (i32.add (call $catches (local.get 0)) (call $host (i32.const 7))))
     (func (export "armed") (param i32) (result i32) (call $arm) (call $run (local.get 0))))"#;
 
-/// An interrupt between what a host function recorded and the look at it: the store must not hold on to an exception, its handler's frame
-/// being gone.
+/// An interrupt between what a host function recorded and the look at it: the store must not hold on to an
+/// exception, its handler's frame being gone.
 fn at_every_instruction(style: Style) {
     let engine = Engine::new(&config(style)).unwrap();
     let mut store = Store::new(&engine, ()).unwrap();

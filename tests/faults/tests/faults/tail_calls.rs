@@ -1,5 +1,5 @@
-//! Tail calls: in constant stack, whatever they go through; what a trap in one tells; and interrupts of loops that consist of nothing
-//! else.
+//! Tail calls: in constant stack, whatever they go through; what a trap in one tells; and interrupts of loops
+//! that consist of nothing else.
 
 use sconce_engine::{Backtrace, Engine, Instance, Linker, Module, TrapCode, Val};
 use sconce_faults::{Guest, for_each_style};

@@ -1,6 +1,7 @@
-//! What debuggers are told of frames is right at every single instruction: a process single-steps itself through wasm code and
-//! trampolines, keeps its own account of who called whom, and at each step walks by the frame descriptions that it finds where a debugger
-//! finds them, up to the host. Return addresses and all registers that callers find unchanged must be as they were at the call.
+//! What debuggers are told of frames is right at every single instruction: a process single-steps itself
+//! through wasm code and trampolines, keeps its own account of who called whom, and at each step walks by the
+//! frame descriptions that it finds where a debugger finds them, up to the host. Return addresses and all
+//! registers that callers find unchanged must be as they were at the call.
 
 use crate::every_pc::{Handler, PROGRAM, TRAP_FLAG, code_mapping, install};
 use gimli::{
@@ -303,7 +304,8 @@ impl Witness {
 }
 
 extern "C" fn on_step(_: libc::c_int, _: *mut libc::siginfo_t, context: *mut libc::c_void) {
-    // SAFETY: the kernel gives a handler with SA_SIGINFO its context; the witness is used by this thread alone, not inside an access.
+    // SAFETY: the kernel gives a handler with SA_SIGINFO its context; the witness is used by this thread
+    // alone, not inside an access.
     let (context, witness) = unsafe { (&mut (*context.cast::<libc::ucontext_t>()).uc_mcontext.gregs, &mut *WITNESS.0.get()) };
     let now: Registers = IN_CONTEXT.map(|register| context[register as usize] as usize);
     let goes_on = witness.as_mut().is_some_and(|witness| {

@@ -1,11 +1,12 @@
 //! Flags, reads and writes of descriptors whose open file description others have, too.
 //!
-//! `O_APPEND` and `O_NONBLOCK` belong to the description, so that a guest which set them would set them for its shell and for whoever
-//! else writes to the same file; and no order of saving and putting back is right for all of them. So they are never changed there:
-//! what the guest sets is asked of the kernel with each of its calls (`RWF_APPEND`, `RWF_NOWAIT`, `MSG_DONTWAIT`).
+//! `O_APPEND` and `O_NONBLOCK` belong to the description, so that a guest which set them would set them for
+//! its shell and for whoever else writes to the same file; and no order of saving and putting back is right
+//! for all of them. So they are never changed there: what the guest sets is asked of the kernel with each of
+//! its calls (`RWF_APPEND`, `RWF_NOWAIT`, `MSG_DONTWAIT`).
 //!
-//! What was opened to be appended to (`>> log`) is to the guest what a file with the attribute `a` is to everybody (`chattr(1)`): the
-//! flag stays, the file is not cut, and its times are only set to now.
+//! What was opened to be appended to (`>> log`) is to the guest what a file with the attribute `a` is to
+//! everybody (`chattr(1)`): the flag stays, the file is not cut, and its times are only set to now.
 
 use super::{Descriptor, Sharing};
 use crate::host::flags::Flags;

@@ -1,8 +1,9 @@
 //! Paths and procfs.
 //!
-//! A process's directory in procfs hands out its memory (`mem`: whoever writes it is native code) and its environment. So a path that
-//! begins elsewhere never ends on procfs, wherever that is mounted; only a directory that the user named there leads to it. Below
-//! such a one paths are walked by steps, and none enters a directory of this process or of one of its threads.
+//! A process's directory in procfs hands out its memory (`mem`: whoever writes it is native code) and its
+//! environment. So a path that begins elsewhere never ends on procfs, wherever that is mounted; only a
+//! directory that the user named there leads to it. Below such a one paths are walked by steps, and none
+//! enters a directory of this process or of one of its threads.
 //!
 //! Whether a file is on procfs costs nothing to know as long as it is where its base is: their device numbers are equal. Only for
 //! what is elsewhere the kernel is asked.
@@ -87,8 +88,8 @@ fn is_procfs(file: BorrowedFd<'_>) -> Result<bool> {
     Ok(rustix::fs::fstatfs(file)?.f_type == PROC_SUPER_MAGIC)
 }
 
-/// Whether `name` in `dir` is the directory of this process, or of a thread of it. Asked after it was opened: whose it is does not
-/// change any more.
+/// Whether `name` in `dir` is the directory of this process, or of a thread of it. Asked after it was opened:
+/// whose it is does not change any more.
 pub(super) fn is_own(dir: BorrowedFd<'_>, name: &[u8]) -> Result<bool> {
     // Threads are not listed there, but are found.
     if name.is_empty() || !name.iter().all(u8::is_ascii_digit) {
