@@ -46,7 +46,7 @@ pub fn of_context(module: &Module) -> BTreeMap<u32, Field> {
         let parts = [(offset_of!(VmMemory, base), "base of memory"), (offset_of!(VmMemory, length), "length of memory")];
         item(layout.memory(i), i.as_u32(), "pointer to memory", &parts);
     }
-    for &i in layout.passive_data() {
+    for i in module.data.keys().filter(|_| module.data_can_be_named) {
         let parts = [(offset_of!(VmMemory, base), "base of data"), (offset_of!(VmMemory, length), "length of data")];
         item(Place::Inline(layout.data(i)), i.as_u32(), "", &parts);
     }

@@ -150,7 +150,7 @@ impl Cache {
     pub(crate) fn claim(&self, key: Key) -> Option<Claim<'_>> {
         // Should its owner be killed, it is cleaned up as an unfinished file is.
         let name = format!("{}.claim.tmp", key.name());
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
         let file = match rustix::fs::openat(&*self.dir, &name, flags, Mode::RUSR | Mode::WUSR) {
             Ok(file) => file,
             Err(e) => {

@@ -1,7 +1,7 @@
 //! Offsets of a VM context's variable tail. Both compilers and the runtime compute them from here.
 
 use crate::index::*;
-use crate::module::{DataSegment, Module, SegmentMode};
+use crate::module::Module;
 use crate::types::MemoryType;
 use crate::vm::*;
 use std::mem::{offset_of, size_of};
@@ -21,7 +21,6 @@ pub struct VmLayout {
     data: u32,
     size: u32,
     escaping: Vec<FuncIndex>,
-    passive_data: Vec<DataIndex>,
     num_imported_tables: u32,
     num_imported_globals: u32,
 }
@@ -73,12 +72,7 @@ impl VmLayout {
         let tags = take(module.tags.len(), word, 8);
         let type_ids = take(module.types.len(), 4, 4);
         let func_refs = take(module.escaping.len(), size_of::<VmFuncRef>(), 8);
-        let is_passive = |(i, data): (DataIndex, &DataSegment)| matches!(data.mode, SegmentMode::Passive).then_some(i);
-        let passive_data: Vec<DataIndex> =
-            module.data.iter().filter_map(is_passive).filter(|_| module.data_can_be_named).collect();
-        // Those of all other segments are one, since none of them can be used.
-        let segments = if module.data_can_be_named { 1 + passive_data.len() } else { 0 };
-        let data = take(segments, size_of::<VmMemory>(), 8);
+        let data = take(if module.data_can_be_named { module.data.len() } else { 0 }, size_of::<VmMemory>(), 8);
         let size = take(0, 0, 16);
         let (mut own, mut pointers) = (own, pointers);
         let memory_place = |(i, ty): (MemoryIndex, &MemoryType)| {
@@ -102,7 +96,6 @@ impl VmLayout {
             data,
             size,
             escaping: module.escaping.clone(),
-            passive_data,
             num_imported_tables: module.num_imported_tables,
             num_imported_globals: module.num_imported_globals,
         }
@@ -134,16 +127,9 @@ impl VmLayout {
         Some(self.func_refs + n as u32 * size_of::<VmFuncRef>() as u32)
     }
 
-    /// The [`VmMemory`] of a data segment that instructions can name. Active segments have one for all, of no
-    /// length: they are dropped before any instruction runs.
+    /// The [`VmMemory`] of a data segment, where instructions can name one.
     pub fn data(&self, i: DataIndex) -> u32 {
-        let place = self.passive_data.binary_search(&i).map_or(0, |n| 1 + n as u32);
-        self.data + place * size_of::<VmMemory>() as u32
-    }
-
-    /// Data segments that have a [`VmMemory`] of their own.
-    pub fn passive_data(&self) -> &[DataIndex] {
-        &self.passive_data
+        self.data + i.as_u32() * size_of::<VmMemory>() as u32
     }
 
     /// Where a memory is.

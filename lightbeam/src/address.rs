@@ -107,9 +107,11 @@ impl Codegen<'_> {
         s.e.lea(Size::S64, s.r, Addr::new(r, size.cast_signed()));
         s.e.alu(Alu::Cmp, Size::S64, s.r, seen.plus(offset_of!(VmMemory, length) as i32).into());
         s.e.jcc(Cond::A, outside);
+        // The address as a whole, not the index: what stands at the segment's base is the host's, too.
+        s.e.load(Size::S64, s.r, seen.plus(offset_of!(VmMemory, base) as i32));
+        s.e.lea(Size::S64, r, Addr::indexed(r, s.r, 0));
         s.e.mov_imm(Size::S32, s.r, 0);
         s.e.cmov(Cond::A, Size::S64, r, s.r.into());
-        s.e.alu(Alu::Add, Size::S64, r, seen.plus(offset_of!(VmMemory, base) as i32).into());
         r
     }
 

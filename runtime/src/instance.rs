@@ -86,9 +86,9 @@ impl Instance {
         self.context.at.as_ptr().wrapping_add(offset as usize).cast()
     }
 
-    /// Fills in what compiled code sees of the data segments that it can use.
-    pub(crate) fn define_data(&self) -> Result<(), ResourceError> {
-        for &data in self.module.layout().passive_data() {
+    /// Fills in what compiled code sees of data segments, of those that instructions can name.
+    pub(crate) fn define_data(&self, segments: impl Iterator<Item = DataIndex>) -> Result<(), ResourceError> {
+        for data in segments.filter(|_| self.module.module().data_can_be_named) {
             let bytes = self.module.data(data).ok_or(ResourceError::DamagedCode)?;
             let seen = VmMemory { base: bytes.as_ptr().cast_mut(), length: bytes.len().into() };
             // SAFETY: an offset from the layout. The bytes are the module's, which this keeps.

@@ -35,12 +35,13 @@ impl Script {
     }
 }
 
-/// Scripts of Sconce's own, where the suite has none: exceptions in the old form. Their names are those of files.
-const OWN: [(&str, &str); 4] = [
-    ("both_forms", include_str!("../scripts/old-exceptions/both_forms.wast")),
-    ("delegate", include_str!("../scripts/old-exceptions/delegate.wast")),
-    ("rethrow", include_str!("../scripts/old-exceptions/rethrow.wast")),
-    ("try_catch", include_str!("../scripts/old-exceptions/try_catch.wast")),
+/// Scripts of Sconce's own, where the suite has none. Their names are those of files.
+const OWN: [(&str, &str); 5] = [
+    ("instances/left_by_a_trap", include_str!("../scripts/instances/left_by_a_trap.wast")),
+    ("old-exceptions/both_forms", include_str!("../scripts/old-exceptions/both_forms.wast")),
+    ("old-exceptions/delegate", include_str!("../scripts/old-exceptions/delegate.wast")),
+    ("old-exceptions/rethrow", include_str!("../scripts/old-exceptions/rethrow.wast")),
+    ("old-exceptions/try_catch", include_str!("../scripts/old-exceptions/try_catch.wast")),
 ];
 
 /// Every script of Wasm 1.0, 2.0 and 3.0, and of the proposals that are supported, and Sconce's own. The suite keeps 2.0's vector
@@ -72,7 +73,7 @@ pub fn scripts() -> Vec<Script> {
     // These reject what other proposals allow.
     let memory64 = Features::WASM2.with(WasmFeatures::MEMORY64);
     let threads = Features::WASM1.with(WasmFeatures::THREADS);
-    let own = OWN.map(|(name, text)| Script { name: format!("old-exceptions/{name}"), text, features: Features::SUPPORTED });
+    let own = OWN.map(|(name, text)| Script { name: name.to_owned(), text, features: Features::SUPPORTED });
     old.map(script(Features::WASM2))
         .chain(own)
         .chain(new.map(script(Features::SUPPORTED)))

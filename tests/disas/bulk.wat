@@ -60,7 +60,7 @@
 ;;|                     |    36  ret
 ;;|
 ;;| function 2: (i32) -> ()
-;;| 12 bytes of wasm, 73 bytes of code by lightbeam, bounds=guard
+;;| 12 bytes of wasm, 77 bytes of code by lightbeam, bounds=guard
 ;;| (prologue)           |     0  push    rbp
 ;;|                      |     1  mov     rbp, rsp
 ;;|                      |     4  push    r14
@@ -73,18 +73,19 @@
 ;;| 0x0046 i32.const 8
 ;;| 0x0048 memory.init 0 |    15  mov     eax, 2
 ;;|                      |    1a  lea     r11, [rax+8]
-;;|                      |    1e  cmp     r11, [r14+0x60]                  ; length of data 0
-;;|                      |    22  ja      0x47
-;;|                      |    28  mov     r11d, 0
-;;|                      |    2e  cmova   rax, r11
-;;|                      |    32  add     rax, [r14+0x58]                  ; base of data 0
-;;|                      |    36  mov     rcx, [rax]
-;;|                      |    39  mov     r11, [r14+0x30]                  ; base of memory 0
-;;|                      |    3d  mov     [r11+rsi], rcx                   ; trap: out of bounds memory access
-;;| 0x004c end           |    41  mov     r14, [rbp-8]
-;;|                      |    45  leave
-;;|                      |    46  ret
-;;| (0x0048)             |>   47  ud2                                      ; trap: out of bounds memory access
+;;|                      |    1e  cmp     r11, [r14+0x50]                  ; length of data 0
+;;|                      |    22  ja      0x4b
+;;|                      |    28  mov     r11, [r14+0x48]                  ; base of data 0
+;;|                      |    2c  lea     rax, [rax+r11]
+;;|                      |    30  mov     r11d, 0
+;;|                      |    36  cmova   rax, r11
+;;|                      |    3a  mov     rcx, [rax]
+;;|                      |    3d  mov     r11, [r14+0x30]                  ; base of memory 0
+;;|                      |    41  mov     [r11+rsi], rcx                   ; trap: out of bounds memory access
+;;| 0x004c end           |    45  mov     r14, [rbp-8]
+;;|                      |    49  leave
+;;|                      |    4a  ret
+;;| (0x0048)             |>   4b  ud2                                      ; trap: out of bounds memory access
 ;;|
 ;;| function 3: (i32) -> ()
 ;;| 12 bytes of wasm, 56 bytes of code by lightbeam, bounds=guard
@@ -128,7 +129,7 @@
 ;;|                      |    20  mov     rcx, rsi
 ;;|                      |    23  mov     r8d, 0
 ;;|                      |    29  lea     rsi, [r14+0x30]                  ; base of memory 0
-;;|                      |    2d  lea     rdx, [r14+0x58]                  ; base of data 0
+;;|                      |    2d  lea     rdx, [r14+0x48]                  ; base of data 0
 ;;|                      |    31  mov     r11, [r14+0x10]                  ; builtins
 ;;|                      |    35  call    qword ptr [r11+0x10]             ; builtin memory_copy
 ;;| 0x0066 end           |    39  mov     r14, [rbp-8]
@@ -203,7 +204,7 @@
 ;;| (0x003c)            |>   50  ud2                                      ; trap: out of bounds memory access
 ;;|
 ;;| function 2: (i32) -> ()
-;;| 12 bytes of wasm, 100 bytes of code by lightbeam, bounds=explicit
+;;| 12 bytes of wasm, 104 bytes of code by lightbeam, bounds=explicit
 ;;| (prologue)           |     0  push    rbp
 ;;|                      |     1  mov     rbp, rsp
 ;;|                      |     4  push    r14
@@ -216,25 +217,26 @@
 ;;| 0x0046 i32.const 8
 ;;| 0x0048 memory.init 0 |    15  mov     eax, 2
 ;;|                      |    1a  lea     r11, [rax+8]
-;;|                      |    1e  cmp     r11, [r14+0x60]                  ; length of data 0
-;;|                      |    22  ja      0x60
-;;|                      |    28  mov     r11d, 0
-;;|                      |    2e  cmova   rax, r11
-;;|                      |    32  add     rax, [r14+0x58]                  ; base of data 0
-;;|                      |    36  mov     ecx, esi
-;;|                      |    38  lea     r11, [rcx+8]
-;;|                      |    3c  cmp     r11, [r14+0x38]                  ; length of memory 0
-;;|                      |    40  ja      0x62
-;;|                      |    46  mov     edx, 0
-;;|                      |    4b  cmova   rcx, rdx
-;;|                      |    4f  mov     rdx, [rax]
-;;|                      |    52  mov     r11, [r14+0x30]                  ; base of memory 0
-;;|                      |    56  mov     [r11+rcx], rdx                   ; trap: out of bounds memory access
-;;| 0x004c end           |    5a  mov     r14, [rbp-8]
-;;|                      |    5e  leave
-;;|                      |    5f  ret
-;;| (0x0048)             |>   60  ud2                                      ; trap: out of bounds memory access
-;;| (0x0048)             |>   62  ud2                                      ; trap: out of bounds memory access
+;;|                      |    1e  cmp     r11, [r14+0x50]                  ; length of data 0
+;;|                      |    22  ja      0x64
+;;|                      |    28  mov     r11, [r14+0x48]                  ; base of data 0
+;;|                      |    2c  lea     rax, [rax+r11]
+;;|                      |    30  mov     r11d, 0
+;;|                      |    36  cmova   rax, r11
+;;|                      |    3a  mov     ecx, esi
+;;|                      |    3c  lea     r11, [rcx+8]
+;;|                      |    40  cmp     r11, [r14+0x38]                  ; length of memory 0
+;;|                      |    44  ja      0x66
+;;|                      |    4a  mov     edx, 0
+;;|                      |    4f  cmova   rcx, rdx
+;;|                      |    53  mov     rdx, [rax]
+;;|                      |    56  mov     r11, [r14+0x30]                  ; base of memory 0
+;;|                      |    5a  mov     [r11+rcx], rdx                   ; trap: out of bounds memory access
+;;| 0x004c end           |    5e  mov     r14, [rbp-8]
+;;|                      |    62  leave
+;;|                      |    63  ret
+;;| (0x0048)             |>   64  ud2                                      ; trap: out of bounds memory access
+;;| (0x0048)             |>   66  ud2                                      ; trap: out of bounds memory access
 ;;|
 ;;| function 3: (i32) -> ()
 ;;| 12 bytes of wasm, 56 bytes of code by lightbeam, bounds=explicit
@@ -278,7 +280,7 @@
 ;;|                      |    20  mov     rcx, rsi
 ;;|                      |    23  mov     r8d, 0
 ;;|                      |    29  lea     rsi, [r14+0x30]                  ; base of memory 0
-;;|                      |    2d  lea     rdx, [r14+0x58]                  ; base of data 0
+;;|                      |    2d  lea     rdx, [r14+0x48]                  ; base of data 0
 ;;|                      |    31  mov     r11, [r14+0x10]                  ; builtins
 ;;|                      |    35  call    qword ptr [r11+0x10]             ; builtin memory_copy
 ;;| 0x0066 end           |    39  mov     r14, [rbp-8]
@@ -327,12 +329,12 @@
 ;;| 0x0042 local.get 0
 ;;| 0x0044 i32.const 2
 ;;| 0x0046 i32.const 8
-;;| 0x0048 memory.init 0 |     4  mov     r11, [rdi+0x60]                  ; length of data 0
+;;| 0x0048 memory.init 0 |     4  mov     r11, [rdi+0x50]                  ; length of data 0
 ;;|                      |     8  cmp     r11, 0xa
 ;;|                      |     c  jb      0x38
 ;;|                      |    12  xor     rax, rax
 ;;|                      |    15  mov     ecx, 2
-;;|                      |    1a  add     rcx, [rdi+0x58]                  ; base of data 0
+;;|                      |    1a  add     rcx, [rdi+0x48]                  ; base of data 0
 ;;|                      |    1e  cmp     r11, 0xa
 ;;|                      |    22  cmovb   rcx, rax
 ;;|                      |    26  mov     rax, [rcx]
@@ -370,7 +372,7 @@
 ;;| 0x005e i32.const 0
 ;;| 0x0060 local.get 1
 ;;| 0x0062 memory.init 0 |     f  lea     rax, [rdi+0x30]                  ; base of memory 0
-;;|                      |    13  lea     rdx, [rdi+0x58]                  ; base of data 0
+;;|                      |    13  lea     rdx, [rdi+0x48]                  ; base of data 0
 ;;|                      |    17  mov     ecx, esi
 ;;|                      |    19  xor     r8, r8
 ;;|                      |    1c  mov     rsi, r9
@@ -447,7 +449,7 @@
 ;;| 0x0042 local.get 0
 ;;| 0x0044 i32.const 2
 ;;| 0x0046 i32.const 8
-;;| 0x0048 memory.init 0 |     4  mov     rcx, [rdi+0x60]                  ; length of data 0
+;;| 0x0048 memory.init 0 |     4  mov     rcx, [rdi+0x50]                  ; length of data 0
 ;;|                      |     8  cmp     rcx, 0xa
 ;;|                      |     c  jb      0x53
 ;;|                      |    12  mov     rax, [rdi+0x38]                  ; length of memory 0
@@ -457,7 +459,7 @@
 ;;|                      |    1f  ja      0x55
 ;;|                      |    25  xor     rsi, rsi
 ;;|                      |    28  mov     r8d, 2
-;;|                      |    2e  add     r8, [rdi+0x58]                   ; base of data 0
+;;|                      |    2e  add     r8, [rdi+0x48]                   ; base of data 0
 ;;|                      |    32  cmp     rcx, 0xa
 ;;|                      |    36  cmovb   r8, rsi
 ;;|                      |    3a  mov     rcx, [r8]
@@ -498,7 +500,7 @@
 ;;| 0x005e i32.const 0
 ;;| 0x0060 local.get 1
 ;;| 0x0062 memory.init 0 |     f  lea     rax, [rdi+0x30]                  ; base of memory 0
-;;|                      |    13  lea     rdx, [rdi+0x58]                  ; base of data 0
+;;|                      |    13  lea     rdx, [rdi+0x48]                  ; base of data 0
 ;;|                      |    17  mov     ecx, esi
 ;;|                      |    19  xor     r8, r8
 ;;|                      |    1c  mov     rsi, r9

@@ -4,7 +4,9 @@ use super::format::{FORMAT, VERSION};
 use crate::compilers::Compilers;
 use crate::config::CompilerKind;
 use crate::error::{ArtifactError, Error};
+use sconce_environ::builtin::Builtin;
 use sconce_environ::compile::{BoundsStyle, CallStyle, Settings};
+use sconce_environ::vm::{VmContext, VmFuncRef, VmStoreContext, VmTableEntry};
 use serde::{Deserialize, Serialize};
 
 /// For whom an artifact was made.
@@ -12,12 +14,15 @@ use serde::{Deserialize, Serialize};
 pub(crate) struct Identity {
     target: String,
     pub(super) settings: Settings,
+    /// What its code relies on in whoever runs it.
+    contract: [u8; 32],
 }
 
 impl Identity {
     /// Of what this compiler makes.
     pub(crate) fn of(compilers: &Compilers, compiler: CompilerKind) -> Result<Identity, Error> {
-        Ok(Identity { target: compilers.get(compiler)?.fingerprint(), settings: compilers.settings().clone() })
+        let (target, settings) = (compilers.get(compiler)?.fingerprint(), compilers.settings().clone());
+        Ok(Identity { target, settings, contract: contract() })
     }
 
     /// Whose code it is, of those whose code is taken.
@@ -29,6 +34,10 @@ impl Identity {
             }
         }
         let own = Identity::of(compilers, accepted[0])?;
+        if self.contract != own.contract {
+            let build = |of| format!("{} of {of}", version());
+            return Err(ArtifactError::Version { expected: build("this build"), found: build("another build") }.into());
+        }
         // The target's text may speak of settings too: the plainer message comes first.
         if self.settings != own.settings {
             let (expected, found) = (describe(&own.settings), describe(&self.settings));
@@ -37,6 +46,19 @@ impl Identity {
         let (expected, found) = (only_in(&own.target, &self.target), only_in(&self.target, &own.target));
         Err(ArtifactError::Target { expected, found }.into())
     }
+}
+
+/// A hash of the builtins by number, name and type, and of the sizes of what code shares with the runtime: code of a build whose
+/// rows are others would call the wrong functions, with the wrong arguments.
+fn contract() -> [u8; 32] {
+    let mut hasher = blake3::Hasher::new();
+    for builtin in Builtin::ALL {
+        hasher.update(format!("{builtin:?} {:?} {:?};", builtin.params(), builtin.result()).as_bytes());
+    }
+    for size in [size_of::<VmContext>(), size_of::<VmStoreContext>(), size_of::<VmTableEntry>(), size_of::<VmFuncRef>()] {
+        hasher.update(&size.to_le_bytes());
+    }
+    hasher.finalize().into()
 }
 
 /// The words of one target's text that another's does not have: the whole texts list every feature of a processor.

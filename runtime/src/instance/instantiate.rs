@@ -5,7 +5,7 @@
 //! its bounds check. A trap leaves what was done before in place, so the instance stays in its
 //! store even then: others may hold its functions already.
 
-use super::segments::{data_segments, element_segments, evaluate, initialise_tables};
+use super::segments::{data_segments, define_passive_data, element_segments, evaluate, initialise_tables, keep_active_data};
 use super::{Context, Instance, no_memory, room_for};
 use crate::error::{InstantiateError, ResourceError};
 use crate::funcref::HostRecord;
@@ -116,12 +116,15 @@ unsafe fn instantiate(store: &mut Store, module: &Arc<LoadedModule>, imports: &[
         define_tables(store, instance)?;
         define_memories(store, instance)?;
         define_globals(store, instance);
-        instance.define_data()?;
+        define_passive_data(instance)?;
         if let Some(EntityIndex::Memory(m)) = module.export("memory") {
             (*instance.vmctx()).default_memory = store.memories[instance.memories[m.as_u32() as usize] as usize].vm();
         }
         initialise_tables(store, instance);
-        element_segments(store, instance)?;
+        if let Err(trap) = element_segments(store, instance) {
+            keep_active_data(instance, 0)?;
+            return Err(trap);
+        }
         data_segments(store, instance)?;
     }
     if store.all_counts {

@@ -100,6 +100,20 @@ pub(crate) unsafe fn init_table(
     Ok(())
 }
 
+/// Data segments that are there to be used by instructions.
+pub(super) fn define_passive_data(instance: &Instance) -> Result<(), ResourceError> {
+    let module = instance.module.module();
+    instance.define_data(module.data.iter().filter(|(_, d)| matches!(d.mode, SegmentMode::Passive)).map(|(d, _)| d))
+}
+
+/// Instantiation ends by a trap before these active segments, from this one on, are placed and dropped. So they
+/// are there for functions that others have by now, as passive ones are.
+pub(super) fn keep_active_data(instance: &Instance, first: usize) -> Result<(), ResourceError> {
+    let module = instance.module.module();
+    let active = module.data.iter().skip(first).filter(|(_, d)| matches!(d.mode, SegmentMode::Active { .. }));
+    instance.define_data(active.map(|(d, _)| d))
+}
+
 pub(super) unsafe fn data_segments(store: &mut Store, instance: &mut Instance) -> Result<(), InstantiateError> {
     let module = instance.module.clone();
     let m = module.module();
@@ -142,7 +156,10 @@ pub(super) unsafe fn data_segments(store: &mut Store, instance: &mut Instance) -
             let memory = &mut store.memories[instance.memories[target] as usize];
             let at = offset_value(at, memory.ty().memory64);
             let bytes = module.data(d).ok_or(ResourceError::DamagedCode)?;
-            memory.write(at, bytes).map_err(|_| InstantiateError::Trap(TrapCode::MemoryOutOfBounds))?;
+            if memory.write(at, bytes).is_err() {
+                keep_active_data(instance, d.as_u32() as usize)?;
+                return Err(InstantiateError::Trap(TrapCode::MemoryOutOfBounds));
+            }
         }
     }
     Ok(())

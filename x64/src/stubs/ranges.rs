@@ -6,8 +6,10 @@
 //! either, and never interrupted, which is why it is short.
 //!
 //! Indices and lengths are the guest's. A branch that is predicted wrong must not read what they lead to; so
-//! they are zero under the outcomes that the branches test, as in compiled code. What is left is which class
-//! of lengths a length is taken to be in: that reads less than eight vectors beyond a range.
+//! they are zero under the outcomes that the branches test, as in compiled code. What is left is how long a
+//! length is taken to be: a class of lengths that is wrong reads less than eight vectors beyond a range, or
+//! four before it; and a loop that is taken to go on reads on until the length is known, a few KiB if that
+//! comes from memory. `memmove` of the system's library, which did this before, is no other.
 //!
 //! Ranges may overlap. Up to eight vectors everything is loaded before anything is stored. Beyond that, four
 //! vectors at a time from the end that is not overwritten before it is read, and both ends are loaded first
