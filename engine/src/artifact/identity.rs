@@ -87,3 +87,21 @@ pub(crate) fn describe(settings: &Settings) -> String {
     let baseline = if settings.baseline { ", baseline" } else { "" };
     format!("bounds={bounds}{calls}{nans}{baseline}")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    #[test]
+    fn code_that_relies_on_something_else_is_another_versions() {
+        let compilers = Compilers::new(&Config::new(), BoundsStyle::Explicit);
+        for compiler in [CompilerKind::Lightbeam, CompilerKind::Cranelift] {
+            let mut identity = Identity::of(&compilers, compiler).unwrap();
+            assert_eq!(identity.check(&compilers).unwrap(), compiler);
+            identity.contract[31] ^= 1;
+            let refused = identity.check(&compilers).unwrap_err();
+            assert!(matches!(refused, Error::Artifact(ArtifactError::Version { .. })), "{refused}");
+        }
+    }
+}
