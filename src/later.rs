@@ -32,21 +32,30 @@ pub fn begin(modules: Vec<File>, args: &RunArgs, engine: &Engine) {
         return;
     }
     let words = words(args, engine.bounds());
+    // As they are before the program can write to them.
+    let modules = modules.into_iter().map(|file| {
+        let len = file.metadata().map_or(0, |m| m.len());
+        (file, len)
+    });
+    let modules = modules.collect();
     let started = thread::Builder::new().name("later".into()).stack_size(STACK).spawn(move || wait_and_compile(modules, &words));
     if let Err(e) = started {
         log::debug!("nothing is compiled for later runs: no thread: {e}");
     }
 }
 
-fn wait_and_compile(modules: Vec<File>, words: &[OsString]) {
+fn wait_and_compile(modules: Vec<(File, u64)>, words: &[OsString]) {
     // System calls are faster for a thread that has its table of descriptors for itself: the guest's.
-    let own: Vec<i32> = modules.iter().map(AsRawFd::as_raw_fd).collect();
-    let _ = keep_apart(&own);
+    let own: Vec<i32> = modules.iter().map(|(file, _)| file.as_raw_fd()).collect();
+    if keep_apart(&own).is_err() {
+        // Whatever the run was started with would be that process's, too.
+        return;
+    }
     // In place of the standard descriptors, of which this table knows nothing any more.
     let Ok(_standard) = (0..3).map(|_| File::open("/dev/null")).collect::<io::Result<Vec<_>>>() else { return };
-    for module in modules {
-        thread::sleep(delay(module.metadata().map_or(0, |m| m.len())));
-        if compile(module, words).is_err() {
+    for (module, len) in modules {
+        thread::sleep(delay(len));
+        if compile(module, len, words).is_err() {
             return;
         }
     }
@@ -57,13 +66,13 @@ fn delay(bytes: u64) -> Duration {
     PER_BYTE.saturating_mul(u32::try_from(bytes).unwrap_or(u32::MAX)).clamp(LEAST, MOST)
 }
 
-/// Has a module compiled, and waits for that.
-fn compile(module: File, words: &[OsString]) -> io::Result<()> {
+/// Has a module of this length compiled, and waits for that.
+fn compile(module: File, len: u64, words: &[OsString]) -> io::Result<()> {
     // When this process ends, however it does, so does the pipe.
     let (until_closed, _open) = pipe()?;
     // The build that runs here, though its file may have been replaced.
     let mut command = Command::new("/proc/self/exe");
-    command.arg0("sconce").args(words).stdin(module).stdout(until_closed).stderr(Stdio::null());
+    command.arg0("sconce").args(words).arg(of_run(len)).arg(MODULE).stdin(module).stdout(until_closed).stderr(Stdio::null());
     // Signals from the terminal are for the run.
     command.process_group(0).spawn()?.wait().map(drop)
 }
@@ -71,7 +80,7 @@ fn compile(module: File, words: &[OsString]) -> io::Result<()> {
 /// The command line that compiles standard input with a run's settings.
 fn words(args: &RunArgs, bounds: BoundsStyle) -> Vec<OsString> {
     let CompilerArgs { tier, bounds: _, calls, canonical_nans, baseline, gc_stress, paranoid } = &args.compiler;
-    let mut words: Vec<OsString> = ["cache", "warm", "--beside-run"].map(OsString::from).into();
+    let mut words: Vec<OsString> = ["cache", "warm"].map(OsString::from).into();
     let mut flag = |name: &str, value: &str| words.push(format!("--{name}={value}").into());
     match tier {
         Tier::Auto => flag("tier", "auto"),
@@ -95,9 +104,15 @@ fn words(args: &RunArgs, bounds: BoundsStyle) -> Vec<OsString> {
         word.push(cache);
         words.push(word);
     }
-    // Opened anew: the run has read its own to the end.
-    words.push("/proc/self/fd/0".into());
     words
+}
+
+/// Standard input, opened anew: the run has read its own to the end.
+const MODULE: &str = "/proc/self/fd/0";
+
+/// The flag by which that process knows whom it works for.
+fn of_run(len: u64) -> String {
+    format!("--beside-run={len}")
 }
 
 #[cfg(test)]
@@ -129,10 +144,11 @@ mod tests {
             let parse = |words: Vec<OsString>| Cli::try_parse_from(words).expect("a command line").command;
             let line = format!("sconce run {flags} app.wasm").replace("--cache ", "--cache=");
             let Subcommand::Run(run) = parse(line.split_whitespace().map(OsString::from).collect()) else { panic!("no run") };
-            let later = [OsString::from("sconce")].into_iter().chain(words(&run, bounds)).collect();
+            let file = [of_run(7).into(), MODULE.into()];
+            let later = [OsString::from("sconce")].into_iter().chain(words(&run, bounds)).chain(file).collect();
             let Subcommand::Cache(cache) = parse(later) else { panic!("no cache") };
             let CacheCommand::Warm(warm) = cache.command;
-            assert!(warm.beside_run);
+            assert_eq!(warm.beside_run, Some(7));
             assert_eq!(warm.compiler.bounds, Some(bounds));
             assert_eq!(warm.cache, run.cache);
             let [of_run, of_warm] = [run.compiler, warm.compiler].map(|c| format!("{:?}", CompilerArgs { bounds: None, ..c }));

@@ -4,7 +4,7 @@ use crate::cli::{CompilerArgs, Tier};
 use crate::progress::Bar;
 use crate::report::{Failure, reason};
 use sconce_engine::environ::shown::Shown;
-use sconce_engine::{Artifact, CacheMode, CallStyle, Config, Engine, Error, Module, Progress, Warmed};
+use sconce_engine::{Artifact, CacheMode, CallStyle, Config, Engine, Error, Module, Others, Progress, Warmed};
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
@@ -255,12 +255,12 @@ pub fn precompile(engine: &Engine, input: Input) -> Result<Artifact, Failure> {
 ///
 /// # Errors
 /// What is wrong with it, with its name.
-pub fn warm(engine: &Engine, input: Input, progress: &dyn Progress) -> Result<Warmed, Failure> {
+pub fn warm(engine: &Engine, input: Input, others: Others, progress: &dyn Progress) -> Result<Warmed, Failure> {
     let name = input.name.clone();
     if input.is_artifact() {
         return Err(Failure::not_run(format!("{name}: this is what 'sconce compile' wrote, and needs no cache")));
     }
-    Module::warm(engine, input.into_bytes()?, Some(progress)).map_err(|e| wrong(&name, &e))
+    Module::warm(engine, input.into_bytes()?, others, Some(progress)).map_err(|e| wrong(&name, &e))
 }
 
 fn refused(name: &str) -> Failure {

@@ -38,6 +38,15 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// Seconds after which a use is noted again, and after which an unfinished file is taken for abandoned.
 const HOUR: i64 = 3600;
 
+/// What is done while another process makes an entry.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum Others {
+    /// Nothing: it is theirs to make.
+    GoFirst,
+    /// They may be ended before it is made: so it is waited until they are done, or have given up.
+    AreWaitedFor,
+}
+
 /// See [`Cache::claim`]. It is given up when it is dropped, and when its process ends.
 pub(crate) struct Claim<'a> {
     cache: &'a Cache,
@@ -145,9 +154,9 @@ impl Cache {
         written.is_ok()
     }
 
-    /// The right to make an entry that takes long to make; `None` if another process has it. Where there are
+    /// The right to make an entry that takes long to make; `None` if another process has it and is not waited for. Where there are
     /// no locks, everybody has it.
-    pub(crate) fn claim(&self, key: Key) -> Option<Claim<'_>> {
+    pub(crate) fn claim(&self, key: Key, others: Others) -> Option<Claim<'_>> {
         // Should its owner be killed, it is cleaned up as an unfinished file is.
         let name = format!("{}.claim.tmp", key.name());
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
@@ -158,7 +167,11 @@ impl Cache {
                 return Some(Claim { cache: self, name, _file: None });
             }
         };
-        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        let lock = match others {
+            Others::AreWaitedFor => FlockOperation::LockExclusive,
+            Others::GoFirst => FlockOperation::NonBlockingLockExclusive,
+        };
+        match rustix::io::retry_on_intr(|| rustix::fs::flock(&file, lock)) {
             Err(Errno::WOULDBLOCK) => None,
             Ok(()) | Err(_) => Some(Claim { cache: self, name, _file: Some(file) }),
         }
@@ -212,7 +225,9 @@ impl Cache {
 
     pub(crate) fn remove(&self, name: &str) {
         // Another process may have been faster.
-        let _ = rustix::fs::unlinkat(&*self.dir, name, AtFlags::empty());
+        if rustix::fs::unlinkat(&*self.dir, name, AtFlags::empty()) == Err(Errno::ISDIR) {
+            let _ = rustix::fs::unlinkat(&*self.dir, name, AtFlags::REMOVEDIR);
+        }
     }
 
     fn evict(&self) -> io::Result<()> {

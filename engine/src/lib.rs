@@ -96,6 +96,7 @@ pub use typed::{TypedFunc, WasmParams, WasmResults, WasmTy};
 pub use types::{ExportType, ExternType, FuncType, GlobalType, HeapType, ImportType, MemoryType, RefType, TableType, ValType};
 pub use uncaught::ExceptionError;
 pub use values::Val;
+pub use cache::Others;
 pub use warm::Warmed;
 
 pub use sconce_cranelift::CRANELIFT_VERSION;

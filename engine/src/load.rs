@@ -174,7 +174,7 @@ fn lookup(engine: &Engine, cache: &Arc<Cache>, content: blake3::Hash, file: Opti
 }
 
 /// All of an entry, so that whatever is wrong with it is known now.
-fn read_whole(entry: &OwnedFd) -> Result<Vec<u8>, Error> {
+pub(crate) fn read_whole(entry: &OwnedFd) -> Result<Vec<u8>, Error> {
     let len = rustix::fs::fstat(entry).map_or(0, |stat| stat.st_size.cast_unsigned());
     let mut bytes = Vec::new();
     let room = usize::try_from(len).is_ok_and(|len| bytes.try_reserve_exact(len).is_ok());

@@ -1,9 +1,11 @@
 //! The cache is given the best code for a module, before a run asks for it.
 
 use crate::ahead::Artifact;
+use crate::artifact::{self, Source};
+use crate::cache::{Key, Others};
 use crate::engine::Engine;
 use crate::error::Error;
-use crate::load::key;
+use crate::load::{key, read_whole};
 use crate::module::Module;
 use crate::pipeline::Progress;
 
@@ -22,17 +24,17 @@ pub enum Warmed {
 
 impl Module {
     /// Has a module in binary or text form compiled for the engine's cache by the best compiler that the engine takes code from,
-    /// unless that was done before, or is being done by another process. Nothing is loaded.
+    /// unless that was done before, or is being done by another process that is not waited for. Nothing is loaded.
     ///
     /// # Errors
     /// As [`Module::new_with_progress`].
-    pub fn warm(engine: &Engine, bytes: Vec<u8>, progress: Option<&dyn Progress>) -> Result<Warmed, Error> {
+    pub fn warm(engine: &Engine, bytes: Vec<u8>, others: Others, progress: Option<&dyn Progress>) -> Result<Warmed, Error> {
         let Some(cache) = engine.cache() else { return Ok(Warmed::NoCache) };
         let compiler = engine.inner.compilers.preferred();
         let key = key(engine, compiler, blake3::hash(&bytes))?;
-        let claim = cache.claim(key);
+        let claim = cache.claim(key, others);
         // After the claim: who had it before may have written the entry.
-        if cache.open_entry(key).is_some() {
+        if is_whole(engine, key)? {
             return Ok(Warmed::Before);
         }
         let Some(_claim) = claim else { return Ok(Warmed::Elsewhere) };
@@ -50,5 +52,19 @@ impl Module {
     pub fn awaits_better_code(&self) -> bool {
         let engine = self.engine();
         self.compiled().compiler != engine.inner.compilers.preferred() && !engine.debugger() && engine.cache().is_some()
+    }
+}
+
+/// Whether the cache has this entry, undamaged. One that is not whole goes.
+fn is_whole(engine: &Engine, key: Key) -> Result<bool, Error> {
+    let Some((cache, entry)) = engine.cache().and_then(|cache| Some((cache, cache.open_entry(key)?))) else { return Ok(false) };
+    let bytes = read_whole(&entry)?;
+    match artifact::read(&engine.inner.compilers, &Source::Bytes(&bytes), Some(key.seal())) {
+        Ok(_) => Ok(true),
+        Err(Error::Artifact(e)) => {
+            cache.remove_damaged(key, &e);
+            Ok(false)
+        }
+        Err(e) => Err(e),
     }
 }

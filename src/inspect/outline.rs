@@ -22,7 +22,13 @@ pub struct Outline {
     /// Functions' types, for imports and exports.
     types: Vec<String>,
     functions: Vec<usize>,
+    /// Bytes of types' texts in rows of imports and exports.
+    repeated: usize,
 }
+
+/// Bytes of types' texts that are said again in rows of imports and exports, which may be many times as long as the file.
+/// Beyond that a row says the type's number.
+const MOST_REPEATED: usize = 1 << 20;
 
 /// One thing, for people and for programs.
 #[derive(Debug)]
@@ -185,10 +191,10 @@ impl Outline {
         self.add("imports", Row::named(&[("module", module), ("name", field)], what));
     }
 
-    fn export(&self, kind: ExternalKind, index: u32) -> String {
+    fn export(&mut self, kind: ExternalKind, index: u32) -> String {
         match kind {
-            ExternalKind::Func | ExternalKind::FuncExact => match self.functions.get(index as usize) {
-                Some(&ty) => format!("func {}", self.function(ty)),
+            ExternalKind::Func | ExternalKind::FuncExact => match self.functions.get(index as usize).copied() {
+                Some(ty) => format!("func {}", self.function(ty)),
                 None => "func".into(),
             },
             ExternalKind::Table => "table".into(),
@@ -198,8 +204,10 @@ impl Outline {
         }
     }
 
-    fn function(&self, ty: usize) -> &str {
-        self.types.get(ty).map_or("of an unknown type", String::as_str)
+    fn function(&mut self, ty: usize) -> String {
+        let Some(text) = self.types.get(ty) else { return "of an unknown type".into() };
+        self.repeated = self.repeated.saturating_add(text.len());
+        if self.repeated > MOST_REPEATED { format!("of type {ty}") } else { text.clone() }
     }
 
     /// The sections, as text.
