@@ -7,6 +7,7 @@ use crate::report::{self, End, Failure};
 use rustix::event::{PollFd, PollFlags};
 use rustix::process::{Resource, Rlimit, setpriority_process, setrlimit};
 use sconce_engine::{CacheMode, Progress, Warmed};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
@@ -34,7 +35,7 @@ fn warm(args: &WarmArgs) -> Result<(), Failure> {
         return Err(Failure::usage("there is nothing to warm with --cache off; leave it out, or name a directory"));
     }
     let engine = load::engine(&load::config(&args.compiler).cache(mode))?;
-    for path in &args.files {
+    let warm_one = |path: &Path| -> Result<(), Failure> {
         let name = load::name(path);
         let warmed = match &end {
             Some(end) => load::warm(&engine, load::open(path)?, &**end),
@@ -48,8 +49,17 @@ fn warm(args: &WarmArgs) -> Result<(), Failure> {
                 return Err(Failure::not_run(format!("{name}: {why}; --cache DIR names another directory")));
             }
         }
+        Ok(())
+    };
+    let mut wrong: Vec<Failure> = args.files.iter().filter_map(|path| warm_one(path).err()).collect();
+    match (wrong.len(), args.files.len()) {
+        (0, _) => Ok(()),
+        (1, 1) => Err(wrong.remove(0)),
+        (failed, files) => {
+            wrong.iter().for_each(|failure| report::error(&failure.message));
+            Err(Failure::not_run(format!("{failed} of {files} modules were not compiled for the cache")))
+        }
     }
-    Ok(())
 }
 
 /// Seconds of processor time after which a module is not worth it any more.
