@@ -2,6 +2,8 @@
 
 use super::compiler::CompilerArgs;
 use crate::logging::{LogFilter, parse_log};
+use crate::values::parse_cache;
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, Subcommand, ValueHint};
 use std::path::PathBuf;
 
@@ -33,7 +35,8 @@ pub struct WarmArgs {
     pub compiler: CompilerArgs,
 
     /// The cache's directory, as in `run`. [default: `sconce` in the user's cache directory]
-    #[arg(long, value_name = "DIR", help_heading = "Compilation", value_hint = ValueHint::DirPath)]
+    #[arg(long, value_name = "DIR", help_heading = "Compilation", value_hint = ValueHint::DirPath,
+          value_parser = OsStringValueParser::new().try_map(|s| parse_cache(&s)))]
     pub cache: Option<PathBuf>,
 
     /// Write a log to standard error, as in `run`. [default: off]
