@@ -10,7 +10,7 @@ use std::borrow::Cow;
 /// `#!`. What is neither is returned as it is, for the decoder to say what it looks like.
 ///
 /// # Errors
-/// [`Error::Text`] if it is text that does not parse.
+/// [`Error::Text`] if it is text that does not parse, [`Error::Decode`] if it is a component in text form.
 pub fn to_binary(bytes: &[u8]) -> Result<Cow<'_, [u8]>, Error> {
     if bytes.starts_with(b"\0asm") || bytes.is_empty() {
         return Ok(Cow::Borrowed(bytes));
