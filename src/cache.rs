@@ -6,7 +6,8 @@ use crate::progress::Bar;
 use crate::report::{self, End, Failure};
 use rustix::event::{PollFd, PollFlags};
 use rustix::process::{Resource, Rlimit, setpriority_process, setrlimit};
-use sconce_engine::{CacheMode, Progress, Warmed};
+use sconce_engine::{CacheMode, Others, Progress, Warmed};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
@@ -23,7 +24,7 @@ pub fn cache(args: &CacheArgs) -> Result<(), Failure> {
 }
 
 fn warm(args: &WarmArgs) -> Result<(), Failure> {
-    let end = if args.beside_run { Some(Arc::new(EndOfRun::default())) } else { None };
+    let end = args.beside_run.is_some().then(|| Arc::new(EndOfRun::default()));
     if let Some(end) = &end {
         stay_behind();
         end.watch();
@@ -34,22 +35,33 @@ fn warm(args: &WarmArgs) -> Result<(), Failure> {
         return Err(Failure::usage("there is nothing to warm with --cache off; leave it out, or name a directory"));
     }
     let engine = load::engine(&load::config(&args.compiler).cache(mode))?;
-    for path in &args.files {
+    let warm_one = |path: &Path| -> Result<(), Failure> {
         let name = load::name(path);
         let warmed = match &end {
-            Some(end) => load::warm(&engine, load::open(path)?, &**end),
-            None => load::warm(&engine, load::open(path)?, &Bar::new(&name)),
+            // The program may have written to its own module meanwhile.
+            Some(_) if std::fs::metadata(path).ok().map(|m| m.len()) != args.beside_run => return Ok(()),
+            Some(end) => load::warm(&engine, load::open(path)?, Others::GoFirst, &**end),
+            // A process beside a run may end before it is done.
+            None => load::warm(&engine, load::open(path)?, Others::AreWaitedFor, &Bar::new(&name)),
         }?;
         match warmed {
-            Warmed::Now | Warmed::Before => {}
-            Warmed::Elsewhere => report::complain(&format!("{name}: another process is compiling it for the cache")),
+            Warmed::Now | Warmed::Before | Warmed::Elsewhere => {}
             Warmed::NoCache => {
                 let why = engine.cache_problem().unwrap_or("the cache cannot be written");
                 return Err(Failure::not_run(format!("{name}: {why}; --cache DIR names another directory")));
             }
         }
+        Ok(())
+    };
+    let mut wrong: Vec<Failure> = args.files.iter().filter_map(|path| warm_one(path).err()).collect();
+    match (wrong.len(), args.files.len()) {
+        (0, _) => Ok(()),
+        (1, 1) => Err(wrong.remove(0)),
+        (failed, files) => {
+            wrong.iter().for_each(|failure| report::error(&failure.message));
+            Err(Failure::not_run(format!("{failed} of {files} modules were not compiled for the cache")))
+        }
     }
-    Ok(())
 }
 
 /// Seconds of processor time after which a module is not worth it any more.

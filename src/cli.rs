@@ -24,7 +24,7 @@ pub const EXIT_STATUS: &str = "\
 Exit status:
   the program's own  what it passed to proc_exit (a shell sees the low 8 bits)
   134                it trapped; its backtrace is on standard error
-  124                --timeout was over
+  124                --timeout expired
   1                  the module could not be run
   2                  wrong usage
 When a signal ends the program, the same signal ends Sconce.";
@@ -81,7 +81,7 @@ pub enum Command {
     Inspect(InspectArgs),
     /// Show functions as WebAssembly beside the machine code that is made of them.
     Disas(DisasArgs),
-    /// Look after the compiled modules that are kept between runs.
+    /// Manage the cache of compiled modules.
     Cache(CacheArgs),
     /// Print a completion script for a shell.
     Completions(CompletionsArgs),

@@ -50,7 +50,8 @@ fn hint(import: &ImportType, provided: &Provided) -> String {
             None if provided.preloads.contains(module) => {
                 format!("the module of --preload {} does not export it", Shown::short(module))
             }
-            None => "Sconce has no function of this name".to_owned(),
+            None if matches!(import.ty, ExternType::Func(_)) => "Sconce has no function of this name".to_owned(),
+            None => "Sconce has nothing of this name".to_owned(),
         };
     }
     if module.starts_with("wasi:") || module.starts_with("cm32p2") {
@@ -58,6 +59,9 @@ fn hint(import: &ImportType, provided: &Provided) -> String {
     }
     if module == "wasi" && name == "thread-spawn" {
         return "only the program itself starts threads, not a module of --preload".to_owned();
+    }
+    if module == "env" && name == "emscripten_notify_memory_growth" {
+        return "Emscripten's notice that memory grew, which needs no answer: --unknown-imports=default provides it".to_owned();
     }
     if module == "wbg"
         || module.starts_with("__wbindgen")
@@ -112,6 +116,7 @@ mod tests {
         );
         assert!(hint("wasi:cli/run@0.2.0", "run").contains("wasm32-wasip1"));
         assert!(hint("wbg", "x").contains("JavaScript"));
+        assert!(hint("env", "emscripten_notify_memory_growth").contains("--unknown-imports=default"));
         assert!(hint("wasi", "thread-spawn").contains("--preload"));
     }
 

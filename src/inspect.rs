@@ -22,6 +22,7 @@ use std::fmt::Write;
 /// What is wrong with the module.
 pub fn inspect(args: &InspectArgs) -> Result<(), Failure> {
     let input = load::open_any(&args.file)?;
+    load::refuse_compiled(&input, load::NO_MODULE)?;
     let name = input.name.clone();
     let bytes = input.into_any_bytes()?;
     let bytes = sconce_engine::text::to_binary(&bytes).map_err(|e| load::wrong(&name, &e))?;

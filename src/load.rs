@@ -7,7 +7,7 @@ use sconce_engine::environ::shown::Shown;
 use sconce_engine::{Artifact, CacheMode, CallStyle, Config, Engine, Error, Module, Others, Progress, Warmed};
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 
 /// A module that has been opened.
@@ -16,6 +16,8 @@ pub struct Input {
     /// The path as given, or `standard input`.
     pub name: String,
     source: Source,
+    /// Device and inode, if it is a regular file.
+    place: Option<(u64, u64)>,
 }
 
 #[derive(Debug)]
@@ -48,16 +50,19 @@ fn open_with(path: &Path, read: impl Fn(Box<dyn Read>) -> Result<Vec<u8>, Error>
     if path.as_os_str() == "-" {
         let name = standard_input()?;
         let bytes = read(Box::new(io::stdin().lock())).map_err(|e| wrong(&name, &e))?;
-        return Ok(Input { name, source: Source::Bytes(bytes) });
+        let regular = rustix::fs::fstat(rustix::stdio::stdin())
+            .ok()
+            .filter(|s| rustix::fs::FileType::from_raw_mode(s.st_mode) == rustix::fs::FileType::RegularFile);
+        return Ok(Input { name, source: Source::Bytes(bytes), place: regular.map(|s| (s.st_dev, s.st_ino)) });
     }
     let name = path_name(path);
     let file = open_file(path).map_err(|e| unreadable(&name, &e))?;
-    let regular = file.metadata().is_ok_and(|m| m.is_file());
-    let source = match regular {
-        true => Source::File(file),
-        false => Source::Bytes(read(Box::new(file)).map_err(|e| wrong(&name, &e))?),
+    let place = file.metadata().ok().filter(|m| m.is_file()).map(|m| (m.dev(), m.ino()));
+    let source = match place {
+        Some(_) => Source::File(file),
+        None => Source::Bytes(read(Box::new(file)).map_err(|e| wrong(&name, &e))?),
     };
-    Ok(Input { name, source })
+    Ok(Input { name, source, place })
 }
 
 /// Reads a script, and gives the name that failures have, too; `-` is standard input.
@@ -141,6 +146,11 @@ impl Input {
             Source::File(file) if !artifact => Some(file),
             Source::File(_) | Source::Bytes(_) => None,
         }
+    }
+
+    /// Device and inode, if it is a regular file.
+    pub fn place(&self) -> Option<(u64, u64)> {
+        self.place
     }
 
     /// Whether `sconce compile` wrote it.
@@ -227,7 +237,7 @@ pub fn compile(engine: &Engine, input: &Input, precompiled: Precompiled) -> Resu
                 Source::Bytes(bytes) => Module::deserialize(engine, bytes),
             }
             .map_err(|e| wrong(name, &e)),
-            Precompiled::Refused => Err(refused(name)),
+            Precompiled::Refused => Err(Failure::not_run(format!("{name}: {NOT_ALLOWED}"))),
         };
     }
     let bar = Bar::new(name);
@@ -238,15 +248,27 @@ pub fn compile(engine: &Engine, input: &Input, precompiled: Precompiled) -> Resu
     module.map_err(|e| wrong(name, &e))
 }
 
+/// Why `compile` refuses machine code.
+pub const ALREADY_COMPILED: &str = "this is already compiled; compile the module that it was made from";
+/// Why what looks at modules refuses machine code.
+pub const NO_MODULE: &str = "this is machine code that 'sconce compile' wrote; inspect the module that it was made from \
+                             ('sconce disas' shows the code)";
+
+/// Refuses what `sconce compile` wrote.
+///
+/// # Errors
+/// `why`, with the input's name.
+pub fn refuse_compiled(input: &Input, why: &str) -> Result<(), Failure> {
+    if input.is_artifact() { Err(Failure::not_run(format!("{}: {why}", input.name))) } else { Ok(()) }
+}
+
 /// Compiles a module to be written to a file.
 ///
 /// # Errors
 /// What is wrong with it, with its name.
 pub fn precompile(engine: &Engine, input: Input) -> Result<Artifact, Failure> {
     let name = input.name.clone();
-    if input.is_artifact() {
-        return Err(refused(&name));
-    }
+    refuse_compiled(&input, ALREADY_COMPILED)?;
     let bar = Bar::new(&name);
     Artifact::new(engine, input.into_bytes()?, Some(&bar)).map_err(|e| wrong(&name, &e))
 }
@@ -257,22 +279,23 @@ pub fn precompile(engine: &Engine, input: Input) -> Result<Artifact, Failure> {
 /// What is wrong with it, with its name.
 pub fn warm(engine: &Engine, input: Input, others: Others, progress: &dyn Progress) -> Result<Warmed, Failure> {
     let name = input.name.clone();
-    if input.is_artifact() {
-        return Err(Failure::not_run(format!("{name}: this is what 'sconce compile' wrote, and needs no cache")));
-    }
+    refuse_compiled(&input, "this is what 'sconce compile' wrote, and needs no cache")?;
     Module::warm(engine, input.into_bytes()?, others, Some(progress)).map_err(|e| wrong(&name, &e))
 }
 
-fn refused(name: &str) -> Failure {
-    Failure::not_run(format!(
-        "{name}: this is machine code that 'sconce compile' wrote; if you trust it as you would a program, add --allow-precompiled"
-    ))
-}
+/// Why `run` refuses machine code that nobody vouches for.
+const NOT_ALLOWED: &str =
+    "this is machine code that 'sconce compile' wrote; if you trust it as you would a program, add --allow-precompiled";
 
 /// An error of the module's, or of reading it.
 pub fn wrong(name: &str, error: &Error) -> Failure {
     match error {
         Error::Io(e) => unreadable(name, e),
+        // The engine knows no names of files.
+        Error::Text(_) => {
+            let text = error.to_string().replacen("--> <text>:", &format!("--> {name}:"), 1);
+            Failure::not_run(format!("{name}: {text}"))
+        }
         other => Failure::not_run(format!("{name}: {other}")),
     }
 }

@@ -72,11 +72,19 @@ pub fn list(text: &str) -> Result<(), Failure> {
 /// # Errors
 /// Any other failure.
 pub fn print(text: &str) -> Result<(), Failure> {
+    write(|out| out.write_all(text.as_bytes()))
+}
+
+/// The same with bytes.
+///
+/// # Errors
+/// As [`print()`].
+pub fn write(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     let written = if sconce_engine::closed_at_start()[1] {
         Err(rustix::io::Errno::BADF.into())
     } else {
-        out.write_all(text.as_bytes()).and_then(|()| out.flush())
+        write(&mut out).and_then(|()| out.flush())
     };
     match written {
         Err(e) if e.kind() == io::ErrorKind::BrokenPipe && !sconce_engine::ignored_at_start(SIGPIPE) => {

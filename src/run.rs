@@ -17,8 +17,10 @@ use signal_hook::consts::SIGQUIT;
 use std::cell::RefCell;
 use std::collections::HashSet;
 use std::convert::Infallible;
+use std::ffi::OsString;
 use std::fmt::Write;
 use std::io::IsTerminal;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -82,7 +84,7 @@ fn warn_of_cache(engine: &Engine, args: &RunArgs) {
         if args.cache.is_some() {
             report::warn(problem);
         } else if std::io::stderr().is_terminal() {
-            report::warn(&format!("{problem}; --cache DIR takes another, --cache off does without"));
+            report::warn(&format!("{problem}; --cache DIR uses another directory, --cache off disables it"));
         }
     }
 }
@@ -115,23 +117,23 @@ fn has_function(module: &Module, name: &str) -> bool {
     functions(module).iter().any(|(n, _)| n == name)
 }
 
-fn entry(main: &Loaded, invoke: Option<&str>, texts: &[std::ffi::OsString]) -> Result<Entry, Failure> {
+fn entry(main: &Loaded, invoke: Option<&str>, texts: &[OsString]) -> Result<Entry, Failure> {
     let functions = functions(&main.module);
     let find = |name: &str| functions.iter().find(|(n, _)| n == name).map(|(_, ty)| ty);
     let Some(name) = invoke else {
         return match find("_start") {
             Some(ty) if ty.params.is_empty() && ty.results.is_empty() => Ok(Entry::Start),
             Some(ty) => Err(Failure::not_run(format!("{}: _start is {ty} where () -> () is needed", main.name))),
-            None => Err(Failure::not_run(no_start(main, &functions))),
+            None => Err(Failure::not_run(no_start(main, &functions, texts))),
         };
     };
     let Some(ty) = find(name) else {
         let names = functions.iter().map(|(n, _)| n.as_str());
         let mut message = format!("--invoke: {} exports no function {}", main.name, quoted(name));
-        match nearest(name, names) {
-            Some(near) => drop(write!(message, "; did you mean {}?", quoted(near))),
-            None => list(&mut message, &functions),
+        if let Some(near) = nearest(name, names) {
+            let _ = write!(message, " (did you mean {}?)", quoted(near));
         }
+        list(&mut message, &functions);
         return Err(Failure::usage(message));
     };
     let texts = if ty.params.is_empty() { &[] } else { texts };
@@ -140,8 +142,12 @@ fn entry(main: &Loaded, invoke: Option<&str>, texts: &[std::ffi::OsString]) -> R
     Ok(Entry::Invoke { name: name.to_owned(), arguments, results: ty.results.len() })
 }
 
-fn no_start(main: &Loaded, functions: &[(String, FuncType)]) -> String {
+/// `words` are those after the module.
+fn no_start(main: &Loaded, functions: &[(String, FuncType)], words: &[OsString]) -> String {
     let mut text = format!("{}: there is no _start function to run", main.name);
+    if words.iter().any(|word| word == "--invoke" || word.as_bytes().starts_with(b"--invoke=")) {
+        text.push_str(" ('--invoke' after the module went to the program; options come before it)");
+    }
     if functions.is_empty() {
         text.push_str(", and no other function is exported");
     } else {
@@ -214,6 +220,8 @@ fn check_imports(
     how: UnknownImports,
 ) -> Result<(), Failure> {
     let mut provided = Provided::default();
+    // What stands in for an import is nothing that another one can be a slip of.
+    let mut stood_in = HashSet::new();
     let mut check = |loaded: &Loaded, provided: &Provided| {
         let mut missing = linker.unresolved(&loaded.module);
         missing.retain(|i| !is_shared_memory(i));
@@ -230,12 +238,14 @@ fn check_imports(
             let is_there = linker.names().any(|name| name == (import.module.as_str(), import.name.as_str()));
             if !is_there {
                 unknown::stand_in(linker, how, &import).map_err(|e| load::wrong(&loaded.name, &e))?;
+                stood_in.insert((import.module, import.name));
             }
         }
         if missing.is_empty() {
             return Ok(());
         }
         let mut names: Vec<_> = linker.names().map(|(m, n)| (m.to_owned(), n.to_owned())).collect();
+        names.retain(|name| !stood_in.contains(name));
         names.extend(provided.names.iter().cloned());
         let known = Provided { names, preloads: provided.preloads.clone() };
         Err(Failure::not_run(imports::message(&loaded.name, &missing, &known)))

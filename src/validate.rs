@@ -14,6 +14,7 @@ pub fn validate(args: &ValidateArgs) -> Result<(), Failure> {
     let mut wrong = Vec::new();
     for path in &args.files {
         let valid = load::open(path).and_then(|input| {
+            load::refuse_compiled(&input, load::NO_MODULE)?;
             let name = input.name.clone();
             Module::validate(&engine, &input.into_bytes()?).map_err(|e| load::wrong(&name, &e))
         });

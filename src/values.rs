@@ -2,6 +2,7 @@
 //! the text in front of them.
 
 use jiff::SignedDuration;
+use sconce_environ::shown::Shown;
 use std::ffi::{OsStr, OsString};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -20,7 +21,7 @@ pub struct Directory {
 }
 
 /// `HOST[::GUEST][:ro]`, or `:rw` for what is the default. The first `::` separates, so a host path that
-/// contains one cannot be given.
+/// contains one cannot be given. A colon in the program's path is more often a slip than a name.
 pub fn parse_directory(text: &OsStr) -> Result<Directory, String> {
     let text = text.as_bytes();
     let (paths, read_only) = match (text.strip_suffix(b":ro"), text.strip_suffix(b":rw")) {
@@ -38,8 +39,46 @@ pub fn parse_directory(text: &OsStr) -> Result<Directory, String> {
     if guest.is_empty() {
         return Err("the program's path is empty".into());
     }
+    if host.len() < paths.len() {
+        guest_without_colon(guest)?;
+    }
     let (host, guest) = (OsString::from_vec(host.to_vec()), OsString::from_vec(guest.to_vec()));
     Ok(Directory { host: host.into(), guest, read_only })
+}
+
+/// Refuses a name of `::GUEST` with a colon in it, and says what it may have been meant for.
+fn guest_without_colon(guest: &[u8]) -> Result<(), String> {
+    let Some(at) = guest.iter().rposition(|&b| b == b':') else { return Ok(()) };
+    if guest.windows(2).any(|w| w == b"::") {
+        return Err("the program's path cannot contain a colon; write HOST::GUEST with one '::'".into());
+    }
+    let suffix = String::from_utf8_lossy(&guest[at..]).into_owned();
+    Err(format!(
+        "'{}' is no suffix that --dir knows; write ':ro' for read-only, or nothing (the program's path cannot contain a colon)",
+        Shown::short(&suffix)
+    ))
+}
+
+/// `--cache`: a directory, or `off`.
+pub fn parse_cache(text: &OsStr) -> Result<PathBuf, String> {
+    if text == "on" {
+        return Err("the cache is on by default; write ./on for a directory of that name".into());
+    }
+    Ok(text.into())
+}
+
+/// `--max-threads`.
+pub fn parse_threads(text: &str) -> Result<usize, String> {
+    text.parse().map_err(|_| "write a whole number".to_owned())
+}
+
+/// `--fd`: a descriptor other than the standard streams.
+pub fn parse_fd(text: &str) -> Result<i32, String> {
+    match text.parse() {
+        Ok(0..=2) => Err("0 to 2 are the standard streams; give 3 or above".into()),
+        Ok(n @ 3..) => Ok(n),
+        Ok(_) | Err(_) => Err("write a whole number".into()),
+    }
 }
 
 /// `--env`.
@@ -64,20 +103,34 @@ pub fn parse_env(text: &OsStr) -> Result<EnvVar, String> {
     let name = OsString::from_vec(name.to_vec());
     let value = match value {
         Some(value) => value,
-        None => std::env::var_os(&name).ok_or("it has no value here; write NAME=VALUE")?,
+        None => std::env::var_os(&name).ok_or_else(|| {
+            let name = name.to_string_lossy();
+            let name = Shown::short(&name);
+            format!("the environment has no {name} to pass on; write {name}=VALUE")
+        })?,
     };
     Ok(EnvVar { name, value })
 }
 
-/// The variables of a file: a line each, as [`parse_env`] has it. What is wrong comes with the number of its line.
+/// The variables of a file: a line each, as [`parse_env`] has it, but names have no blanks: `export A=1` and `A = 1` would
+/// make variables that nobody looks up. What is wrong comes with the number of its line.
 pub fn parse_env_file(text: &[u8]) -> Result<Vec<EnvVar>, String> {
     let lines = text.split(|&b| b == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
     let wanted = |line: &[u8]| !line.trim_ascii().is_empty() && !line.trim_ascii_start().starts_with(b"#");
     lines
         .enumerate()
         .filter(|(_, line)| wanted(line))
-        .map(|(n, line)| parse_env(OsStr::from_bytes(line)).map_err(|why| format!("line {}: {why}", n + 1)))
+        .map(|(n, line)| parse_line(line).map_err(|why| format!("line {}: {why}", n + 1)))
         .collect()
+}
+
+fn parse_line(line: &[u8]) -> Result<EnvVar, String> {
+    let name = line.split(|&b| b == b'=').next().unwrap_or_default();
+    if name.iter().any(u8::is_ascii_whitespace) {
+        let name = String::from_utf8_lossy(name).into_owned();
+        return Err(format!("the name '{}' has a blank in it; write NAME=VALUE", Shown::short(&name)));
+    }
+    parse_env(OsStr::from_bytes(line))
 }
 
 /// `--preload`.
@@ -140,14 +193,14 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     let mut work = WORK;
     candidates
         .into_iter()
-        // A third of the letters wrong is no slip any more; lengths alone may say so.
-        .filter(|c| word.len().max(c.len()) <= LONGEST && word.len().abs_diff(c.len()) <= word.len().max(c.len()).div_ceil(3))
+        // More than a third of the letters wrong is no slip; lengths alone may say so.
+        .filter(|c| word.len().max(c.len()) <= LONGEST && word.len().abs_diff(c.len()) <= word.len().max(c.len()) / 3)
         .take_while(|c| {
             work = work.saturating_sub((word.len() + 1) * (c.len() + 1));
             work > 0
         })
         .map(|c| (strsim::damerau_levenshtein(word, c), c))
-        .filter(|(distance, c)| *distance <= word.len().max(c.len()).div_ceil(3))
+        .filter(|(distance, c)| *distance <= word.len().max(c.len()) / 3)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, c)| c)
 }
@@ -215,6 +268,17 @@ mod tests {
             let error = parse_directory(text.as_ref()).expect_err(text);
             assert!(error.contains("empty"), "{text}: {error}");
         }
+        for (text, why) in [
+            ("notes::/n:RO", "':RO' is no suffix that --dir knows; write ':ro' for read-only, or nothing"),
+            ("notes::/n:readonly", "':readonly' is no suffix"),
+            (".::x:rw:y", "':y' is no suffix"),
+            (".::x:ro:rw", "':ro' is no suffix"),
+            (".::a::b", "one '::'"),
+            (".::a:b", "the program's path cannot contain a colon"),
+        ] {
+            let error = parse_directory(text.as_ref()).expect_err(text);
+            assert!(error.contains(why), "{text}: {error}");
+        }
         let odd = parse_directory(OsStr::from_bytes(b"\xff::\xfe")).expect("not UTF-8");
         assert_eq!((odd.host.as_os_str().as_bytes(), odd.guest.as_bytes()), (&b"\xff"[..], &b"\xfe"[..]));
     }
@@ -226,7 +290,11 @@ mod tests {
         assert_eq!(parse_env("A=".as_ref()).expect("empty value").value, "");
         assert_eq!(parse_env("PATH".as_ref()).expect("inherited").value, std::env::var_os("PATH").expect("PATH"));
         assert!(parse_env("=x".as_ref()).is_err());
-        assert!(parse_env("SCONCE_NO_SUCH_VARIABLE".as_ref()).unwrap_err().contains("NAME=VALUE"));
+        assert!(
+            parse_env("SCONCE_NO_SUCH_VARIABLE".as_ref())
+                .unwrap_err()
+                .ends_with("no SCONCE_NO_SUCH_VARIABLE to pass on; write SCONCE_NO_SUCH_VARIABLE=VALUE")
+        );
     }
 
     #[test]
@@ -241,7 +309,10 @@ mod tests {
         );
         assert_eq!(vars(""), Ok(vec![]));
         assert_eq!(vars("A=1\n=2"), Err("line 2: the name is empty".into()));
-        assert!(vars("\nSCONCE_NO_SUCH_VARIABLE").unwrap_err().starts_with("line 2: it has no value"));
+        assert!(vars("\nSCONCE_NO_SUCH_VARIABLE").unwrap_err().starts_with("line 2: the environment has no SCONCE"));
+        for line in ["export A=1", "A = 1", " A=1", "A B"] {
+            assert!(vars(line).unwrap_err().starts_with("line 1: the name '"), "{line}");
+        }
     }
 
     #[test]
@@ -257,6 +328,8 @@ mod tests {
     fn nearest_names() {
         assert_eq!(nearest("fd_wirte", ["fd_read", "fd_write", "path_open"]), Some("fd_write"));
         assert_eq!(nearest("xyz", ["fd_read"]), None);
+        assert_eq!(nearest("foo", ["root"]), None);
+        assert_eq!(nearest("rnu", ["run"]), Some("run"));
         assert_eq!(nearest(&"x".repeat(1 << 20), [&*"x".repeat((1 << 20) + 1)]), None);
         // However many there are.
         let names: Vec<String> = (0..1_000_000).map(|n| format!("a_function_of_some_length_{n}")).collect();

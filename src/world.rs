@@ -91,6 +91,9 @@ fn failure(error: BuildError) -> Failure {
             let name = crate::load::path_name(&path);
             // Others write one colon.
             let hint = match name.split_once(':') {
+                Some((_, word)) if ["ro", "readonly", "rw"].iter().any(|known| word.eq_ignore_ascii_case(known)) => {
+                    "; write ':ro' for read-only, or nothing".to_owned()
+                }
                 Some((host, guest)) if source.kind() == ErrorKind::NotFound => {
                     format!("; --dir {host}::{guest} gives '{host}' under the name '{guest}'")
                 }

@@ -85,6 +85,9 @@ pub enum TextError {
     /// It is no text.
     #[error("not UTF-8 at byte {}", .0.valid_up_to())]
     NotUtf8(#[from] Utf8Error),
+    /// It is a module in binary form, where a script is wanted.
+    #[error("this is a WebAssembly binary, not a script")]
+    Binary,
     /// It is text, but nothing that a script can be.
     #[error("this is not a script: it does not begin with a parenthesis or a comment")]
     NotAScript,

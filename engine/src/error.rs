@@ -90,7 +90,7 @@ pub enum LinkError {
     #[error("{}", missing_text(.0))]
     Missing(Vec<ImportType>),
     /// Something else is defined under this name.
-    #[error("import {} {}: expected {expected}, found {found}", quoted(module), quoted(name))]
+    #[error("import {} {}: the module imports it as {expected}, but it is {found}", quoted(module), quoted(name))]
     Mismatch {
         /// Module name.
         module: String,
@@ -134,16 +134,23 @@ pub enum ArtifactError {
         /// The artifact's.
         found: String,
     },
+    /// Made by the other compiler, whose code is not taken.
+    #[error("it was compiled by {found}, and --tier asks for {expected}: leave --tier out, or compile the module again")]
+    Compiler {
+        /// Whose code is taken.
+        expected: &'static str,
+        /// Whose code it is.
+        found: &'static str,
+    },
     /// Made with other settings.
-    #[error(
-        "compiled with {}, and this run uses {expected}: compile the module again, or choose the same options",
-        Shown::short(found)
-    )]
+    #[error("compiled {found}, and this run is {expected}: leave out {options}, or compile the module again")]
     Settings {
-        /// This engine's.
+        /// This engine's, as far as they differ, in the words of options: `with --bounds guard`.
         expected: String,
-        /// The artifact's.
+        /// The artifact's, in the same way.
         found: String,
+        /// The options' names.
+        options: String,
     },
     /// Cut off, altered, or inconsistent.
     #[error("the compiled module is damaged ({0}): compile it again")]

@@ -72,6 +72,7 @@ mod warm;
 
 pub use ahead::Artifact;
 pub use backtrace::{Backtrace, Frame};
+pub use cache::Others;
 pub use caller::Caller;
 pub use causes::{CompileFailure, ResourceFailure, TextError};
 pub use code::MachineCode;
@@ -96,7 +97,6 @@ pub use typed::{TypedFunc, WasmParams, WasmResults, WasmTy};
 pub use types::{ExportType, ExternType, FuncType, GlobalType, HeapType, ImportType, MemoryType, RefType, TableType, ValType};
 pub use uncaught::ExceptionError;
 pub use values::Val;
-pub use cache::Others;
 pub use warm::Warmed;
 
 pub use sconce_cranelift::CRANELIFT_VERSION;

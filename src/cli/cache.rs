@@ -2,6 +2,8 @@
 
 use super::compiler::CompilerArgs;
 use crate::logging::{LogFilter, parse_log};
+use crate::values::parse_cache;
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, Subcommand, ValueHint};
 use std::path::PathBuf;
 
@@ -33,7 +35,8 @@ pub struct WarmArgs {
     pub compiler: CompilerArgs,
 
     /// The cache's directory, as in `run`. [default: `sconce` in the user's cache directory]
-    #[arg(long, value_name = "DIR", help_heading = "Compilation", value_hint = ValueHint::DirPath)]
+    #[arg(long, value_name = "DIR", help_heading = "Compilation", value_hint = ValueHint::DirPath,
+          value_parser = OsStringValueParser::new().try_map(|s| parse_cache(&s)))]
     pub cache: Option<PathBuf>,
 
     /// Write a log to standard error, as in `run`. [default: off]
@@ -41,7 +44,7 @@ pub struct WarmArgs {
     pub log: Option<LogFilter>,
 
     /// For a run that holds the other end of the pipe on standard output: give way to everything
-    /// else, and end soon after it.
-    #[arg(long, hide = true)]
-    pub beside_run: bool,
+    /// else, and end soon after it. LEN is how many bytes the module had when the run read it.
+    #[arg(long, hide = true, value_name = "LEN")]
+    pub beside_run: Option<u64>,
 }

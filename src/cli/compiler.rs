@@ -44,15 +44,22 @@ pub struct CompilerArgs {
 /// `--tier`.
 #[derive(Copy, Clone, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Tier {
-    /// `run` takes Cranelift's code if the cache has it. Otherwise it starts at once with
-    /// Lightbeam's, and when that has run for a while, Cranelift compiles the module in the
-    /// background, for the next run. `compile`, `cache warm` and `disas` take Cranelift.
+    /// Cranelift.
     #[default]
     Auto,
     /// Compiles many times faster; the code is slower.
     Lightbeam,
     /// Compiles slowly; the code is faster.
     Cranelift,
+}
+
+/// A parser of `--tier` for a subcommand where `auto` is not simply Cranelift, with what it is there.
+pub(super) fn tier_parser(auto: &'static str) -> impl TypedValueParser<Value = Tier> {
+    let values = Tier::value_variants().iter().filter_map(|tier| {
+        let value = tier.to_possible_value()?;
+        Some(if *tier == Tier::Auto { value.help(auto) } else { value })
+    });
+    PossibleValuesParser::new(values).map(|text| Tier::from_str(&text, false).unwrap_or_default())
 }
 
 fn bounds_parser() -> impl TypedValueParser<Value = BoundsStyle> {

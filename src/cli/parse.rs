@@ -29,6 +29,16 @@ impl From<Failure> for Refused {
 /// What is to be said instead.
 pub fn command_line(args: Vec<OsString>, options: Option<OsString>) -> Result<Cli, Refused> {
     let args = with_run(from_kernel(args)?).map_err(|unknown| Failure::usage(unknown.to_string()))?;
+    if let [_, cache, word, ..] = &args[..]
+        && cache == "cache"
+        && ["clean", "clear", "prune", "purge", "rm"].iter().any(|known| word == known)
+    {
+        return Err(Failure::usage(format!(
+            "there is no 'sconce cache {}'; removing the directory clears the cache: 'sconce' in $XDG_CACHE_HOME, or in ~/.cache",
+            word.to_string_lossy()
+        ))
+        .into());
+    }
     let runs = args.get(1).is_some_and(|word| word == "run");
     match options.filter(|options| runs && !options.is_empty()) {
         None => parse(&args),
@@ -117,6 +127,28 @@ mod tests {
     #[test]
     fn definitions_are_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn what_auto_is_depends_on_the_subcommand() {
+        let mut cli = Cli::command();
+        cli.build();
+        for (path, text) in [
+            (&["run"][..], "in the background"),
+            (&["wast"], "auto: Lightbeam - lightbeam:"),
+            (&["compile"], "auto: Cranelift - lightbeam:"),
+            (&["disas"], "auto: Cranelift - lightbeam:"),
+            (&["cache", "warm"], "auto: Cranelift - lightbeam:"),
+        ] {
+            let command = path.iter().fold(&cli, |command, name| command.find_subcommand(name).expect("it is there"));
+            let help = command.clone().render_long_help().to_string();
+            let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+            assert!(help.contains(text), "{path:?}: {help}");
+            assert_eq!(help.contains("in the background"), path == ["run"]);
+        }
+        assert_eq!(run("sconce --tier cranelift a.wasm", None).compiler.tier, crate::cli::Tier::Cranelift);
+        assert_eq!(run("sconce a.wasm", None).compiler.tier, crate::cli::Tier::Auto);
+        assert!(refused("sconce --tier fast a.wasm", None).contains("[possible values: auto, lightbeam, cranelift]"));
     }
 
     #[test]

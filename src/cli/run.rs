@@ -1,10 +1,11 @@
 //! The flags of `sconce run`.
 
-use super::compiler::CompilerArgs;
+use super::compiler::{CompilerArgs, tier_parser};
 use super::{ENVIRONMENT, EXIT_STATUS};
 use crate::logging::{LogFilter, parse_log};
 use crate::values::{
-    Directory, EnvVar, ListenAddr, Preload, parse_directory, parse_env, parse_listen, parse_preload, parse_size, parse_timeout,
+    Directory, EnvVar, ListenAddr, Preload, parse_cache, parse_directory, parse_env, parse_fd, parse_listen, parse_preload,
+    parse_size, parse_threads, parse_timeout,
 };
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, ValueEnum, ValueHint};
@@ -12,11 +13,16 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+/// What `--tier auto` is in a run.
+const AUTO: &str = "Cranelift's code if the cache has it. Otherwise the program starts at once with Lightbeam's, and when \
+                    it has run for a while, Cranelift compiles it in the background, for the next run";
+
 /// `sconce run`.
 #[derive(Debug, Args)]
 #[command(
     override_usage = "sconce [run] [OPTIONS] APP.wasm [ARGS]...",
     after_help = format!("{EXIT_STATUS}\n\n{ENVIRONMENT}"),
+    mut_arg("tier", |tier| tier.value_parser(tier_parser(AUTO))),
     max_term_width = 110
 )]
 pub struct RunArgs {
@@ -37,7 +43,8 @@ pub struct RunArgs {
     pub env: Vec<EnvVar>,
 
     /// Set the environment variables of a file. It has NAME=VALUE on each line, or NAME for the
-    /// host's value; empty lines and lines that begin with `#` are skipped. `--env` overrides it.
+    /// host's value; empty lines and lines that begin with `#` are skipped. Values are taken as they
+    /// stand, quotes included. `--env` overrides it.
     #[arg(long, value_name = "FILE", help_heading = "What the program is given", value_hint = ValueHint::FilePath)]
     pub env_file: Vec<PathBuf>,
 
@@ -49,15 +56,15 @@ pub struct RunArgs {
     #[arg(long, value_name = "NAME", help_heading = "What the program is given")]
     pub argv0: Option<OsString>,
 
-    /// Listen on a TCP address and give the program the socket. With port 0 any port that is free
-    /// is taken, and said on standard error. Descriptors are numbered in this order: 0 to 2, each
+    /// Listen on a TCP address and give the program the socket. Port 0 means any free
+    /// port, printed on standard error. Descriptors are numbered in this order: 0 to 2, each
     /// `--dir`, each `--listen`, each `--fd`.
     #[arg(long, value_name = "ADDR:PORT", help_heading = "What the program is given", value_parser = parse_listen)]
     pub listen: Vec<ListenAddr>,
 
     /// Give the program descriptor N of this process (3 or above), such as a socket that a
     /// supervisor opened. The program's numbers are as `--listen` says.
-    #[arg(long, value_name = "N", help_heading = "What the program is given", value_parser = clap::value_parser!(i32).range(3..))]
+    #[arg(long, value_name = "N", help_heading = "What the program is given", value_parser = parse_fd)]
     pub fd: Vec<i32>,
 
     /// Call this export with the arguments as its parameters, and print its results, each on its
@@ -82,35 +89,36 @@ pub struct RunArgs {
     #[arg(long, help_heading = "What is run")]
     pub allow_precompiled: bool,
 
-    /// The most memory that the program may have, in bytes or with K, M or G. Its linear memories
-    /// count, its tables, references and exceptions, and all that each further thread takes (64 KiB
+    /// The most memory that the program may have, in bytes or with K, M or G (powers of 1024). Its
+    /// linear memories count, its tables, references and exceptions, and all that each further thread takes (64 KiB
     /// at least: its stack as far as it is used, its globals and functions). Growing beyond it fails
     /// in the program. [default: no limit]
     #[arg(long, value_name = "SIZE", help_heading = "Limits", value_parser = parse_size)]
     pub max_memory: Option<u64>,
 
-    /// The size of the program's call stack, in bytes or with K, M or G: 64K to 4G. A program that
+    /// The size of the program's call stack, in bytes or with K, M or G (powers of 1024): 64K to 4G. A program that
     /// needs more traps ("call stack exhausted").
     #[arg(long, value_name = "SIZE", default_value = "1M", help_heading = "Limits", value_parser = parse_size)]
     pub stack_size: u64,
 
     /// End the program this long after the start of the command, compilation included: 500ms, 10s,
-    /// 5m, 1h. [default: no limit]
+    /// 5m, 1h, 1h30m. [default: no limit]
     #[arg(long, value_name = "TIME", help_heading = "Limits", value_parser = parse_timeout)]
     pub timeout: Option<Duration>,
 
     /// How many threads the program may have at once besides its first one (`wasi-threads`).
     /// Starting more fails in the program.
-    #[arg(long, value_name = "N", default_value_t = 1000, help_heading = "Limits")]
+    #[arg(long, value_name = "N", default_value_t = 1000, help_heading = "Limits", value_parser = parse_threads)]
     pub max_threads: usize,
 
     #[command(flatten)]
     pub compiler: CompilerArgs,
 
     /// Where compiled modules are kept for the next run: a directory, or `off`. When they take more
-    /// than 1 GiB, those go that were not used for longest. [default: `sconce` in the user's cache
+    /// than 1 GiB, the least recently used are removed. [default: `sconce` in the user's cache
     /// directory]
-    #[arg(long, value_name = "off|DIR", help_heading = "Compilation", value_hint = ValueHint::DirPath)]
+    #[arg(long, value_name = "off|DIR", help_heading = "Compilation", value_hint = ValueHint::DirPath,
+          value_parser = OsStringValueParser::new().try_map(|s| parse_cache(&s)))]
     pub cache: Option<PathBuf>,
 
     /// Write a log to standard error: `error`, `warn`, `info`, `debug` or `trace`, also for one
@@ -123,8 +131,8 @@ pub struct RunArgs {
     #[arg(long, value_enum, value_name = "perfmap", help_heading = "Diagnosis", hide_possible_values = true)]
     pub profile: Option<Profile>,
 
-    /// Tell a debugger of the program's functions: their names, and how to walk frames. In GDB, say
-    /// first `handle SIGSEGV nostop noprint pass`.
+    /// Tell a debugger of the program's functions: their names, and how to walk frames. In GDB, first
+    /// run `handle SIGSEGV nostop noprint pass`.
     #[arg(long, help_heading = "Diagnosis")]
     pub debugger: bool,
 }

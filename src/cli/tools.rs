@@ -1,6 +1,6 @@
 //! The flags of the other subcommands.
 
-use super::compiler::CompilerArgs;
+use super::compiler::{CompilerArgs, tier_parser};
 use crate::logging::{LogFilter, parse_log};
 use clap::{Args, ValueHint};
 use std::path::PathBuf;
@@ -13,8 +13,8 @@ pub struct CompileArgs {
     #[arg(value_name = "APP.wasm", value_hint = ValueHint::FilePath)]
     pub file: PathBuf,
 
-    /// What to write. [default: the module's file name with the extension `cwasm`, in the current
-    /// directory]
+    /// What to write (`-` is standard output). [default: the module's file name with the extension
+    /// `cwasm`, in the current directory]
     #[arg(short, long, value_name = "APP.cwasm", value_hint = ValueHint::FilePath)]
     pub output: Option<PathBuf>,
 
@@ -28,7 +28,7 @@ pub struct CompileArgs {
 
 /// `sconce wast`.
 #[derive(Debug, Args)]
-#[command(max_term_width = 110)]
+#[command(max_term_width = 110, mut_arg("tier", |tier| tier.value_parser(tier_parser("Lightbeam"))))]
 pub struct WastArgs {
     /// The scripts; `-` is standard input.
     #[arg(value_name = "FILE", required = true, value_hint = ValueHint::FilePath)]

@@ -50,7 +50,7 @@ fn the_environment_is_empty_but_for_what_flags_give() {
     // A second value of one name, which the first precedes in the system's order.
     let twice = outcome(dir.sconce(["--inherit-env", "env.wat"]).env_clear().env("A", "1").env("A=2", "3")).ok();
     assert_eq!(twice, "A=1\0", "the first wins, as getenv has it");
-    contains(&run("--env NOT_SET env.wat").fails(2), &["--env", "NOT_SET", "NAME=VALUE"]);
+    contains(&run("--env NOT_SET env.wat").fails(2), &["--env", "NOT_SET", "write NOT_SET=VALUE"]);
     dir.file("vars", "# of a file\nA=file\nGIVEN\n\nB= b\n");
     assert_eq!(run("--env-file vars env.wat").ok(), "A=file\0GIVEN=1\0B= b\0");
     assert_eq!(

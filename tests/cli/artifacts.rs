@@ -1,6 +1,6 @@
 //! `compile`, `--allow-precompiled`, `--cache`.
 
-use crate::support::{Dir, args, contains, hello, wait};
+use crate::support::{Dir, args, contains, hello, outcome, wait};
 use crate::terminal::Terminal;
 use std::path::Path;
 
@@ -27,7 +27,16 @@ fn a_mismatch_is_one_message() {
     // What the command line says and the file contradicts is an error; what it leaves open is the file's, and is said.
     contains(&dir.run("--allow-precompiled --bounds guard hello.cwasm").fails(1), &["hello.cwasm", "compile"]);
     contains(&dir.run("--allow-precompiled --bounds explicit --baseline hello.cwasm").fails(1), &["hello.cwasm", "baseline"]);
-    contains(&dir.run("--allow-precompiled --canonical-nans hello.cwasm").fails(1), &["canonical NaNs"]);
+    contains(
+        &dir.run("--allow-precompiled --canonical-nans hello.cwasm").fails(1),
+        &["compiled without --canonical-nans, and this run is with --canonical-nans: leave out --canonical-nans, or compile"],
+    );
+    let refused = dir.run("--allow-precompiled --bounds guard hello.cwasm").fails(1);
+    assert_eq!(
+        refused,
+        "error: hello.cwasm: compiled with --bounds explicit, and this run is with --bounds guard: leave out --bounds, or \
+         compile the module again\n"
+    );
     let out = dir.run("--allow-precompiled hello.cwasm");
     let note = "note: hello.cwasm was compiled with --bounds explicit, and runs so\n";
     assert_eq!((out.code(), out.stdout.as_str(), out.stderr.as_str()), (0, "hello\n", note));
@@ -79,6 +88,62 @@ fn output_goes_to_the_current_directory() {
 }
 
 #[test]
+fn a_module_is_not_replaced_by_its_code() {
+    let dir = Dir::new();
+    let wasm = wat::parse_str(hello()).expect("the text is right");
+    let path = dir.file("own.wasm", &wasm);
+    dir.file("text.cwasm", hello());
+    std::fs::hard_link(&path, dir.path().join("hard")).expect("a hard link");
+    std::os::unix::fs::symlink("own.wasm", dir.path().join("soft")).expect("a link");
+    std::fs::create_dir(dir.path().join("sub")).expect("a directory");
+    for output in ["own.wasm", "./own.wasm", "sub/../own.wasm", "hard", "soft"] {
+        for input in ["own.wasm", "soft", "hard"] {
+            let message = dir.run(&format!("compile {input} -o {output}")).fails(2);
+            assert_eq!(message, format!("error: {output} is the module itself; choose another --output\n"));
+        }
+    }
+    contains(&dir.run("compile text.cwasm").fails(2), &["text.cwasm is the module itself; choose another --output"]);
+    let mut piped = dir.sconce(["compile", "-", "-o", "own.wasm"]);
+    piped.stdin(std::fs::File::open(&path).expect("the module"));
+    contains(&outcome(&mut piped).fails(2), &["own.wasm is the module itself"]);
+    assert!(std::fs::read(&path).expect("the module") == wasm && std::fs::read_link(dir.path().join("soft")).is_ok());
+    // A file of another name, even an old artifact, is written as ever.
+    for _ in 0..2 {
+        assert_eq!(dir.run("compile own.wasm -o other").ok(), "");
+    }
+}
+
+#[test]
+fn code_goes_to_standard_output() {
+    let dir = Dir::new();
+    dir.file("hello.wat", hello());
+    let path = dir.path().join("out.cwasm");
+    let mut command = dir.sconce(["compile", "hello.wat", "-o", "-"]);
+    command.stdout(std::fs::File::create(&path).expect("a file"));
+    assert_eq!(outcome(&mut command).ok(), "");
+    assert!(!dir.path().join("-").exists());
+    assert_eq!(dir.run("--allow-precompiled out.cwasm").ok(), "hello\n");
+    let mut terminal = Terminal::start(&mut dir.sconce(["compile", "hello.wat", "-o", "-"]));
+    wait(&mut terminal.child);
+    terminal.screen.expect("standard output is a terminal");
+}
+
+#[test]
+fn machine_code_is_no_module() {
+    let dir = Dir::new();
+    dir.file("hello.wat", hello());
+    assert_eq!(dir.run("compile hello.wat").ok(), "");
+    let message = dir.run("compile hello.cwasm").fails(1);
+    assert_eq!(message, "error: hello.cwasm: this is already compiled; compile the module that it was made from\n");
+    for command in ["inspect", "validate"] {
+        contains(
+            &dir.run(&format!("{command} hello.cwasm")).fails(1),
+            &["hello.cwasm: this is machine code that 'sconce compile' wrote; inspect the module", "'sconce disas' shows"],
+        );
+    }
+}
+
+#[test]
 fn output_that_cannot_be_written_is_named() {
     let dir = Dir::new();
     dir.file("hello.wat", hello());
@@ -97,6 +162,8 @@ fn the_cache_is_where_it_is_said() {
     dir.file("hello.wat", hello());
     assert_eq!(dir.run("--cache off hello.wat").ok(), "hello\n");
     assert_eq!(files(&dir.path().join("cache")), 0);
+    contains(&dir.run("--cache on hello.wat").fails(2), &["the cache is on by default; write ./on for a directory"]);
+    contains(&dir.run("cache clean").fails(2), &["no 'sconce cache clean'", "removing the directory clears the cache"]);
     for _ in 0..2 {
         assert_eq!(dir.run("hello.wat").ok(), "hello\n");
         assert_eq!(dir.run("--cache mine hello.wat").ok(), "hello\n");

@@ -150,6 +150,13 @@ fn modules_are_compiled_for_the_cache_on_request() {
     contains(&dir.run("cache warm --cache off hello.wat").fails(2), &["--cache off"]);
     assert_eq!(dir.run("compile hello.wat -o hello.cwasm").ok(), "");
     contains(&dir.run("cache warm hello.cwasm").fails(1), &["hello.cwasm", "needs no cache"]);
+    // One that is wrong does not keep the others from being compiled.
+    dir.file("late.wat", r#"(module (func (export "_start") (drop (i32.const 5))))"#);
+    let message = dir.run("cache warm nowhere.wasm hello.cwasm late.wat").fails(1);
+    contains(&message, &["cannot read nowhere.wasm", "hello.cwasm", "error: 2 of 3 modules were not compiled for the cache"]);
+    let before = fs::read_dir(dir.path().join("cache/sconce")).expect("the cache").count();
+    assert_eq!(dir.run("cache warm late.wat").ok(), "");
+    assert_eq!(fs::read_dir(dir.path().join("cache/sconce")).expect("the cache").count(), before);
     dir.file("file", "");
     contains(&dir.run("cache warm --cache file hello.wat").fails(1), &["hello.wat", "--cache DIR"]);
     assert_eq!(outcome(&mut dir.sconce(["cache", "warm", "--cache", "elsewhere", "hello.wat"])).ok(), "");

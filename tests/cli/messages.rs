@@ -268,3 +268,69 @@ fn a_byte_order_mark_is_no_part_of_a_text() {
     dir.file("wrong.wat", "\u{feff}(module\n  (fun))");
     contains(&dir.run("wrong.wat").fails(1), &[":2:4"]);
 }
+
+#[test]
+fn what_a_new_user_gets_wrong_is_named() {
+    let dir = Dir::new();
+    dir.file("math.wat", r#"(module (func (export "root") (param f64) (result f64) (local.get 0)))"#);
+    dir.file("hello.wasm", wat::parse_str(hello()).expect("the text is right"));
+    dir.file("blank", "export A=1\n");
+    dir.file("unset", "\nNO_SUCH_THING\n");
+    for (words, code, part) in [
+        ("--dir .::/n:RO hello.wasm", 2, "':RO' is no suffix that --dir knows; write ':ro' for read-only, or nothing"),
+        ("--dir .::a::b hello.wasm", 2, "one '::'"),
+        ("--dir .:RO hello.wasm", 1, "write ':ro' for read-only"),
+        ("--env NO_SUCH_THING hello.wasm", 2, "the environment has no NO_SUCH_THING to pass on; write NO_SUCH_THING=VALUE"),
+        ("--env-file unset hello.wasm", 1, "line 2: the environment has no NO_SUCH_THING to pass on"),
+        ("--env-file blank hello.wasm", 1, "line 1: the name 'export A' has a blank in it; write NAME=VALUE"),
+        ("--max-threads x hello.wasm", 2, "write a whole number"),
+        ("--fd x hello.wasm", 2, "write a whole number"),
+        ("--fd 1 hello.wasm", 2, "0 to 2 are the standard streams; give 3 or above"),
+        ("wast hello.wasm", 1, "hello.wasm: this is a WebAssembly binary, not a script"),
+        ("math.wat --invoke root 2", 1, "('--invoke' after the module went to the program; options come before it)"),
+        ("--invoke rot math.wat", 2, "(did you mean \"root\"?); it exports:\n  \"root\": func (f64) -> (f64)"),
+    ] {
+        let out = dir.run(words);
+        assert_eq!(out.code(), code, "{words}: {out:?}");
+        contains(&out.stderr, &[part]);
+    }
+    let message = dir.run("--invoke foo math.wat").fails(2);
+    contains(&message, &["it exports:\n  \"root\""]);
+    assert!(!message.contains("did you mean"), "{message}");
+}
+
+#[test]
+fn a_component_in_text_form_is_one() {
+    let dir = Dir::new();
+    dir.file("c.wat", "(component)");
+    // Whether the parser knows components is a matter of the build: `inspect` has more to say of them where it does.
+    for command in ["run", "validate", "compile"] {
+        let message = dir.run(&format!("{command} c.wat")).fails(1);
+        assert_eq!(message, "error: c.wat: this is a component; Sconce runs core modules; build for wasm32-wasip1\n");
+    }
+}
+
+#[test]
+fn text_that_does_not_parse_is_located_in_its_file() {
+    let dir = Dir::new();
+    dir.file("broken.wat", "(module\n  (fun))");
+    for command in ["run", "inspect", "validate", "disas"] {
+        contains(&dir.run(&format!("{command} broken.wat")).fails(1), &["--> broken.wat:2:4\n"]);
+    }
+}
+
+#[test]
+fn what_is_missing_beside_stand_ins_keeps_its_hint() {
+    let dir = Dir::new();
+    dir.file("both.wat", r#"(module (import "env" "foo" (func)) (import "env" "mem" (memory 1)) (func (export "_start")))"#);
+    for how in ["trap", "default"] {
+        let message = dir.run(&format!("--unknown-imports {how} both.wat")).fails(1);
+        contains(&message, &["\"env\" \"mem\": memory", "--preload env=FILE gives it, if FILE exports it"]);
+        assert!(!message.contains("Sconce has no"), "{message}");
+    }
+    dir.file(
+        "wrong.wat",
+        r#"(module (import "wasi_snapshot_preview1" "proc_exit" (func (param i64))) (func (export "_start")))"#,
+    );
+    contains(&dir.run("wrong.wat").fails(1), &["the module imports it as func (i64) -> (), but it is func (i32) -> ()"]);
+}

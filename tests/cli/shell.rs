@@ -140,7 +140,7 @@ fn help_shows_defaults_and_what_else_there_is() {
         assert!(about[..end].join(" ").contains("[default: "), "--{name}:\n{}", about[..end].join("\n"));
     }
     contains(&joined, &["[default: 1M]", "[default: 1000]", "[default: no limit]", "[default: auto]", "more than 1 GiB"]);
-    contains(&joined, &["auto: `run` takes Cranelift's code", "lightbeam: ", "cranelift: "]);
+    contains(&joined, &["auto: Cranelift's code if the cache has it", "lightbeam: ", "cranelift: "]);
     for text in [&help, &run] {
         assert!(!text.contains("guest ") && !text.contains("guest's"), "the program has one name:\n{text}");
     }

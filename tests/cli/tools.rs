@@ -101,8 +101,7 @@ fn inspect_shows_what_it_can_of_what_cannot_be_run() {
             "memory 1..3",
             "functions: 1",
             "write to standard output, standard error and files it has open: fd_write",
-            "Sconce cannot run it: the type",
-            "needs the proposal `gc`",
+            "Sconce cannot run it: this needs the proposal `gc`, which is not supported: the type",
         ],
     );
     let json: serde_json::Value = serde_json::from_str(&dir.run("inspect --json gc.wat").ok()).expect("JSON");
@@ -199,7 +198,7 @@ fn disas_of_a_precompiled_module_has_offsets_and_names() {
         }
     }
     // Artifacts are for one configuration.
-    contains(&dir.run("disas --bounds explicit m.cwasm").fails(1), &["m.cwasm", "bounds=explicit"]);
+    contains(&dir.run("disas --bounds explicit m.cwasm").fails(1), &["m.cwasm", "with --bounds explicit", "leave out --bounds"]);
 }
 
 #[test]

@@ -33,15 +33,27 @@ impl Identity {
                 return Ok(compiler);
             }
         }
-        let own = Identity::of(compilers, accepted[0])?;
+        // The one that it is compared with is of the same compiler, if that one's code is taken.
+        let found = compiler_of(&self.target);
+        let mut same = accepted[0];
+        for &compiler in accepted {
+            if compiler_of(&Identity::of(compilers, compiler)?.target) == found {
+                same = compiler;
+            }
+        }
+        let own = Identity::of(compilers, same)?;
         if self.contract != own.contract {
             let build = |of| format!("{} of {of}", version());
             return Err(ArtifactError::Version { expected: build("this build"), found: build("another build") }.into());
         }
+        if let (Some(expected), Some(found)) = (compiler_of(&own.target), found)
+            && expected != found
+        {
+            return Err(ArtifactError::Compiler { expected, found }.into());
+        }
         // The target's text may speak of settings too: the plainer message comes first.
         if self.settings != own.settings {
-            let (expected, found) = (describe(&own.settings), describe(&self.settings));
-            return Err(ArtifactError::Settings { expected, found }.into());
+            return Err(differing(&own.settings, &self.settings).into());
         }
         let (expected, found) = (only_in(&own.target, &self.target), only_in(&self.target, &own.target));
         Err(ArtifactError::Target { expected, found }.into())
@@ -71,6 +83,42 @@ fn only_in(text: &str, other: &str) -> String {
 /// What artifacts of this build are called in messages and keys.
 pub(crate) fn version() -> String {
     format!("{VERSION} (format {FORMAT})")
+}
+
+/// The compiler that a target's text begins with, as messages name it.
+fn compiler_of(target: &str) -> Option<&'static str> {
+    match target.split_whitespace().next() {
+        Some("cranelift") => Some("Cranelift"),
+        Some("lightbeam") => Some("Lightbeam"),
+        _ => None,
+    }
+}
+
+/// What differs between this engine's settings and an artifact's.
+fn differing(own: &Settings, found: &Settings) -> ArtifactError {
+    let bounds = |style| if style == BoundsStyle::Guard { "with --bounds guard" } else { "with --bounds explicit" };
+    let calls = |style| if style == CallStyle::Direct { "with --calls direct" } else { "with --calls slots" };
+    let flag = |is: bool, name: &str| format!("{} {name}", if is { "with" } else { "without" });
+    let mut rows = vec![
+        ("--bounds", bounds(own.bounds).to_owned(), bounds(found.bounds).to_owned()),
+        ("--calls", calls(own.calls).to_owned(), calls(found.calls).to_owned()),
+    ];
+    rows.extend(
+        [
+            ("--canonical-nans", own.canonical_nans, found.canonical_nans),
+            ("--baseline", own.baseline, found.baseline),
+            ("--gc-stress", own.gc_stress, found.gc_stress),
+            ("--paranoid", own.paranoid, found.paranoid),
+        ]
+        .map(|(name, own, found)| (name, flag(own, name), flag(found, name))),
+    );
+    rows.retain(|(_, own, found)| own != found);
+    let joined = |texts: Vec<&str>| texts.join(" and ");
+    ArtifactError::Settings {
+        expected: joined(rows.iter().map(|(_, own, _)| own.as_str()).collect()),
+        found: joined(rows.iter().map(|(_, _, found)| found.as_str()).collect()),
+        options: joined(rows.iter().map(|(name, ..)| *name).collect()),
+    }
 }
 
 /// Settings in the words of the options that choose them.

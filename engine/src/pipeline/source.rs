@@ -97,6 +97,9 @@ const COMPONENT: [u8; 8] = *b"\0asm\x0d\0\x01\0";
 pub fn read_script(stream: impl Read) -> Result<String, Error> {
     let mut source = Source { stream, bytes: Vec::new() };
     source.upto(SAMPLE)?;
+    if source.bytes.starts_with(b"\0asm") {
+        return Err(TextError::Binary.into());
+    }
     if !source.bytes.is_empty() && kind(&source.bytes) != Kind::Text {
         return match str::from_utf8(&source.bytes) {
             Err(e) if e.error_len().is_some() => Err(TextError::NotUtf8(e).into()),

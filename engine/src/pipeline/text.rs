@@ -2,6 +2,7 @@
 
 use crate::causes::TextError;
 use crate::error::Error;
+use sconce_environ::decode::DecodeError;
 use sconce_environ::shown::{Shown, message};
 use std::borrow::Cow;
 
@@ -9,7 +10,7 @@ use std::borrow::Cow;
 /// `#!`. What is neither is returned as it is, for the decoder to say what it looks like.
 ///
 /// # Errors
-/// [`Error::Text`] if it is text that does not parse.
+/// [`Error::Text`] if it is text that does not parse, [`Error::Decode`] if it is a component in text form.
 pub fn to_binary(bytes: &[u8]) -> Result<Cow<'_, [u8]>, Error> {
     if bytes.starts_with(b"\0asm") || bytes.is_empty() {
         return Ok(Cow::Borrowed(bytes));
@@ -23,7 +24,15 @@ pub fn to_binary(bytes: &[u8]) -> Result<Cow<'_, [u8]>, Error> {
     // The line is kept as a comment, so that line numbers in messages are the file's.
     let text = if text.starts_with("#!") { Cow::Owned(text.replacen("#!", ";;", 1)) } else { Cow::Borrowed(text) };
     let binary = sconce_environ::text::to_binary(&text);
-    binary.map(Cow::Owned).map_err(|source| TextError::Syntax { message: told(&source, &text), source }.into())
+    binary.map(Cow::Owned).map_err(|source| match is_component(&source) {
+        true => Error::Decode(DecodeError::Component),
+        false => TextError::Syntax { message: told(&source, &text), source }.into(),
+    })
+}
+
+/// Whether the parser stopped because the text is a component: it is built without them.
+fn is_component(error: &wast::Error) -> bool {
+    error.message().contains("components disabled")
 }
 
 /// What is wrong, where, and what stands there: a line may be as long as the file, so only what is around the place is quoted.

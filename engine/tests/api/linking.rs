@@ -93,7 +93,7 @@ fn a_mismatch_says_what_was_expected_and_found() {
     let mut linker = Linker::new(&engine);
     linker.func_wrap("env", "f", |_: i64| {}).unwrap();
     let text = linker.instantiate(&mut store, &module).unwrap_err().to_string();
-    assert_eq!(text, "import \"env\" \"f\": expected func (i32) -> (f32), found func (i64) -> ()");
+    assert_eq!(text, "import \"env\" \"f\": the module imports it as func (i32) -> (f32), but it is func (i64) -> ()");
 }
 
 #[test]

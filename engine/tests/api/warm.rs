@@ -39,7 +39,8 @@ fn without_a_cache_nothing_is_warm() {
     assert!(!Module::new(&engine, WAT).unwrap().awaits_better_code());
     assert_eq!(Module::warm(&engine, WAT.to_vec(), Others::GoFirst, None).unwrap(), Warmed::NoCache);
     let dir = tempfile::tempdir().unwrap();
-    let warmed = Module::warm(&self::engine(dir.path(), Tier::Auto), b"(module (func (result i32)))".to_vec(), Others::GoFirst, None);
+    let warmed =
+        Module::warm(&self::engine(dir.path(), Tier::Auto), b"(module (func (result i32)))".to_vec(), Others::GoFirst, None);
     assert!(warmed.unwrap_err().to_string().contains("type mismatch"));
 }
 
@@ -70,12 +71,14 @@ fn one_process_at_a_time_compiles_a_module() {
     let ((begun, has_begun), (go_on, waits)) = (channel(), channel());
     let held = Held { begun: Mutex::new(begun), go_on: Mutex::new(waits), once: AtomicBool::new(false) };
     std::thread::scope(|scope| {
-        let first = scope.spawn(|| Module::warm(&engine(dir.path(), Tier::Auto), WAT.to_vec(), Others::GoFirst, Some(&held)).unwrap());
+        let first =
+            scope.spawn(|| Module::warm(&engine(dir.path(), Tier::Auto), WAT.to_vec(), Others::GoFirst, Some(&held)).unwrap());
         has_begun.recv().unwrap();
         let other = engine(dir.path(), Tier::Auto);
         assert_eq!(Module::warm(&other, WAT.to_vec(), Others::GoFirst, None).unwrap(), Warmed::Elsewhere);
         assert_eq!(Module::warm(&other, b"(module)".to_vec(), Others::GoFirst, None).unwrap(), Warmed::Now, "another module");
-        let waits = scope.spawn(|| Module::warm(&engine(dir.path(), Tier::Auto), WAT.to_vec(), Others::AreWaitedFor, None).unwrap());
+        let waits =
+            scope.spawn(|| Module::warm(&engine(dir.path(), Tier::Auto), WAT.to_vec(), Others::AreWaitedFor, None).unwrap());
         go_on.send(()).unwrap();
         assert_eq!(first.join().unwrap(), Warmed::Now);
         assert_eq!(waits.join().unwrap(), Warmed::Before);

@@ -38,7 +38,7 @@ pub enum DecodeError {
     },
     /// The module uses a proposal that is not enabled.
     #[error(
-        "{message} (at offset {offset:#x}{}); this needs the proposal `{proposal}`, which is not supported",
+        "this needs the proposal `{proposal}`, which is not supported: {message} (at offset {offset:#x}{})",
         in_function(function)
     )]
     NotEnabled {
