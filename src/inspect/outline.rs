@@ -294,3 +294,34 @@ fn component_kind(kind: ComponentExternalKind) -> &'static str {
         ComponentExternalKind::Component => "component",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_type_is_not_said_with_each_import() {
+        const IMPORTS: usize = 20_000;
+        let leb = |mut n: usize| {
+            let mut out = Vec::new();
+            while n >= 0x80 {
+                out.push(n as u8 | 0x80);
+                n >>= 7;
+            }
+            out.push(n as u8);
+            out
+        };
+        let section = |id: u8, contents: Vec<u8>| [vec![id], leb(contents.len()), contents].concat();
+        // A structure, so that it is an outline that is shown; and a function of 1000 parameters.
+        let types = [&[2, 0x5f, 0, 0x60][..], &leb(1000), &[0x7b; 1000], &[0]].concat();
+        let imports = [leb(IMPORTS), [0, 0, 0, 1].repeat(IMPORTS)].concat();
+        let binary = [b"\0asm\x01\0\0\0".to_vec(), section(1, types), section(2, imports)].concat();
+        let outline = Outline::of(&binary).expect("well-formed");
+        let (text, mut json) = (outline.to_text(), json!({}));
+        outline.to_json(&mut json);
+        assert_eq!(json["imports"].as_array().map(Vec::len), Some(IMPORTS));
+        assert!(text.lines().filter(|line| line.contains("v128 v128") || line.contains("v128, v128")).count() > 100);
+        assert!(text.ends_with("func of type 1\n"), "{}", &text[text.len() - 100..]);
+        assert!(text.len() < 4 << 20 && json.to_string().len() < 8 << 20, "{} {}", text.len(), json.to_string().len());
+    }
+}

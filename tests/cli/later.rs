@@ -162,3 +162,16 @@ fn modules_are_compiled_for_the_cache_on_request() {
     assert_eq!(outcome(&mut dir.sconce(["cache", "warm", "--cache", "elsewhere", "hello.wat"])).ok(), "");
     assert_eq!(fs::read_dir(dir.path().join("elsewhere")).unwrap().count(), 1);
 }
+
+#[test]
+fn what_has_changed_since_it_was_loaded_is_left_alone() {
+    let dir = Dir::new();
+    let len = crate::support::hello().len();
+    dir.file("hello.wat", crate::support::hello());
+    for (said, entries_then) in [(len - 1, 0), (len + 1, 0), (len, 1)] {
+        let mut warm = dir.sconce(["cache", "warm", &format!("--beside-run={said}"), "hello.wat"]);
+        // No pipe, so nothing that could end.
+        assert_eq!(outcome(warm.stdout(Stdio::null())).ok(), "");
+        assert_eq!(entries(&dir).len(), entries_then, "{said} of {len} bytes");
+    }
+}
