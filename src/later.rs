@@ -7,7 +7,8 @@
 //! at once: not before the run has lasted for a tenth of what compiling the module will about take.
 
 use crate::cli::{CompilerArgs, RunArgs, Tier};
-use sconce_engine::{BoundsStyle, CallStyle, Engine, keep_apart};
+use crate::supervise::SIGNALS;
+use sconce_engine::{BoundsStyle, CallStyle, Engine, keep_apart, keep_off};
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, pipe};
@@ -45,6 +46,7 @@ pub fn begin(modules: Vec<File>, args: &RunArgs, engine: &Engine) {
 }
 
 fn wait_and_compile(modules: Vec<(File, u64)>, words: &[OsString]) {
+    keep_off(&SIGNALS, true);
     // System calls are faster for a thread that has its table of descriptors for itself: the guest's.
     let own: Vec<i32> = modules.iter().map(|(file, _)| file.as_raw_fd()).collect();
     if keep_apart(&own).is_err() {

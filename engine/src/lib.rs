@@ -105,5 +105,5 @@ pub use sconce_environ::compile::{BoundsStyle, CallStyle, Settings};
 pub use sconce_environ::trap::TrapCode;
 pub use sconce_runtime::{
     GuestFault, GuestMemory, HeapStats as ReferenceStats, LargePages, SweepCounts, closed_at_start, end_by_signal, ignore,
-    ignored_at_start, inherit, keep_apart, no_core, on_alternate_stack, poll, stack_limit,
+    ignored_at_start, inherit, keep_apart, keep_off, no_core, on_alternate_stack, poll, stack_limit,
 };

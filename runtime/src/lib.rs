@@ -124,7 +124,7 @@ pub use stubs::{HostCallKind, STUB_OFFSETS};
 pub use sys::build::{Build, build};
 pub use sys::limits::{no_core, stack_limit};
 pub use sys::poll::poll;
-pub use sys::signal::{end_by_signal, ignore, on_alternate_stack, unblock};
+pub use sys::signal::{end_by_signal, ignore, keep_off, on_alternate_stack, unblock};
 pub use sys::space::guards_unavailable;
 pub use sys::start::{closed_at_start, ignored_at_start};
 pub use sys::thread::prepare as prepare_thread;

@@ -101,6 +101,7 @@ fn it_has_nothing_of_the_run_but_the_module_and_goes_soon_after_it() {
             (stat.rsplit(')').next()?.split_whitespace().nth(16)? == "19").then_some(())
         });
         until("high score", || (fs::read_to_string(helper.join("oom_score_adj")).ok()?.trim() == "1000").then_some(()));
+        until("signals", || (blocked(&helper)? & SIGNALS == 0).then_some(()));
         let files = fs::read_dir(helper.join("fd")).unwrap().map(|fd| fs::read_link(fd.unwrap().path()).unwrap_or_default());
         let files: Vec<String> = files.map(|file| file.to_string_lossy().into_owned()).collect();
         let inside = dir.path().join("files").to_string_lossy().into_owned();
@@ -116,6 +117,39 @@ fn it_has_nothing_of_the_run_but_the_module_and_goes_soon_after_it() {
         until("end of the helper", || is_gone(&helper).then_some(()));
         assert_eq!(entries(&dir).len(), 1, "that was not enough time");
     }
+}
+
+/// SIGHUP, SIGINT, SIGQUIT and SIGTERM, as the kernel shows sets of signals.
+const SIGNALS: u64 = 1 << 0 | 1 << 1 | 1 << 2 | 1 << 14;
+
+/// The signals that a process or thread, by its folder, has blocked.
+fn blocked(process: &Path) -> Option<u64> {
+    let status = fs::read_to_string(process.join("status")).ok()?;
+    let set = status.lines().find_map(|line| line.strip_prefix("SigBlk:"))?;
+    u64::from_str_radix(set.trim(), 16).ok()
+}
+
+/// The thread that waits has not the descriptors by which handlers wake the first one: a signal that came to it would be lost.
+#[test]
+fn no_signal_is_lost_to_the_thread_that_waits() {
+    let dir = Dir::new();
+    dir.file("app.wat", crate::support::command(r#"(func (export "_start") (call $hello) (loop (br 0)))"#));
+    for signal in [rustix::process::Signal::TERM, rustix::process::Signal::QUIT].into_iter().cycle().take(60) {
+        let mut run = start(&mut dir.sconce(["app.wat"]));
+        let mut hello = [0; 6];
+        std::io::Read::read_exact(run.stdout.as_mut().unwrap(), &mut hello).unwrap();
+        rustix::process::kill_process(rustix::process::Pid::from_child(&run), signal).unwrap();
+        let status = finish(run).status;
+        assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(signal.as_raw()));
+    }
+    let mut run = start(&mut dir.sconce(["app.wat"]));
+    until("thread that keeps signals off", || {
+        let mut tasks = fs::read_dir(format!("/proc/{}/task", run.id())).ok()?.filter_map(Result::ok).map(|task| task.path());
+        let waits = tasks.find(|task| fs::read_to_string(task.join("comm")).is_ok_and(|name| name == "later\n"))?;
+        (blocked(&waits)? & SIGNALS == SIGNALS).then_some(())
+    });
+    run.kill().unwrap();
+    finish(run);
 }
 
 #[test]
