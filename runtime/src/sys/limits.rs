@@ -1,11 +1,17 @@
 //! The process's limits.
 
-use libc::{__rlimit_resource_t, RLIM_INFINITY, rlimit};
+use libc::{RLIM_INFINITY, rlimit};
 use std::mem::MaybeUninit;
 
-/// The soft limit of a resource (`libc::RLIMIT_*`); `None` if there is none, or if the question is refused,
+/// A resource's number (`libc::RLIMIT_*`), whose type is each C library's own.
+#[cfg(target_env = "gnu")]
+pub(crate) type Resource = libc::__rlimit_resource_t;
+#[cfg(not(target_env = "gnu"))]
+pub(crate) type Resource = libc::c_int;
+
+/// The soft limit of a resource; `None` if there is none, or if the question is refused,
 /// as filters of containers may have it.
-pub(crate) fn soft(resource: __rlimit_resource_t) -> Option<u64> {
+pub(crate) fn soft(resource: Resource) -> Option<u64> {
     get(resource).map(|limit| limit.rlim_cur).filter(|&current| current != RLIM_INFINITY)
 }
 
@@ -14,7 +20,7 @@ pub fn stack_limit() -> Option<u64> {
     soft(libc::RLIMIT_STACK)
 }
 
-fn get(resource: __rlimit_resource_t) -> Option<rlimit> {
+fn get(resource: Resource) -> Option<rlimit> {
     let mut limit = MaybeUninit::uninit();
     // SAFETY: the limit is read if there was an answer. (rustix takes it for granted that there is one.)
     unsafe { (libc::getrlimit(resource, limit.as_mut_ptr()) == 0).then(|| limit.assume_init()) }

@@ -11,7 +11,7 @@ pub(crate) fn remaining() -> Option<u64> {
 }
 
 /// What is left of a limit on what the field of this number in `/proc/self/statm` says; `None` without a limit.
-fn left_of(limit: libc::__rlimit_resource_t, field: usize) -> Option<u64> {
+fn left_of(limit: limits::Resource, field: usize) -> Option<u64> {
     let limit = limits::soft(limit)?;
     let used = std::fs::read_to_string("/proc/self/statm").ok().and_then(|s| s.split(' ').nth(field)?.parse::<u64>().ok());
     Some(limit.saturating_sub(used.unwrap_or(0).saturating_mul(PAGE as u64)))
