@@ -342,7 +342,8 @@ fn message(vecs: &[libc::iovec]) -> libc::msghdr {
     let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
     // The kernel only reads the array.
     message.msg_iov = vecs.as_ptr().cast_mut();
-    message.msg_iovlen = vecs.len();
+    // Its type is each C library's own; the kernel takes 1024 at most.
+    message.msg_iovlen = vecs.len() as _;
     message
 }
 
