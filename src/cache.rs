@@ -54,15 +54,7 @@ fn warm(args: &WarmArgs) -> Result<(), Failure> {
         }
         Ok(())
     };
-    let mut wrong: Vec<Failure> = args.files.iter().filter_map(|path| warm_one(path).err()).collect();
-    match (wrong.len(), args.files.len()) {
-        (0, _) => Ok(()),
-        (1, 1) => Err(wrong.remove(0)),
-        (failed, files) => {
-            wrong.iter().for_each(|failure| report::error(&failure.message));
-            Err(Failure::not_run(format!("{failed} of {files} modules were not compiled for the cache")))
-        }
-    }
+    report::each(&args.files, "were not compiled for the cache", warm_one)
 }
 
 /// Seconds of processor time after which a module is not worth it any more.

@@ -4,6 +4,7 @@
 mod cache;
 mod compiler;
 mod foreign;
+mod log;
 mod parse;
 mod run;
 mod tools;

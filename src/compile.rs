@@ -29,7 +29,7 @@ pub fn compile(args: &CompileArgs) -> Result<(), Failure> {
         return Err(Failure::usage("--output -: standard output is a terminal, and this is machine code; redirect it to a file"));
     }
     let input = load::open(&args.file)?;
-    load::refuse_compiled(&input, load::ALREADY_COMPILED)?;
+    load::refuse_compiled(&input, "this is already compiled; compile the module that it was made from")?;
     // Whatever path leads there: the module would be replaced by its own code.
     let place =
         if to_stdout { rustix::fs::fstat(rustix::stdio::stdout()).ok().map(|s| (s.st_dev, s.st_ino)) } else { place(&output) };

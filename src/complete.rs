@@ -262,7 +262,9 @@ mod tests {
                 "{line}"
             );
         }
-        assert_eq!(at("run --cache "), (Files::Directories, vec!["off".into()]));
+        for (word, off) in [("", true), ("of", true), ("fo", false), ("offi", false)] {
+            assert_eq!(at(&format!("run --cache {word}")), (Files::Directories, vec!["off".to_owned(); off.into()]), "{word}");
+        }
         assert!(at("run --").1.contains(&"--allow-precompiled".to_owned()));
     }
 

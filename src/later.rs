@@ -142,7 +142,14 @@ mod tests {
     #[test]
     fn what_is_compiled_later_has_the_runs_settings() {
         let all = "--bounds guard --calls slots --canonical-nans --baseline --gc-stress --paranoid --cache -dir";
-        for (flags, bounds) in [("", BoundsStyle::Guard), (all, BoundsStyle::Explicit), (all, BoundsStyle::Guard)] {
+        for (flags, bounds) in [
+            ("", BoundsStyle::Guard),
+            (all, BoundsStyle::Explicit),
+            (all, BoundsStyle::Guard),
+            ("--tier auto --calls direct", BoundsStyle::Guard),
+            ("--tier lightbeam --paranoid", BoundsStyle::Guard),
+            ("--tier cranelift --baseline", BoundsStyle::Explicit),
+        ] {
             let parse = |words: Vec<OsString>| Cli::try_parse_from(words).expect("a command line").command;
             let line = format!("sconce run {flags} app.wasm").replace("--cache ", "--cache=");
             let Subcommand::Run(run) = parse(line.split_whitespace().map(OsString::from).collect()) else { panic!("no run") };

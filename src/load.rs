@@ -248,8 +248,6 @@ pub fn compile(engine: &Engine, input: &Input, precompiled: Precompiled) -> Resu
     module.map_err(|e| wrong(name, &e))
 }
 
-/// Why `compile` refuses machine code.
-pub const ALREADY_COMPILED: &str = "this is already compiled; compile the module that it was made from";
 /// Why what looks at modules refuses machine code.
 pub const NO_MODULE: &str = "this is machine code that 'sconce compile' wrote; inspect the module that it was made from \
                              ('sconce disas' shows the code)";
@@ -268,7 +266,6 @@ pub fn refuse_compiled(input: &Input, why: &str) -> Result<(), Failure> {
 /// What is wrong with it, with its name.
 pub fn precompile(engine: &Engine, input: Input) -> Result<Artifact, Failure> {
     let name = input.name.clone();
-    refuse_compiled(&input, ALREADY_COMPILED)?;
     let bar = Bar::new(&name);
     Artifact::new(engine, input.into_bytes()?, Some(&bar)).map_err(|e| wrong(&name, &e))
 }

@@ -6,7 +6,7 @@ use sconce_environ::shown::Shown;
 use std::io::Write;
 
 /// The parts that log, by the names that their lines have.
-const PARTS: [&str; 5] = ["sconce_engine", "sconce_wasi", "cranelift_codegen", "cranelift_frontend", "regalloc2"];
+const PARTS: [&str; 6] = ["sconce", "sconce_engine", "sconce_wasi", "cranelift_codegen", "cranelift_frontend", "regalloc2"];
 
 /// Which lines are logged: levels, for everything or for a part.
 #[derive(Clone, Debug, PartialEq, Eq)]

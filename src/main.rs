@@ -30,7 +30,6 @@ mod wast;
 mod world;
 
 use cli::{CacheCommand, Command, Refused};
-use logging::LogFilter;
 use report::{End, Failure};
 
 /// Modules and their code are megabytes that are written once.
@@ -70,18 +69,17 @@ fn execute() -> ! {
         Err(Refused::Parser(said)) => said.exit(),
         Err(Refused::Other(failure)) => fail(&failure),
     };
-    let log = |filter: &Option<LogFilter>| filter.iter().for_each(LogFilter::start);
     let result = match cli.command {
         Command::Run(args) => {
-            log(&args.log);
+            args.log.start();
             run::run(*args).map(|never| match never {})
         }
         Command::Compile(args) => {
-            log(&args.log);
+            args.log.start();
             compile::compile(&args)
         }
         Command::Wast(args) => {
-            log(&args.log);
+            args.log.start();
             wast::wast(&args)
         }
         Command::Validate(args) => validate::validate(&args),
@@ -89,7 +87,7 @@ fn execute() -> ! {
         Command::Disas(args) => disas::disas(&args),
         Command::Cache(args) => {
             let CacheCommand::Warm(warm) = &args.command;
-            log(&warm.log);
+            warm.log.start();
             cache::cache(&args)
         }
         Command::Completions(args) => completions::completions(&args),

@@ -164,6 +164,8 @@ mod tests {
         for (columns, message, expected) in [
             (200, 20, "{msg:20!} {bar:24} {bytes}/{total_bytes} {eta:>4}"),
             (76, 100, "{msg:24!} {bar:24} {bytes}/{total_bytes} {eta:>4}"),
+            (72, 100, "{msg:20!} {bar:24} {bytes}/{total_bytes} {eta:>4}"),
+            (71, 100, "{msg:66!} {percent:>3}%"),
             (40, 100, "{msg:35!} {percent:>3}%"),
             (3, 100, "{msg:1!} {percent:>3}%"),
         ] {

@@ -8,6 +8,7 @@ use sconce_environ::shown;
 use signal_hook::consts::SIGPIPE;
 use std::borrow::Cow;
 use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 
 /// Exit code of a module that could not be run.
 pub const NOT_RUN: i32 = 1;
@@ -123,6 +124,22 @@ const MAX_MESSAGE: usize = 256 << 10;
 /// Says `error: ..`.
 pub fn error(message: &str) {
     complain_as("error", *Styles::styled().get_error(), message);
+}
+
+/// Does something with each module; one that fails does not keep the others from their turn.
+///
+/// # Errors
+/// The failure, if there is one module; of several, each failure is printed, and the error is how many modules `what` holds of.
+pub fn each(modules: &[PathBuf], what: &str, work: impl Fn(&Path) -> Result<(), Failure>) -> Result<(), Failure> {
+    let mut wrong: Vec<Failure> = modules.iter().filter_map(|path| work(path).err()).collect();
+    match (wrong.len(), modules.len()) {
+        (0, _) => Ok(()),
+        (1, 1) => Err(wrong.remove(0)),
+        (failed, all) => {
+            wrong.iter().for_each(|failure| error(&failure.message));
+            Err(Failure::not_run(format!("{failed} of {all} modules {what}")))
+        }
+    }
 }
 
 /// Says `warning: ..`.

@@ -3,8 +3,8 @@
 use std::fmt::Write;
 use wasmparser::{
     BinaryReader, BlockType, BrTable, Catch, FunctionBody, HeapType, Ieee32, Ieee64, MemArg, MemArgTarget, Operator, Ordering,
+    RefType, ResumeTable, TryTable, V128, ValType,
 };
-use wasmparser::{RefType, ResumeTable, TryTable, V128, ValType};
 
 /// An operator.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,16 +100,18 @@ trait Immediate {
     fn write(&self, out: &mut String);
 }
 
-macro_rules! shown {
-    ($($ty:ty),*) => {$(
+macro_rules! written {
+    ($format:literal: $($ty:ty),*) => {$(
         impl Immediate for $ty {
             fn write(&self, out: &mut String) {
-                let _ = write!(out, " {self}");
+                let _ = write!(out, $format, self);
             }
         }
     )*};
 }
-shown!(u8, u32, i32, i64, RefType, ValType);
+written!(" {}": u8, u32, i32, i64, RefType, ValType);
+// Of proposals that are refused.
+written!(" {:?}": Ordering, ResumeTable);
 
 impl Immediate for BlockType {
     fn write(&self, out: &mut String) {
@@ -205,18 +207,6 @@ impl Immediate for Vec<ValType> {
         self.iter().for_each(|ty| ty.write(out));
     }
 }
-
-/// Of proposals that are refused.
-macro_rules! refused {
-    ($($ty:ty),*) => {$(
-        impl Immediate for $ty {
-            fn write(&self, out: &mut String) {
-                let _ = write!(out, " {self:?}");
-            }
-        }
-    )*};
-}
-refused!(Ordering, ResumeTable);
 
 macro_rules! plain {
     ($(@$proposal:ident $op:ident $({ $($arg:ident: $ty:ty),* })? => $visit:ident ($($rest:tt)*))*) => {

@@ -1,7 +1,7 @@
 //! The flags of `sconce cache`.
 
 use super::compiler::CompilerArgs;
-use crate::logging::{LogFilter, parse_log};
+use super::log::LogArgs;
 use crate::values::parse_cache;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, Subcommand, ValueHint};
@@ -39,9 +39,8 @@ pub struct WarmArgs {
           value_parser = OsStringValueParser::new().try_map(|s| parse_cache(&s)))]
     pub cache: Option<PathBuf>,
 
-    /// Write a log to standard error, as in `run`. [default: off]
-    #[arg(long, value_name = "FILTER", help_heading = "Diagnosis", value_parser = parse_log)]
-    pub log: Option<LogFilter>,
+    #[command(flatten)]
+    pub log: LogArgs,
 
     /// For a run that holds the other end of the pipe on standard output: give way to everything
     /// else, and end soon after it. LEN is how many bytes the module had when the run read it.

@@ -189,6 +189,7 @@ mod tests {
         assert_eq!(hints("--mapdir", "--mapdir=a::b").len(), 2);
         assert!(hints("-S", "-Snn").len() > 3);
         assert_eq!(hints("-S", "-Sinherit-env=y"), ["-S inherit-env of Wasmtime is --inherit-env here"]);
+        assert_eq!(hints("-S", "-Sinherit-env,cli"), hints("-S", "-Sinherit-env"));
         assert!(hints("-W", "-Wsimd").len() > 3);
         assert_eq!(hints("--enable-simd", "--enable-simd"), [format!("--enable-.. of Wasmer and WasmEdge {PROPOSALS}")]);
         assert!(hints("-m", "-m").is_empty() && hints("--no-such-flag", "--no-such-flag").is_empty());

@@ -189,6 +189,7 @@ mod tests {
             ("--timeout soon", "SCONCE_OPTIONS: invalid value 'soon' for '--timeout <TIME>': write a number and a unit"),
             ("--dir", "SCONCE_OPTIONS: a value is required for '--dir <HOST[::GUEST][:ro]>'"),
             ("--inherit-env app.wasm", "SCONCE_OPTIONS: 'app.wasm' is not an option"),
+            ("--env A=1 --", "SCONCE_OPTIONS: '--' is not an option"),
             ("--help", "SCONCE_OPTIONS: it takes options"),
             ("--dir 'x", "SCONCE_OPTIONS: a quote is not closed"),
             ("--mapdir a::b", "tip: --mapdir"),

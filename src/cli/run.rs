@@ -1,8 +1,8 @@
 //! The flags of `sconce run`.
 
 use super::compiler::{CompilerArgs, tier_parser};
+use super::log::LogArgs;
 use super::{ENVIRONMENT, EXIT_STATUS};
-use crate::logging::{LogFilter, parse_log};
 use crate::values::{
     Directory, EnvVar, ListenAddr, Preload, parse_cache, parse_directory, parse_env, parse_fd, parse_listen, parse_preload,
     parse_size, parse_threads, parse_timeout,
@@ -121,10 +121,8 @@ pub struct RunArgs {
           value_parser = OsStringValueParser::new().try_map(|s| parse_cache(&s)))]
     pub cache: Option<PathBuf>,
 
-    /// Write a log to standard error: `error`, `warn`, `info`, `debug` or `trace`, also for one
-    /// part alone, as in `warn,sconce_wasi=debug`. [default: off]
-    #[arg(long, value_name = "FILTER", help_heading = "Diagnosis", value_parser = parse_log)]
-    pub log: Option<LogFilter>,
+    #[command(flatten)]
+    pub log: LogArgs,
 
     /// Tell a profiler where the program's functions are: `perfmap` writes /tmp/perf-PID.map, for
     /// `perf record --call-graph fp sconce run --profile perfmap APP.wasm`. [default: none]

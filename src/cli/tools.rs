@@ -1,7 +1,7 @@
 //! The flags of the other subcommands.
 
 use super::compiler::{CompilerArgs, tier_parser};
-use crate::logging::{LogFilter, parse_log};
+use super::log::LogArgs;
 use clap::{Args, ValueHint};
 use std::path::PathBuf;
 
@@ -21,9 +21,8 @@ pub struct CompileArgs {
     #[command(flatten)]
     pub compiler: CompilerArgs,
 
-    /// Write a log to standard error, as in `run`. [default: off]
-    #[arg(long, value_name = "FILTER", help_heading = "Diagnosis", value_parser = parse_log)]
-    pub log: Option<LogFilter>,
+    #[command(flatten)]
+    pub log: LogArgs,
 }
 
 /// `sconce wast`.
@@ -37,9 +36,8 @@ pub struct WastArgs {
     #[command(flatten)]
     pub compiler: CompilerArgs,
 
-    /// Write a log to standard error, as in `run`. [default: off]
-    #[arg(long, value_name = "FILTER", help_heading = "Diagnosis", value_parser = parse_log)]
-    pub log: Option<LogFilter>,
+    #[command(flatten)]
+    pub log: LogArgs,
 }
 
 /// `sconce validate`.

@@ -302,20 +302,10 @@ mod tests {
     #[test]
     fn a_long_type_is_not_said_with_each_import() {
         const IMPORTS: usize = 20_000;
-        let leb = |mut n: usize| {
-            let mut out = Vec::new();
-            while n >= 0x80 {
-                out.push(n as u8 | 0x80);
-                n >>= 7;
-            }
-            out.push(n as u8);
-            out
-        };
-        let section = |id: u8, contents: Vec<u8>| [vec![id], leb(contents.len()), contents].concat();
         // A structure, so that it is an outline that is shown; and a function of 1000 parameters.
-        let types = [&[2, 0x5f, 0, 0x60][..], &leb(1000), &[0x7b; 1000], &[0]].concat();
-        let imports = [leb(IMPORTS), [0, 0, 0, 1].repeat(IMPORTS)].concat();
-        let binary = [b"\0asm\x01\0\0\0".to_vec(), section(1, types), section(2, imports)].concat();
+        let (params, imports) = ("v128 ".repeat(1000), r#"(import "" "" (func (type 1)))"#.repeat(IMPORTS));
+        let text = format!("(module (type (struct)) (type (func (param {params}))) {imports})");
+        let binary = wat::parse_str(text).expect("the text is right");
         let outline = Outline::of(&binary).expect("well-formed");
         let (text, mut json) = (outline.to_text(), json!({}));
         outline.to_json(&mut json);

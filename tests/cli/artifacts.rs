@@ -160,8 +160,10 @@ fn files(dir: &Path) -> usize {
 fn the_cache_is_where_it_is_said() {
     let dir = Dir::new();
     dir.file("hello.wat", hello());
-    assert_eq!(dir.run("--cache off hello.wat").ok(), "hello\n");
-    assert_eq!(files(&dir.path().join("cache")), 0);
+    for off in ["off", "no", "none"] {
+        assert_eq!(dir.run(&format!("--cache {off} hello.wat")).ok(), "hello\n");
+        assert!(!dir.path().join(off).exists() && files(&dir.path().join("cache")) == 0, "{off}");
+    }
     contains(&dir.run("--cache on hello.wat").fails(2), &["the cache is on by default; write ./on for a directory"]);
     contains(&dir.run("cache clean").fails(2), &["no 'sconce cache clean'", "removing the directory clears the cache"]);
     for _ in 0..2 {

@@ -48,6 +48,24 @@ fn helper(run: &Child) -> Option<PathBuf> {
     line.contains("--beside-run").then_some(child)
 }
 
+/// The thread of a run that waits until there is something to be compiled, if there is one, by its folder in /proc.
+fn waiting(run: &Child) -> Option<PathBuf> {
+    let mut tasks = fs::read_dir(format!("/proc/{}/task", run.id())).ok()?.filter_map(Result::ok).map(|task| task.path());
+    tasks.find(|task| fs::read_to_string(task.join("comm")).is_ok_and(|name| name == "later\n"))
+}
+
+/// A run with these words, while which nothing is compiled for others. That may be over at once, but is waited for.
+fn plans_nothing(dir: &Dir, words: &str) {
+    let mut run = start(&mut dir.sconce(words.split(' ')));
+    let begin = Instant::now();
+    while begin.elapsed() < Duration::from_millis(500) {
+        assert_eq!((waiting(&run), helper(&run)), (None, None), "{words}");
+        sleep(Duration::from_millis(2));
+    }
+    run.kill().unwrap();
+    finish(run);
+}
+
 fn is_gone(process: &Path) -> bool {
     // What nobody has waited for yet has no command line any more.
     fs::read(process.join("cmdline")).is_ok_and(|line| line.is_empty()) || !process.exists()
@@ -70,11 +88,7 @@ fn the_next_run_has_better_code() {
     assert_ne!(used("cranelift"), used("lightbeam"));
 
     // Now there is nothing to be done.
-    let mut second = start(&mut dir.sconce(["app.wat"]));
-    sleep(Duration::from_millis(500));
-    assert_eq!(helper(&second), None);
-    second.kill().unwrap();
-    finish(second);
+    plans_nothing(&dir, "app.wat");
 }
 
 #[test]
@@ -87,19 +101,14 @@ fn it_has_nothing_of_the_run_but_the_module_and_goes_soon_after_it() {
         let words = ["--dir", "files", "app.wat"];
         let mut run = start(dir.sconce(words).stdin(Stdio::piped()));
         let helper = until("helper", || helper(&run));
-        let numbers: Vec<i32> = until("arguments", || fs::read_to_string(helper.join("stat")).ok())
-            .rsplit(')')
-            .next()
-            .unwrap()
-            .split_whitespace()
-            .skip(1)
-            .map(|n| n.parse().unwrap_or(i32::MAX))
-            .collect();
-        assert_ne!(numbers[1], run.id() as i32, "its process group is its own: signals from a terminal are for the run");
-        until("lowest priority", || {
+        // Counted from the process's state, which follows its name.
+        let number = |n: usize| {
             let stat = fs::read_to_string(helper.join("stat")).ok()?;
-            (stat.rsplit(')').next()?.split_whitespace().nth(16)? == "19").then_some(())
-        });
+            stat.rsplit(')').next()?.split_whitespace().nth(n).map(str::to_owned)
+        };
+        let own = helper.file_name().and_then(|pid| pid.to_str()).map(str::to_owned);
+        assert_eq!(number(2), own, "its process group is its own: signals from a terminal are for the run");
+        until("lowest priority", || (number(16)? == "19").then_some(()));
         until("high score", || (fs::read_to_string(helper.join("oom_score_adj")).ok()?.trim() == "1000").then_some(()));
         until("signals", || (blocked(&helper)? & SIGNALS == 0).then_some(()));
         let files = fs::read_dir(helper.join("fd")).unwrap().map(|fd| fs::read_link(fd.unwrap().path()).unwrap_or_default());
@@ -143,11 +152,7 @@ fn no_signal_is_lost_to_the_thread_that_waits() {
         assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(signal.as_raw()));
     }
     let mut run = start(&mut dir.sconce(["app.wat"]));
-    until("thread that keeps signals off", || {
-        let mut tasks = fs::read_dir(format!("/proc/{}/task", run.id())).ok()?.filter_map(Result::ok).map(|task| task.path());
-        let waits = tasks.find(|task| fs::read_to_string(task.join("comm")).is_ok_and(|name| name == "later\n"))?;
-        (blocked(&waits)? & SIGNALS == SIGNALS).then_some(())
-    });
+    until("thread that keeps signals off", || (blocked(&waiting(&run)?)? & SIGNALS == SIGNALS).then_some(()));
     run.kill().unwrap();
     finish(run);
 }
@@ -157,11 +162,7 @@ fn there_is_none_without_need() {
     let dir = Dir::new();
     dir.file("app.wat", endless(0));
     for flags in ["--cache off", "--tier lightbeam", "--tier cranelift", "--debugger"] {
-        let mut run = start(&mut dir.sconce(format!("run {flags} app.wat").split(' ')));
-        sleep(Duration::from_millis(500));
-        assert_eq!(helper(&run), None, "{flags}");
-        run.kill().unwrap();
-        finish(run);
+        plans_nothing(&dir, &format!("run {flags} app.wat"));
     }
 }
 
