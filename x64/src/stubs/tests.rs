@@ -234,6 +234,10 @@ fn nothing_of_a_range_is_touched_before_all_is_known_to_be_inside() {
         let limit = code.iter().find(|i| i.mnemonic() == Mnemonic::Cmp).unwrap();
         assert!(limit.op0_register().is_gpr64() && limit.immediate(1) == MOST_AT_ONCE as u64);
         let last = *checks.last().unwrap();
+        // It is zero before the first of them, and stays so.
+        let written = code[..last].iter().rposition(|i| i.op0_register().full_register() == Register::RAX).unwrap();
+        assert_eq!((code[written].mnemonic(), code[written].op1_register()), (Mnemonic::Xor, Register::EAX));
+        assert!(written < checks[1] - 1);
         assert!(code[..last].iter().all(|i| !i.op_kinds().any(|k| k == OpKind::Memory) || i.memory_index() == Register::None));
         assert!(code[..last].iter().all(|i| i.op0_kind() != OpKind::Memory || i.mnemonic() == Mnemonic::Test), "no store");
     }
