@@ -1,10 +1,10 @@
 //! Interrupts: stopping wasm code from another thread, at no cost to the code.
 //!
-//! A request sets a bit in the store's `pending`, which trampolines look at when the host returns to wasm, entries look at
-//! first, and long builtins look at between chunks. For code that does none of these, the thread is signalled; if the signal
-//! finds it in the middle of a wasm function, it continues at the landing pad. If not (a trampoline, a prologue, the host), the
-//! next signal, a millisecond later, will, or one of the looks has. The bit is the truth and the signal only a nudge: one that
-//! comes late finds no bit and does nothing.
+//! A request sets a bit in the store's `pending`, which trampolines look at when the host returns to wasm, and before they move
+//! bytes by themselves, entries look at first, and long builtins look at between chunks. For code that does none of these, the
+//! thread is signalled; if the signal finds it in the middle of a wasm function, it continues at the landing pad. If not (a
+//! trampoline, a prologue, the host), the next signal, a millisecond later, will, or one of the looks has. The bit is the truth
+//! and the signal only a nudge: one that comes late finds no bit and does nothing.
 //!
 //! A request is acknowledged when the outermost call of the store ends with a failure. One that comes when nothing runs, or too
 //! late, stays, and stops the next call: [`InterruptHandle::clear`] withdraws it.

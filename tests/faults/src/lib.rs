@@ -67,7 +67,7 @@ const ALIVE: &str = r#"(module
     (func $double (type $unary) (i32.mul (local.get 0) (i32.const 2)))
     (func (export "alive") (param i32) (result i32)
         (i32.store offset=65528 (i32.const 4) (local.get 0))
-        (memory.fill (i32.const 0) (i32.const 7) (i32.const 100))
+        (memory.fill (i32.const 0) (i32.const 7) (i32.mul (memory.size) (i32.const 100)))
         (i32.add
             (call_indirect (type $unary) (i32.load offset=65532 (i32.const 0)) (i32.const 0))
             (i32.add (i32.load8_u (i32.const 99)) (call $double (i32.const 1))))))"#;

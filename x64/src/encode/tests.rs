@@ -328,10 +328,12 @@ fn wide_vectors_of_stubs() {
         for a in addresses() {
             for (i, register) in [(one(|e| e.load_ymm(x, a)), ymm), (one(|e| e.load_zmm(x, a)), zmm)] {
                 assert_eq!((i.mnemonic(), i.op0_register()), (Mnemonic::Vmovups, register), "{i}");
+                assert_eq!(i.op_mask(), Register::None, "{i}");
                 is_memory(&i, 1, a);
             }
             for (i, register) in [(one(|e| e.store_ymm(a, x)), ymm), (one(|e| e.store_zmm(a, x)), zmm)] {
                 assert_eq!((i.mnemonic(), i.op1_register()), (Mnemonic::Vmovups, register), "{i}");
+                assert_eq!(i.op_mask(), Register::None, "{i}");
                 is_memory(&i, 0, a);
             }
         }

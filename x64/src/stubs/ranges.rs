@@ -40,7 +40,7 @@ pub fn move_(o: &Offsets, target: u64, vectors: Vectors) -> Vec<u8> {
     short_move(&mut a, to, from);
     classes(&mut a, vectors, |a, v, count| straight_move(a, v, count, to, from));
     long_move(&mut a, vectors, to, from);
-    ways.end(&mut a, o, target, &[to, len]);
+    ways.end(&mut a, o, target, len);
     a.finish().to_vec()
 }
 
@@ -61,7 +61,7 @@ pub fn fill(o: &Offsets, target: u64, vectors: Vectors) -> Vec<u8> {
     let vectors = vectors.min(Vectors::Ymm);
     classes(&mut a, vectors, |a, v, count| straight_fill(a, v, count, to));
     long_fill(&mut a, vectors, to);
-    ways.end(&mut a, o, target, &[to, len]);
+    ways.end(&mut a, o, target, len);
     a.finish().to_vec()
 }
 
@@ -102,10 +102,10 @@ impl Ways {
         a.jcc(Cond::A, self.outside);
     }
 
-    /// The ways end here. `beyond`: arguments of which all ones are outside of any range.
-    fn end(self, a: &mut Encoder, o: &Offsets, target: u64, beyond: &[Gpr]) {
+    /// The ways end here. All ones as a length are outside of any range, whatever the index is.
+    fn end(self, a: &mut Encoder, o: &Offsets, target: u64, len: Gpr) {
         a.bind(self.outside);
-        beyond.iter().for_each(|&r| a.mov_imm(S64, r, -1));
+        a.mov_imm(S64, len, -1);
         a.bind(self.builtin);
         call_builtin(a, o, target);
     }

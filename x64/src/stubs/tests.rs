@@ -3,7 +3,7 @@
 use super::*;
 use crate::text::FILLER;
 use Class::*;
-use iced_x86::{Decoder, DecoderOptions, FlowControl, Mnemonic, OpKind, Register};
+use iced_x86::{ConditionCode, Decoder, DecoderOptions, FlowControl, Mnemonic, OpKind, Register};
 
 const OFFSETS: Offsets = Offsets {
     store: 8,
@@ -209,18 +209,35 @@ fn of_ranges() -> Vec<Vec<iced_x86::Instruction>> {
 
 #[test]
 fn nothing_of_a_range_is_touched_before_all_is_known_to_be_inside() {
-    for code in of_ranges() {
+    for (code, is_move) in of_ranges().into_iter().zip([true, false].into_iter().cycle()) {
         // Where arguments become what is outside of everything, and then the builtin is called.
         let outside = code.iter().find(|i| i.op1_kind() == OpKind::Immediate32to64 && i.immediate(1) == u64::MAX).unwrap().ip();
         let leads_there = |i: &iced_x86::Instruction| i.ip() < outside && i.near_branch_target() >= outside;
         let checks: Vec<usize> = (0..code.len()).filter(|&n| leads_there(&code[n])).collect();
-        // One that looks at what is pending; each of the others is followed under its own outcome by zeros.
+        // One looks at what is pending. The others are each preceded by what is zero under their own outcome:
+        // the length, then for each range the room for an index and the length, and the index.
         assert_eq!(code[checks[0]].mnemonic(), Mnemonic::Jne);
-        for &n in &checks[1..] {
-            let (zero, jump) = (code[n - 1].mnemonic(), code[n].mnemonic());
-            assert!([(Mnemonic::Cmova, Mnemonic::Ja), (Mnemonic::Cmovb, Mnemonic::Jb)].contains(&(zero, jump)), "{}", code[n]);
+        let zeroed = |n: usize| {
+            let condition = code[n].condition_code();
+            let moves = code[..n].iter().rev().take_while(|i| [Mnemonic::Cmova, Mnemonic::Cmovb].contains(&i.mnemonic()));
+            let zeros = moves.filter(|i| i.condition_code() == condition);
+            (condition, zeros.map(|i| (i.op0_register(), i.op1_register())).collect::<Vec<_>>())
+        };
+        let zero = |of: &[Register]| of.iter().map(|&r| (r, Register::RAX)).collect();
+        let (len, room) = (Register::R10, Register::R11);
+        let mut expected: Vec<(ConditionCode, Vec<_>)> = vec![(ConditionCode::a, zero(&[len]))];
+        for &index in if is_move { &[Register::RCX, Register::R8][..] } else { &[Register::RDX] } {
+            expected.extend([(ConditionCode::b, zero(&[len, room])), (ConditionCode::a, zero(&[index]))]);
         }
+        assert_eq!(checks[1..].iter().map(|&n| zeroed(n)).collect::<Vec<_>>(), expected);
+        // All of the length is looked at.
+        let limit = code.iter().find(|i| i.mnemonic() == Mnemonic::Cmp).unwrap();
+        assert!(limit.op0_register().is_gpr64() && limit.immediate(1) == MOST_AT_ONCE as u64);
         let last = *checks.last().unwrap();
+        // It is zero before the first of them, and stays so.
+        let written = code[..last].iter().rposition(|i| i.op0_register().full_register() == Register::RAX).unwrap();
+        assert_eq!((code[written].mnemonic(), code[written].op1_register()), (Mnemonic::Xor, Register::EAX));
+        assert!(written < checks[1] - 1);
         assert!(code[..last].iter().all(|i| !i.op_kinds().any(|k| k == OpKind::Memory) || i.memory_index() == Register::None));
         assert!(code[..last].iter().all(|i| i.op0_kind() != OpKind::Memory || i.mnemonic() == Mnemonic::Test), "no store");
     }

@@ -148,9 +148,9 @@ pub(crate) fn disarm() {
     STEPPER.armed.store(false, Ordering::Relaxed);
 }
 
-/// Calls within wasm, through a table and of the host, loads and stores, a builtin, a loop, many arguments
-/// and results, vectors; tail calls with more stack arguments than the caller has and with fewer, and
-/// exceptions.
+/// Calls within wasm, through a table and of the host, loads and stores, builtins and what their
+/// trampolines do by themselves, a loop, many arguments and results, vectors; tail calls with more stack
+/// arguments than the caller has and with fewer, and exceptions.
 pub(crate) const PROGRAM: &str = r#"(module
     (import "" "arm" (func $arm))
     (import "" "host" (func $host (param i32 f64) (result i64)))
@@ -172,7 +172,9 @@ pub(crate) const PROGRAM: &str = r#"(module
         (local.set $n)
         (local.set $wide)
         (local.set $sum (i32.add (i32.add (local.get $sum) (local.get $n))))
-        (memory.fill (i32.const 100) (local.get $n) (i32.const 20))
+        (memory.fill (i32.const 100) (local.get $n) (i32.mul (memory.size) (i32.const 20)))
+        (memory.copy (i32.const 1000) (i32.const 1300) (i32.mul (memory.size) (i32.const 600)))
+        (drop (memory.grow (i32.const 0)))
         (local.set $wide (i64.add (local.get $wide) (call $host (local.get $n) (f64.const 1.5))))
         (global.set $g (i8x16.extract_lane_u 3 (i8x16.add (v128.load (i32.const 100)) (i8x16.splat (local.get $n)))))
         (local.set $sum (i32.add (local.get $sum) (i32.add (call $tail (local.get $n)) (call $try (local.get $n)))))

@@ -53,6 +53,8 @@ fn loops() {
         "(loop (call_indirect (type $t) (i32.const 0)) (br 0))",
         "(loop (call $started) (br 0))",
         "(loop (memory.fill (i32.const 0) (i32.const 1) (i32.const 10)) (br 0))",
+        "(loop (memory.fill (i32.const 0) (i32.const 1) (i32.mul (memory.size) (i32.const 10))) (br 0))",
+        "(loop (memory.copy (i32.const 0) (i32.const 1) (i32.mul (memory.size) (i32.const 10000))) (br 0))",
         "(loop (drop (memory.grow (i32.const 0))) (br 0))",
         "(loop (call $deep (i32.const 100)) (br 0))",
     ];

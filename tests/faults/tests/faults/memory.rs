@@ -287,13 +287,25 @@ fn bulk_operations() {
 }
 
 /// Lengths of bulk operations that compilers know, and may turn into loads and stores.
-const LENGTHS: [u64; 21] = [0, 1, 2, 3, 4, 5, 7, 8, 9, 12, 15, 16, 17, 24, 31, 32, 33, 63, 64, 65, 200];
+const LENGTHS: [u64; 25] = [0, 1, 2, 3, 4, 5, 7, 8, 9, 12, 15, 16, 17, 24, 31, 32, 33, 63, 64, 65, 111, 127, 128, 129, 200];
+
+/// Bytes of the data segment that is copied from: neighbours differ.
+fn segment() -> Vec<u8> {
+    (0..=255).map(|i: u8| i.wrapping_mul(91).wrapping_add(13)).collect()
+}
 
 /// Fills and copies of literal lengths at the edge: all or nothing, as with any length, and overlap as if through a buffer.
 #[test]
 fn bulk_operations_of_known_length() {
-    let mut text = String::from("(module (memory (export \"m\") 1)\n");
+    let mut text = String::from("(module (memory (export \"m\") 1) (data $d \"");
+    segment().iter().for_each(|byte| write!(text, "\\{byte:02x}").unwrap());
+    text.push_str("\") (func (export \"drop\") (data.drop $d))\n");
     for len in LENGTHS {
+        writeln!(
+            text,
+            "(func (export \"init {len}\") (param i32 i32) (memory.init $d (local.get 0) (local.get 1) (i32.const {len})))"
+        )
+        .unwrap();
         writeln!(
             text,
             "(func (export \"fill {len}\") (param i32 i32) (memory.fill (local.get 0) (local.get 1) (i32.const {len})))"
@@ -329,20 +341,34 @@ fn bulk_operations_of_known_length() {
                 for src in near.into_iter().chain(ends(len)).filter(|s| u32::try_from(*s).is_ok()) {
                     check_bulk(&mut guest, memory, &before, "copy", [dst, src, len]);
                 }
+                let end = segment().len() as u64;
+                for src in [0, 3, end.saturating_sub(len), end.saturating_sub(len) + 1, end, end + 1, 1 << 31, (1 << 32) - 1] {
+                    check_bulk(&mut guest, memory, &before, "init", [dst, src, len]);
+                }
             }
+        }
+        guest.call("drop", &[]);
+        for (len, src, inside) in [(0, 0, true), (0, 1, false), (1, 0, false), (64, 0, false), (200, 0, false)] {
+            assert_eq!(guest.try_call(&format!("init {len}"), &[Val::I32(0), Val::I32(src)]).is_ok(), inside, "{len} {src}");
         }
     });
 }
 
 /// Does one operation on a page of `before`, compares all of it with a model's, and puts it in order again.
 fn check_bulk(guest: &mut Guest, memory: Memory, before: &[u8], name: &str, [dst, src, len]: [u64; 3]) {
-    let inside = dst + len <= PAGE && (name != "copy" || src + len <= PAGE);
+    let source = match name {
+        "copy" => PAGE,
+        "init" => segment().len() as u64,
+        _ => u64::MAX,
+    };
+    let inside = dst + len <= PAGE && src + len <= source;
     let mut expected = before.to_vec();
     if inside {
         let (d, s, n) = (dst as usize, src as usize, len as usize);
         match name {
             "fill" => expected[d..d + n].fill(src as u8),
             "zero" => expected[d..d + n].fill(0),
+            "init" => expected[d..d + n].copy_from_slice(&segment()[s..s + n]),
             _ => expected.copy_within(s..s + n, d),
         }
     }
