@@ -28,13 +28,13 @@ impl Artifact {
     /// # Errors
     /// As [`crate::Module::new_with_progress`].
     pub fn new(engine: &Engine, bytes: Vec<u8>, progress: Option<&dyn Progress>) -> Result<Artifact, Error> {
-        Artifact::by(engine, Some(engine.inner.compilers.preferred()), bytes, progress)
+        Artifact::by(engine, engine.inner.compilers.preferred(), bytes, progress)
     }
 
-    /// The same by this compiler, if it says which.
+    /// The same by this compiler.
     pub(crate) fn by(
         engine: &Engine,
-        compiler: Option<CompilerKind>,
+        compiler: CompilerKind,
         bytes: Vec<u8>,
         progress: Option<&dyn Progress>,
     ) -> Result<Artifact, Error> {
@@ -44,7 +44,7 @@ impl Artifact {
         };
         let binary = text.unwrap_or(bytes);
         let (compilers, config) = (&engine.inner.compilers, &engine.inner.config);
-        let Compilation { compiler, decoded, linked, data } = Compilation::new(compilers, config, compiler, &binary, progress)?;
+        let Compilation { decoded, linked, data } = Compilation::new(compilers, config, compiler, &binary, progress)?;
         Ok(Artifact { identity: Identity::of(compilers, compiler)?, binary, decoded, linked, data })
     }
 

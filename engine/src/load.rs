@@ -114,8 +114,9 @@ fn compile(
 ) -> Result<Module, Error> {
     let inner = &engine.inner;
     let binary = text::to_binary(bytes)?;
-    let Compilation { compiler, mut decoded, linked, data } =
-        Compilation::new(&inner.compilers, &inner.config, None, &binary, progress)?;
+    let compiler = inner.compilers.choice();
+    let Compilation { mut decoded, linked, data } =
+        Compilation::new(&inner.compilers, &inner.config, compiler, &binary, progress)?;
     let debug = DebugSections {
         offsets: Section::from(linked.offsets.0),
         custom: debug_sections(&decoded, &binary).map(|(name, s)| (name.to_owned(), Section::from(s.to_vec()))).collect(),

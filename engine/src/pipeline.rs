@@ -24,7 +24,6 @@ use std::ops::Range;
 
 /// What compiling a binary gives, before anything is done with it.
 pub(crate) struct Compilation {
-    pub(crate) compiler: CompilerKind,
     /// Its data segments are those of `data`.
     pub(crate) decoded: Decoded,
     pub(crate) linked: Linked,
@@ -33,21 +32,20 @@ pub(crate) struct Compilation {
 }
 
 impl Compilation {
-    /// By this compiler, if it says which.
+    /// By this compiler.
     pub(crate) fn new(
         compilers: &Compilers,
         config: &Config,
-        compiler: Option<CompilerKind>,
+        compiler: CompilerKind,
         binary: &[u8],
         progress: Option<&dyn Progress>,
     ) -> Result<Compilation, Error> {
         let mut decoded = decode(binary, config.features)?;
-        let compiler = compiler.unwrap_or_else(|| compilers.choice());
         let job = Job { compilers, compiler, bytes: binary, decoded: &decoded, parallel: config.parallel, progress };
         let linked = compile::compile(&job)?;
         decoded.module.data_can_be_named = data::is_named(&decoded, binary);
         let data = data::contents(&mut decoded.module, &decoded.data, binary);
-        Ok(Compilation { compiler, decoded, linked, data })
+        Ok(Compilation { decoded, linked, data })
     }
 }
 

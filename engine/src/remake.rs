@@ -54,7 +54,7 @@ impl Remake {
         if blake3::hash(&module) != self.content {
             return None;
         }
-        let artifact = Artifact::by(&self.engine, Some(self.compiler), module, None).ok()?;
+        let artifact = Artifact::by(&self.engine, self.compiler, module, None).ok()?;
         let mut bytes = Vec::new();
         artifact.write_for(Some(self.key.seal()), &mut bytes).ok()?;
         Some(bytes)

@@ -38,7 +38,7 @@ impl Module {
             return Ok(Warmed::Before);
         }
         let Some(_claim) = claim else { return Ok(Warmed::Elsewhere) };
-        let artifact = Artifact::by(engine, Some(compiler), bytes, progress)?;
+        let artifact = Artifact::by(engine, compiler, bytes, progress)?;
         let written = cache.store(key, |out| artifact.write_for(Some(key.seal()), out));
         if written {
             return Ok(Warmed::Now);

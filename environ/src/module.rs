@@ -300,3 +300,16 @@ impl Module {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_hint_counts_and_the_first_list() {
+        let (mut hints, [f, g]) = (BranchHints::default(), [0, 1].map(FuncIndex::from_u32));
+        hints.insert(f, [(9, true), (4, false), (9, false), (7, true), (4, true)]);
+        hints.insert(f, [(1, true), (4, true)]);
+        assert_eq!((hints.of(f), hints.of(g)), (&[(4, false), (7, true), (9, true)][..], &[][..]));
+    }
+}

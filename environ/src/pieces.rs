@@ -41,6 +41,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_is_left_over_is_no_wider_than_it_has_to_be() {
+        let of = |len| pieces(len).map(|Piece { size, offset }| (size, offset)).collect::<Vec<_>>();
+        assert_eq!(of(7), [(4, 3), (4, 0)]);
+        assert_eq!(of(17), [(1, 16), (16, 0)]);
+        assert_eq!(of(35), [(4, 31), (16, 16), (16, 0)]);
+    }
+
+    #[test]
     fn pieces_cover_each_length_and_no_more_and_begin_with_the_end() {
         for len in 0..=MOST_INLINE {
             let mut covered = vec![false; len as usize];

@@ -281,6 +281,7 @@ fn objects_are_refused_by_name() {
         ("(global externref (extern.convert_any (ref.null any)))", "the type `any`"),
         ("(func (drop (ref.i31 (i32.const 1))))", "the operator `ref.i31`"),
         ("(func (local (ref null array)))", "the type `array`"),
+        ("(func try (result eqref) unreachable end drop)", "the type `eq`"),
         ("(func (drop (ref.null none)))", "the type `none`"),
         ("(func (param funcref) (drop (ref.cast (ref func) (local.get 0))))", "the operator `ref.cast`"),
         ("(func (param funcref) (result i32) (ref.test (ref func) (local.get 0)))", "the operator `ref.test`"),

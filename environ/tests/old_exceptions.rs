@@ -114,8 +114,9 @@ fn with_body(bytes: &[u8], func: usize, body: &[u8], types: &[FuncType]) -> Vec<
                 let range = reader.range().start as usize..reader.range().end as usize;
                 let mut contents = Vec::new();
                 number(&mut contents, reader.count() as usize + types.len());
-                // All scripts have fewer than 128 types.
-                contents.extend(&bytes[range.start + 1..range.end]);
+                let mut count = Vec::new();
+                number(&mut count, reader.count() as usize);
+                contents.extend(&bytes[range.start + count.len()..range.end]);
                 for ty in types {
                     contents.push(0x60);
                     for list in [&ty.params, &ty.results] {
@@ -144,33 +145,37 @@ fn with_body(bytes: &[u8], func: usize, body: &[u8], types: &[FuncType]) -> Vec<
     out
 }
 
+/// How many bodies of a module were in the old form. What comes of each is valid without it.
+fn rewritten(bytes: &[u8]) -> usize {
+    let mut rewritten = 0;
+    each(bytes, |input| {
+        let old = operators(input.body).iter().any(|(_, op)| is_old(op));
+        let form = FinalForm::of(input).expect("is within limits");
+        assert!(!operators(form.body()).iter().any(|(_, op)| is_old(op)));
+        let module = with_body(bytes, input.func.as_u32() as usize, form.body(), form.types());
+        // Others may be old still: only this one is validated as if there were no such form.
+        let mut validator = Validator::new_with_features(Features::SUPPORTED.wasmparser());
+        let mut bodies = 0;
+        for payload in Parser::new(0).parse_all(&module) {
+            let payload = payload.expect("is parsed");
+            if let wasmparser::ValidPayload::Func(mut func, body) = validator.payload(&payload).expect("is valid") {
+                if bodies == input.func.as_u32() {
+                    func.features -= WasmFeatures::LEGACY_EXCEPTIONS;
+                    let result = func.into_validator(Default::default()).validate(&body);
+                    result.unwrap_or_else(|e| panic!("function {bodies}: {e}\n{:#?}", operators(form.body())));
+                    rewritten += usize::from(old);
+                }
+                bodies += 1;
+            }
+        }
+    });
+    rewritten
+}
+
 #[test]
 fn what_comes_of_a_body_is_valid_without_the_old_form() {
-    let mut rewritten = 0;
-    for bytes in modules() {
-        each(&bytes, |input| {
-            let old = operators(input.body).iter().any(|(_, op)| is_old(op));
-            let form = FinalForm::of(input).expect("is within limits");
-            assert!(!operators(form.body()).iter().any(|(_, op)| is_old(op)));
-            let module = with_body(&bytes, input.func.as_u32() as usize, form.body(), form.types());
-            // Others may be old still: only this one is validated as if there were no such form.
-            let mut validator = Validator::new_with_features(Features::SUPPORTED.wasmparser());
-            let mut bodies = 0;
-            for payload in Parser::new(0).parse_all(&module) {
-                let payload = payload.expect("is parsed");
-                if let wasmparser::ValidPayload::Func(mut func, body) = validator.payload(&payload).expect("is valid") {
-                    if bodies == input.func.as_u32() {
-                        func.features -= WasmFeatures::LEGACY_EXCEPTIONS;
-                        let result = func.into_validator(Default::default()).validate(&body);
-                        result.unwrap_or_else(|e| panic!("function {bodies}: {e}\n{:#?}", operators(form.body())));
-                        rewritten += usize::from(old);
-                    }
-                    bodies += 1;
-                }
-            }
-        });
-    }
-    assert!(rewritten > 60, "{rewritten}");
+    let all: usize = modules().iter().map(|bytes| rewritten(bytes)).sum();
+    assert!(all > 60, "{all}");
 }
 
 #[test]
@@ -308,6 +313,48 @@ fn locals_for_exceptions_follow_all_others_and_are_used_again() {
     let body = FunctionBody::new(BinaryReader::new(form.body(), 0));
     let runs: Vec<_> = body.get_locals_reader().expect("has locals").into_iter().map(|run| run.expect("is one")).collect();
     assert_eq!(runs, [(2, wasmparser::ValType::F32), (1, wasmparser::ValType::Ref(wasmparser::RefType::EXNREF))]);
+    // As many as are held at once, wherever that is; the next clause of a `try` holds its own in the place of the one before.
+    let nested = "try catch_all try catch_all rethrow 1 rethrow 0 end rethrow 0 end";
+    let text = format!("(module (tag) (func {nested} try catch 0 rethrow 0 catch 0 rethrow 0 catch_all rethrow 0 end))");
+    let form = first(&text).expect("is within limits");
+    let set = |(_, op): &(usize, _)| if let Operator::LocalSet { local_index } = *op { Some(local_index) } else { None };
+    assert_eq!(operators(form.body()).iter().filter_map(set).collect::<Vec<_>>(), [0, 1, 0, 0, 0]);
+    let body = FunctionBody::new(BinaryReader::new(form.body(), 0));
+    let runs: Vec<_> = body.get_locals_reader().expect("has locals").into_iter().map(|run| run.expect("is one").0).collect();
+    assert_eq!(runs, [2]);
+}
+
+#[test]
+fn as_many_locals_as_there_may_be_leave_room_for_exceptions() {
+    let bytes = wasm(&format!("(module (func (local {}) try catch_all rethrow 0 end))", "i32 ".repeat(50_000)));
+    each(&bytes, |input| {
+        let form = FinalForm::of(input).expect("is within limits");
+        let ty = input.module.type_of(input.module.func_index(input.func));
+        let mut declared = DeclaredLocals::default();
+        declared.read(ty, form.body(), 0).expect("is within limits");
+        assert_eq!((declared.len(), declared.types()(50_000)), (50_001, ValType::EXNREF));
+    });
+}
+
+#[test]
+fn hints_stay_with_their_branches() {
+    let hint = |taken: u8| format!("(@metadata.code.branch_hint \"\\0{taken}\")");
+    let text = format!(
+        "(module (tag) (func (param i32)
+            try (local.get 0) {} br_if 0 catch_all rethrow 0 end
+            (local.get 0) {} if try (local.get 0) br_if 0 (local.get 0) {} br_if 1 delegate 1 end))",
+        hint(0),
+        hint(1),
+        hint(0)
+    );
+    each(&wasm(&text), |input| {
+        assert_eq!(input.hints.len(), 3);
+        let form = FinalForm::of(input).expect("is within limits");
+        let operators = operators(form.body());
+        let branches = operators.iter().filter(|(_, op)| matches!(op, Operator::BrIf { .. } | Operator::If { .. }));
+        let places: Vec<u32> = branches.map(|&(at, _)| at as u32).collect();
+        assert_eq!(form.input(input).hints, [(places[0], false), (places[1], true), (places[3], false)]);
+    });
 }
 
 #[test]
@@ -335,6 +382,33 @@ fn tags_of_one_type_are_as_good_as_one() {
     let text = format!("(module (type $t (func (param {}))) {tags} (func try {clauses} end))", "i32 ".repeat(900));
     let form = first(&text).expect("is within limits");
     assert_eq!(form.types().len(), 1);
+    // So are types of blocks that take nothing, and tags without values.
+    let text = "(module (type $p (func (param i64))) (type $a (func (result i32 i32))) (type $b (func (result i64 i64)))
+        (tag $e (param i32 i32)) (tag $f) (tag $g (type 3)) (type (func)) (func
+            try (type $a) unreachable catch $e end drop drop
+            try (type $b) unreachable catch $e unreachable end drop drop
+            (i64.const 0) try (type $p) drop catch $f catch $g catch_all end
+            try (type $a) unreachable catch $e rethrow 0 end drop drop
+            (i64.const 0) try (type $p) drop catch $f rethrow 0 catch $g rethrow 0 catch_all rethrow 0 end))";
+    let form = first(text).expect("is within limits");
+    assert_eq!(form.types().len(), 4, "{:?}", form.types());
+}
+
+#[test]
+fn numbers_of_types_may_be_long() {
+    // The number of the first type of its own, which is a signed one, has one, two and three bytes.
+    for count in [63, 64, 200, 8191, 8192] {
+        let (others, last) = ("(type (func))".repeat(count - 2), count - 1);
+        let text = format!(
+            "(module (type $e (func (param i32 i64))) (type $r (func (result i32 i64))) {others} (tag (type $e)) (func
+                try (type $r)
+                    (drop (try_table (result (ref null {last})) (catch_all 1) (unreachable)))
+                    (drop (try_table (result (ref {last})) (catch_all 1) (unreachable)))
+                    unreachable
+                catch 0 end drop drop))"
+        );
+        assert_eq!(rewritten(&wasm(&text)), 1);
+    }
 }
 
 #[test]

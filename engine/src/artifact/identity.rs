@@ -6,7 +6,10 @@ use crate::config::CompilerKind;
 use crate::error::{ArtifactError, Error};
 use sconce_environ::builtin::Builtin;
 use sconce_environ::compile::{BoundsStyle, CallStyle, Settings};
-use sconce_environ::vm::{VmContext, VmFuncRef, VmStoreContext, VmTableEntry};
+use sconce_environ::heap::VmObject;
+use sconce_environ::vm::{
+    VmContext, VmFuncImport, VmFuncRef, VmGlobal, VmHostContext, VmMemory, VmStoreContext, VmTable, VmTableEntry, VmTag,
+};
 use serde::{Deserialize, Serialize};
 
 /// For whom an artifact was made.
@@ -67,7 +70,10 @@ fn contract() -> [u8; 32] {
     for builtin in Builtin::ALL {
         hasher.update(format!("{builtin:?} {:?} {:?};", builtin.params(), builtin.result()).as_bytes());
     }
-    for size in [size_of::<VmContext>(), size_of::<VmStoreContext>(), size_of::<VmTableEntry>(), size_of::<VmFuncRef>()] {
+    let contexts = [size_of::<VmContext>(), size_of::<VmHostContext>(), size_of::<VmStoreContext>()];
+    let spaces = [size_of::<VmMemory>(), size_of::<VmTable>(), size_of::<VmTableEntry>(), size_of::<VmGlobal>()];
+    let others = [size_of::<VmFuncRef>(), size_of::<VmFuncImport>(), size_of::<VmTag>(), size_of::<VmObject>()];
+    for size in [&contexts[..], &spaces, &others].concat() {
         hasher.update(&size.to_le_bytes());
     }
     hasher.finalize().into()

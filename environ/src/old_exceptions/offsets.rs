@@ -17,9 +17,10 @@ pub(super) struct Offsets {
 impl Offsets {
     /// An operator of the file's is copied.
     pub(super) fn copied(&mut self, after: u32, before: u32) {
-        let goes_on = |last: &Run| last.copied && after - last.after == before - last.before;
-        if !self.runs.last().is_some_and(goes_on) {
-            self.runs.push(Run { after, before, copied: true });
+        // Whatever moves operators is made for one of them, so that another run stands between.
+        match self.runs.last().filter(|last| last.copied) {
+            Some(last) => debug_assert_eq!(after - last.after, before - last.before),
+            None => self.runs.push(Run { after, before, copied: true }),
         }
     }
 

@@ -50,8 +50,6 @@ struct Frame {
     within: u32,
     /// Which scope it is, if it is a `try`.
     scope: Option<u32>,
-    /// Whether clauses of it have begun.
-    catches: bool,
 }
 
 fn no_label() -> String {
@@ -64,25 +62,24 @@ fn no_label() -> String {
 /// Why it cannot be read; a validated body has no such reason.
 pub(super) fn scopes(mut reader: OperatorsReader<'_>) -> Result<Vec<Scope>, String> {
     let mut scopes = vec![Scope::new(0, false)];
-    let mut frames = vec![Frame { within: 0, scope: None, catches: false }];
+    let mut frames = vec![Frame { within: 0, scope: None }];
     while !reader.eof() {
         let operator = reader.read().map_err(|e| format!("malformed body: {e}"))?;
         let within = frames.last().ok_or_else(no_label)?.within;
         match operator {
             Operator::Block { .. } | Operator::Loop { .. } | Operator::If { .. } => {
-                frames.push(Frame { within, scope: None, catches: false });
+                frames.push(Frame { within, scope: None });
             }
             Operator::Try { .. } | Operator::TryTable { .. } => {
                 let (id, is_try) = (scopes.len() as u32, matches!(operator, Operator::Try { .. }));
                 scopes.push(Scope::new(within, is_try));
-                frames.push(Frame { within: id, scope: is_try.then_some(id), catches: false });
+                frames.push(Frame { within: id, scope: is_try.then_some(id) });
             }
             Operator::Catch { tag_index } => catch(&mut scopes, &mut frames, Some(tag_index))?,
             Operator::CatchAll => catch(&mut scopes, &mut frames, None)?,
             Operator::Rethrow { relative_depth } => {
-                let frame = at(&frames, relative_depth)?;
                 // Clauses that have not begun yet are not there yet.
-                let clause = frame.scope.filter(|_| frame.catches).and_then(|id| scopes[id as usize].clauses.last_mut());
+                let clause = at(&frames, relative_depth)?.scope.and_then(|id| scopes[id as usize].clauses.last_mut());
                 clause.ok_or_else(no_label)?.rethrown = true;
             }
             Operator::Delegate { relative_depth } => {
@@ -109,7 +106,7 @@ fn catch(scopes: &mut [Scope], frames: &mut [Frame], tag: Option<u32>) -> Result
     let scope = &mut scopes[frame.scope.ok_or_else(no_label)? as usize];
     scope.clauses.push(Clause { tag, rethrown: false });
     // A clause's own exceptions are not for its siblings.
-    (frame.within, frame.catches) = (scope.outer, true);
+    frame.within = scope.outer;
     Ok(())
 }
 

@@ -31,6 +31,16 @@
           try (result i32) (call $throw (local.get 0)) (i32.const 0) delegate $t
           catch_all (i32.const 1) end)))
 
+  ;; Its clause's label is outside of a `try`, and of what is delegated to.
+  (func (export "final-past-old") (param i32) (result i32)
+    (block $past (result i32)
+      try $t (result i32)
+        try (result i32)
+          try (result i32) (try_table (result i32) (catch $e $past) (call $throw (local.get 0)) (i32.const 0)) delegate $t
+        catch_all (i32.const 1) end
+      catch_all (i32.const 2) end
+      (i32.const 100) (i32.add)))
+
   (func (export "final-in-clause") (param i32) (result i32)
     (block $other (result i32)
       try $t (result i32)
@@ -42,6 +52,7 @@
 (assert_return (invoke "old-in-final" (i32.const 1)) (i32.const 11))
 (assert_return (invoke "final-in-old" (i32.const 1)) (i32.const 21))
 (assert_return (invoke "delegate-to-final" (i32.const 7)) (i32.const 7))
+(assert_return (invoke "final-past-old" (i32.const 9)) (i32.const 9))
 (assert_return (invoke "final-in-clause" (i32.const 8)) (i32.const 8))
 (assert_return (invoke $old "old" (i32.const 8)) (i32.const 9))
 
