@@ -38,6 +38,8 @@ pub(crate) struct Shared {
     pub depth: Cell<u32>,
     /// Written by a handler just before it leaves wasm for the landing pad.
     pub fault: Cell<Option<Fault>>,
+    /// Whether wasm code goes on one instruction at a time, to where an interrupt can stop it. Handlers' own.
+    pub stepping: Cell<bool>,
     /// Address space of the store's memories. Changed by host code only.
     pub memories: UnsafeCell<Vec<Range<usize>>>,
     /// Parts of them that come in as they are used. Changed by host code only.
@@ -81,6 +83,7 @@ impl Shared {
             running: AtomicI32::new(0),
             depth: Cell::new(0),
             fault: Cell::new(None),
+            stepping: Cell::new(false),
             memories: UnsafeCell::new(Vec::new()),
             lazy_data: UnsafeCell::new(Vec::new()),
             stack,

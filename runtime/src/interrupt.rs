@@ -2,9 +2,11 @@
 //!
 //! A request sets a bit in the store's `pending`, which trampolines look at when the host returns to wasm, and before they move
 //! bytes by themselves, entries look at first, and long builtins look at between chunks. For code that does none of these, the
-//! thread is signalled; if the signal finds it in the middle of a wasm function, it continues at the landing pad. If not (a
-//! trampoline, a prologue, the host), the next signal, a millisecond later, will, or one of the looks has. The bit is the truth
-//! and the signal only a nudge: one that comes late finds no bit and does nothing.
+//! thread is signalled; if the signal finds it in the middle of a wasm function, it continues at the landing pad. If not, but in
+//! wasm code (a tail call takes a frame down, a reference is on its way), it goes on instruction by instruction until it can be
+//! left: a loop may spend next to all of its time in such places. Elsewhere (a trampoline, the host), the next signal, a
+//! millisecond later, finds it, or one of the looks has. The bit is the truth and the signal only a nudge: one that comes late
+//! finds no bit and does nothing.
 //!
 //! A request is acknowledged when the outermost call of the store ends with a failure. One that comes when nothing runs, or too
 //! late, stays, and stops the next call: [`InterruptHandle::clear`] withdraws it.
@@ -80,17 +82,28 @@ impl InterruptHandle {
 
 /// The signal has come. Async-signal-safe.
 pub(crate) fn on_signal(context: &mut Context) {
-    if let Some(shared) = traps::current()
-        && shared.interrupted()
-        && interruptible(shared, context.pc())
-    {
-        traps::leave_wasm(shared, TrapCode::Interrupt, context);
+    if let Some(shared) = traps::current() {
+        look(shared, context);
     }
 }
 
-/// Whether wasm can be left at this PC with a backtrace that tells the truth: inside a function, its frame set up, or about to be
-/// (walks know prologues: a loop of tail calls may consist of nothing else that is interruptible).
-fn interruptible(shared: &Shared, pc: usize) -> bool {
+/// An instruction has been executed: whether it was this that wanted to know. Async-signal-safe.
+pub(crate) fn on_step(context: &mut Context) -> bool {
+    let Some(shared) = traps::current().filter(|shared| shared.stepping.get()) else { return false };
+    look(shared, context);
+    true
+}
+
+/// Leaves wasm if that is asked for and this is a place for it, or else goes on, if need be to the next instruction only.
+fn look(shared: &Shared, context: &mut Context) {
     // SAFETY: the store runs this code, if it is code at all, so it owns the region.
-    unsafe { shared.code.at(pc) }.is_some_and(CodeAt::is_interruptible)
+    let at = unsafe { shared.code.at(context.pc()) }.filter(|_| shared.interrupted());
+    if at.is_some_and(CodeAt::is_interruptible) {
+        return traps::leave_wasm(shared, TrapCode::Interrupt, context);
+    }
+    let step = at.is_some() && context.takes_steps();
+    if step || shared.stepping.replace(step) {
+        shared.stepping.set(step);
+        context.single_step(step);
+    }
 }

@@ -29,7 +29,7 @@ impl CodeSpace {
 
 /// Installs the signal handlers, the first time.
 pub(crate) fn install_handlers() {
-    signal::install(signal::Callbacks { fault: traps::on_fault, interrupt: interrupt::on_signal });
+    signal::install(signal::Callbacks { fault: traps::on_fault, interrupt: interrupt::on_signal, step: interrupt::on_step });
 }
 
 /// Where trampolines lead.

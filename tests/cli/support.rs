@@ -41,7 +41,8 @@ impl Dir {
     pub fn sconce<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Command {
         let mut command = Command::new(binary());
         command.args(args).current_dir(self.path()).env("XDG_CACHE_HOME", self.path().join("cache"));
-        for name in ["SCONCE_OPTIONS", "NO_COLOR", "CLICOLOR_FORCE"] {
+        // `CI` is one of those that say whether colours are wanted.
+        for name in ["SCONCE_OPTIONS", "NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "CI"] {
             command.env_remove(name);
         }
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());

@@ -15,6 +15,10 @@ pub(crate) const INTERRUPT: c_int = libc::SIGURG;
 
 const FAULTS: [c_int; 4] = [libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL];
 
+/// What the processor raises after an instruction that began with the trap flag set.
+const STEP: c_int = libc::SIGTRAP;
+const TRAP_FLAG: usize = 1 << 8;
+
 /// Kinds of synchronous faults.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
@@ -36,11 +40,16 @@ impl Context {
         Context(context.cast())
     }
 
-    /// Ends single-stepping.
-    #[cfg(test)]
-    pub(crate) fn stop_stepping(&mut self) {
+    /// Whether the thread stops after each instruction, with [`Callbacks::step`].
+    pub(crate) fn single_step(&mut self, on: bool) {
         let flags = self.get(libc::REG_EFL);
-        self.set(libc::REG_EFL, flags & !0x100);
+        self.set(libc::REG_EFL, if on { flags | TRAP_FLAG } else { flags & !TRAP_FLAG });
+    }
+
+    /// Whether the thread takes the signal of a step: the kernel ends a process where it is blocked.
+    pub(crate) fn takes_steps(&self) -> bool {
+        // SAFETY: as in `get`; the kernel fills what there are signals for, this one among them.
+        unsafe { libc::sigismember(&raw const (*self.0).uc_sigmask, STEP) == 0 }
     }
 
     fn get(&self, register: c_int) -> usize {
@@ -76,7 +85,7 @@ impl Context {
     /// Makes the thread continue at `pc` with `argument` in the first argument register. Direction, trap and alignment-check
     /// flags are cleared: the host's code does not expect them.
     pub(crate) fn redirect(&mut self, pc: usize, argument: usize) {
-        const DF_TF_AC: usize = 1 << 10 | 1 << 8 | 1 << 18;
+        const DF_TF_AC: usize = 1 << 10 | TRAP_FLAG | 1 << 18;
         self.set(libc::REG_RIP, pc);
         self.set(libc::REG_RDI, argument);
         let flags = self.get(libc::REG_EFL);
@@ -92,13 +101,15 @@ unsafe impl Sync for Previous {}
 
 static PREVIOUS: Previous = Previous(UnsafeCell::new([const { MaybeUninit::uninit() }; 32]));
 
-/// Whom handlers ask. Both are async-signal-safe.
+/// Whom handlers ask. All are async-signal-safe.
 #[derive(Copy, Clone, Debug)]
 pub(crate) struct Callbacks {
     /// Whether a fault was one of wasm's: the context then says where to go on.
     pub fault: fn(Fault, &mut Context) -> bool,
     /// A thread was asked to look at what somebody wants of it.
     pub interrupt: fn(&mut Context),
+    /// An instruction has been executed with the trap flag set: whether that was asked for here.
+    pub step: fn(&mut Context) -> bool,
 }
 
 /// Set before the handlers that read it are installed, so that reading it is one load.
@@ -116,6 +127,7 @@ pub(crate) fn install(callbacks: Callbacks) {
         }
         // Without SA_RESTART: a system call that blocks ends with EINTR, so that the host function can see the request.
         install_one(INTERRUPT, on_interrupt as *const (), libc::SA_ONSTACK);
+        install_one(STEP, on_step as *const (), libc::SA_ONSTACK);
     });
 }
 
@@ -179,6 +191,20 @@ extern "C" fn on_interrupt(signal: c_int, info: *mut siginfo_t, context: *mut c_
     }
 }
 
+extern "C" fn on_step(signal: c_int, info: *mut siginfo_t, context: *mut c_void) {
+    const TRAP_TRACE: c_int = 2;
+    // SAFETY: the kernel passes valid pointers.
+    let stepped = unsafe { (*info).si_code } == TRAP_TRACE;
+    if stepped && CALLBACKS.get().is_some_and(|callbacks| (callbacks.step)(&mut Context(context.cast()))) {
+        return;
+    }
+    chain(signal, info, context);
+    // Who would have ended by it does: a breakpoint's instruction is behind the thread already.
+    if is_default(signal) {
+        end_by_signal(signal);
+    }
+}
+
 /// Lets the signals that have handlers here reach the calling thread. Masks are inherited: a parent that blocked them would turn
 /// each trap into the end of the process.
 pub fn unblock() {
@@ -186,7 +212,7 @@ pub fn unblock() {
     unsafe {
         let mut set = zeroed();
         libc::sigemptyset(&mut set);
-        for signal in FAULTS.into_iter().chain([INTERRUPT]) {
+        for signal in FAULTS.into_iter().chain([INTERRUPT, STEP]) {
             libc::sigaddset(&mut set, signal);
         }
         libc::pthread_sigmask(libc::SIG_UNBLOCK, &set, null_mut());

@@ -244,8 +244,8 @@ extern "C" fn on_step(_: libc::c_int, _: *mut libc::siginfo_t, context: *mut c_v
     // In the host's own code the handler does nothing, and the request would be the same for all of it.
     if shared.code.contains(context.pc()) && STEPS.fetch_add(1, Ordering::Relaxed) == TARGET.load(Ordering::Relaxed) {
         shared.pending().fetch_or(sconce_environ::vm::pending::INTERRUPT, Ordering::Relaxed);
+        context.single_step(false);
         interrupt::on_signal(&mut context);
-        context.stop_stepping();
     }
 }
 

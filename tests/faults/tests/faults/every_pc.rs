@@ -116,7 +116,7 @@ pub(crate) fn install(handler: Handler) {
 }
 
 /// Notes where code is. Called after everything is compiled.
-fn find_code() {
+pub(crate) fn find_code() {
     let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
     let ranges: Vec<Range<usize>> = maps.lines().filter_map(code_mapping).collect();
     assert!(!ranges.is_empty() && ranges.len() <= STEPPER.code.len(), "{ranges:x?}");
@@ -124,6 +124,11 @@ fn find_code() {
         start.store(range.start, Ordering::Relaxed);
         end.store(range.end, Ordering::Relaxed);
     }
+}
+
+/// Whether an address is in it.
+pub(crate) fn in_code(pc: usize) -> bool {
+    STEPPER.contains(pc)
 }
 
 /// The range of a line of `/proc/self/maps`, if it is executable and of no file: anonymous, or of a memfd.

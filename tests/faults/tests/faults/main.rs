@@ -14,6 +14,7 @@ mod leaves;
 mod limits;
 mod memory;
 mod numeric;
+mod one_signal;
 mod stack;
 mod start;
 mod tail_calls;
