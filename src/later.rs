@@ -2,20 +2,16 @@
 //! next run finds in the cache.
 //!
 //! That process runs no guest code, and takes nothing from this one but the module's file, the settings and
-//! the name of the cache: so what later runs execute was not made where a guest could reach. It has the
-//! lowest priority, ends soon after the run does ([`crate::cache`]), and is not started for programs that end
-//! at once: not before the run has lasted for a tenth of what compiling the module will about take.
+//! the name of the cache: so what later runs execute was not made where a guest could reach. It is there before this process
+//! gives up the right to start others, and waits: what it costs begins when the run has lasted for a tenth of what compiling the
+//! module will about take. It has the lowest priority, and ends soon after the run does ([`crate::cache`]).
 
 use crate::cli::{CompilerArgs, RunArgs, Tier};
-use crate::supervise::SIGNALS;
-use sconce_engine::{BoundsStyle, CallStyle, Engine, keep_apart, keep_off};
+use sconce_engine::{BoundsStyle, CallStyle, Engine};
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{self, pipe};
-use std::os::fd::AsRawFd;
-use std::os::unix::process::CommandExt;
-use std::process::{Command, Stdio};
-use std::thread;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStringExt;
 use std::time::Duration;
 
 /// What a run must have lasted before its modules are compiled again.
@@ -24,59 +20,27 @@ const LEAST: Duration = Duration::from_millis(50);
 const MOST: Duration = Duration::from_secs(5);
 /// The same for each byte of a module: Cranelift takes about ten times as long.
 const PER_BYTE: Duration = Duration::from_nanos(100);
-/// Enough to start a process.
-const STACK: usize = 256 << 10;
 
-/// Has these modules compiled once the program has run for a while. Where that cannot be done, nothing is.
-pub fn begin(modules: Vec<File>, args: &RunArgs, engine: &Engine) {
-    if modules.is_empty() {
-        return;
-    }
-    let words = words(args, engine.bounds());
-    // As they are before the program can write to them.
-    let modules = modules.into_iter().map(|file| {
-        let len = file.metadata().map_or(0, |m| m.len());
-        (file, len)
-    });
-    let modules = modules.collect();
-    let started = thread::Builder::new().name("later".into()).stack_size(STACK).spawn(move || wait_and_compile(modules, &words));
-    if let Err(e) = started {
-        log::debug!("nothing is compiled for later runs: no thread: {e}");
-    }
-}
-
-fn wait_and_compile(modules: Vec<(File, u64)>, words: &[OsString]) {
-    keep_off(&SIGNALS, true);
-    // System calls are faster for a thread that has its table of descriptors for itself: the guest's.
-    let own: Vec<i32> = modules.iter().map(|(file, _)| file.as_raw_fd()).collect();
-    if keep_apart(&own).is_err() {
-        // Whatever the run was started with would be that process's, too.
-        return;
-    }
-    // In place of the standard descriptors, of which this table knows nothing any more.
-    let Ok(_standard) = (0..3).map(|_| File::open("/dev/null")).collect::<io::Result<Vec<_>>>() else { return };
-    for (module, len) in modules {
-        thread::sleep(delay(len));
-        if compile(module, len, words).is_err() {
-            return;
+/// Has these modules compiled once the program has run for a while; what is given keeps the processes that do so. Where that
+/// cannot be done, nothing is.
+pub fn begin(modules: Vec<File>, args: &RunArgs, engine: &Engine) -> Vec<OwnedFd> {
+    let mut helpers = Vec::new();
+    for module in modules {
+        // As it is before the program can write to it.
+        let len = module.metadata().map_or(0, |m| m.len());
+        let words = words(args, engine.bounds()).into_iter().chain([of_run(len).into(), MODULE.into()]);
+        let words: Vec<Vec<u8>> = [OsString::from("sconce")].into_iter().chain(words).map(OsStringExt::into_vec).collect();
+        match sconce_engine::wait_and_execute(&words, module.into(), delay(len)) {
+            Ok(helper) => helpers.push(helper),
+            Err(e) => log::debug!("nothing is compiled for later runs: {e}"),
         }
     }
+    helpers
 }
 
 /// How long the program must have run for a module of so many bytes.
 fn delay(bytes: u64) -> Duration {
     PER_BYTE.saturating_mul(u32::try_from(bytes).unwrap_or(u32::MAX)).clamp(LEAST, MOST)
-}
-
-/// Has a module of this length compiled, and waits for that.
-fn compile(module: File, len: u64, words: &[OsString]) -> io::Result<()> {
-    // When this process ends, however it does, so does the pipe.
-    let (until_closed, _open) = pipe()?;
-    // The build that runs here, though its file may have been replaced.
-    let mut command = Command::new("/proc/self/exe");
-    command.arg0("sconce").args(words).arg(of_run(len)).arg(MODULE).stdin(module).stdout(until_closed).stderr(Stdio::null());
-    // Signals from the terminal are for the run.
-    command.process_group(0).spawn()?.wait().map(drop)
 }
 
 /// The command line that compiles standard input with a run's settings.

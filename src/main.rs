@@ -3,11 +3,13 @@
 
 mod adopt;
 mod cache;
+mod calls;
 mod capabilities;
 mod cli;
 mod compile;
 mod complete;
 mod completions;
+mod confine;
 mod deadline;
 mod disas;
 mod imports;

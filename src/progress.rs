@@ -14,6 +14,7 @@ use signal_hook::iterator::{Handle, Signals};
 use std::io::IsTerminal;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// Nothing is shown before this has passed.
@@ -35,7 +36,7 @@ const FRAMES: u8 = 20;
 /// What is on the screen.
 static SHOWN: Mutex<Option<ProgressBar>> = Mutex::new(None);
 /// What stops the thread that waits for signals.
-static WATCH: OnceLock<Option<Handle>> = OnceLock::new();
+static WATCH: OnceLock<Option<(Handle, Mutex<Option<JoinHandle<()>>>)>> = OnceLock::new();
 
 /// A bar on standard error that appears late, and goes away when it is dropped.
 #[derive(Debug)]
@@ -98,16 +99,19 @@ pub fn hide() {
     }
 }
 
-/// Whoever waits for signals from here on does so alone.
+/// Whoever waits for signals from here on does so alone: the thread here has ended.
 pub fn leave_signals() {
-    if let Some(Some(handle)) = WATCH.get() {
+    if let Some(Some((handle, thread))) = WATCH.get() {
         handle.close();
+        let thread = thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // It has nothing to say.
+        let _ = thread.map(JoinHandle::join);
     }
 }
 
 /// Has a thread wait for the signals that end the process, to take the bar away before they do. Signals that
 /// were ignored at the start stay ignored. Where no thread can be had, signals keep their default actions.
-fn watch() -> Option<Handle> {
+fn watch() -> Option<(Handle, Mutex<Option<JoinHandle<()>>>)> {
     let (send, receive) = std::sync::mpsc::channel();
     let wait = move || {
         let ending = [SIGINT, SIGTERM, SIGHUP, SIGQUIT].into_iter().filter(|&signal| !sconce_engine::ignored_at_start(signal));
@@ -122,8 +126,8 @@ fn watch() -> Option<Handle> {
             sconce_engine::end_by_signal(signal);
         }
     };
-    std::thread::Builder::new().name("signals".into()).stack_size(STACK).spawn(wait).ok()?;
-    receive.recv().ok()
+    let thread = std::thread::Builder::new().name("signals".into()).stack_size(STACK).spawn(wait).ok()?;
+    Some((receive.recv().ok()?, Mutex::new(Some(thread))))
 }
 
 /// Enough to draw an empty line.

@@ -9,7 +9,8 @@ use crate::outcome::{Stopped, backtrace, finish, print};
 use crate::report::{self, End, Failure};
 use crate::supervise::{self, Control, Reason};
 use crate::values::{Preload, nearest};
-use crate::{invoke, later, unknown, world};
+use crate::{confine, invoke, later, unknown, world};
+use rustix::fd::OwnedFd;
 use sconce_engine::{Config, Engine, Error, ExternType, FuncType, ImportType, Linker, Memory, Module, Store, Val, ValType};
 use sconce_environ::shown::{Shown, quoted};
 use sconce_wasi::{THREAD_SPAWN, THREAD_START, Threads, WasiCtx};
@@ -58,12 +59,14 @@ pub fn run(args: RunArgs) -> Result<Infallible, Failure> {
     // A reactor whose export takes no parameters reads its command line.
     let words = if matches!(&entry, Entry::Invoke { arguments, .. } if !arguments.is_empty()) { &[] } else { words };
     let context = Arc::new(world::context(&args, words, inherited)?);
-    // The guest has no way to start a program; should one be found, that program gains nothing.
-    let _ = sconce_wasi::confine::no_new_privs();
-
-    later::begin(slow.into_inner(), &args, &engine);
-    let program = Program { engine, main, preloads, entry, max_threads: args.max_threads };
-    supervise::supervise(deadline, move |control| program.run(linker, context, control))
+    let helpers = later::begin(slow.into_inner(), &args, &engine);
+    let max_threads = args.max_threads;
+    let confine = {
+        let (engine, context) = (engine.clone(), context.clone());
+        move || confine::confine(&args, &engine, &context)
+    };
+    let program = Program { engine, main, preloads, entry, max_threads, _helpers: helpers };
+    supervise::supervise(deadline, confine, move |control| program.run(linker, context, control))
 }
 
 fn config(args: &RunArgs) -> Result<Config, Failure> {
@@ -269,6 +272,8 @@ struct Program {
     preloads: Vec<(String, Loaded)>,
     entry: Entry,
     max_threads: usize,
+    /// They end soon after this process, which keeps their pipes open.
+    _helpers: Vec<OwnedFd>,
 }
 
 impl Program {

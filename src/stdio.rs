@@ -1,6 +1,7 @@
 //! Standard streams that the program closes. The process has each of them open beside the program, and the waiting thread has one
 //! more in its table: until those are gone, whoever reads the other end of a pipe waits for an end that does not come.
 
+use rustix::fd::{AsRawFd, OwnedFd};
 use rustix::fs::{Mode, OFlags, open};
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
 use std::fs::File;
@@ -12,6 +13,16 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 static STDERR_CLOSED: AtomicBool = AtomicBool::new(false);
 /// What the waiting thread waits for.
 static WAKE: OnceLock<File> = OnceLock::new();
+
+/// What closed streams are replaced by: nothing can be opened any more when they are.
+static NOTHING: OnceLock<OwnedFd> = OnceLock::new();
+
+/// Opens what is needed later. Gives its number, which the waiting thread's table needs.
+pub fn prepare() -> Option<i32> {
+    // To reads and writes this is as if nothing were there.
+    let nothing = open("/", OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).ok()?;
+    Some(NOTHING.get_or_init(|| nothing).as_raw_fd())
+}
 
 /// The waiting thread is woken through this.
 pub fn wake_by(pipe: File) {
@@ -37,13 +48,13 @@ pub fn close_here() {
     }
 }
 
-/// Closes it, and keeps its number from being given to a file. What is there instead is to reads and writes as if nothing were.
+/// Closes it, and keeps its number from being given to a file.
 fn leave(number: usize) {
-    let Ok(nothing) = open("/", OFlags::PATH | OFlags::CLOEXEC, Mode::empty()) else { return };
+    let Some(nothing) = NOTHING.get() else { return };
     // It can only fail where it cannot be helped.
     let _ = match number {
-        0 => dup2_stdin(&nothing),
-        1 => dup2_stdout(&nothing),
-        _ => dup2_stderr(&nothing),
+        0 => dup2_stdin(nothing),
+        1 => dup2_stdout(nothing),
+        _ => dup2_stderr(nothing),
     };
 }

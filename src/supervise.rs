@@ -111,18 +111,20 @@ impl Control {
     }
 }
 
-/// Runs the guest, and ends the process as it says.
+/// Runs the guest, after `confine`, and ends the process as it says.
 ///
 /// # Errors
-/// When a thread, a pipe or the signals cannot be had.
+/// When a thread, a pipe or the signals cannot be had, and those of `confine`.
 pub fn supervise(
     timeout: Option<Deadline>,
+    confine: impl FnOnce() -> Result<(), Failure>,
     guest: impl FnOnce(&Arc<Control>) -> End + Send + 'static,
 ) -> Result<std::convert::Infallible, Failure> {
     let (pipe, wake) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).map_err(|e| cannot("make a pipe", &e.into()))?;
     let (mut pipe, wake) = (File::from(pipe), File::from(wake));
     // Standard error is for saying why the program was ended.
     let mut own = vec![pipe.as_raw_fd(), 2];
+    own.extend(stdio::prepare());
     stdio::wake_by(wake.try_clone().map_err(|e| cannot("make a pipe", &e))?);
     let signal = Arc::new(AtomicUsize::new(0));
     let seen = Arc::new(AtomicBool::new(false));
@@ -131,6 +133,8 @@ pub fn supervise(
         own.push(fd);
     }
     progress::leave_signals();
+    // All threads that begin from here on are confined as well.
+    confine()?;
     let control = Arc::new(Control {
         deadline: timeout,
         handle: OnceLock::new(),
@@ -264,15 +268,19 @@ mod tests {
 
     /// A guest that no signal gets out of its system call; if it is `willing`, it looks at the reason by itself.
     fn deaf_guest(willing: bool) -> Result<std::convert::Infallible, Failure> {
-        supervise(None, move |control| {
-            let store = Store::new(&Engine::new(&Config::new()).expect("an engine"), ()).expect("a store");
-            control.begin(store.interrupt_handle());
-            println!("ready");
-            while !willing || control.reason() == Reason::None {
-                thread::sleep(Duration::from_millis(10));
-            }
-            End::Exit(if control.ending() == Reason::Signal(SIGTERM) { 77 } else { 1 })
-        })
+        supervise(
+            None,
+            || Ok(()),
+            move |control| {
+                let store = Store::new(&Engine::new(&Config::new()).expect("an engine"), ()).expect("a store");
+                control.begin(store.interrupt_handle());
+                println!("ready");
+                while !willing || control.reason() == Reason::None {
+                    thread::sleep(Duration::from_millis(10));
+                }
+                End::Exit(if control.ending() == Reason::Signal(SIGTERM) { 77 } else { 1 })
+            },
+        )
     }
 
     #[test]

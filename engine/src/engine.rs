@@ -98,6 +98,11 @@ impl Engine {
         })
     }
 
+    /// Where machine code is, and all that there will be: no other memory is executable.
+    pub fn code_range(&self) -> std::ops::Range<usize> {
+        self.inner.space.range()
+    }
+
     /// The bounds style in use.
     pub fn bounds(&self) -> BoundsStyle {
         self.inner.compilers.settings().bounds

@@ -104,6 +104,7 @@ pub use sconce_environ as environ;
 pub use sconce_environ::compile::{BoundsStyle, CallStyle, Settings};
 pub use sconce_environ::trap::TrapCode;
 pub use sconce_runtime::{
-    GuestFault, GuestMemory, HeapStats as ReferenceStats, LargePages, SweepCounts, closed_at_start, end_by_signal, ignore,
-    ignored_at_start, inherit, keep_apart, keep_off, no_core, on_alternate_stack, poll, stack_limit,
+    GuestFault, GuestMemory, HeapStats as ReferenceStats, LargePages, SYSTEM_CALLS, SweepCounts, close_unasked, closed_at_start,
+    end_by_signal, forget_environment, ignore, ignored_at_start, inherit, keep_apart, keep_off, no_core, on_alternate_stack,
+    poll, report_refused_calls, stack_limit, wait_and_execute,
 };

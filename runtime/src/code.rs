@@ -165,6 +165,12 @@ impl CodeSpace {
         self.reservation.contains(pc)
     }
 
+    /// Its addresses: no other memory is ever executable.
+    pub fn range(&self) -> std::ops::Range<usize> {
+        let start = self.reservation.base() as usize;
+        start..start + self.reservation.len()
+    }
+
     pub(crate) fn reservation(&self) -> &CodeReservation {
         &self.reservation
     }

@@ -1,4 +1,4 @@
-//! A table of descriptors for one thread.
+//! Descriptors that a thread, or the process, gives up.
 
 use std::io::{Error, Result};
 
@@ -31,6 +31,26 @@ fn close_range(first: u32, last: u32) -> Result<()> {
     // SAFETY: no memory is involved. That other descriptors of this thread mean nothing any more is the purpose.
     let done = unsafe { libc::syscall(libc::SYS_close_range, first, last, libc::CLOSE_RANGE_UNSHARE) };
     if done == 0 { Ok(()) } else { Err(Error::last_os_error()) }
+}
+
+/// Closes what the process was started with beyond the standard descriptors, and nobody asked for: whatever is opened here, or
+/// was asked for, is closed on execution ([`crate::inherit`]), and what was there before is not.
+///
+/// # Errors
+/// When the numbers of open descriptors cannot be listed, in `/proc/self/fd`.
+pub fn close_unasked() -> Result<()> {
+    let number = |entry: Result<std::fs::DirEntry>| Ok(entry?.file_name().to_str().and_then(|name| name.parse::<i32>().ok()));
+    // The list's own descriptor is closed before anything is done.
+    let open: Vec<Option<i32>> = std::fs::read_dir("/proc/self/fd")?.map(number).collect::<Result<_>>()?;
+    for fd in open.into_iter().flatten().filter(|&fd| fd > 2) {
+        // SAFETY: the number alone is asked about.
+        let flags = unsafe { libc::fcntl(fd, libc::F_GETFD) };
+        if flags >= 0 && flags & libc::FD_CLOEXEC == 0 {
+            // SAFETY: no owner in this process has opened it, since all of them open with CLOEXEC.
+            unsafe { libc::close(fd) };
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

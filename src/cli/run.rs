@@ -111,6 +111,19 @@ pub struct RunArgs {
     #[arg(long, value_name = "N", default_value_t = 1000, help_heading = "Limits", value_parser = parse_threads)]
     pub max_threads: usize,
 
+    /// What the process gives up before the program's first instruction, so that it is held even if
+    /// Sconce has a hole: files outside `--dir`, system calls that no program needs, privileges.
+    /// `auto` does what the kernel can, `require` refuses to run with less than all of it.
+    #[arg(
+        long,
+        value_enum,
+        default_value_t,
+        value_name = "auto|require|off",
+        help_heading = "Limits",
+        hide_possible_values = true
+    )]
+    pub confine: Confine,
+
     #[command(flatten)]
     pub compiler: CompilerArgs,
 
@@ -133,6 +146,18 @@ pub struct RunArgs {
     /// run `handle SIGSEGV nostop noprint pass`.
     #[arg(long, help_heading = "Diagnosis")]
     pub debugger: bool,
+}
+
+/// `--confine`.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Confine {
+    /// As far as the kernel can.
+    #[default]
+    Auto,
+    /// All of it, or the program is not run.
+    Require,
+    /// Not at all.
+    Off,
 }
 
 /// `--unknown-imports`.

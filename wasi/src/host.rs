@@ -13,6 +13,7 @@
 //! - What waits returns `EINTR` when a signal cuts it short. Whether that is the end is for the
 //!   caller to know.
 
+pub(crate) mod calls;
 pub(crate) mod clock;
 pub(crate) mod descriptor;
 pub(crate) mod ends;

@@ -21,10 +21,12 @@
 //! - No number of the guest's makes the host allocate without bound: lists are limited, buffers are the guest's own memory.
 #![forbid(unsafe_code)]
 
-pub mod confine;
+mod confine;
 mod host;
 mod p1;
 
+pub use confine::Confinement;
+pub use host::calls::SYSTEM_CALLS;
 pub use host::descriptor::Access;
 pub use host::ends::{BrokenPipe, Exit, Killed};
 pub use host::grants::{BuildError, WasiCtxBuilder};

@@ -2,6 +2,9 @@
 //! stacks, signals, what the process was started with.
 
 pub(crate) mod build;
+pub(crate) mod calls;
+pub(crate) mod environment;
+pub(crate) mod helper;
 pub(crate) mod limits;
 pub(crate) mod memfile;
 pub(crate) mod mmap;

@@ -4,9 +4,12 @@ use super::abi::filetype;
 use super::errno::{Errno, Outcome};
 use super::handle::Handle;
 use super::positions::{MOST, Room};
+use super::rights;
 use super::strings::Strings;
 use super::table::{MAX_DESCRIPTORS, Table};
+use crate::host::descriptor::Access;
 use crate::host::grants::{BuildError, Grants, WasiCtxBuilder, World};
+use rustix::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 
 /// The world of one guest. It is shared by the guest's threads, each with a store of its own.
@@ -50,6 +53,14 @@ impl WasiCtx {
     /// With nothing in it yet.
     pub fn builder() -> WasiCtxBuilder {
         WasiCtxBuilder::default()
+    }
+
+    /// The directories that the program has now, with what may be done in them, and whether it has sockets: for who confines the
+    /// process.
+    pub fn with_given<R>(&self, see: impl FnOnce(Vec<(BorrowedFd<'_>, Access)>, bool) -> R) -> R {
+        let all = self.table.all();
+        let directories = all.iter().filter(|d| d.filetype == filetype::DIRECTORY && d.rights().0 & rights::PATH_OPEN != 0);
+        see(directories.map(|d| (d.host.as_fd(), d.host.access)).collect(), all.iter().any(|d| d.is_socket()))
     }
 
     /// The descriptor of this number, if it has the rights `needed`.

@@ -67,6 +67,11 @@ impl Table {
         Ok(())
     }
 
+    /// All of them, for now.
+    pub(crate) fn all(&self) -> Vec<Arc<Handle>> {
+        self.entries.read().unwrap_or_else(PoisonError::into_inner).slots.iter().flatten().cloned().collect()
+    }
+
     /// Takes a descriptor out. It is closed when the last call that uses it has returned.
     pub(crate) fn remove(&self, fd: u32) -> Outcome<Arc<Handle>> {
         let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);

@@ -1,0 +1,35 @@
+//! The second wall, as the command line wants it.
+
+use crate::calls::SYSTEM_CALLS;
+use crate::cli::{Confine, RunArgs};
+use crate::report::Failure;
+use sconce_confine::Refusal;
+use sconce_engine::Engine;
+use sconce_wasi::{Confinement, WasiCtx};
+
+/// Gives up what the program does not need, just before its first instruction. There is one thread.
+///
+/// # Errors
+/// With `--confine require`: what could not be given up.
+pub fn confine(args: &RunArgs, engine: &Engine, context: &WasiCtx) -> Result<(), Failure> {
+    if args.confine == Confine::Off {
+        log::info!("not confined: --confine off");
+        return Ok(());
+    }
+    // Tests run what is built without optimization: there a list that is not complete shows.
+    let refusal = if cfg!(debug_assertions) { Refusal::Report } else { Refusal::Error };
+    if refusal == Refusal::Report {
+        sconce_engine::report_refused_calls();
+    }
+    let debuggable = args.debugger || args.profile.is_some();
+    let walls = Confinement { calls: SYSTEM_CALLS, refusal, debuggable }.enter(engine, context);
+    log::info!("confined: {walls}");
+    let gaps: Vec<String> = walls.gaps().map(|(name, why)| format!("{name}: {why}")).collect();
+    if args.confine == Confine::Require && !gaps.is_empty() {
+        return Err(Failure::not_run(format!(
+            "the program cannot be confined as --confine require wants ({}); --confine auto does what can be done",
+            gaps.join("; ")
+        )));
+    }
+    Ok(())
+}
