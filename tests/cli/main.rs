@@ -4,6 +4,7 @@ mod arguments;
 mod artifacts;
 mod builds;
 mod completions;
+mod confine;
 mod images;
 mod invoke;
 mod later;

@@ -49,6 +49,21 @@ impl Dir {
         command
     }
 
+    /// The same, where a line of shell starts it as `"$@"`.
+    pub fn shell<S: AsRef<OsStr>>(&self, line: &str, args: impl IntoIterator<Item = S>) -> Command {
+        let sconce = self.sconce(args);
+        let mut command = Command::new("sh");
+        command.args(["-c", line, "sh"]).arg(sconce.get_program()).args(sconce.get_args()).current_dir(self.path());
+        for (name, value) in sconce.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
     /// Runs the binary with words as arguments.
     pub fn run(&self, words: &str) -> Outcome {
         outcome(&mut self.sconce(words.split_whitespace()))
