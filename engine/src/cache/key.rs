@@ -28,9 +28,9 @@ impl Key {
         self.0.to_hex().to_string()
     }
 
-    /// What the entry's contents are sealed with.
-    pub(crate) fn seal(&self) -> &Seal {
-        self.0.as_bytes()
+    /// What the entry's contents are sealed with, for whoever has this secret.
+    pub(super) fn seal(self, secret: &Seal) -> Seal {
+        secret.derive(&[&b"sconce cache entry\0"[..], self.0.as_bytes()].concat())
     }
 }
 
