@@ -4,7 +4,7 @@ use crate::artifact::Seal;
 use sconce_runtime as rt;
 use std::sync::OnceLock;
 
-/// The name of an entry.
+/// The name of an entry: a hash of the module's contents, of what its code depends on, and of the build that compiles it.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Key(blake3::Hash);
 

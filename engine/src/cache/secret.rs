@@ -240,31 +240,41 @@ mod tests {
         found
     }
 
+    /// On a thread that goes no further, so that what the hashes have left on its stack stays.
     #[test]
     fn a_closed_cache_leaves_nothing_of_its_keys_in_memory() {
         let temp = tempfile::tempdir().unwrap();
         let path = temp.path().join("state/key");
         let cache = Cache::open(&CacheMode::Dir(temp.path().join("cache")), 1 << 30, Some(&path)).unwrap().unwrap();
-        let key = Key::new(blake3::hash(b"module"), &[]);
-        let contents = |seal: &Seal| seal.hash(&vec![1; 3 << 20]);
-        assert!(cache.store(key, |seal, out| out.write_all(contents(seal).as_bytes())));
-        let seal = cache.seal(key).unwrap();
-        assert_eq!(fs::read(temp.path().join("cache").join(key.name())).unwrap(), contents(&seal).as_bytes());
-        let mut secret = [0; LEN];
-        File::open(&path).unwrap().read_exact(&mut secret).unwrap();
-        let mut seals = [0; LEN];
-        seal.with_key(|key| seals.copy_from_slice(key));
-        for bytes in [&mut secret, &mut seals] {
-            bytes.iter_mut().for_each(|byte| *byte = !*byte);
-        }
-        for kept in [&secret, &seals] {
-            assert_eq!((found(&kept[..LEN / 2]), found(&kept[LEN / 2..])), (1, 1), "once in memory, and the search finds it");
-        }
-        drop(seal);
-        cache.close();
-        for gone in [&secret, &seals] {
-            assert_eq!((found(&gone[..LEN / 2]), found(&gone[LEN / 2..])), (0, 0));
-        }
+        let (key, part) = (Key::new(blake3::hash(b"module"), &[]), vec![1; 3 << 20]);
+        let steps = Barrier::new(2);
+        std::thread::scope(|scope| {
+            let (cache, part, steps) = (&cache, &part, &steps);
+            let (send, inverted) = std::sync::mpsc::channel();
+            scope.spawn(move || {
+                assert!(cache.store(key, |seal, out| out.write_all(seal.hash(part).as_bytes())));
+                let seal = cache.seal(key).unwrap();
+                send.send(seal.with_key(|key| std::array::from_fn(|n| !key[n]))).unwrap();
+                steps.wait();
+                drop(seal);
+                let seal = cache.seal(key).unwrap();
+                seal.hash(part);
+                drop(seal);
+                steps.wait();
+                steps.wait();
+            });
+            let mut secret = [0; LEN];
+            File::open(&path).unwrap().read_exact(&mut secret).unwrap();
+            secret.iter_mut().for_each(|byte| *byte = !*byte);
+            let seal = inverted.recv().unwrap();
+            let halves = |key: &[u8; LEN]| (found(&key[..LEN / 2]), found(&key[LEN / 2..]));
+            assert_eq!([halves(&secret), halves(&seal)], [(1, 1); 2], "once each, and the search finds them");
+            steps.wait();
+            steps.wait();
+            cache.close();
+            assert_eq!([halves(&secret), halves(&seal)], [(0, 0); 2]);
+            steps.wait();
+        });
         assert!(cache.seal(key).is_none() && cache.open_entry(key).is_none() && !cache.store(key, |_, _| panic!("it is closed")));
     }
 }
