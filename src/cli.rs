@@ -35,6 +35,7 @@ pub const ENVIRONMENT: &str = "\
 Environment:
   SCONCE_OPTIONS  options for every run; the command line overrides them
   XDG_CACHE_HOME  the user's cache directory (otherwise ~/.cache)
+  XDG_STATE_HOME  the user's state directory (otherwise ~/.local/state), with the key of the cache
   NO_COLOR        if it is set, messages have no colours";
 
 const RUN_MAY_BE_LEFT_OUT: &str = "\

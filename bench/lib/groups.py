@@ -70,7 +70,7 @@ def startup(tools, options):
     peak_warm = Table("Peak memory, second run", "MiB", warm_runners[1:], against=[("Sconce cached", "Wasmtime precompiled")])
     cache = tools.fresh("cache")
     # Wasmtime's cache directory follows XDG too.
-    env = {**os.environ, "XDG_CACHE_HOME": str(cache)}
+    env = {**os.environ, "XDG_CACHE_HOME": str(cache), "XDG_STATE_HOME": str(cache)}
     for name, (module, directories, arguments, must) in start_programs(tools).items():
         say(f"start-up: {name}")
 

@@ -53,6 +53,8 @@ pub struct Config {
     pub(crate) calls: CallStyle,
     pub(crate) cache: CacheMode,
     pub(crate) cache_limit: u64,
+    pub(crate) cache_key: Option<PathBuf>,
+    pub(crate) hold_background: bool,
     pub(crate) max_memory: Option<u64>,
     pub(crate) stack_size: usize,
     pub(crate) canonical_nans: bool,
@@ -73,6 +75,8 @@ impl Default for Config {
             calls: CallStyle::Direct,
             cache: CacheMode::Off,
             cache_limit: 1 << 30,
+            cache_key: None,
+            hold_background: false,
             max_memory: None,
             stack_size: 1 << 20,
             canonical_nans: false,
@@ -113,7 +117,25 @@ impl Config {
         self
     }
 
-    /// Size in bytes above which the cache evicts what was not used for longest. The default is 1 GiB.
+    /// The file with the key of cache entries: 32 random bytes, which are made if there is no file. It must be of mode 0600, in a
+    /// directory of mode 0700, and both the user's. Entries with another key are not taken. The default is
+    /// `$XDG_STATE_HOME/sconce/key`, or `~/.local/state/sconce/key`.
+    pub fn cache_key(mut self, file: PathBuf) -> Config {
+        self.cache_key = Some(file);
+        self
+    }
+
+    /// Whether the engine starts no threads by itself once a module is loaded, so that a process can confine all of its threads
+    /// before a program begins: the cache entry of a module that was compiled is written before the module is there, rather than beside
+    /// the run, and text that would be brought in beside the start is left until [`crate::Engine::begin_background_work`]. The
+    /// default is not to.
+    pub fn hold_background(mut self, on: bool) -> Config {
+        self.hold_background = on;
+        self
+    }
+
+    /// Size in bytes above which the cache evicts what was not used for longest. The default is 1 GiB. It may be exceeded by a
+    /// sixteenth for a while, since not every entry is worth a look at all others.
     pub fn cache_limit(mut self, bytes: u64) -> Config {
         self.cache_limit = bytes;
         self

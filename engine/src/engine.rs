@@ -15,7 +15,7 @@ use sconce_environ::types::RefKind;
 use sconce_runtime as rt;
 use sconce_x64::{Class, Signature};
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard};
 use std::thread::JoinHandle;
 
 /// Settings, compiler, canonical types and the code reservation. Cheap to clone; clones are the same engine.
@@ -39,6 +39,25 @@ pub(crate) struct EngineInner {
     cache_problem: OnceLock<String>,
     /// Threads that write cache entries. They hold no engine.
     background: Mutex<Vec<JoinHandle<()>>>,
+    /// What is to be done beside a program's start; none once that is done at once.
+    held: Mutex<Option<Vec<Held>>>,
+}
+
+type Work = Box<dyn FnOnce() + Send>;
+
+/// What [`Engine::beside`] would do.
+struct Held {
+    data: Option<Work>,
+    text: Work,
+}
+
+impl Held {
+    fn work(self) {
+        if let Some(data) = self.data {
+            data();
+        }
+        (self.text)();
+    }
 }
 
 impl Drop for EngineInner {
@@ -94,6 +113,7 @@ impl Engine {
                 cache: OnceLock::new(),
                 cache_problem: OnceLock::new(),
                 background: Mutex::new(Vec::new()),
+                held: Mutex::new(config.hold_background.then(Vec::new)),
             }),
         })
     }
@@ -134,21 +154,57 @@ impl Engine {
         self.inner.finish_background_work();
     }
 
+    /// Starts what [`Config::hold_background`] has kept back, and does at once from now on what it would keep back.
+    pub fn begin_background_work(&self) {
+        let held = self.held().take();
+        held.into_iter().flatten().for_each(|held| self.start_beside(held));
+    }
+
+    /// Reads in this thread the data that is kept back: the instance that is made next would wait for it.
+    pub(crate) fn read_held_data(&self) {
+        let data: Vec<Work> = self.held().iter_mut().flatten().filter_map(|held| held.data.take()).collect();
+        data.into_iter().for_each(|work| work());
+    }
+
+    fn held(&self) -> MutexGuard<'_, Option<Vec<Held>>> {
+        self.inner.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives up the cache, for a process that is about to run what it does not trust: it has neither the directory's descriptor
+    /// nor the key from then on, and what it is made to do gets into no later run. Waits for entries that are being written.
+    ///
+    /// Modules that were loaded go on: what is read of an entry when it is used comes from the entry's own descriptor, which
+    /// is open for reading. An entry that turns out to be damaged is compiled again for this process alone, and marked, so that the
+    /// next one compiles it anew. [`Module::note_use`](crate::Module::note_use) has its file open. Modules that are loaded later
+    /// are compiled as without a cache. What path lookups of the process reach is for it to confine.
+    pub fn close_cache(&self) {
+        self.finish_background_work();
+        if let Some(cache) = self.inner.cache.get_or_init(|| None) {
+            cache.close();
+        }
+    }
+
     /// Whether debuggers are told of code.
     pub(crate) fn debugger(&self) -> bool {
         self.inner.listeners.as_ref().is_some_and(|listeners| listeners.debugger())
     }
 
-    /// The cache, if there is one.
+    /// The cache, if there is one and it is open.
     pub(crate) fn cache(&self) -> Option<&Arc<Cache>> {
-        let open = || match Cache::open(&self.inner.config.cache, self.inner.config.cache_limit) {
+        let config = &self.inner.config;
+        let open = || match Cache::open(&config.cache, config.cache_limit, config.cache_key.as_deref()) {
             Ok(cache) => cache.map(Arc::new),
             Err(problem) => {
                 self.note_cache_problem(problem);
                 None
             }
         };
-        self.inner.cache.get_or_init(open).as_ref()
+        self.inner.cache.get_or_init(open).as_ref().filter(|cache| cache.is_open())
+    }
+
+    /// Whether there was one before it was closed.
+    pub(crate) fn had_cache(&self) -> bool {
+        self.inner.cache.get().is_some_and(Option::is_some)
     }
 
     /// A line for people on why modules that were loaded so far are not kept in the cache, although the
@@ -171,13 +227,22 @@ impl Engine {
         }
     }
 
-    /// Does something that can as well be left undone, beside a program's start.
-    pub(crate) fn beside(&self, work: impl FnOnce() + Send + 'static) {
+    /// Brings in data, which instances wait for, and text, which can as well be left undone, beside a program's start.
+    pub(crate) fn beside(&self, data: Work, text: Work) {
+        let work = Held { data: Some(data), text };
+        if !self.inner.config.parallel {
+            work.work();
+        } else if let Some(held) = self.held().as_mut() {
+            held.push(work);
+        } else {
+            self.start_beside(work);
+        }
+    }
+
+    fn start_beside(&self, work: Held) {
         // Small, since address space may be short.
         const STACK: usize = 256 << 10;
-        if !self.inner.config.parallel {
-            work();
-        } else if let Err(e) = std::thread::Builder::new().name("text".into()).stack_size(STACK).spawn(work) {
+        if let Err(e) = std::thread::Builder::new().name("text".into()).stack_size(STACK).spawn(|| work.work()) {
             log::debug!("no thread to bring in text: {e}");
         }
     }

@@ -39,6 +39,7 @@ impl Unstarted {
         }
         let items = check_imports(store, module, imports)?;
         store.note_module(module);
+        module.engine().read_held_data();
         // SAFETY: imports are of this store and have the types that the module wants.
         let made = unsafe { store.runtime_mut().instantiate(&module.compiled().loaded, &items) };
         let handle = made.map_err(|e| match e {

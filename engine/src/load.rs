@@ -130,10 +130,15 @@ fn compile(
         cache.check_writable().unwrap_or_else(|problem| engine.note_cache_problem(problem));
         let (cache, key, compiled) = (cache.clone(), key(engine, compiler, content)?, compiled.clone());
         let identity = Identity::of(&inner.compilers, compiler)?;
-        // Beside the run, which need not wait for it; the engine waits at the end.
-        engine.in_background(move || {
-            cache.store(key, |out| compiled.write(&identity, Some(key.seal()), out));
-        });
+        let store = move || {
+            cache.store(key, |seal, out| compiled.write(&identity, Some(seal), out));
+        };
+        if inner.config.hold_background {
+            store();
+        } else {
+            // Beside the run, which need not wait for it; the engine waits at the end.
+            engine.in_background(store);
+        }
     }
     Ok(Module::of(engine, compiled, None))
 }
@@ -153,14 +158,16 @@ pub(crate) fn key(engine: &Engine, compiler: CompilerKind, content: blake3::Hash
 fn lookup(engine: &Engine, cache: &Arc<Cache>, content: blake3::Hash, file: Option<&File>) -> Result<Option<Module>, Error> {
     for &compiler in engine.inner.compilers.accepted() {
         let key = key(engine, compiler, content)?;
-        let Some(entry) = cache.open_entry(key).map(Arc::new) else { continue };
+        let (Some(entry), Some(seal)) = (cache.open_entry(key).map(Arc::new), cache.seal(key)) else { continue };
         let read = match file.and_then(|file| file.try_clone().ok()) {
             Some(file) => {
                 let (engine, cache) = (engine.clone(), cache.clone());
-                let remake = Remake { engine: engine.clone(), cache, key, compiler, file, content, made: OnceLock::new() };
-                assemble(&engine, &Source::File(entry.clone(), Some(Arc::new(remake))), Some(key.seal()))
+                let (engine_of, entry_of) = (engine.clone(), entry.clone());
+                let remake =
+                    Remake { engine: engine_of, cache, key, entry: entry_of, compiler, file, content, made: OnceLock::new() };
+                assemble(&engine, &Source::File(entry.clone(), Some(Arc::new(remake))), Some(&seal))
             }
-            None => read_whole(&entry).and_then(|bytes| assemble(engine, &Source::Bytes(&bytes), Some(key.seal()))),
+            None => read_whole(&entry).and_then(|bytes| assemble(engine, &Source::Bytes(&bytes), Some(&seal))),
         };
         match read {
             Ok(module) => {
@@ -198,7 +205,7 @@ fn assemble(engine: &Engine, source: &Source<'_>, seal: Option<&Seal>) -> Result
     };
     let compiled = compiled(engine, compiler, module, code, thunks, data, debug);
     let used = match (source, engine.cache()) {
-        (Source::File(..), Some(cache)) => Used::begin(cache, &digest, &compiled.loaded, |work| engine.beside(work)),
+        (Source::File(..), Some(cache)) => Used::begin(cache, &digest, &compiled.loaded, |data, text| engine.beside(data, text)),
         (Source::File(..) | Source::Bytes(_), _) => None,
     };
     Ok(Module::of(engine, compiled, used))

@@ -1,7 +1,8 @@
 //! A cache entry that turns out to be damaged while its code runs is made again from the module.
 //!
 //! Compilation of one module by one build for one set of settings gives the same bytes each time, so what was read before stays
-//! right, and what is made again is compared with the same digests. Most runs never need any of this: all that a run keeps for it
+//! right, and what is made again is compared with the same digests. A process that has closed its cache, since it runs a guest, makes
+//! it for itself alone, and marks the entry: the next run compiles anew. Most runs never need any of this: all that a run keeps for it
 //! is the module's file.
 
 use crate::ahead::Artifact;
@@ -11,6 +12,7 @@ use crate::engine::Engine;
 use crate::pipeline::MAX_BINARY;
 use sconce_runtime as rt;
 use std::fs::File;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt;
 use std::sync::{Arc, OnceLock};
 
@@ -22,6 +24,7 @@ pub(crate) struct Remake {
     pub(crate) engine: Engine,
     pub(crate) cache: Arc<Cache>,
     pub(crate) key: Key,
+    pub(crate) entry: Arc<OwnedFd>,
     /// Who compiled it.
     pub(crate) compiler: CompilerKind,
     /// The module's file, and the hash of what it must hold.
@@ -31,12 +34,12 @@ pub(crate) struct Remake {
 }
 
 impl Remake {
-    /// Compiles the module, and replaces the entry.
+    /// Compiles the module, and replaces the entry, if the cache is open.
     fn make(&self) -> Option<Vec<u8>> {
         log::debug!("cache entry {} is damaged, and is made again", self.key.name());
         let made = self.compile();
         if let Some(bytes) = &made {
-            self.cache.store(self.key, |out| out.write_all(bytes));
+            self.cache.store(self.key, |_, out| out.write_all(bytes));
         } else {
             log::debug!("cache entry {} cannot be made again", self.key.name());
         }
@@ -56,7 +59,8 @@ impl Remake {
         }
         let artifact = Artifact::by(&self.engine, self.compiler, module, None).ok()?;
         let mut bytes = Vec::new();
-        artifact.write_for(Some(self.key.seal()), &mut bytes).ok()?;
+        // Without a seal it differs in what is not read again.
+        artifact.write_for(self.cache.seal(self.key).as_ref(), &mut bytes).ok()?;
         Some(bytes)
     }
 }
@@ -65,7 +69,7 @@ impl rt::Remake for Remake {
     fn bytes(&self) -> Option<&[u8]> {
         let make = || {
             // Whatever comes of this, the next run is not to meet it.
-            self.cache.remove(&self.key.name());
+            self.cache.give_up(self.key, &self.entry);
             // A handler's stack is too small for a compiler, and what it has blocked is not to stay so in the threads made here.
             let work = || {
                 rt::unblock();

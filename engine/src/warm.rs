@@ -39,7 +39,7 @@ impl Module {
         }
         let Some(_claim) = claim else { return Ok(Warmed::Elsewhere) };
         let artifact = Artifact::by(engine, compiler, bytes, progress)?;
-        let written = cache.store(key, |out| artifact.write_for(Some(key.seal()), out));
+        let written = cache.store(key, |seal, out| artifact.write_for(Some(seal), out));
         if written {
             return Ok(Warmed::Now);
         }
@@ -47,19 +47,20 @@ impl Module {
         Ok(Warmed::NoCache)
     }
 
-    /// Whether the engine has a cache, and would rather have found other code there than what this module has: with
+    /// Whether the engine has a cache (closed or not), and would rather have found other code there than what this module has: with
     /// [`crate::Tier::Auto`], Cranelift's instead of Lightbeam's. [`Module::warm`] makes it.
     pub fn awaits_better_code(&self) -> bool {
         let engine = self.engine();
-        self.compiled().compiler != engine.inner.compilers.preferred() && !engine.debugger() && engine.cache().is_some()
+        self.compiled().compiler != engine.inner.compilers.preferred() && !engine.debugger() && engine.had_cache()
     }
 }
 
 /// Whether the cache has this entry, undamaged. One that is not whole goes.
 fn is_whole(engine: &Engine, key: Key) -> Result<bool, Error> {
-    let Some((cache, entry)) = engine.cache().and_then(|cache| Some((cache, cache.open_entry(key)?))) else { return Ok(false) };
+    let Some(cache) = engine.cache() else { return Ok(false) };
+    let (Some(entry), Some(seal)) = (cache.open_entry(key), cache.seal(key)) else { return Ok(false) };
     let bytes = read_whole(&entry)?;
-    match artifact::read(&engine.inner.compilers, &Source::Bytes(&bytes), Some(key.seal())) {
+    match artifact::read(&engine.inner.compilers, &Source::Bytes(&bytes), Some(&seal)) {
         Ok(_) => Ok(true),
         Err(Error::Artifact(e)) => {
             cache.remove_damaged(key, &e);

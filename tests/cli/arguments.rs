@@ -80,7 +80,7 @@ fn a_first_line_for_the_shell_is_skipped() {
     std::os::unix::fs::PermissionsExt::set_mode(&mut permissions, 0o755);
     std::fs::set_permissions(&path, permissions).expect("an executable file");
     let mut script = std::process::Command::new(&path);
-    script.arg("one").env("XDG_CACHE_HOME", dir.path().join("cache"));
+    script.arg("one").env("XDG_CACHE_HOME", dir.path().join("cache")).env("XDG_STATE_HOME", dir.path().join("state"));
     script.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
     assert_eq!(outcome(&mut script).ok(), "script\0one\0");
 }
@@ -238,7 +238,10 @@ fn sockets_are_handed_in() {
     let address = listener.local_addr().expect("its address");
     let mut sconce = std::process::Command::new("sh");
     sconce.args(["-c", "exec \"$0\" --fd 7 server.wat 7<&0 </dev/null", binary()]);
-    sconce.current_dir(dir.path()).env("XDG_CACHE_HOME", dir.path().join("cache"));
+    sconce
+        .current_dir(dir.path())
+        .env("XDG_CACHE_HOME", dir.path().join("cache"))
+        .env("XDG_STATE_HOME", dir.path().join("state"));
     sconce.stdin(std::os::fd::OwnedFd::from(listener));
     let server = crate::support::start(&mut sconce);
     assert_eq!(greeting(TcpStream::connect(address).expect("the guest's socket")), "hello\n");

@@ -9,7 +9,11 @@ use std::process::{Command, Stdio};
 /// Runs this executable; gives the names of what it left in the cache.
 fn run(dir: &Dir, executable: &Path) -> BTreeSet<OsString> {
     let mut command = Command::new(executable);
-    command.arg("hello.wat").current_dir(dir.path()).env("XDG_CACHE_HOME", dir.path().join("cache"));
+    command
+        .arg("hello.wat")
+        .current_dir(dir.path())
+        .env("XDG_CACHE_HOME", dir.path().join("cache"))
+        .env("XDG_STATE_HOME", dir.path().join("state"));
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     assert_eq!(outcome(&mut command).ok(), "hello\n", "{}", executable.display());
     std::fs::read_dir(dir.path().join("cache/sconce")).expect("a cache").map(|e| e.expect("an entry").file_name()).collect()

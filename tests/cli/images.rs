@@ -78,7 +78,12 @@ fn exchanged(dir: &Dir, options: &str) -> Option<Outcome> {
     );
     let mut command = Command::new("unshare");
     command.args(["-m", "sh", "-c", &script]).current_dir(dir.path()).env("SCONCE", binary());
-    command.env("XDG_CACHE_HOME", dir.path().join("cache")).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+        .env("XDG_CACHE_HOME", dir.path().join("cache"))
+        .env("XDG_STATE_HOME", dir.path().join("state"))
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     let Ok(child) = command.spawn() else {
         eprintln!("nothing to see: no unshare");
         return None;

@@ -3,6 +3,7 @@
 mod arguments;
 mod artifacts;
 mod builds;
+mod cache_key;
 mod completions;
 mod confine;
 mod images;

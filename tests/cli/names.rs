@@ -300,6 +300,7 @@ fn what_never_ends_is_not_read_for_ever() {
         let start = Instant::now();
         let mut shell = Command::new("bash");
         shell.args(["-c", &script, binary()]).current_dir(dir.path()).stdin(Stdio::null());
+        shell.env("XDG_CACHE_HOME", dir.path().join("cache")).env("XDG_STATE_HOME", dir.path().join("state"));
         let outcome = outcome(shell.stdout(Stdio::piped()).stderr(Stdio::piped()));
         assert!(start.elapsed() < Duration::from_secs(10), "{script}: {:?}", start.elapsed());
         contains(&outcome.stderr, &["error: standard input: "]);

@@ -39,7 +39,7 @@ fn root() -> bool {
 fn shell(dir: &Dir, script: &str) -> Command {
     let mut command = Command::new("env");
     command.args(["--default-signal", "bash", "-c", script]).current_dir(dir.path());
-    command.env("S", binary()).env("XDG_CACHE_HOME", dir.path().join("cache"));
+    command.env("S", binary()).env("XDG_CACHE_HOME", dir.path().join("cache")).env("XDG_STATE_HOME", dir.path().join("state"));
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }

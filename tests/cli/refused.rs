@@ -24,7 +24,7 @@ fn run(dir: &Dir, number: i64, error: i32, args: &str) -> Outcome {
     let mut command = Command::new(std::env::current_exe().expect("this test"));
     command.args(["--exact", "refused::what_is_refused_is_done_without_or_named", "--nocapture", "--quiet"]);
     command.env(ROLE, format!("{number} {error} {args}")).current_dir(dir.path());
-    command.env("XDG_CACHE_HOME", dir.path().join("cache"));
+    command.env("XDG_CACHE_HOME", dir.path().join("cache")).env("XDG_STATE_HOME", dir.path().join("state"));
     outcome(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()))
 }
 

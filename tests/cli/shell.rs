@@ -48,7 +48,10 @@ fn what_is_wrong_with_the_variable_is_said_of_the_variable() {
 fn by_kernel(dir: &Dir, words: &[&str]) -> Outcome {
     let mut command = Command::new(binary());
     command.arg0("/usr/local/bin/sconce-binfmt").args(words).current_dir(dir.path());
-    command.env("XDG_CACHE_HOME", dir.path().join("cache")).env_remove("SCONCE_OPTIONS");
+    command
+        .env("XDG_CACHE_HOME", dir.path().join("cache"))
+        .env("XDG_STATE_HOME", dir.path().join("state"))
+        .env_remove("SCONCE_OPTIONS");
     outcome(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()))
 }
 

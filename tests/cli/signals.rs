@@ -62,7 +62,10 @@ fn ctrl_c_stops_a_shells_loop() {
     dir.file("guest.wat", prompt());
     let script = format!("for i in 1 2 3; do '{}' guest.wat; echo again; done", binary());
     let mut bash = Command::new("bash");
-    bash.args(["-c", &script]).current_dir(dir.path()).env("XDG_CACHE_HOME", dir.path().join("cache"));
+    bash.args(["-c", &script])
+        .current_dir(dir.path())
+        .env("XDG_CACHE_HOME", dir.path().join("cache"))
+        .env("XDG_STATE_HOME", dir.path().join("state"));
     let mut terminal = Terminal::start(&mut bash);
     terminal.screen.expect("hello");
     terminal.press(CTRL_C);
@@ -79,7 +82,7 @@ fn quit_prints_the_guests_backtrace() {
         shell = {
             let mut sh = Command::new("sh");
             sh.args(["-c", "ulimit -c 0; exec \"$0\" guest.wat"]).arg(shell.get_program()).current_dir(dir.path());
-            sh.env("XDG_CACHE_HOME", dir.path().join("cache"));
+            sh.env("XDG_CACHE_HOME", dir.path().join("cache")).env("XDG_STATE_HOME", dir.path().join("state"));
             sh
         };
         let mut terminal = Terminal::start(&mut shell);
@@ -131,7 +134,7 @@ fn an_ignored_signal_stays_ignored() {
     dir.file("guest.wat", forever());
     let mut shell = Command::new("sh");
     shell.args(["-c", "trap '' HUP INT; exec \"$0\" guest.wat", binary()]).current_dir(dir.path());
-    shell.env("XDG_CACHE_HOME", dir.path().join("cache"));
+    shell.env("XDG_CACHE_HOME", dir.path().join("cache")).env("XDG_STATE_HOME", dir.path().join("state"));
     let mut child = start(&mut all_signals(&shell));
     Seen::of(child.stdout.take().expect("a pipe")).expect("hello");
     send(&child, Signal::HUP);

@@ -34,7 +34,7 @@ fn guest(body: &str) -> String {
 fn shell(dir: &Dir, script: &str) -> Command {
     let mut shell = Command::new("bash");
     shell.args(["-c", script, binary()]).current_dir(dir.path());
-    shell.env("XDG_CACHE_HOME", dir.path().join("cache"));
+    shell.env("XDG_CACHE_HOME", dir.path().join("cache")).env("XDG_STATE_HOME", dir.path().join("state"));
     shell.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     shell
 }

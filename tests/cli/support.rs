@@ -37,10 +37,11 @@ impl Dir {
         path
     }
 
-    /// The binary, in this directory and with a cache in it.
+    /// The binary, in this directory and with a cache in it, and the cache's key.
     pub fn sconce<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Command {
         let mut command = Command::new(binary());
         command.args(args).current_dir(self.path()).env("XDG_CACHE_HOME", self.path().join("cache"));
+        command.env("XDG_STATE_HOME", self.path().join("state"));
         // `CI` is one of those that say whether colours are wanted.
         for name in ["SCONCE_OPTIONS", "NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "CI"] {
             command.env_remove(name);

@@ -49,9 +49,10 @@ pub fn sconce() -> Command {
     command
 }
 
-/// Gives `command`, which is to start Sconce, a clean environment and the tests' own cache.
+/// Gives `command`, which is to start Sconce, a clean environment and the tests' own cache, with its key.
 pub fn clean(command: &mut Command) -> &mut Command {
-    command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("XDG_CACHE_HOME", &*CACHE)
+    command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    command.env("XDG_CACHE_HOME", &*CACHE).env("XDG_STATE_HOME", CACHE.join("state"))
 }
 
 /// `sconce run`.

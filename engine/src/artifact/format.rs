@@ -1,5 +1,6 @@
 //! What an artifact's bytes mean: constants, metadata, hashes.
 
+use super::seal::Seal;
 use sconce_environ::code_tables::{CodeTable, FunctionRecord};
 use sconce_environ::space::HOST_PAGE;
 use sconce_runtime as rt;
@@ -27,9 +28,6 @@ pub(super) const LAZY_TABLE: u64 = 64 << 10;
 /// More text than this is read at once all the same: each chunk may take one of the mappings that a process can have.
 pub(super) const MAX_LAZY: u64 = 256 << 20;
 
-/// What a cache entry's head is keyed with, so that one entry is not taken for another.
-pub(crate) type Seal = [u8; blake3::OUT_LEN];
-
 /// What the parts mean, and how long the lazy ones are.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Meta<M> {
@@ -52,7 +50,7 @@ pub(crate) fn is_artifact(bytes: &[u8]) -> bool {
 /// What the head says of the eager part.
 pub(super) fn eager_hash(eager: &[u8], seal: Option<&Seal>) -> rt::Digest {
     match seal {
-        Some(seal) => *blake3::keyed_hash(seal, eager).as_bytes(),
+        Some(seal) => *seal.hash(eager).as_bytes(),
         None => digest(eager),
     }
 }

@@ -2,10 +2,11 @@
 
 use super::check;
 use super::format::{
-    CHUNK, EAGER_LEN_AT, FORMAT, HASH_AT, HEAD, LAZY, LAZY_TABLE, MAX_LAZY, Meta, PAGE, RECORD, Seal, VERSION, VERSION_AT,
-    digest, eager_hash, is_artifact,
+    CHUNK, EAGER_LEN_AT, FORMAT, HASH_AT, HEAD, LAZY, LAZY_TABLE, MAX_LAZY, Meta, PAGE, RECORD, VERSION, VERSION_AT, digest,
+    eager_hash, is_artifact,
 };
 use super::identity::Identity;
+use super::seal::Seal;
 use crate::compiled::DebugSections;
 use crate::compilers::Compilers;
 use crate::config::CompilerKind;

@@ -1,9 +1,10 @@
 //! An artifact written.
 
 use super::format::{
-    CHUNK, EAGER_LEN_AT, FORMAT, HASH_AT, HEAD, MAGIC, Meta, PAGE, RECORD, Seal, VERSION, VERSION_AT, digest, eager_hash,
+    CHUNK, EAGER_LEN_AT, FORMAT, HASH_AT, HEAD, MAGIC, Meta, PAGE, RECORD, VERSION, VERSION_AT, digest, eager_hash,
 };
 use super::identity::Identity;
+use super::seal::Seal;
 use crate::compiled::CompiledModule;
 use sconce_environ::code_tables::{CodeTable, FunctionRecord, Stream};
 use sconce_environ::module::Module;

@@ -18,6 +18,7 @@
 //! Everywhere else contents are hashed. What is left are the ways in which an administrator writes to a disk
 //! past its file system.
 
+use crate::artifact::Seal;
 use rustix::fs::{AtFlags, FileType, StatVfsMountFlags, StatxFlags, StatxTimestamp};
 use rustix::time::{ClockId, Timespec, clock_gettime};
 use std::fs::File;
@@ -87,6 +88,12 @@ impl FileState {
     }
 }
 
+/// What proves that the holder of the secret has kept this under this name: which contents a file has says which entry is executed.
+pub(super) fn tag(secret: &Seal, name: &str, known: &[u8]) -> blake3::Hash {
+    // Names are all as long.
+    secret.hash(&[b"sconce file state\0", name.as_bytes(), known].concat())
+}
+
 /// Whether this kernel alone gives a file system's files their change times, and gives a file another with each change. By the
 /// number that `statfs` has for the file system.
 ///
@@ -142,11 +149,18 @@ mod tests {
     use crate::cache::Cache;
     use std::io::Write;
     use std::os::unix::fs::FileExt;
+    use std::path::Path;
 
     const CLOCK: Clock = Clock { now: 1_000_000, epoch: 900_000 };
 
     fn state(n: u64, changed: i64) -> FileState {
         FileState { numbers: [n; 12], changed }
+    }
+
+    /// A cache with this key.
+    fn open(dir: &Path, key: &str) -> Cache {
+        let key = dir.with_file_name("state").join(key);
+        Cache::open(&CacheMode::Dir(dir.to_owned()), 1 << 20, Some(&key)).unwrap().unwrap()
     }
 
     /// A file where times are the kernel's, if there is such a place: the tests' own directory is none in a container.
@@ -238,7 +252,7 @@ mod tests {
     fn the_cache_remembers_settled_files_until_the_clock_is_set() {
         let temp = tempfile::tempdir().unwrap();
         let dir = temp.path().join("cache");
-        let cache = Cache::open(&CacheMode::Dir(dir.clone()), 1 << 20).unwrap().unwrap();
+        let cache = open(&dir, "key");
         let (old, new) = (state(7, 1000), state(8, i64::MAX));
         let content = blake3::hash(b"contents");
         for state in [old, new] {
@@ -258,6 +272,45 @@ mod tests {
             std::fs::write(dir.join(old.name()), damaged).unwrap();
             assert_eq!(cache.remembered(&old, CLOCK), None);
         }
+    }
+
+    /// Whoever could write such a file would choose which code is run as a module.
+    #[test]
+    fn what_was_remembered_without_the_key_is_not_believed() {
+        let temp = tempfile::tempdir().unwrap();
+        let dir = temp.path().join("cache");
+        let (cache, contents) = (open(&dir, "key"), blake3::hash(b"contents"));
+        let (mine, other) = (state(7, 1000), state(8, 1000));
+        let (of_mine, of_other) = (dir.join(mine.name()), dir.join(other.name()));
+        cache.remember(&mine, contents, CLOCK);
+        let good = std::fs::read(&of_mine).unwrap();
+        let forged = [&blake3::hash(b"others").as_bytes()[..], &CLOCK.epoch.to_le_bytes()].concat();
+        for wrong in [
+            forged.clone(),
+            [&forged, &good[forged.len()..]].concat(),
+            [&forged, &blake3::hash(&forged).as_bytes()[..]].concat(),
+            [&forged, &[0; 32][..]].concat(),
+        ] {
+            std::fs::write(&of_mine, wrong).unwrap();
+            assert_eq!(cache.remembered(&mine, CLOCK), None);
+        }
+        for at in 0..good.len() {
+            let mut wrong = good.clone();
+            wrong[at] ^= 1;
+            std::fs::write(&of_mine, wrong).unwrap();
+            assert_eq!(cache.remembered(&mine, CLOCK), None, "changed at {at}");
+        }
+        std::fs::write(&of_mine, &good).unwrap();
+        assert_eq!(cache.remembered(&mine, CLOCK), Some(contents));
+        std::fs::copy(&of_mine, &of_other).unwrap();
+        assert_eq!(cache.remembered(&other, CLOCK), None, "it was kept of another file");
+        assert_eq!(open(&dir, "another key").remembered(&mine, CLOCK), None);
+
+        cache.close();
+        assert_eq!(cache.remembered(&mine, CLOCK), None, "closed");
+        std::fs::remove_file(&of_mine).unwrap();
+        cache.remember(&mine, contents, CLOCK);
+        assert!(!of_mine.exists());
     }
 
     #[test]

@@ -4,7 +4,7 @@ use crate::artifact::Seal;
 use sconce_runtime as rt;
 use std::sync::OnceLock;
 
-/// The name of an entry.
+/// The name of an entry: a hash of the module's contents, of what its code depends on, and of the build that compiles it.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Key(blake3::Hash);
 
@@ -28,9 +28,9 @@ impl Key {
         self.0.to_hex().to_string()
     }
 
-    /// What the entry's contents are sealed with.
-    pub(crate) fn seal(&self) -> &Seal {
-        self.0.as_bytes()
+    /// What the entry's contents are sealed with, for whoever has this secret.
+    pub(super) fn seal(self, secret: &Seal) -> Seal {
+        secret.derive(&[&b"sconce cache entry\0"[..], self.0.as_bytes()].concat())
     }
 }
 

@@ -5,18 +5,21 @@
 //! The set is a hint, and is not trusted: whatever is in it, chunks are compared with their digests. It grows
 //! by what a run had to fetch besides; since nobody knows then which of the others were needed, it begins
 //! anew when it is over half of the text, or of the data.
+//!
+//! Its file is opened when the module is loaded, and written in place at the end of a run, which by then may have nothing else of
+//! the cache: so two runs at once may mix what they write, and no harm is done.
 
 use super::Cache;
+use rustix::fd::OwnedFd;
 use sconce_runtime as rt;
-use std::sync::Arc;
 
 /// Fewer chunks than this are left to faults: noting them would cost as much.
 const WORTH_NOTING: usize = 8;
 
 /// What was known of a module when it was loaded, and where the cache keeps that.
 pub(crate) struct Used {
-    cache: Arc<Cache>,
-    name: String,
+    /// Written to if it is open for that.
+    hint: OwnedFd,
     before: Chunks,
 }
 
@@ -27,13 +30,13 @@ struct Chunks {
 }
 
 impl Used {
-    /// Brings in what earlier runs needed of the artifact with this hash, text `beside` what else is to be
-    /// done. `None` if nothing of it is brought in lazily at all.
+    /// Brings in what earlier runs needed of the artifact with this hash: data, for which an instance waits, and then text,
+    /// `beside` what else is to be done. `None` if nothing of it is brought in lazily at all, or nothing can be kept.
     pub(crate) fn begin(
-        cache: &Arc<Cache>,
+        cache: &Cache,
         hash: &[u8],
         loaded: &rt::LoadedModule,
-        beside: impl FnOnce(Box<dyn FnOnce() + Send>),
+        beside: impl FnOnce(Box<dyn FnOnce() + Send>, Box<dyn FnOnce() + Send>),
     ) -> Option<Used> {
         let mut text = loaded.code().present_chunks().unwrap_or_default();
         let mut data = vec![0; loaded.lazy_data_chunks().div_ceil(8)];
@@ -43,18 +46,14 @@ impl Used {
         let mut hasher = blake3::Hasher::new();
         hasher.update(hash).update(b"chunks of text and data that runs needed");
         let name = hasher.finalize().to_hex().to_string();
-        if let Some(hint) = cache.small(&name, text.len() + data.len()) {
+        let hint = cache.open_hint(&name)?;
+        if let Some(hint) = read_hint(&hint, text.len() + data.len()) {
             data.copy_from_slice(&hint[text.len()..]);
             text.copy_from_slice(&hint[..hint.len() - data.len()]);
             let (code, chunks) = (loaded.code().clone(), text.clone());
-            // Data first: the instance waits for it.
-            let read_data = loaded.want_data(&data);
-            beside(Box::new(move || {
-                read_data();
-                code.bring_in(&chunks);
-            }));
+            beside(Box::new(loaded.want_data(&data)), Box::new(move || code.bring_in(&chunks)));
         }
-        Some(Used { cache: cache.clone(), name, before: Chunks { text, data } })
+        Some(Used { hint, before: Chunks { text, data } })
     }
 
     /// Notes what the run that ends now needed.
@@ -63,9 +62,25 @@ impl Used {
         let data = loaded.present_data().unwrap_or_default();
         let data = Part::of(&self.before.data, &data, loaded.lazy_data_chunks() * rt::CHUNK);
         if text.fetched + data.fetched >= WORTH_NOTING {
-            self.cache.keep_small(&self.name, &[text.next, data.next].concat());
+            // What is cut off is none. Of one length always, so that nothing of what was there before stays.
+            if let Err(e) = rustix::io::pwrite(&self.hint, &[text.next, data.next].concat(), 0) {
+                log::debug!("the chunks that a run needed are not noted: {e}");
+            }
         }
     }
+}
+
+/// The contents of a hint's file, if they have this length. If they have another, they go, where that is possible.
+fn read_hint(file: &OwnedFd, len: usize) -> Option<Vec<u8>> {
+    let stat = rustix::fs::fstat(file).ok()?;
+    if stat.st_size.cast_unsigned() != len as u64 {
+        if stat.st_size != 0 {
+            let _ = rustix::fs::ftruncate(file, 0);
+        }
+        return None;
+    }
+    let mut bytes = vec![0; len];
+    (rustix::io::pread(file, &mut bytes, 0) == Ok(len)).then_some(bytes)
 }
 
 /// Of the chunks of text or data.
@@ -101,6 +116,11 @@ mod tests {
 
     const FUNCTIONS: u32 = 40_000;
 
+    /// With a cache here, and its key beside it.
+    fn config(dir: &Path) -> Config {
+        Config::new().cache(CacheMode::Dir(dir.into())).cache_key(dir.with_file_name("state").join("key"))
+    }
+
     /// More than 1 MiB of text: functions are aligned, so many small ones make a long text fast.
     fn wat() -> String {
         let function = |n| format!("(func (export \"f{n}\") (result i32) (i32.const {n}))");
@@ -116,11 +136,19 @@ mod tests {
 
     /// Runs some functions of the module in the cache; gives the number of chunks that were there before and after.
     fn run(dir: &Path, wat: &str, functions: impl Iterator<Item = u32>) -> [usize; 2] {
+        run_closing(dir, wat, functions, false)
+    }
+
+    /// The same after the cache has been closed, if it is to be.
+    fn run_closing(dir: &Path, wat: &str, functions: impl Iterator<Item = u32>, close: bool) -> [usize; 2] {
         // So that text is there when its module is.
-        let engine = Engine::new(&Config::new().cache(CacheMode::Dir(dir.into())).parallel(false)).unwrap();
+        let engine = Engine::new(&config(dir).parallel(false)).unwrap();
         let module = load(&engine, dir, wat);
         let present = || super::count(&module.compiled().loaded.code().present_chunks().unwrap_or_default());
         let before = present();
+        if close {
+            engine.close_cache();
+        }
         let mut store = Store::new(&engine, ()).unwrap();
         let instance = Linker::new(&engine).instantiate(&mut store, &module).unwrap();
         for n in functions {
@@ -165,6 +193,89 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_run_notes_what_it_needed_though_the_cache_is_closed() {
+        let temp = tempfile::tempdir().unwrap();
+        let dir = temp.path().join("cache");
+        let wat = wat();
+        run(&dir, &wat, 0..1);
+        let files = || fs::read_dir(&dir).unwrap().map(|e| e.unwrap().path()).collect::<Vec<_>>();
+        let entry = files().remove(0);
+        // Its file is there, and empty, when nothing is noted.
+        assert_eq!(run(&dir, &wat, 0..0), [0, 0]);
+        let hint = files().into_iter().find(|path| *path != entry).unwrap();
+        let len = || fs::metadata(&hint).unwrap().len();
+        assert_eq!((files().len(), len()), (2, 0));
+        let few = || (0..FUNCTIONS).step_by(FUNCTIONS as usize / 10);
+        let [_, needed] = run_closing(&dir, &wat, few(), true);
+        assert!(needed > 10 && len() > 0, "{needed}");
+        assert_eq!(run_closing(&dir, &wat, few(), true), [needed, needed]);
+
+        // What is too long is cut, and what runs note then is all that there is.
+        let good = fs::read(&hint).unwrap();
+        fs::write(&hint, vec![0xff; good.len() + 5]).unwrap();
+        assert_eq!(run_closing(&dir, &wat, few(), true), [0, needed]);
+        assert!(fs::read(&hint).unwrap() == good);
+
+        // What has another name too, or is no file, is not written to.
+        let name = temp.path().join("name");
+        fs::hard_link(&hint, &name).unwrap();
+        fs::write(&hint, "precious").unwrap();
+        assert_eq!(run_closing(&dir, &wat, few(), true), [0, needed]);
+        assert_eq!(fs::read(&name).unwrap(), b"precious");
+        fs::remove_file(&hint).unwrap();
+        std::os::unix::fs::symlink(&name, &hint).unwrap();
+        assert_eq!(run_closing(&dir, &wat, few(), true), [0, needed]);
+        assert_eq!(fs::read(&name).unwrap(), b"precious");
+        fs::remove_file(&hint).unwrap();
+        fs::create_dir(&hint).unwrap();
+        assert_eq!(run_closing(&dir, &wat, few(), true), [0, needed]);
+    }
+
+    #[test]
+    fn what_is_held_back_comes_in_when_it_is_begun() {
+        let temp = tempfile::tempdir().unwrap();
+        let (dir, wat) = (temp.path().join("cache"), wat());
+        run(&dir, &wat, 0..1);
+        let [_, needed] = run(&dir, &wat, (0..FUNCTIONS).step_by(FUNCTIONS as usize / 10));
+        let engine = Engine::new(&config(&dir).hold_background(true)).unwrap();
+        let threads = || fs::read_dir("/proc/self/task").unwrap().count();
+        let before = threads();
+        let module = load(&engine, &dir, &wat);
+        let present = |module: &Module| super::count(&module.compiled().loaded.code().present_chunks().unwrap());
+        engine.close_cache();
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        assert_eq!((present(&module), threads()), (0, before));
+        engine.begin_background_work();
+        let comes_in = |module: &Module| {
+            let start = std::time::Instant::now();
+            while present(module) != needed {
+                assert!(start.elapsed() < std::time::Duration::from_secs(60), "{}", present(module));
+            }
+        };
+        comes_in(&module);
+        // Twice is once.
+        engine.begin_background_work();
+
+        // From then on nothing is held back.
+        let engine = Engine::new(&config(&dir).hold_background(true)).unwrap();
+        engine.begin_background_work();
+        comes_in(&load(&engine, &dir, &wat));
+    }
+
+    /// An instance waits for its data, which is read without a thread then.
+    #[test]
+    fn an_instance_does_not_wait_for_what_is_held_back() {
+        let temp = tempfile::tempdir().unwrap();
+        let (dir, artifact) = (temp.path().join("cache"), temp.path().join("artifact"));
+        let engine = Engine::new(&Config::new()).unwrap();
+        fs::write(&artifact, Module::new(&engine, with_data().as_bytes()).unwrap().serialize().unwrap()).unwrap();
+        let some = || (0..DATA).step_by(9);
+        assert_eq!(read(&config(&dir), &artifact, some())[0], vec![]);
+        let held = config(&dir).hold_background(true);
+        assert_eq!(read(&held, &artifact, some()), [some().collect::<Vec<_>>(), some().collect()]);
+    }
+
     const DATA: usize = 128;
 
     /// A module with as many chunks of data as [`DATA`] says, each full of its number.
@@ -177,8 +288,8 @@ mod tests {
     }
 
     /// Reads from chunks of the module in the artifact; gives which ones were there when it was instantiated, and in the end.
-    fn read(dir: &Path, artifact: &Path, chunks: impl Iterator<Item = usize>) -> [Vec<usize>; 2] {
-        let engine = Engine::new(&Config::new().cache(CacheMode::Dir(dir.into()))).unwrap();
+    fn read(config: &Config, artifact: &Path, chunks: impl Iterator<Item = usize>) -> [Vec<usize>; 2] {
+        let engine = Engine::new(config).unwrap();
         let module = Module::deserialize_file(&engine, fs::File::open(artifact).unwrap()).unwrap();
         let mut store = Store::new(&engine, ()).unwrap();
         let instance = Linker::new(&engine).instantiate(&mut store, &module).unwrap();
@@ -205,15 +316,15 @@ mod tests {
         };
         compile(&with_data());
         let some = || (0..DATA).step_by(9);
-        assert_eq!(read(&dir, &artifact, some()), [vec![], some().collect()]);
-        assert_eq!(read(&dir, &artifact, some()), [some().collect::<Vec<_>>(), some().collect()]);
+        assert_eq!(read(&config(&dir), &artifact, some()), [vec![], some().collect()]);
+        assert_eq!(read(&config(&dir), &artifact, some()), [some().collect::<Vec<_>>(), some().collect()]);
         // Most of it: what was fetched besides is kept, and the rest forgotten.
-        assert_eq!(read(&dir, &artifact, 0..DATA)[1].len(), DATA);
+        assert_eq!(read(&config(&dir), &artifact, 0..DATA)[1].len(), DATA);
         let others: Vec<usize> = (0..DATA).filter(|n| n % 9 != 0).collect();
-        assert_eq!(read(&dir, &artifact, 0..0), [others.clone(), others]);
+        assert_eq!(read(&config(&dir), &artifact, 0..0), [others.clone(), others]);
         // Another artifact in the same file.
         compile(&with_data().replace("\"at\"", "\"at\") (export \"also\""));
-        assert_eq!(read(&dir, &artifact, 0..0), [vec![], vec![]]);
+        assert_eq!(read(&config(&dir), &artifact, 0..0), [vec![], vec![]]);
     }
 
     #[test]
@@ -221,7 +332,7 @@ mod tests {
         let temp = tempfile::tempdir().unwrap();
         let (dir, wat) = (temp.path().join("cache"), wat());
         let run = || {
-            let engine = Engine::new(&Config::new().cache(CacheMode::Dir(dir.clone()))).unwrap();
+            let engine = Engine::new(&config(&dir)).unwrap();
             let module = load(&engine, &dir, &wat);
             let mut store = Store::new(&engine, ()).unwrap();
             let instance = Linker::new(&engine).instantiate(&mut store, &module).unwrap();

@@ -200,7 +200,7 @@ fn large() -> String {
 fn large_modules_come_from_their_file_piece_by_piece() {
     let temp = tempfile::tempdir().unwrap();
     let dir = temp.path().join("cache");
-    let engine = || Engine::new(&Config::new().cache(sconce_engine::CacheMode::Dir(dir.clone()))).unwrap();
+    let engine = || Engine::new(&crate::cached(&dir)).unwrap();
     let wat = large();
     Module::new(&engine(), wat.as_bytes()).unwrap();
     let entry = std::fs::read_dir(&dir).unwrap().next().unwrap().unwrap().path();

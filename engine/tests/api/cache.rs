@@ -1,13 +1,14 @@
 //! The cache directory.
 
-use sconce_engine::{CacheMode, Config, Engine, Linker, Module, Progress, Store};
+use crate::cached;
+use sconce_engine::{Engine, Linker, Module, Progress, Store};
 use std::fs;
 use std::os::unix::fs::{DirBuilderExt, FileExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 fn engine(dir: &Path) -> Engine {
-    Engine::new(&Config::new().cache(CacheMode::Dir(dir.to_owned()))).unwrap()
+    Engine::new(&cached(dir)).unwrap()
 }
 
 /// Notes whether anything was compiled.
@@ -55,7 +56,7 @@ fn entries(dir: &Path) -> Vec<PathBuf> {
 fn what_a_debugger_sees_is_not_written() {
     let temp = tempfile::tempdir().unwrap();
     let dir = temp.path().join("cache");
-    let debugged = Engine::new(&Config::new().cache(CacheMode::Dir(dir.clone())).debugger(true)).unwrap();
+    let debugged = Engine::new(&cached(&dir).debugger(true)).unwrap();
     assert!(load(&debugged, 1) && load(&debugged, 1));
     assert!(entries(&dir).is_empty());
     assert!(load(&engine(&dir), 1));
@@ -107,7 +108,7 @@ fn settings_have_their_own_entries() {
     let temp = tempfile::tempdir().unwrap();
     let dir = temp.path().join("cache");
     assert!(load(&engine(&dir), 1));
-    let config = Config::new().cache(CacheMode::Dir(dir.clone())).calls(sconce_engine::CallStyle::Slots);
+    let config = cached(&dir).calls(sconce_engine::CallStyle::Slots);
     assert!(load(&Engine::new(&config).unwrap(), 1));
     assert!(!load(&Engine::new(&config).unwrap(), 1));
     assert_eq!(entries(&dir).len(), 2);
@@ -203,7 +204,7 @@ fn the_least_recently_used_goes_first() {
     fs::write(dir.join("a file of the user's"), "").unwrap();
     fs::write(dir.join(format!("{}.1-1.tmp", "0".repeat(64))), "").unwrap();
     let size = fs::metadata(&names[0]).unwrap().len();
-    let config = Config::new().cache(CacheMode::Dir(dir.clone())).cache_limit(4 * size);
+    let config = cached(&dir).cache_limit(4 * size);
     assert!(load(&Engine::new(&config).unwrap(), 4));
     let left = entries(&dir);
     assert!(left.contains(&names[0]) && !left.contains(&names[1]) && !left.contains(&names[2]) && left.contains(&names[3]));
@@ -220,7 +221,8 @@ fn abandoned_files_are_removed() {
     fs::write(&abandoned, "").unwrap();
     let long_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(7200);
     fs::File::options().write(true).open(&abandoned).unwrap().set_modified(long_ago).unwrap();
-    load(&engine(&dir), 2);
+    // For a limit to which the entry is not small.
+    load(&Engine::new(&cached(&dir).cache_limit(1 << 18)).unwrap(), 2);
     assert!(!abandoned.exists());
 }
 

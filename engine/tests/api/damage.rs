@@ -1,13 +1,14 @@
 //! Cache entries that are damaged, cut off, exchanged or replaced, before a run and in the middle of it: each run does what the
 //! module says, and the next one finds a good entry.
 
-use sconce_engine::{AsContextMut, CacheMode, Caller, Config, Engine, Error, ExternRef, Linker, Module, Progress, Store, Tier};
+use sconce_engine::{AsContextMut, Caller, Engine, Error, ExternRef, Linker, Module, Progress, Store, Tier};
 use std::fmt::Write;
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::UNIX_EPOCH;
 
 const BIG: usize = 60;
 const CATCHING: usize = 3000;
@@ -81,7 +82,7 @@ impl Progress for Compiled {
 }
 
 fn engine(cache: &Path) -> Engine {
-    Engine::new(&Config::new().tier(Tier::Lightbeam).cache(CacheMode::Dir(cache.to_owned()))).unwrap()
+    Engine::new(&crate::cached(cache).tier(Tier::Lightbeam)).unwrap()
 }
 
 /// All that a run of the module gives.
@@ -218,7 +219,7 @@ fn an_entry_that_belongs_elsewhere_is_not_used() {
     // The same code with another name, which alone tells them apart.
     fs::write(&path, guest("misplaced")).unwrap();
     let other = |tier: Tier, path: &Path| {
-        let engine = Engine::new(&Config::new().tier(tier).cache(CacheMode::Dir(others.clone()))).unwrap();
+        let engine = Engine::new(&crate::cached(&others).tier(tier)).unwrap();
         Module::from_file(&engine, &File::open(path).unwrap(), None).unwrap();
         drop(engine);
         let file = fs::read_dir(&others).unwrap().next().unwrap().unwrap().path();
@@ -278,6 +279,32 @@ fn threads_that_meet_damage_at_once_wait_for_what_is_made() {
     fs::write(world.entry(), []).unwrap();
     let artifact = module.serialize().unwrap();
     assert!(run(&engine, &Module::deserialize(&engine, &artifact).unwrap()) == world.expected);
+}
+
+/// A process that has closed its cache cannot replace an entry.
+#[test]
+fn damage_that_is_found_after_the_cache_is_closed_is_for_the_next_run_to_mend() {
+    let world = World::new();
+    let entry = world.entry();
+    let mut bytes = world.good.clone();
+    let from = world.eager_end().next_multiple_of(4096);
+    bytes[from..from + LAZY].iter_mut().step_by(1000).for_each(|byte| *byte ^= 0x10);
+    fs::write(&entry, &bytes).unwrap();
+    let engine = engine(&world.cache());
+    let module = Module::from_file(&engine, &File::open(world.temp.path().join("m.wasm")).unwrap(), None).unwrap();
+    engine.close_cache();
+    let modified = || fs::metadata(&entry).unwrap().modified().unwrap();
+    assert_ne!(modified(), UNIX_EPOCH);
+    assert!(run(&engine, &module) == world.expected);
+    assert!(modified() == UNIX_EPOCH && fs::read(&entry).unwrap() == bytes, "marked, and otherwise as it was");
+    drop((module, engine));
+    assert!(world.run("marked", || {}), "compiled anew");
+    assert!(fs::read(&entry).unwrap() == world.good && modified() != UNIX_EPOCH);
+    assert!(!world.run("in the end", || {}));
+
+    // One that is whole, too, is gone when it is marked.
+    File::open(&entry).unwrap().set_modified(UNIX_EPOCH).unwrap();
+    assert!(world.run("marked", || {}) && !world.run("in the end", || {}));
 }
 
 /// Without a file there is nothing to make an entry from later: so all of it is looked at before anything depends on it.

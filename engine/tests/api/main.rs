@@ -5,6 +5,7 @@ mod boundaries;
 mod bulk;
 mod cache;
 mod calls;
+mod confined;
 mod damage;
 mod frames;
 mod heap_limits;
@@ -21,11 +22,17 @@ mod traps;
 mod warm;
 mod wide;
 
-use sconce_engine::{Config, Engine, Error, Instance, Linker, Module, Store};
+use sconce_engine::{CacheMode, Config, Engine, Error, Instance, Linker, Module, Store};
+use std::path::Path;
 
 /// An engine without a cache.
 fn engine() -> Engine {
     Engine::new(&Config::new()).unwrap()
+}
+
+/// A configuration with a cache here, and its key beside it.
+fn cached(dir: &Path) -> Config {
+    Config::new().cache(CacheMode::Dir(dir.to_owned())).cache_key(dir.with_file_name("state").join("key"))
 }
 
 /// A store of `()` and an instance of a module without imports.

@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 const WAT: &[u8] = br#"(module (func (export "f") (result i32) (i32.const 7)))"#;
 
 fn engine(dir: &Path, tier: Tier) -> Engine {
-    Engine::new(&Config::new().tier(tier).cache(CacheMode::Dir(dir.join("cache")))).unwrap()
+    Engine::new(&crate::cached(&dir.join("cache")).tier(tier)).unwrap()
 }
 
 /// Compiles or finds a module as a process of its own would.
