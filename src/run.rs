@@ -63,7 +63,13 @@ pub fn run(args: RunArgs) -> Result<Infallible, Failure> {
     let max_threads = args.max_threads;
     let confine = {
         let (engine, context) = (engine.clone(), context.clone());
-        move || confine::confine(&args, &engine, &context)
+        move || {
+            // What this process makes from now on gets into no later run.
+            engine.close_cache();
+            confine::confine(&args, &engine, &context)?;
+            engine.begin_background_work();
+            Ok(())
+        }
     };
     let program = Program { engine, main, preloads, entry, max_threads, _helpers: helpers };
     supervise::supervise(deadline, confine, move |control| program.run(linker, context, control))
@@ -71,7 +77,7 @@ pub fn run(args: RunArgs) -> Result<Infallible, Failure> {
 
 fn config(args: &RunArgs) -> Result<Config, Failure> {
     let config = load::config(&args.compiler).cache(load::cache(args.cache.as_deref())).max_memory(args.max_memory);
-    let config = config.debugger(args.debugger).perf_map(args.profile == Some(Profile::PerfMap));
+    let config = config.hold_background(true).debugger(args.debugger).perf_map(args.profile == Some(Profile::PerfMap));
     let size = args.stack_size;
     if !(MIN_STACK..=MAX_STACK).contains(&size) {
         let message = format!("--stack-size: {size} bytes are out of range: {MIN_STACK} (64K) to {MAX_STACK} (4G)");

@@ -1,11 +1,12 @@
 //! What the program is given: flags to a [`WasiCtx`].
 
 use crate::cli::RunArgs;
+use crate::load;
 use crate::report::{self, Failure, reason};
 use crate::stdio;
 use crate::values::{ListenAddr, parse_env_file};
 use sconce_engine::environ::shown::Shown;
-use sconce_engine::{Engine, Linker};
+use sconce_engine::{CacheMode, Engine, Linker};
 use sconce_wasi::{Access, BuildError, WasiCtx};
 use std::collections::HashSet;
 use std::ffi::OsString;
@@ -13,7 +14,7 @@ use std::io::ErrorKind;
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// The descriptors of `--fd`, taken before anything else is opened that could have their numbers.
@@ -50,7 +51,7 @@ pub fn context(args: &RunArgs, words: &[OsString], inherited: Inherited) -> Resu
     }
     let mut files = Vec::new();
     for path in &args.env_file {
-        let wrong = |why: &dyn std::fmt::Display| Failure::not_run(format!("--env-file {}: {why}", crate::load::path_name(path)));
+        let wrong = |why: &dyn std::fmt::Display| Failure::not_run(format!("--env-file {}: {why}", load::path_name(path)));
         let text = std::fs::read(path).map_err(|e| wrong(&reason(&e)))?;
         files.extend(parse_env_file(&text).map_err(|why| wrong(&why))?);
     }
@@ -64,6 +65,9 @@ pub fn context(args: &RunArgs, words: &[OsString], inherited: Inherited) -> Resu
         let access = if dir.read_only { Access::ReadOnly } else { Access::ReadWrite };
         builder = builder.preopen_path(&dir.host, dir.guest.as_bytes(), access).map_err(failure)?;
     }
+    for own in own_directories(args) {
+        builder = builder.mask(own);
+    }
     for address in &args.listen {
         builder = builder.listener(listen(address)?);
     }
@@ -71,6 +75,12 @@ pub fn context(args: &RunArgs, words: &[OsString], inherited: Inherited) -> Resu
         builder = builder.descriptor(fd);
     }
     builder.build().map_err(failure)
+}
+
+/// What compiled code is kept and recognized by. With `--cache off` too: who could write there now would be believed by the next run.
+fn own_directories(args: &RunArgs) -> impl Iterator<Item = PathBuf> {
+    let caches = [CacheMode::Default.directory(), load::cache(args.cache.as_deref()).directory()];
+    caches.into_iter().flatten().chain(CacheMode::key_directory())
 }
 
 /// Listens, and says on which port if any would do.
@@ -88,7 +98,7 @@ fn listen(address: &ListenAddr) -> Result<TcpListener, Failure> {
 fn failure(error: BuildError) -> Failure {
     match error {
         BuildError::Preopen { path, source } => {
-            let name = crate::load::path_name(&path);
+            let name = load::path_name(&path);
             // Others write one colon.
             let hint = match name.split_once(':') {
                 Some((_, word)) if ["ro", "readonly", "rw"].iter().any(|known| word.eq_ignore_ascii_case(known)) => {

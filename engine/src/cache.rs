@@ -23,6 +23,7 @@ mod used;
 
 pub(crate) use file_state::{Clock, FileState};
 pub(crate) use key::Key;
+pub(crate) use secret::key_directory;
 pub(crate) use used::Used;
 
 use crate::artifact::Seal;
@@ -78,7 +79,7 @@ impl Cache {
         let path = match mode {
             CacheMode::Off => return Ok(None),
             CacheMode::Dir(path) => path.clone(),
-            CacheMode::Default => match base_dir("XDG_CACHE_HOME", ".cache") {
+            CacheMode::Default => match default_directory() {
                 Some(path) => path,
                 None => {
                     log::debug!("no cache: neither XDG_CACHE_HOME nor HOME is an absolute path");
@@ -252,6 +253,11 @@ impl Cache {
     fn remove(&self, name: &str) {
         self.with(|open| open.remove(name));
     }
+}
+
+/// Where the user's cache is; `None` if nothing says so.
+pub(crate) fn default_directory() -> Option<PathBuf> {
+    base_dir("XDG_CACHE_HOME", ".cache")
 }
 
 /// Bytes that are remembered of a file: the hash of its contents, and the clock's epoch.

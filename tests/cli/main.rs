@@ -12,6 +12,7 @@ mod later;
 mod messages;
 mod names;
 mod old_exceptions;
+mod places;
 mod process;
 mod profilers;
 mod refused;

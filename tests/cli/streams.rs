@@ -1,6 +1,6 @@
 //! Standard streams, FIFOs and directories as the shell hands them over: closed, full, shared, of every kind.
 
-use crate::support::{Dir, binary, command, finish, outcome, start};
+use crate::support::{Dir, binary, finish, outcome, start};
 use std::fs::File;
 use std::io::{Read, Write};
 use std::process::{Command, Stdio};
@@ -215,42 +215,4 @@ fn a_directory_as_input_gives_nothing() {
     };
     assert_eq!((with_directory("opens.wat"), with_directory("reads.wat")), (76, 31));
     assert_eq!(std::fs::read_dir(dir.path().join("d")).expect("a directory").count(), 0);
-}
-
-/// Opens this path below descriptor 3 for these rights: the exit code is the errno.
-fn opens(path: &str, rights: u32) -> String {
-    format!(
-        r#"(module (import "wasi_snapshot_preview1" "path_open" (func $open (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
-  (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
-  (memory (export "memory") 1) (data (i32.const 0) "{path}")
-  (func (export "_start") (call $exit (call $open (i32.const 3) (i32.const 1) (i32.const 0) (i32.const {})
-    (i32.const 0) (i64.const {rights}) (i64.const 0) (i32.const 0) (i32.const 1024)))))"#,
-        path.len()
-    )
-}
-
-#[test]
-fn no_directory_leads_to_the_process_itself() {
-    let dir = Dir::new();
-    for (given, path, result) in [
-        ("/::/", "proc/self/environ", 63),
-        ("/::/:ro", "proc/self/environ", 63),
-        ("/::/:ro", "proc/self/mem", 63),
-        ("/::/", "proc/1/status", 63),
-        ("/::/", "proc", 63),
-        ("/proc", "self/environ", 63),
-        ("/proc", "thread-self/environ", 63),
-        ("/proc::/proc:ro", "self/mem", 63),
-        ("/proc", "stat", 0),
-        ("/proc", "sys/kernel/ostype", 0),
-    ] {
-        dir.file("opens.wat", opens(path, 2));
-        assert_eq!(dir.run(&format!("run --dir {given} opens.wat")).code(), result, "{given} {path}");
-    }
-    for given in ["/proc/self", "/proc/thread-self/", "/dev/fd", "/proc/self/task"] {
-        let message = dir.run(&format!("run --dir {given} opens.wat")).fails(1);
-        assert!(message.contains("this process's own directory in procfs"), "{message}");
-    }
-    dir.file("hello.wat", command("(func (export \"_start\") (call $hello))"));
-    assert_eq!(dir.run("run --dir /proc --dir / hello.wat").ok(), "hello\n");
 }

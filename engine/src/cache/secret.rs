@@ -17,9 +17,14 @@ use std::path::{Path, PathBuf};
 
 const LEN: usize = blake3::KEY_LEN;
 
-/// The user's file; `None` if nothing says where it is.
+/// Where the user's file is; `None` if nothing says so.
+pub(crate) fn key_directory() -> Option<PathBuf> {
+    base_dir("XDG_STATE_HOME", ".local/state")
+}
+
+/// The user's file.
 pub(super) fn default_file() -> Option<PathBuf> {
-    Some(base_dir("XDG_STATE_HOME", ".local/state")?.join("key"))
+    Some(key_directory()?.join("key"))
 }
 
 /// The key in this file, which is made if it is not there. Of several processes that make it at once all have the same one.

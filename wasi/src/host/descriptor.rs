@@ -63,11 +63,15 @@ impl AsFd for Descriptor {
 }
 
 impl Descriptor {
-    /// What was opened elsewhere.
+    /// What was opened elsewhere, and is not there for paths to begin in.
     pub(crate) fn new(file: OwnedFd, sharing: Sharing, access: Access) -> Result<Descriptor> {
+        Descriptor::placed(file, Place::nowhere(), sharing, access)
+    }
+
+    /// What was opened elsewhere: a directory there.
+    pub(super) fn placed(file: OwnedFd, place: Place, sharing: Sharing, access: Access) -> Result<Descriptor> {
         let flags = rustix::fs::fcntl_getfl(&file)?;
         let stat = rustix::fs::fstat(&file)?;
-        let place = Place::of(file.as_fd(), &stat)?;
         Descriptor::with_flags(Found { file, stat, place }, sharing, access, flags)
     }
 

@@ -1,9 +1,10 @@
 //! What a program is given: arguments, environment, directories, streams, sockets.
 
 use super::descriptor::{Access, Descriptor, Sharing};
-use super::resolve::{Resolver, Unfit};
-use rustix::fd::OwnedFd;
+use super::resolve::{Place, Resolver, Unfit};
+use rustix::fd::{AsFd, AsRawFd, OwnedFd};
 use rustix::fs::{FileType, Mode, OFlags};
+use sconce_engine::environ::shown::Shown;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
@@ -64,12 +65,14 @@ pub enum BuildError {
     /// What was given as a directory is something else.
     #[error("the directory for the program's path {0:?} is not a directory")]
     NotADirectory(String),
-    /// A directory in procfs is this process's own, by which its memory and its environment could be reached.
-    #[error("{0} is this process's own directory in procfs, by which it could be taken over; give /proc itself")]
-    OwnProcess(String),
-    /// A directory in procfs is mounted elsewhere by itself, so that what it belongs to cannot be known.
-    #[error("{0} is a part of procfs that is mounted apart from the rest, and could be this process's own; give /proc itself")]
-    PartOfProcfs(String),
+    /// A directory was given by which the runtime could be taken over. Nothing that is in it can be given.
+    #[error("{directory} cannot be given to a program: {why}")]
+    Refused {
+        /// Which, for people: the host's path where it was given by that.
+        directory: String,
+        /// Why.
+        why: Refusal,
+    },
     /// An argument or environment variable contains a NUL, or the name of a variable is empty or contains `=`.
     #[error("{0:?} cannot be passed to the program")]
     BadString(String),
@@ -81,6 +84,18 @@ pub enum BuildError {
     Descriptor(#[from] std::io::Error),
 }
 
+/// Why a directory cannot be given to a program, in the words of [`BuildError::Refused`].
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The kernel and processes are controlled by its file system.
+    #[error("it is on {0}; that is for no program, nor is anything in it")]
+    Controls(String),
+    /// It was masked ([`WasiCtxBuilder::mask`]), or is in a directory that was.
+    #[error("it is in {}, which is kept from programs since the runtime relies on what is there", Shown::short(&.0.to_string_lossy()))]
+    Masked(PathBuf),
+}
+
 /// Builds a [`WasiCtx`](crate::WasiCtx).
 ///
 /// Descriptors are numbered as programs expect: standard input, output and error are 0 to 2, directories follow from 3 on
@@ -88,16 +103,30 @@ pub enum BuildError {
 ///
 /// Flags of what is given as a stream or descriptor stay as they are, since others may share them: the guest's are imitated. What
 /// was opened to append to is only appended to. A directory as a stream gives no access to what is in it.
+///
+/// Directories on file systems by which the kernel or processes are controlled (procfs, sysfs, cgroup and their like) are
+/// refused, and no path leads onto one. `/dev` is reached only by a directory that is given at or below it.
 #[derive(Debug, Default)]
 pub struct WasiCtxBuilder {
     args: Vec<Vec<u8>>,
     env: Vec<(Vec<u8>, Vec<u8>)>,
     stdio: [Stream; 3],
     on_standard_close: Option<fn(usize)>,
-    preopens: Vec<(OwnedFd, Vec<u8>, Access)>,
+    preopens: Vec<Preopen>,
+    masked: Vec<PathBuf>,
     sockets: Vec<OwnedFd>,
     descriptors: Vec<OwnedFd>,
     ignored: Vec<i32>,
+}
+
+/// A directory to be given.
+#[derive(Debug)]
+struct Preopen {
+    dir: OwnedFd,
+    /// If it was given by that.
+    host: Option<PathBuf>,
+    guest: Vec<u8>,
+    access: Access,
 }
 
 /// A standard stream.
@@ -180,7 +209,7 @@ impl WasiCtxBuilder {
     /// Adds a directory that is open already, for reading, not just as a path. The same one with
     /// the same name may be added again.
     pub fn preopen(mut self, dir: impl Into<OwnedFd>, guest: impl Into<Vec<u8>>, access: Access) -> Self {
-        self.preopens.push((dir.into(), guest.into(), access));
+        self.preopens.push(Preopen { dir: dir.into(), host: None, guest: guest.into(), access });
         self
     }
 
@@ -189,12 +218,25 @@ impl WasiCtxBuilder {
     /// # Errors
     ///
     /// [`BuildError::Preopen`] if it cannot be opened, or is no directory.
-    pub fn preopen_path(self, host: &Path, guest: impl Into<Vec<u8>>, access: Access) -> Result<Self, BuildError> {
+    pub fn preopen_path(mut self, host: &Path, guest: impl Into<Vec<u8>>, access: Access) -> Result<Self, BuildError> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         match rustix::fs::open(host, flags, Mode::empty()) {
-            Ok(dir) => Ok(self.preopen(dir, guest, access)),
+            Ok(dir) => {
+                self.preopens.push(Preopen { dir, host: Some(host.to_owned()), guest: guest.into(), access });
+                Ok(self)
+            }
             Err(e) => Err(BuildError::Preopen { path: host.to_owned(), source: e.into() }),
         }
+    }
+
+    /// Masks a directory of the host's: no path of the guest's leads into it or onto it, by whatever name, link or mount, but
+    /// is `EPERM`, and [`build`](WasiCtxBuilder::build) refuses to give it, or a directory in it. Those above it cannot be renamed or removed by
+    /// the guest. If it is not there, the guest does not get to make it. Links on the way are followed.
+    ///
+    /// Paths below a directory that it may be in are followed by steps, which takes longer.
+    pub fn mask(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.masked.push(directory.into());
+        self
     }
 
     /// Adds a listening socket, which nobody else has.
@@ -236,13 +278,14 @@ impl WasiCtxBuilder {
         let broken_pipe_is_ignored = self.ignored.contains(&rustix::process::Signal::PIPE.as_raw());
         let [stdin, stdout, stderr] = self.stdio;
         let streams = [stdin.open(0, false)?, stdout.open(1, !broken_pipe_is_ignored)?, stderr.open(2, !broken_pipe_is_ignored)?];
+        let resolver = Resolver::probed(&self.masked);
         Ok(Grants {
             args: self.args,
             env: self.env,
             streams,
-            directories: directories(self.preopens)?,
-            others: others(self.sockets, self.descriptors)?,
-            world: World { resolver: Resolver::probed(), ignored: self.ignored, on_standard_close: self.on_standard_close },
+            directories: directories(&resolver, self.preopens)?,
+            others: others(&resolver, self.sockets, self.descriptors)?,
+            world: World { resolver, ignored: self.ignored, on_standard_close: self.on_standard_close },
         })
     }
 }
@@ -261,37 +304,46 @@ impl Stream {
 }
 
 /// Directories that were given, with the program's names for them.
-fn directories(given: Vec<(OwnedFd, Vec<u8>, Access)>) -> Result<Vec<Named>, BuildError> {
+fn directories(resolver: &Resolver, given: Vec<Preopen>) -> Result<Vec<Named>, BuildError> {
     let mut names: HashMap<Vec<u8>, (FileId, Access)> = HashMap::new();
     let mut all = Vec::new();
-    for (fd, guest, access) in given {
+    for Preopen { dir, host, guest, access } in given {
         let shown = String::from_utf8_lossy(&guest).into_owned();
         let name = guest.iter().rposition(|c| *c != b'/').map_or(&b"/"[..], |end| &guest[..=end]).to_vec();
         // Scripts that put command lines together give the same one twice.
-        let this = (file_id(&fd)?, access);
+        let this = (file_id(&dir)?, access);
         if *names.entry(name).or_insert(this) != this {
             return Err(BuildError::DuplicateGuestPath(shown));
         }
-        let directory = Descriptor::new(fd, Sharing::Own, access).map_err(std::io::Error::from)?;
-        if directory.kind != FileType::Directory {
+        if !is_directory(&dir)? {
             return Err(BuildError::NotADirectory(shown));
         }
-        fit(&directory, || format!("the directory for the program's path {shown:?}"))?;
+        let named = || match &host {
+            Some(host) => format!("directory {}", Shown::short(&host.to_string_lossy())),
+            None => format!("the directory for the program's path {shown:?}"),
+        };
+        let place = fit(resolver, &dir, named)?;
+        let directory = Descriptor::placed(dir, place, Sharing::Own, access).map_err(std::io::Error::from)?;
         all.push(Named { name: guest.into(), directory });
     }
     Ok(all)
 }
 
 /// What was given without a name.
-fn others(sockets: Vec<OwnedFd>, descriptors: Vec<OwnedFd>) -> Result<Vec<Descriptor>, BuildError> {
+fn others(resolver: &Resolver, sockets: Vec<OwnedFd>, descriptors: Vec<OwnedFd>) -> Result<Vec<Descriptor>, BuildError> {
     let sockets = sockets.into_iter().map(|fd| (fd, Sharing::Own));
     let descriptors = descriptors.into_iter().map(|fd| (fd, Sharing::Shared));
-    let other = |(fd, sharing)| {
+    let other = |(fd, sharing): (OwnedFd, Sharing)| {
         // Nobody but the kernel says what numbers the process was given: none of them may reach a program that it starts.
         rustix::io::fcntl_setfd(&fd, rustix::io::FdFlags::CLOEXEC).map_err(std::io::Error::from)?;
-        let d = Descriptor::new(fd, sharing, Access::ReadWrite).map_err(std::io::Error::from)?;
-        fit(&d, || "a descriptor".to_owned())?;
-        Ok(d)
+        let place = match is_directory(&fd)? {
+            true => fit(resolver, &fd, || match std::fs::read_link(format!("/proc/self/fd/{}", fd.as_raw_fd())) {
+                Ok(path) => format!("a descriptor of directory {}", Shown::short(&path.to_string_lossy())),
+                Err(_) => "a descriptor of a directory".to_owned(),
+            })?,
+            false => Place::nowhere(),
+        };
+        Ok(Descriptor::placed(fd, place, sharing, Access::ReadWrite).map_err(std::io::Error::from)?)
     };
     sockets.chain(descriptors).map(other).collect()
 }
@@ -304,17 +356,18 @@ fn file_id(fd: &OwnedFd) -> std::io::Result<FileId> {
     Ok((stat.st_dev, stat.st_ino))
 }
 
-/// Whether a directory may be a guest's.
-fn fit(d: &Descriptor, what: impl FnOnce() -> String) -> Result<(), BuildError> {
-    if d.kind != FileType::Directory {
-        return Ok(());
-    }
-    let base = d.base();
-    match base.place.fitness(base.fd).map_err(std::io::Error::from)? {
-        Ok(()) => Ok(()),
-        Err(Unfit::Own) => Err(BuildError::OwnProcess(what())),
-        Err(Unfit::Apart) => Err(BuildError::PartOfProcfs(what())),
-    }
+fn is_directory(fd: &OwnedFd) -> std::io::Result<bool> {
+    Ok(FileType::from_raw_mode(rustix::fs::fstat(fd)?.st_mode) == FileType::Directory)
+}
+
+/// Where a directory is, if it may be a guest's.
+fn fit(resolver: &Resolver, dir: &OwnedFd, named: impl FnOnce() -> String) -> Result<Place, BuildError> {
+    let why = match resolver.fit(dir.as_fd()).map_err(std::io::Error::from)? {
+        Ok(place) => return Ok(place),
+        Err(Unfit::Controls(control)) => Refusal::Controls(control.to_string()),
+        Err(Unfit::Masked(path)) => Refusal::Masked(path),
+    };
+    Err(BuildError::Refused { directory: named(), why })
 }
 
 /// `/dev/null`, for reading and writing.

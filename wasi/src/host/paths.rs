@@ -64,7 +64,7 @@ impl Open {
 impl Descriptor {
     /// Opens what is below it. What is opened is as read-only as it is.
     #[inline(always)]
-    pub(crate) fn open(&self, resolver: Resolver, path: GuestPath<'_>, how: &Opening) -> Result<Descriptor> {
+    pub(crate) fn open(&self, resolver: &Resolver, path: GuestPath<'_>, how: &Opening) -> Result<Descriptor> {
         let found = match self.access {
             Access::ReadWrite => resolver.open(self.base(), path, how.follow, how.host, Mode::from_raw_mode(0o666)),
             Access::ReadOnly => read_only::open(resolver, self.base(), path, how.follow, how.host),
@@ -73,33 +73,39 @@ impl Descriptor {
     }
 
     #[inline(always)]
-    pub(crate) fn status_of(&self, resolver: Resolver, path: GuestPath<'_>, follow: Follow) -> Result<Status> {
+    pub(crate) fn status_of(&self, resolver: &Resolver, path: GuestPath<'_>, follow: Follow) -> Result<Status> {
         resolver.stat(self.base(), path, follow)
     }
 
     /// Of a link itself, or of what it leads to.
-    pub(crate) fn set_times_of(&self, resolver: Resolver, path: GuestPath<'_>, follow: Follow, times: &Timestamps) -> Result<()> {
+    pub(crate) fn set_times_of(
+        &self,
+        resolver: &Resolver,
+        path: GuestPath<'_>,
+        follow: Follow,
+        times: &Timestamps,
+    ) -> Result<()> {
         match self.access {
             Access::ReadWrite => resolver.set_times(self.base(), path, follow, times),
             Access::ReadOnly => read_only::set_times(resolver, self.base(), path, follow),
         }
     }
 
-    pub(crate) fn create_directory(&self, resolver: Resolver, path: GuestPath<'_>) -> Result<()> {
+    pub(crate) fn create_directory(&self, resolver: &Resolver, path: GuestPath<'_>) -> Result<()> {
         match self.access {
             Access::ReadWrite => resolver.mkdir(self.base(), path),
             Access::ReadOnly => read_only::mkdir(resolver, self.base(), path),
         }
     }
 
-    pub(crate) fn remove_directory(&self, resolver: Resolver, path: GuestPath<'_>) -> Result<()> {
+    pub(crate) fn remove_directory(&self, resolver: &Resolver, path: GuestPath<'_>) -> Result<()> {
         match self.access {
             Access::ReadWrite => resolver.rmdir(self.base(), path),
             Access::ReadOnly => read_only::rmdir(resolver, self.base(), path),
         }
     }
 
-    pub(crate) fn unlink(&self, resolver: Resolver, path: GuestPath<'_>) -> Result<()> {
+    pub(crate) fn unlink(&self, resolver: &Resolver, path: GuestPath<'_>) -> Result<()> {
         match self.access {
             Access::ReadWrite => resolver.unlink(self.base(), path),
             Access::ReadOnly => read_only::unlink(resolver, self.base(), path),
@@ -107,7 +113,7 @@ impl Descriptor {
     }
 
     /// To a name below another directory, or the same.
-    pub(crate) fn rename(&self, resolver: Resolver, old: GuestPath<'_>, (to, new): (&Descriptor, GuestPath<'_>)) -> Result<()> {
+    pub(crate) fn rename(&self, resolver: &Resolver, old: GuestPath<'_>, (to, new): (&Descriptor, GuestPath<'_>)) -> Result<()> {
         let (from, target) = ((self.base(), old), (to.base(), new));
         match (self.access, to.access) {
             (Access::ReadWrite, Access::ReadWrite) => resolver.rename(from, target),
@@ -118,7 +124,7 @@ impl Descriptor {
     /// A second name for a file, below another directory, or the same.
     pub(crate) fn link(
         &self,
-        resolver: Resolver,
+        resolver: &Resolver,
         old: GuestPath<'_>,
         follow: Follow,
         (to, new): (&Descriptor, GuestPath<'_>),
@@ -131,7 +137,7 @@ impl Descriptor {
     }
 
     /// A link with this text.
-    pub(crate) fn symlink(&self, resolver: Resolver, text: &[u8], path: GuestPath<'_>) -> Result<()> {
+    pub(crate) fn symlink(&self, resolver: &Resolver, text: &[u8], path: GuestPath<'_>) -> Result<()> {
         match self.access {
             Access::ReadWrite => resolver.symlink(text, self.base(), path),
             Access::ReadOnly => read_only::symlink(resolver, text, self.base(), path),
@@ -139,7 +145,7 @@ impl Descriptor {
     }
 
     /// The text of a link, as much of it as fits; its length there.
-    pub(crate) fn readlink(&self, resolver: Resolver, path: GuestPath<'_>, out: &mut [u8]) -> Result<usize> {
+    pub(crate) fn readlink(&self, resolver: &Resolver, path: GuestPath<'_>, out: &mut [u8]) -> Result<usize> {
         resolver.readlink(self.base(), path, out)
     }
 }

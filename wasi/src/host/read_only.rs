@@ -19,7 +19,7 @@ fn refused<T>(never: Result<Infallible>) -> Result<T> {
 }
 
 /// Of a name that would be new.
-fn new_name(resolver: Resolver, base: Base<'_>, path: GuestPath<'_>, directory: bool) -> Result<Infallible> {
+fn new_name(resolver: &Resolver, base: Base<'_>, path: GuestPath<'_>, directory: bool) -> Result<Infallible> {
     match resolver.presence(base, path)? {
         Presence::Dot | Presence::DotDot | Presence::There => Err(Errno::EXIST),
         Presence::Missing if path.ends_in_slash() && !directory => Err(Errno::NOENT),
@@ -28,7 +28,7 @@ fn new_name(resolver: Resolver, base: Base<'_>, path: GuestPath<'_>, directory: 
 }
 
 /// Of a name that would go, and what is said of `.` and `..`.
-fn old_name(resolver: Resolver, base: Base<'_>, path: GuestPath<'_>, [dot, dot_dot]: [Errno; 2]) -> Result<Infallible> {
+fn old_name(resolver: &Resolver, base: Base<'_>, path: GuestPath<'_>, [dot, dot_dot]: [Errno; 2]) -> Result<Infallible> {
     match resolver.presence(base, path)? {
         Presence::Dot => Err(dot),
         Presence::DotDot => Err(dot_dot),
@@ -37,24 +37,24 @@ fn old_name(resolver: Resolver, base: Base<'_>, path: GuestPath<'_>, [dot, dot_d
     }
 }
 
-pub(crate) fn mkdir(resolver: Resolver, base: Base<'_>, path: GuestPath<'_>) -> Result<()> {
+pub(crate) fn mkdir(resolver: &Resolver, base: Base<'_>, path: GuestPath<'_>) -> Result<()> {
     refused(new_name(resolver, base, path, true))
 }
 
-pub(crate) fn rmdir(resolver: Resolver, base: Base<'_>, path: GuestPath<'_>) -> Result<()> {
+pub(crate) fn rmdir(resolver: &Resolver, base: Base<'_>, path: GuestPath<'_>) -> Result<()> {
     refused(old_name(resolver, base, path, [Errno::INVAL, Errno::NOTEMPTY]))
 }
 
-pub(crate) fn unlink(resolver: Resolver, base: Base<'_>, path: GuestPath<'_>) -> Result<()> {
+pub(crate) fn unlink(resolver: &Resolver, base: Base<'_>, path: GuestPath<'_>) -> Result<()> {
     refused(old_name(resolver, base, path, [Errno::ISDIR; 2]))
 }
 
-pub(crate) fn symlink(resolver: Resolver, text: &[u8], base: Base<'_>, path: GuestPath<'_>) -> Result<()> {
+pub(crate) fn symlink(resolver: &Resolver, text: &[u8], base: Base<'_>, path: GuestPath<'_>) -> Result<()> {
     GuestPath::new(text)?;
     refused(new_name(resolver, base, path, false))
 }
 
-pub(crate) fn rename(resolver: Resolver, from: (Base<'_>, GuestPath<'_>), to: (Base<'_>, GuestPath<'_>)) -> Result<()> {
+pub(crate) fn rename(resolver: &Resolver, from: (Base<'_>, GuestPath<'_>), to: (Base<'_>, GuestPath<'_>)) -> Result<()> {
     // The new name may be there or not, but not where it cannot be.
     let target = match resolver.presence(to.0, to.1)? {
         Presence::Dot | Presence::DotDot => Err(Errno::BUSY),
@@ -67,7 +67,7 @@ pub(crate) fn rename(resolver: Resolver, from: (Base<'_>, GuestPath<'_>), to: (B
 }
 
 pub(crate) fn link(
-    resolver: Resolver,
+    resolver: &Resolver,
     from: (Base<'_>, GuestPath<'_>),
     follow: Follow,
     to: (Base<'_>, GuestPath<'_>),
@@ -76,13 +76,13 @@ pub(crate) fn link(
     refused(new_name(resolver, to.0, to.1, false))
 }
 
-pub(crate) fn set_times(resolver: Resolver, base: Base<'_>, path: GuestPath<'_>, follow: Follow) -> Result<()> {
+pub(crate) fn set_times(resolver: &Resolver, base: Base<'_>, path: GuestPath<'_>, follow: Follow) -> Result<()> {
     resolver.stat(base, path, follow)?;
     Err(Errno::ROFS)
 }
 
 /// Opens for reading; all else is refused.
-pub(crate) fn open(resolver: Resolver, base: Base<'_>, path: GuestPath<'_>, follow: Follow, flags: OFlags) -> Result<Found> {
+pub(crate) fn open(resolver: &Resolver, base: Base<'_>, path: GuestPath<'_>, follow: Follow, flags: OFlags) -> Result<Found> {
     let reading = flags.difference(OFlags::CREATE | OFlags::EXCL);
     let create = flags.contains(OFlags::CREATE);
     if create && flags.contains(OFlags::EXCL) {

@@ -4,12 +4,14 @@
 //! nothing that links on its way name, is ever reached outside the base:
 //!
 //! - An absolute path, `..` above the base, and a link that leads out are refused with `EPERM`, as other runtimes do.
-//! - Whole paths are followed by the kernel, `openat2(RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS)`, which is safe from renames and
-//!   links swapped meanwhile. Where the kernel or a filter does not let us have it, [`walk`] does the same by steps.
+//! - Within a mount that nothing in is masked of, whole paths are followed by the kernel, `openat2(RESOLVE_BENEATH |
+//!   RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV)`, which is safe from renames and links swapped meanwhile. Elsewhere, and where the
+//!   kernel or a filter does not let us have it, [`walk`] does the same by steps.
 //! - An operation on a name (make, remove, rename, link, read a link, set times) is a plain `*at` call on the directory that
 //!   the rest of the path leads to and on one component that is neither `..` nor, where the kernel would then follow it, has
 //!   a slash behind it.
-//! - No path leads onto procfs, except from a directory that is there: [`procfs`].
+//! - No path leads into or onto a masked directory ([`masks`]), nor to a file system by which the kernel or processes are
+//!   controlled ([`controls`]); and none of these is given as a base.
 //!
 //! Paths are bytes; none is converted or normalised. What ends in slashes, `.` or `..` means what it means to Linux.
 
@@ -19,17 +21,21 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, Timestamps};
 use rustix::io::{Errno, Result};
 use std::borrow::Cow;
 use std::mem::MaybeUninit;
+use std::path::PathBuf;
 use std::sync::OnceLock;
 
+mod controls;
 mod limits;
+mod masks;
 mod path;
-mod procfs;
 mod walk;
 
 pub(crate) use limits::PATH_MAX;
 use limits::{ATTEMPTS, MAX_LINKS, STEP};
-pub(crate) use path::{Base, Found, GuestPath};
-pub(crate) use procfs::{Place, Unfit};
+pub(crate) use masks::Unfit;
+use masks::{Change, Masks};
+use path::Way;
+pub(crate) use path::{Base, Found, GuestPath, Place};
 
 /// Whether a link that ends a path is followed.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -61,12 +67,10 @@ impl Dir<'_> {
             Dir::Opened(_, place) => *place,
         }
     }
-
-    /// `EPERM` if that name in it must not be reached.
-    fn admit(&self, name: &[u8]) -> Result<()> {
-        if self.place().is_procfs() && procfs::is_own(self.as_fd(), name)? { Err(Errno::PERM) } else { Ok(()) }
-    }
 }
+
+/// How the kernel follows whole paths.
+const WITHIN: ResolveFlags = ResolveFlags::BENEATH.union(ResolveFlags::NO_MAGICLINKS).union(ResolveFlags::NO_XDEV);
 
 /// The end of a path that an operation on names takes.
 enum Last<'a> {
@@ -86,14 +90,17 @@ pub(crate) enum Presence {
 }
 
 /// How paths are resolved; one for a context.
-#[derive(Copy, Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Resolver {
     openat2: bool,
+    masks: Masks,
 }
 
 impl Resolver {
     /// With `openat2` where it works, which is found out once for the process.
-    pub(crate) fn probed() -> Resolver {
+    ///
+    /// `masked` are directories that no path leads to.
+    pub(crate) fn probed(masked: &[PathBuf]) -> Resolver {
         static PROBED: OnceLock<bool> = OnceLock::new();
         let openat2 = *PROBED.get_or_init(|| {
             // Kernels before 5.6 answer ENOSYS, filters of older container runtimes EPERM. Whatever the reason, a call that
@@ -102,18 +109,24 @@ impl Resolver {
             log::debug!("openat2 {}", if works { "is there" } else { "is absent: paths are walked by steps" });
             works
         });
-        Resolver { openat2 }
+        Resolver { openat2, masks: Masks::new(masked) }
     }
 
     /// By steps, whatever the kernel offers.
     #[cfg(test)]
-    pub(crate) fn walking() -> Resolver {
-        Resolver { openat2: false }
+    pub(crate) fn walking(masked: &[PathBuf]) -> Resolver {
+        Resolver { openat2: false, masks: Masks::new(masked) }
+    }
+
+    /// Where a directory is that is to be given to a guest, if it may be.
+    pub(crate) fn fit(&self, dir: BorrowedFd<'_>) -> Result<std::result::Result<Place, Unfit>> {
+        let fit = self.masks.fit(dir, &rustix::fs::fstat(dir)?)?;
+        Ok(fit.map(|place| if self.openat2 { place } else { place.beyond() }))
     }
 
     /// Opens what `path` names; `mode` is for files that are created. `CLOEXEC` is added.
     #[inline(always)]
-    pub(crate) fn open(self, base: Base<'_>, path: GuestPath<'_>, follow: Follow, flags: OFlags, mode: Mode) -> Result<Found> {
+    pub(crate) fn open(&self, base: Base<'_>, path: GuestPath<'_>, follow: Follow, flags: OFlags, mode: Mode) -> Result<Found> {
         let mut flags = flags | OFlags::CLOEXEC;
         if follow == Follow::No {
             flags |= OFlags::NOFOLLOW;
@@ -122,38 +135,32 @@ impl Resolver {
     }
 
     #[inline(always)]
-    fn beneath(self, base: Base<'_>, path: &[u8], flags: OFlags, mode: Mode) -> Result<Found> {
-        let file = self.follow(base, path, flags, mode)?;
-        let stat = rustix::fs::fstat(&file)?;
-        let place = base.place.admit(file.as_fd(), &stat)?;
-        Ok(Found { file, stat, place })
-    }
-
-    #[inline(always)]
-    fn follow(self, base: Base<'_>, path: &[u8], flags: OFlags, mode: Mode) -> Result<OwnedFd> {
-        if self.openat2 && !base.place.is_procfs() {
+    fn beneath(&self, base: Base<'_>, path: &[u8], flags: OFlags, mode: Mode) -> Result<Found> {
+        if base.place.way == Way::Whole {
             // openat2 refuses a mode that is not used.
             let mode = if flags.contains(OFlags::CREATE) { mode } else { Mode::empty() };
             for _ in 0..ATTEMPTS {
-                match rustix::fs::openat2(base.fd, path, flags, mode, ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS) {
+                match rustix::fs::openat2(base.fd, path, flags, mode, WITHIN) {
                     Err(Errno::AGAIN) => {}
-                    Err(Errno::XDEV) => return Err(Errno::PERM),
-                    done => return done,
+                    // It leads out, or to another mount.
+                    Err(Errno::XDEV) => break,
+                    Err(e) => return Err(e),
+                    Ok(file) => return Ok(Found { stat: rustix::fs::fstat(&file)?, file, place: base.place }),
                 }
             }
         }
-        walk::open(base, path, flags, mode)
+        walk::open(&self.masks, base, path, flags, mode)
     }
 
     /// The status of what `path` names.
     #[inline(always)]
-    pub(crate) fn stat(self, base: Base<'_>, path: GuestPath<'_>, follow: Follow) -> Result<Status> {
+    pub(crate) fn stat(&self, base: Base<'_>, path: GuestPath<'_>, follow: Follow) -> Result<Status> {
         // One system call, where a link need not be followed: half the time of open, fstat and close.
-        if path.is_single() && !base.place.is_procfs() {
+        if path.is_single() {
             match &rustix::fs::statat(base.fd, path.0, AtFlags::SYMLINK_NOFOLLOW) {
-                Err(e) => return Err(*e),
-                // What is elsewhere must be looked at, and so has to be opened.
-                Ok(stat) if !base.place.is_device_of(stat) => {}
+                Err(e) => return self.masks.admit_name(base.place, path.0).and(Err(*e)),
+                // What is elsewhere must be looked at, and so has to be opened; who asks for what is masked is told then.
+                Ok(stat) if !base.place.is_device_of(stat) || self.masks.hides(base.place, path.0, stat) => {}
                 Ok(stat) if follow == Follow::No || FileType::from_raw_mode(stat.st_mode) != FileType::Symlink => {
                     return Ok(Status::of(stat));
                 }
@@ -164,21 +171,21 @@ impl Resolver {
     }
 
     #[inline(never)]
-    fn stat_opened(self, base: Base<'_>, path: GuestPath<'_>, follow: Follow) -> Result<Status> {
+    fn stat_opened(&self, base: Base<'_>, path: GuestPath<'_>, follow: Follow) -> Result<Status> {
         Ok(Status::of(&self.open(base, path, follow, OFlags::PATH, Mode::empty())?.stat))
     }
 
     /// Makes a directory.
-    pub(crate) fn mkdir(self, base: Base<'_>, path: GuestPath<'_>) -> Result<()> {
-        match self.parent(base, path)? {
+    pub(crate) fn mkdir(&self, base: Base<'_>, path: GuestPath<'_>) -> Result<()> {
+        match self.parent(base, path, Change::Stays)? {
             (dir, Last::Name(name)) => rustix::fs::mkdirat(dir, name, Mode::from_raw_mode(0o777)),
             (_, Last::Dot | Last::DotDot) => Err(Errno::EXIST),
         }
     }
 
     /// Removes an empty directory.
-    pub(crate) fn rmdir(self, base: Base<'_>, path: GuestPath<'_>) -> Result<()> {
-        match self.parent(base, path)? {
+    pub(crate) fn rmdir(&self, base: Base<'_>, path: GuestPath<'_>) -> Result<()> {
+        match self.parent(base, path, Change::Moves)? {
             (dir, Last::Name(name)) => rustix::fs::unlinkat(dir, name, AtFlags::REMOVEDIR),
             (_, Last::Dot) => Err(Errno::INVAL),
             (_, Last::DotDot) => Err(Errno::NOTEMPTY),
@@ -186,16 +193,16 @@ impl Resolver {
     }
 
     /// Removes a name that is no directory's.
-    pub(crate) fn unlink(self, base: Base<'_>, path: GuestPath<'_>) -> Result<()> {
-        match self.parent(base, path)? {
+    pub(crate) fn unlink(&self, base: Base<'_>, path: GuestPath<'_>) -> Result<()> {
+        match self.parent(base, path, Change::Moves)? {
             (dir, Last::Name(name)) => rustix::fs::unlinkat(dir, name, AtFlags::empty()),
             (_, Last::Dot | Last::DotDot) => Err(Errno::ISDIR),
         }
     }
 
     /// Renames; neither end is followed.
-    pub(crate) fn rename(self, from: (Base<'_>, GuestPath<'_>), to: (Base<'_>, GuestPath<'_>)) -> Result<()> {
-        let (from, to) = (self.parent(from.0, from.1)?, self.parent(to.0, to.1)?);
+    pub(crate) fn rename(&self, from: (Base<'_>, GuestPath<'_>), to: (Base<'_>, GuestPath<'_>)) -> Result<()> {
+        let (from, to) = (self.parent(from.0, from.1, Change::Moves)?, self.parent(to.0, to.1, Change::Moves)?);
         match (from, to) {
             ((from, Last::Name(old)), (to, Last::Name(new))) => rustix::fs::renameat(from, old, to, new),
             _ => Err(Errno::BUSY),
@@ -203,9 +210,9 @@ impl Resolver {
     }
 
     /// Makes a second name for the file that `from` names.
-    pub(crate) fn link(self, from: (Base<'_>, GuestPath<'_>), follow: Follow, to: (Base<'_>, GuestPath<'_>)) -> Result<()> {
+    pub(crate) fn link(&self, from: (Base<'_>, GuestPath<'_>), follow: Follow, to: (Base<'_>, GuestPath<'_>)) -> Result<()> {
         let (from, old) = self.locate(from.0, from.1, follow)?;
-        match self.parent(to.0, to.1)? {
+        match self.parent(to.0, to.1, Change::Stays)? {
             (to, Last::Name(new)) => rustix::fs::linkat(from, &*old, to, new, AtFlags::empty()),
             (_, Last::Dot | Last::DotDot) => Err(Errno::EXIST),
         }
@@ -213,35 +220,34 @@ impl Resolver {
 
     /// Makes a link with this text. An absolute text is refused: it could only name something outside, and host programs
     /// that come across the link would follow it there. A relative one may lead out; following it is refused.
-    pub(crate) fn symlink(self, text: &[u8], base: Base<'_>, path: GuestPath<'_>) -> Result<()> {
+    pub(crate) fn symlink(&self, text: &[u8], base: Base<'_>, path: GuestPath<'_>) -> Result<()> {
         let text = GuestPath::new(text)?;
-        match self.parent(base, path)? {
+        match self.parent(base, path, Change::Stays)? {
             (dir, Last::Name(name)) => rustix::fs::symlinkat(text.0, dir, name),
             (_, Last::Dot | Last::DotDot) => Err(Errno::EXIST),
         }
     }
 
     /// The text of a link, wherever it leads, as much of it as fits into `out`. Returns its length there.
-    pub(crate) fn readlink(self, base: Base<'_>, path: GuestPath<'_>, out: &mut [u8]) -> Result<usize> {
+    pub(crate) fn readlink(&self, base: Base<'_>, path: GuestPath<'_>, out: &mut [u8]) -> Result<usize> {
         let (dir, name) = self.locate(base, path, Follow::No)?;
         rustix::fs::readlinkat_raw(dir, &*name, out)
     }
 
     /// Sets access and modification times.
-    pub(crate) fn set_times(self, base: Base<'_>, path: GuestPath<'_>, follow: Follow, times: &Timestamps) -> Result<()> {
+    pub(crate) fn set_times(&self, base: Base<'_>, path: GuestPath<'_>, follow: Follow, times: &Timestamps) -> Result<()> {
         let (dir, name) = self.locate(base, path, follow)?;
         // Unlike other calls on names, this one reaches what is mounted there.
         let stat = rustix::fs::statat(&dir, &*name, AtFlags::SYMLINK_NOFOLLOW)?;
-        if !dir.place().is_device_of(&stat) {
-            let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-            dir.place().admit(rustix::fs::openat(&dir, &*name, flags, Mode::empty())?.as_fd(), &stat)?;
+        if !dir.place().is_device_of(&stat) || self.masks.hides(dir.place(), &name, &stat) {
+            self.masks.admit_found(dir.place(), dir.as_fd(), &name, &stat)?;
         }
         rustix::fs::utimensat(dir, &*name, times, AtFlags::SYMLINK_NOFOLLOW)
     }
 
     /// Whether the name that ends `path` is there, for calls that do not follow it.
-    pub(crate) fn presence(self, base: Base<'_>, path: GuestPath<'_>) -> Result<Presence> {
-        match self.parent(base, path)? {
+    pub(crate) fn presence(&self, base: Base<'_>, path: GuestPath<'_>) -> Result<Presence> {
+        match self.parent(base, path, Change::Stays)? {
             (_, Last::Dot) => Ok(Presence::Dot),
             (_, Last::DotDot) => Ok(Presence::DotDot),
             (dir, Last::Name(name)) => {
@@ -252,13 +258,14 @@ impl Resolver {
     }
 
     /// Whether a file would be found, after all links. `ENOENT` if even its directory would not.
-    pub(crate) fn presence_followed(self, base: Base<'_>, path: GuestPath<'_>) -> Result<Presence> {
+    pub(crate) fn presence_followed(&self, base: Base<'_>, path: GuestPath<'_>) -> Result<Presence> {
         let (dir, name) = self.locate(base, path, Follow::Yes)?;
         present(dir.as_fd(), &name)
     }
 
     /// The directory in which the last component is a name, for calls that do not follow that name.
-    fn parent<'a>(self, base: Base<'a>, path: GuestPath<'a>) -> Result<(Dir<'a>, Last<'a>)> {
+    /// `change` is what the call does with what has the name, if anything has.
+    fn parent<'a>(&self, base: Base<'a>, path: GuestPath<'a>, change: Change) -> Result<(Dir<'a>, Last<'a>)> {
         let (way, name, with_slashes) = path.split();
         let dir = self.step(base, way)?;
         let last = match name {
@@ -269,7 +276,7 @@ impl Resolver {
                 Last::DotDot
             }
             _ => {
-                dir.admit(name)?;
+                self.admit(&dir, name, change)?;
                 Last::Name(with_slashes)
             }
         };
@@ -277,35 +284,42 @@ impl Resolver {
     }
 
     /// The directory that `way` names; the base itself if it is empty.
-    fn step<'a>(self, base: Base<'a>, way: &[u8]) -> Result<Dir<'a>> {
+    fn step<'a>(&self, base: Base<'a>, way: &[u8]) -> Result<Dir<'a>> {
         match way {
             [] => Ok(Dir::Base(base)),
             _ => self.enter(base, way),
         }
     }
 
-    /// The directory that `path` names. Within the base's mount there is no other file system, and so nothing to ask.
-    fn enter<'a>(self, base: Base<'a>, path: &[u8]) -> Result<Dir<'a>> {
-        if self.openat2 && !base.place.is_procfs() {
-            let how = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS | ResolveFlags::NO_XDEV;
-            if let Ok(dir) = rustix::fs::openat2(base.fd, path, STEP, Mode::empty(), how) {
-                return Ok(Dir::Opened(dir, base.place));
-            }
+    /// The directory that `path` names.
+    fn enter<'a>(&self, base: Base<'a>, path: &[u8]) -> Result<Dir<'a>> {
+        if base.place.way == Way::Whole
+            && let Ok(dir) = rustix::fs::openat2(base.fd, path, STEP, Mode::empty(), WITHIN)
+        {
+            return Ok(Dir::Opened(dir, base.place));
         }
         let found = self.beneath(base, path, STEP, Mode::empty())?;
         Ok(Dir::Opened(found.file, found.place))
     }
 
+    /// `EPERM` if a call on this name in a directory would reach what it must not.
+    fn admit(&self, dir: &Dir<'_>, name: &[u8], change: Change) -> Result<()> {
+        match dir.place().way {
+            Way::Whole => Ok(()),
+            Way::Steps => self.masks.admit_entry(dir.place(), dir.as_fd(), name, change),
+        }
+    }
+
     /// A directory and a name in it which mean the same as `path`, for calls that take both and do not follow the name. The name
     /// is one component and not `..`; it was no link when it was looked at, if links are to be followed. What `path` says to be
     /// a directory (by a slash, `.` or `..` at its end) is opened and named `.`.
-    fn locate<'a>(self, base: Base<'a>, path: GuestPath<'a>, follow: Follow) -> Result<(Dir<'a>, Cow<'a, [u8]>)> {
+    fn locate<'a>(&self, base: Base<'a>, path: GuestPath<'a>, follow: Follow) -> Result<(Dir<'a>, Cow<'a, [u8]>)> {
         let (way, name, with_slashes) = path.split();
         if name.len() != with_slashes.len() || name == b"." || name == b".." {
             return Ok((self.enter(base, path.0)?, Cow::Borrowed(b".")));
         }
         let dir = self.step(base, way)?;
-        dir.admit(name)?;
+        self.admit(&dir, name, Change::Stays)?;
         if follow == Follow::No {
             return Ok((dir, Cow::Borrowed(name)));
         }
@@ -320,14 +334,14 @@ impl Resolver {
 
     /// [`Self::locate`], when the path turned out to be a link, and this is where it leads.
     #[cold]
-    fn locate_link<'a>(self, base: Base<'a>, mut path: Vec<u8>) -> Result<(Dir<'a>, Cow<'a, [u8]>)> {
+    fn locate_link<'a>(&self, base: Base<'a>, mut path: Vec<u8>) -> Result<(Dir<'a>, Cow<'a, [u8]>)> {
         for _ in 0..MAX_LINKS {
             let (way, name) = match GuestPath::new(&path)?.split() {
                 (way, name, with_slashes) if name.len() == with_slashes.len() && name != b"." && name != b".." => (way, name),
                 _ => return Ok((self.enter(base, &path)?, Cow::Borrowed(b"."))),
             };
             let dir = self.step(base, way)?;
-            dir.admit(name)?;
+            self.admit(&dir, name, Change::Stays)?;
             match rustix::fs::readlinkat(&dir, name, Vec::new()) {
                 Err(_) => return Ok((dir, Cow::Owned(name.to_vec()))),
                 Ok(text) if text.as_bytes().first() == Some(&b'/') => return Err(Errno::PERM),

@@ -48,7 +48,7 @@ pub(crate) fn open(call: &Call<'_>, fd: u32, path: (u32, u32), ask: &Open, out: 
     let opening = opening.checked()?;
     let mut text = Text::new();
     let path = text.path(call, path)?;
-    let opened = call.retry(|| dir.host.open(call.ctx.world.resolver, path, &opening))?;
+    let opened = call.retry(|| dir.host.open(&call.ctx.world.resolver, path, &opening))?;
     call.put_u32(out, call.ctx.table.insert(Handle::opened(opened, passed))?)
 }
 
@@ -82,7 +82,7 @@ pub(crate) fn filestat_get(call: &Call<'_>, generation: Generation, fd: u32, loo
     let path = text.path(call, path)?;
     // As `Call::retry`, whose closure would not be inlined into both generations.
     let status = loop {
-        match dir.host.status_of(call.ctx.world.resolver, path, follow) {
+        match dir.host.status_of(&call.ctx.world.resolver, path, follow) {
             Err(rustix::io::Errno::INTR) => call.go_on()?,
             done => break done?,
         }
@@ -103,7 +103,7 @@ pub(crate) fn filestat_set_times(
     let dir = call.ctx.dir(fd, rights::PATH_FILESTAT_SET_TIMES)?;
     let mut text = Text::new();
     let path = text.path(call, path)?;
-    call.retry(|| dir.host.set_times_of(call.ctx.world.resolver, path, follow, &times))
+    call.retry(|| dir.host.set_times_of(&call.ctx.world.resolver, path, follow, &times))
 }
 
 /// `path_create_directory`.
@@ -111,7 +111,7 @@ pub(crate) fn create_directory(call: &Call<'_>, fd: u32, path: (u32, u32)) -> Ou
     let dir = call.ctx.dir(fd, rights::PATH_CREATE_DIRECTORY)?;
     let mut text = Text::new();
     let path = text.path(call, path)?;
-    call.retry(|| dir.host.create_directory(call.ctx.world.resolver, path))
+    call.retry(|| dir.host.create_directory(&call.ctx.world.resolver, path))
 }
 
 /// `path_remove_directory`.
@@ -119,7 +119,7 @@ pub(crate) fn remove_directory(call: &Call<'_>, fd: u32, path: (u32, u32)) -> Ou
     let dir = call.ctx.dir(fd, rights::PATH_REMOVE_DIRECTORY)?;
     let mut text = Text::new();
     let path = text.path(call, path)?;
-    call.retry(|| dir.host.remove_directory(call.ctx.world.resolver, path))
+    call.retry(|| dir.host.remove_directory(&call.ctx.world.resolver, path))
 }
 
 /// `path_unlink_file`.
@@ -127,7 +127,7 @@ pub(crate) fn unlink_file(call: &Call<'_>, fd: u32, path: (u32, u32)) -> Outcome
     let dir = call.ctx.dir(fd, rights::PATH_UNLINK_FILE)?;
     let mut text = Text::new();
     let path = text.path(call, path)?;
-    call.retry(|| dir.host.unlink(call.ctx.world.resolver, path))
+    call.retry(|| dir.host.unlink(&call.ctx.world.resolver, path))
 }
 
 /// `path_rename`.
@@ -136,7 +136,7 @@ pub(crate) fn rename(call: &Call<'_>, fd: u32, old: (u32, u32), new_fd: u32, new
     let to = call.ctx.dir(new_fd, rights::PATH_RENAME_TARGET)?;
     let (mut old_text, mut new_text) = (Text::new(), Text::new());
     let (old, new) = (old_text.path(call, old)?, new_text.path(call, new)?);
-    call.retry(|| from.host.rename(call.ctx.world.resolver, old, (&to.host, new)))
+    call.retry(|| from.host.rename(&call.ctx.world.resolver, old, (&to.host, new)))
 }
 
 /// `path_link`.
@@ -146,7 +146,7 @@ pub(crate) fn link(call: &Call<'_>, fd: u32, lookup: u32, old: (u32, u32), new_f
     let to = call.ctx.dir(new_fd, rights::PATH_LINK_TARGET)?;
     let (mut old_text, mut new_text) = (Text::new(), Text::new());
     let (old, new) = (old_text.path(call, old)?, new_text.path(call, new)?);
-    call.retry(|| from.host.link(call.ctx.world.resolver, old, follow, (&to.host, new)))
+    call.retry(|| from.host.link(&call.ctx.world.resolver, old, follow, (&to.host, new)))
 }
 
 /// `path_symlink`: a link with the text `old`.
@@ -154,7 +154,7 @@ pub(crate) fn symlink(call: &Call<'_>, old: (u32, u32), fd: u32, new: (u32, u32)
     let dir = call.ctx.dir(fd, rights::PATH_SYMLINK)?;
     let (mut old_text, mut new_text) = (Text::new(), Text::new());
     let (old, new) = (old_text.bytes(call, old)?, new_text.path(call, new)?);
-    call.retry(|| dir.host.symlink(call.ctx.world.resolver, old, new))
+    call.retry(|| dir.host.symlink(&call.ctx.world.resolver, old, new))
 }
 
 /// `path_readlink`: as much of the link's text as fits; how much goes to `out`.
@@ -164,7 +164,7 @@ pub(crate) fn readlink(call: &Call<'_>, fd: u32, path: (u32, u32), buf: u32, len
     let mut text = Text::new();
     let path = text.path(call, path)?;
     let mut target = [0; PATH_MAX + 1];
-    let target_len = call.retry(|| dir.host.readlink(call.ctx.world.resolver, path, &mut target))?;
+    let target_len = call.retry(|| dir.host.readlink(&call.ctx.world.resolver, path, &mut target))?;
     let n = target_len.min(len as usize);
     call.memory.write_bytes(buf, &target[..n])?;
     call.put_u32(out, n as u32)

@@ -1,7 +1,7 @@
 //! Paths as they are asked for, where they begin, and what they lead to.
 
 use super::limits::PATH_MAX;
-use super::procfs::Place;
+use super::masks::FileId;
 use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::Stat;
 use rustix::io::{Errno, Result};
@@ -36,6 +36,43 @@ impl<'a> GuestPath<'a> {
     /// Whether it is one component that a plain `*at` call may take.
     pub(super) fn is_single(self) -> bool {
         !self.0.contains(&b'/') && self.0 != b".."
+    }
+}
+
+/// Where a directory is, as far as it matters for what may be reached from it.
+#[derive(Copy, Clone, Debug)]
+pub(crate) struct Place {
+    /// Of a directory that paths are not walked from, one of the same mount.
+    pub(super) id: FileId,
+    pub(super) way: Way,
+    /// Whether it was given as one with devices, so that these are not masked.
+    pub(super) devices: bool,
+}
+
+/// How paths are followed from a directory.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    /// By the kernel, within the mount: nothing is masked there.
+    Whole,
+    /// Each directory is looked at: a masked one may be below.
+    Steps,
+}
+
+impl Place {
+    /// Of what was given as no directory: there are no paths from it.
+    pub(crate) fn nowhere() -> Place {
+        Place { id: (0, 0), way: Way::Steps, devices: false }
+    }
+
+    /// Whether a file with this status is in the same file system.
+    #[inline(always)]
+    pub(super) fn is_device_of(self, stat: &Stat) -> bool {
+        stat.st_dev == self.id.0
+    }
+
+    /// The same beyond its mount.
+    pub(super) fn beyond(self) -> Place {
+        Place { way: Way::Steps, ..self }
     }
 }
 

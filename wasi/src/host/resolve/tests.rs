@@ -1,6 +1,7 @@
 //! Both ways to resolve, on the same trees: equal results, and nothing outside is ever touched.
 
-mod procfs;
+mod controls;
+mod masks;
 
 use super::*;
 use std::collections::BTreeMap;
@@ -104,10 +105,9 @@ const ESCAPES: &[&str] = &[
     "//",
 ];
 
-/// A directory, as a guest holds it.
-fn held(dir: &OwnedFd) -> Base<'_> {
-    let stat = rustix::fs::fstat(dir).unwrap();
-    Base { fd: dir.as_fd(), place: Place::of(dir.as_fd(), &stat).unwrap() }
+/// A directory, as a guest holds it that was given it.
+fn held<'a>(resolver: &Resolver, dir: &'a OwnedFd) -> Base<'a> {
+    Base { fd: dir.as_fd(), place: resolver.fit(dir.as_fd()).unwrap().unwrap() }
 }
 
 fn path(bytes: &[u8]) -> GuestPath<'_> {
@@ -115,7 +115,7 @@ fn path(bytes: &[u8]) -> GuestPath<'_> {
 }
 
 /// Every operation, on one path: what each gives. Files that it opens for writing are written to.
-fn every_operation(r: Resolver, base: Base<'_>, p: &[u8]) -> Vec<(&'static str, Result<()>)> {
+fn every_operation(r: &Resolver, base: Base<'_>, p: &[u8]) -> Vec<(&'static str, Result<()>)> {
     let p = match GuestPath::new(p) {
         Ok(p) => p,
         Err(e) => return vec![("path", Err(e))],
@@ -162,9 +162,9 @@ fn every_operation(r: Resolver, base: Base<'_>, p: &[u8]) -> Vec<(&'static str, 
     ]
 }
 
+/// Both ways to resolve.
 fn both() -> [Resolver; 2] {
-    let probed = Resolver::probed();
-    [probed, Resolver::walking()]
+    [Resolver::probed(&[]), Resolver::walking(&[])]
 }
 
 #[test]
@@ -174,7 +174,7 @@ fn nothing_outside_is_touched_and_escapes_are_refused() {
             let trees = Trees::new();
             let before = trees.look("outside");
             let base = trees.inside();
-            for (operation, result) in every_operation(resolver, held(&base), escape.as_bytes()) {
+            for (operation, result) in every_operation(&resolver, held(&resolver, &base), escape.as_bytes()) {
                 // Names of these operations that come before any file is looked for.
                 if operation == "rename back" || operation == "unlink other" {
                     continue;
@@ -196,7 +196,7 @@ fn links_that_lead_out_are_names_like_others_until_they_are_followed() {
             let trees = Trees::new();
             let before = trees.look("outside");
             let base = trees.inside();
-            let (base, p) = (held(&base), path(link.as_bytes()));
+            let (base, p) = (held(&resolver, &base), path(link.as_bytes()));
             assert_eq!(resolver.stat(base, p, Follow::Yes).map(drop), Err(Errno::PERM), "{link}");
             for flags in [OFlags::RDONLY, OFlags::RDWR | OFlags::TRUNC, OFlags::RDWR | OFlags::CREATE, OFlags::DIRECTORY] {
                 assert_eq!(resolver.open(base, p, Follow::Yes, flags, Mode::empty()).map(drop), Err(Errno::PERM), "{link}");
@@ -206,7 +206,7 @@ fn links_that_lead_out_are_names_like_others_until_they_are_followed() {
             let n = resolver.readlink(base, p, &mut text).unwrap();
             let wanted = fs::read_link(trees.dir.path().join("inside").join(link)).unwrap();
             assert_eq!(&text[..n], wanted.as_os_str().as_encoded_bytes());
-            every_operation(resolver, base, link.as_bytes());
+            every_operation(&resolver, base, link.as_bytes());
             assert_eq!(trees.look("outside"), before, "{link} {resolver:?}");
         }
     }
@@ -222,7 +222,7 @@ fn shapes_of_paths() {
     for resolver in both() {
         let trees = Trees::new();
         let base = trees.inside();
-        let base = held(&base);
+        let base = held(&resolver, &base);
         let stat = |p: &[u8]| resolver.stat(base, path(p), Follow::Yes).map(drop);
         assert_eq!(stat(&[b'a'; 256]), Err(Errno::NAMETOOLONG));
         assert_eq!(stat(&[b'a'; PATH_MAX]), Err(Errno::NAMETOOLONG));
@@ -258,7 +258,7 @@ fn trailing_slashes_mean_what_they_mean_to_linux() {
     for resolver in both() {
         let trees = Trees::new();
         let base = trees.inside();
-        let base = held(&base);
+        let base = held(&resolver, &base);
         let before = fs::read_link(trees.dir.path().join("inside/to-dir")).unwrap();
         assert_eq!(resolver.unlink(base, path(b"file/")), Err(Errno::NOTDIR));
         assert_eq!(resolver.unlink(base, path(b"dir/")), Err(Errno::ISDIR));
@@ -312,7 +312,7 @@ impl Random {
 
 #[test]
 fn the_kernel_and_the_walk_agree_on_random_trees() {
-    if !Resolver::probed().openat2 {
+    if !Resolver::probed(&[]).openat2 {
         // Nothing to compare with: the other tests run the walk.
         return;
     }
@@ -341,10 +341,10 @@ fn the_kernel_and_the_walk_agree_on_random_trees() {
             for follow in [Follow::Yes, Follow::No] {
                 for flags in [OFlags::PATH, OFlags::RDONLY, OFlags::RDWR, OFlags::DIRECTORY, OFlags::PATH | OFlags::DIRECTORY] {
                     let [kernel, walk] =
-                        both().map(|r| r.open(held(&base), p, follow, flags, Mode::empty()).map(|found| found.stat.st_ino));
+                        both().map(|r| r.open(held(&r, &base), p, follow, flags, Mode::empty()).map(|found| found.stat.st_ino));
                     assert_eq!(kernel, walk, "{} {follow:?} {flags:?}", String::from_utf8_lossy(&text));
                 }
-                let [kernel, walk] = both().map(|r| r.stat(held(&base), p, follow).map(|s| (s.inode, s.kind)));
+                let [kernel, walk] = both().map(|r| r.stat(held(&r, &base), p, follow).map(|s| (s.inode, s.kind)));
                 assert_eq!(kernel, walk, "stat {} {follow:?}", String::from_utf8_lossy(&text));
             }
         }
@@ -389,7 +389,7 @@ fn the_kernel_and_the_walk_agree_on_what_changes() {
         let results = both().map(|resolver| {
             let trees = Trees::new();
             let base = trees.inside();
-            let results = every_operation(resolver, held(&base), p.as_bytes());
+            let results = every_operation(&resolver, held(&resolver, &base), p.as_bytes());
             let names: Vec<_> = trees.look("").into_keys().map(|n| n.replace(&*trees.dir.path().to_string_lossy(), "")).collect();
             (results, names)
         });
@@ -409,7 +409,7 @@ fn deep_paths_hold_few_descriptors_and_find_back() {
     let base = rustix::fs::open(dir.path(), OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty()).unwrap();
     let down = b"d/".repeat(DEPTH);
     for resolver in both() {
-        let stat = |p: &[u8]| resolver.stat(held(&base), path(p), Follow::Yes).map(|s| s.inode);
+        let stat = |p: &[u8]| resolver.stat(held(&resolver, &base), path(p), Follow::Yes).map(|s| s.inode);
         assert_eq!(stat(&down), Ok(rustix::fs::fstat(&at).unwrap().st_ino));
         assert_eq!(stat(&[&down[..], &b"../".repeat(DEPTH)].concat()), stat(b"."));
         assert_eq!(stat(&[&down[..], &b"../".repeat(DEPTH - 1)].concat()), stat(b"d"));
@@ -432,8 +432,8 @@ fn links_up_to_the_limit_are_followed() {
     for resolver in both() {
         for (link, result) in [("l40", Ok(())), ("l41", Err(Errno::LOOP))] {
             let link = path(link.as_bytes());
-            assert_eq!(resolver.stat(held(&base), link, Follow::Yes).map(drop), result);
-            assert_eq!(resolver.set_times(held(&base), link, Follow::Yes, &times), result);
+            assert_eq!(resolver.stat(held(&resolver, &base), link, Follow::Yes).map(drop), result);
+            assert_eq!(resolver.set_times(held(&resolver, &base), link, Follow::Yes, &times), result);
         }
     }
 }
@@ -462,7 +462,7 @@ fn swapping_links_meanwhile_leads_nowhere() {
             });
             let mut reached = 0;
             for round in 0..400 {
-                let base = held(&base);
+                let base = held(&resolver, &base);
                 for p in
                     ["swap/secret", "swap-file", "swap/../swap/secret", "swap/dir/../../swap/secret", "swap/new", "swap/new/"]
                 {

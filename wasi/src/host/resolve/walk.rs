@@ -5,21 +5,24 @@
 //! step ends in something that was in a directory below the base. `..` never asks the file system: it returns to the directory
 //! that was stood in before, whose descriptor is still held. (Only paths more than [`HELD`] deep let go of the outermost, and
 //! then make sure, by device and inode, that `..` leads back there.)
+//!
+//! What is opened is compared with what must not be reached ([`Masks`]), before anything is done in it or with it; the end of
+//! the path also before it is opened, since opening can be an act already.
 
 use super::limits::{ATTEMPTS, MAX_LINKS, STEP};
-use super::path::Base;
-use super::procfs;
+use super::masks::{Masks, id};
+use super::path::{Base, Found, Place};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::{FileType, Mode, OFlags};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use rustix::io::{Errno, Result};
 
 /// Directories held open, so that deep paths do not use up descriptors.
 const HELD: usize = 64;
 
 /// Opens `path` below `base` with these flags.
-pub(super) fn open(base: Base<'_>, path: &[u8], flags: OFlags, mode: Mode) -> Result<OwnedFd> {
+pub(super) fn open(masks: &Masks, base: Base<'_>, path: &[u8], flags: OFlags, mode: Mode) -> Result<Found> {
     for _ in 0..ATTEMPTS {
-        match attempt(base, path, flags, mode) {
+        match attempt(masks, base, path, flags, mode) {
             Err(Errno::AGAIN) => {}
             done => return done,
         }
@@ -28,8 +31,8 @@ pub(super) fn open(base: Base<'_>, path: &[u8], flags: OFlags, mode: Mode) -> Re
 }
 
 /// One try; `EAGAIN` if something moved underneath it.
-fn attempt(base: Base<'_>, path: &[u8], flags: OFlags, mode: Mode) -> Result<OwnedFd> {
-    let mut stand = Stand { base: base.fd, procfs: base.place.is_procfs(), below: Vec::new() };
+fn attempt(masks: &Masks, base: Base<'_>, path: &[u8], flags: OFlags, mode: Mode) -> Result<Found> {
+    let mut stand = Stand { masks, base: Base { place: base.place.beyond(), ..base }, below: Vec::new() };
     let mut rest = path.to_vec();
     let mut links = 0;
     if rest.first() == Some(&b'/') {
@@ -40,40 +43,38 @@ fn attempt(base: Base<'_>, path: &[u8], flags: OFlags, mode: Mode) -> Result<Own
         let end = rest[start..].iter().position(|c| *c == b'/').map_or(rest.len(), |n| start + n);
         let (name, after) = (&rest[start..end], &rest[end..]);
         let last = after.iter().all(|c| *c == b'/');
+        stand.masks.admit_name(stand.place(), name)?;
         let text = match name {
             // Slashes ended the path: it names the directory that we stand in.
-            b"" => return rustix::fs::openat(stand.here(), ".", flags.difference(OFlags::NOFOLLOW), mode),
+            b"" => return stand.open_here(flags, mode),
             b"." | b".." => {
                 stand.search()?;
                 if name == b".." {
                     stand.up()?;
                 }
                 if last {
-                    return rustix::fs::openat(stand.here(), ".", flags.difference(OFlags::NOFOLLOW), mode);
+                    return stand.open_here(flags, mode);
                 }
                 None
             }
-            _ if last && after.is_empty() => match end_of_path(stand.here(), name, flags, mode)? {
-                End::Opened(fd) => {
-                    stand.admit(name)?;
-                    return Ok(fd);
-                }
+            _ if last && after.is_empty() => match stand.end_of_path(name, flags, mode)? {
+                End::Opened(found) => return Ok(found),
                 End::Link(text) => Some(text),
             },
             _ if last && flags.contains(OFlags::CREATE) => return Err(Errno::ISDIR),
-            _ => {
-                let fd =
-                    rustix::fs::openat(stand.here(), name, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
-                match FileType::from_raw_mode(rustix::fs::fstat(&fd)?.st_mode) {
-                    FileType::Directory => {
-                        stand.admit(name)?;
-                        stand.down(fd)?;
-                        None
-                    }
-                    FileType::Symlink => Some(rustix::fs::readlinkat(&fd, "", Vec::new())?.into_bytes()),
-                    _ => return Err(Errno::NOTDIR),
+            // As a directory: with `O_PATH` alone nothing would be mounted where that is done on demand.
+            _ => match rustix::fs::openat(stand.here(), name, STEP | OFlags::NOFOLLOW, Mode::empty()) {
+                Ok(dir) => {
+                    stand.down(dir)?;
+                    None
                 }
-            }
+                Err(Errno::NOTDIR) => match rustix::fs::readlinkat(stand.here(), name, Vec::new()) {
+                    Ok(text) => Some(text.into_bytes()),
+                    Err(Errno::INVAL) => return Err(Errno::NOTDIR),
+                    Err(e) => return Err(e),
+                },
+                Err(e) => return Err(e),
+            },
         };
         match text {
             None => drop(rest.drain(..end)),
@@ -93,47 +94,36 @@ fn attempt(base: Base<'_>, path: &[u8], flags: OFlags, mode: Mode) -> Result<Own
 
 /// What stands at the end of a path.
 enum End {
-    Opened(OwnedFd),
+    Opened(Found),
     Link(Vec<u8>),
-}
-
-/// Opens the last component, or reads the link that it is and that is to be followed.
-fn end_of_path(dir: BorrowedFd<'_>, name: &[u8], flags: OFlags, mode: Mode) -> Result<End> {
-    let open = || Ok(End::Opened(rustix::fs::openat(dir, name, flags | OFlags::NOFOLLOW, mode)?));
-    if flags.contains(OFlags::NOFOLLOW) || flags.contains(OFlags::CREATE | OFlags::EXCL) {
-        return open();
-    }
-    match rustix::fs::readlinkat(dir, name, Vec::new()) {
-        Ok(text) => Ok(End::Link(text.into_bytes())),
-        // No link, or nothing: open says what it is, or makes it. If it has become a link meanwhile: once more.
-        Err(Errno::INVAL | Errno::NOENT) => match open() {
-            Err(Errno::LOOP) => Err(Errno::AGAIN),
-            done => done,
-        },
-        Err(e) => Err(e),
-    }
 }
 
 /// Where the walk stands: the base, and the directories entered since.
 struct Stand<'a> {
-    base: BorrowedFd<'a>,
-    /// Whether it began on procfs.
-    procfs: bool,
+    masks: &'a Masks,
+    base: Base<'a>,
     below: Vec<Level>,
 }
 
 enum Level {
-    Held(OwnedFd),
+    Held(OwnedFd, Place),
     /// Let go of; to be known again by device and inode.
-    Known(u64, u64),
+    Known(Place),
 }
 
 impl Stand<'_> {
     fn here(&self) -> BorrowedFd<'_> {
         match self.below.last() {
-            Some(Level::Held(fd)) => fd.as_fd(),
+            Some(Level::Held(fd, _)) => fd.as_fd(),
             // The last level is always held: `up` sees to it.
-            Some(Level::Known(..)) | None => self.base,
+            Some(Level::Known(_)) | None => self.base.fd,
+        }
+    }
+
+    fn place(&self) -> Place {
+        match self.below.last() {
+            Some(Level::Held(_, place) | Level::Known(place)) => *place,
+            None => self.base.place,
         }
     }
 
@@ -142,34 +132,69 @@ impl Stand<'_> {
         rustix::fs::openat(self.here(), ".", STEP, Mode::empty()).map(drop)
     }
 
-    /// `EPERM` if what was opened by that name here must not be reached.
-    fn admit(&self, name: &[u8]) -> Result<()> {
-        if self.procfs && procfs::is_own(self.here(), name)? { Err(Errno::PERM) } else { Ok(()) }
+    /// The directory itself that we stand in.
+    fn open_here(&self, flags: OFlags, mode: Mode) -> Result<Found> {
+        let file = rustix::fs::openat(self.here(), ".", flags.difference(OFlags::NOFOLLOW), mode)?;
+        Ok(Found { stat: rustix::fs::fstat(&file)?, file, place: self.place() })
     }
 
-    fn down(&mut self, fd: OwnedFd) -> Result<()> {
-        self.below.push(Level::Held(fd));
+    /// Opens the last component, or reads the link that it is and that is to be followed.
+    fn end_of_path(&self, name: &[u8], flags: OFlags, mode: Mode) -> Result<End> {
+        let here = self.here();
+        let followed = !flags.contains(OFlags::NOFOLLOW) && !flags.contains(OFlags::CREATE | OFlags::EXCL);
+        match rustix::fs::statat(here, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::Symlink => {
+                if followed {
+                    return match rustix::fs::readlinkat(here, name, Vec::new()) {
+                        Ok(text) => Ok(End::Link(text.into_bytes())),
+                        // It is none any more.
+                        Err(Errno::INVAL) => Err(Errno::AGAIN),
+                        Err(e) => Err(e),
+                    };
+                }
+            }
+            Ok(stat) => self.masks.admit_found(self.place(), here, name, &stat)?,
+            Err(Errno::NOENT) => {}
+            Err(e) => return Err(e),
+        }
+        let file = match rustix::fs::openat(here, name, flags | OFlags::NOFOLLOW, mode) {
+            // It has become a link meanwhile: once more.
+            Err(Errno::LOOP) if followed => return Err(Errno::AGAIN),
+            opened => opened?,
+        };
+        let stat = rustix::fs::fstat(&file)?;
+        if followed && FileType::from_raw_mode(stat.st_mode) == FileType::Symlink {
+            return Err(Errno::AGAIN);
+        }
+        let place = self.masks.admit(self.place(), &file, &stat)?;
+        Ok(End::Opened(Found { file, stat, place }))
+    }
+
+    fn down(&mut self, dir: OwnedFd) -> Result<()> {
+        let stat = rustix::fs::fstat(&dir)?;
+        let place = self.masks.admit(self.place(), &dir, &stat)?;
+        self.below.push(Level::Held(dir, place));
         if let Some(far) = self.below.len().checked_sub(HELD + 1)
-            && let Level::Held(fd) = &self.below[far]
+            && let Level::Held(_, place) = self.below[far]
         {
-            let stat = rustix::fs::fstat(fd)?;
-            self.below[far] = Level::Known(stat.st_dev, stat.st_ino);
+            self.below[far] = Level::Known(place);
         }
         Ok(())
     }
 
     fn up(&mut self) -> Result<()> {
         let left = match self.below.pop() {
-            Some(Level::Held(fd)) => fd,
-            Some(Level::Known(..)) | None => return Err(Errno::PERM),
+            Some(Level::Held(fd, _)) => fd,
+            Some(Level::Known(_)) | None => return Err(Errno::PERM),
         };
-        if let Some(level @ Level::Known(..)) = self.below.last_mut() {
+        if let Some(level) = self.below.last_mut()
+            && let Level::Known(place) = *level
+        {
             let fd = rustix::fs::openat(&left, "..", STEP, Mode::empty())?;
-            let stat = rustix::fs::fstat(&fd)?;
-            if !matches!(level, Level::Known(dev, ino) if (*dev, *ino) == (stat.st_dev, stat.st_ino)) {
+            if id(&rustix::fs::fstat(&fd)?) != place.id {
                 return Err(Errno::AGAIN);
             }
-            *level = Level::Held(fd);
+            *level = Level::Held(fd, place);
         }
         Ok(())
     }
