@@ -22,7 +22,8 @@ pub fn confine(args: &RunArgs, engine: &Engine, context: &WasiCtx) -> Result<(),
         sconce_engine::report_refused_calls();
     }
     let debuggable = args.debugger || args.profile.is_some();
-    let walls = Confinement { calls: SYSTEM_CALLS, refusal, debuggable }.enter(engine, context);
+    let walls =
+        Confinement { calls: SYSTEM_CALLS, refusal, debuggable, strict: args.confine == Confine::Require }.enter(engine, context);
     log::info!("confined: {walls}");
     let gaps: Vec<String> = walls.gaps().map(|(name, why)| format!("{name}: {why}")).collect();
     if args.confine == Confine::Require && !gaps.is_empty() {

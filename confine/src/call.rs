@@ -26,6 +26,8 @@ pub enum When {
     WithDirectories,
     /// While the guest runs, if it has a socket.
     WithSockets,
+    /// It is refused, unless another row allows it, and whoever makes it goes on without.
+    InVain,
 }
 
 /// A condition on an argument, counted from 0.

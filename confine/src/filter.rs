@@ -19,9 +19,9 @@ const UNKNOWN: u32 = libc::ENOSYS.cast_unsigned();
 pub(crate) fn install(plan: &Plan<'_>) -> Result<(), Wall> {
     let cannot = |why: String| Wall::Missing(why);
     if plan.refusal == Refusal::Report {
-        // The C library, which tries it first, would be reported.
-        let clone3 = [(libc::SYS_clone3, Vec::new())].into();
-        let filter = SeccompFilter::new(clone3, SeccompAction::Allow, SeccompAction::Errno(UNKNOWN), TargetArch::x86_64);
+        // What is known to be refused is not reported.
+        let in_vain = in_vain(plan).map(|number| (number, Vec::new())).collect();
+        let filter = SeccompFilter::new(in_vain, SeccompAction::Allow, SeccompAction::Errno(UNKNOWN), TargetArch::x86_64);
         let program: BpfProgram = filter.and_then(TryInto::try_into).map_err(|e: BackendError| cannot(e.to_string()))?;
         seccompiler::apply_filter_all_threads(&program).map_err(|e| cannot(said(&e)))?;
     }
@@ -59,15 +59,23 @@ fn compile(plan: &Plan<'_>) -> Result<BpfProgram, BackendError> {
     let refused = match plan.refusal {
         Refusal::Error => SeccompAction::Errno(UNKNOWN),
         Refusal::Report => {
-            rules.insert(libc::SYS_clone3, Vec::new());
+            rules.extend(in_vain(plan).map(|number| (number, Vec::new())));
             SeccompAction::Trap
         }
     };
     SeccompFilter::new(rules, refused, SeccompAction::Allow, TargetArch::x86_64)?.try_into()
 }
 
+/// Calls that are refused, and made all the same.
+fn in_vain<'a>(plan: &'a Plan<'_>) -> impl Iterator<Item = i64> {
+    let calls = || plan.calls.iter().copied().flatten();
+    let allowed = move |number| calls().any(|call| call.number == number && is_made(call.when, plan));
+    calls().filter(|call| call.when == When::InVain).map(|call| call.number).filter(move |&number| !allowed(number))
+}
+
 fn is_made(when: When, plan: &Plan<'_>) -> bool {
     match when {
+        When::InVain => false,
         When::Run | When::Finish => true,
         When::WithDirectories => !plan.directories.is_empty(),
         When::WithSockets => plan.sockets,

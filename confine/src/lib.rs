@@ -34,6 +34,9 @@ pub struct Plan<'a> {
     pub refusal: Refusal,
     /// Whether a debugger may look at the process.
     pub debuggable: bool,
+    /// Whether root's right to all files goes as well, though Landlock limits it to the directories: root can have been given
+    /// one with another user's files in it.
+    pub strict: bool,
 }
 
 /// What is allowed in a directory and below.
@@ -111,12 +114,17 @@ impl fmt::Display for Walls {
 
 /// Gives up everything that the plan does not name, as far as the kernel can. Cannot be undone. There is one thread.
 pub fn confine(plan: &Plan<'_>) -> Walls {
+    let gain_none = privileges::gain_none();
+    let files = files::restrict(plan);
+    let capabilities = gain_none.unwrap_or_else(|| privileges::drop_capabilities(plan, files == Wall::Stands));
+    let debuggers = privileges::hide(plan);
+    // The last one: the others make calls that it refuses.
+    let calls = filter::install(plan).err().unwrap_or(Wall::Stands);
     Walls(vec![
-        ("capabilities", of_all_threads(privileges::drop_all())),
-        ("debuggers", privileges::hide(plan)),
-        ("files (Landlock)", of_all_threads(files::restrict(plan))),
-        // The last one: the others make calls that it refuses.
-        ("system calls (seccomp)", filter::install(plan).err().unwrap_or(Wall::Stands)),
+        ("capabilities", of_all_threads(capabilities)),
+        ("debuggers", debuggers),
+        ("files (Landlock)", of_all_threads(files)),
+        ("system calls (seccomp)", calls),
     ])
 }
 

@@ -2,16 +2,29 @@
 
 use crate::{Plan, Wall};
 use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
-use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities, set_no_new_privs};
+use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities, set_no_new_privs};
 use std::io;
 
-/// Drops all capabilities, for the calling thread and those it starts; no program that it executes gains privileges.
-/// Cannot be undone.
-pub(crate) fn drop_all() -> Wall {
-    let none = CapabilitySet::empty();
-    let sets = CapabilitySets { effective: none, permitted: none, inheritable: none };
-    let dropped = set_no_new_privs(true).and_then(|()| set_capabilities(None, sets));
-    Wall::of(dropped.map_err(io::Error::from))
+/// No program that is executed gains privileges, for the calling thread and those it starts. Gives what is wrong.
+pub(crate) fn gain_none() -> Option<Wall> {
+    set_no_new_privs(true).err().map(|e| Wall::Missing(io::Error::from(e).to_string()))
+}
+
+/// Drops all capabilities, for the calling thread and those it starts. Cannot be undone.
+pub(crate) fn drop_capabilities(plan: &Plan<'_>, files_are_limited: bool) -> Wall {
+    let rest =
+        if files_are_limited && !plan.strict && !plan.directories.is_empty() { right_to_files() } else { CapabilitySet::empty() };
+    let sets = CapabilitySets { effective: rest, permitted: rest, inheritable: CapabilitySet::empty() };
+    match set_capabilities(None, sets) {
+        Ok(()) if rest.is_empty() => Wall::Stands,
+        Ok(()) => Wall::Partial("root's right to all files below its directories stays".into()),
+        Err(e) => Wall::Missing(io::Error::from(e).to_string()),
+    }
+}
+
+/// Root's right to files whoever they belong to, as far as this thread has it.
+fn right_to_files() -> CapabilitySet {
+    capabilities(None).map_or(CapabilitySet::empty(), |sets| sets.effective & CapabilitySet::DAC_OVERRIDE)
 }
 
 /// No core file, and no other process of the user's looks into this one, or attaches to it.

@@ -111,8 +111,8 @@ pub struct RunArgs {
     #[arg(long, value_name = "N", default_value_t = 1000, help_heading = "Limits", value_parser = parse_threads)]
     pub max_threads: usize,
 
-    /// What the process gives up before the program's first instruction, so that it is held even if
-    /// Sconce has a hole: files outside `--dir`, system calls that no program needs, privileges.
+    /// Whether the process gives up all that the program does not need, before its first instruction:
+    /// files outside `--dir`, system calls, privileges. So the program is held even if Sconce has a hole.
     /// `auto` does what the kernel can, `require` refuses to run with less than all of it.
     #[arg(
         long,

@@ -225,8 +225,11 @@ fn a_large_cache_entry_that_is_damaged_is_made_again() {
     let eager = 96 + u64::from_le_bytes(bytes[48..56].try_into().unwrap()) as usize;
     bytes[eager.next_multiple_of(4096)..].iter_mut().step_by(4096).for_each(|byte| *byte ^= 1);
     std::fs::write(entry(), &bytes).unwrap();
-    assert_eq!(run().ok(), "20000\n");
-    assert!(std::fs::read(entry()).unwrap() == good);
+    // For this run alone, since a process that runs a program gives nothing to others; the next one replaces the entry.
+    for right in [false, true] {
+        assert_eq!(run().ok(), "20000\n");
+        assert_eq!(std::fs::read(entry()).unwrap() == good, right);
+    }
     // What is compiled ahead of time has no module to be made from.
     assert_eq!(dir.run(&format!("compile --tier lightbeam -o large.cwasm {}", path.display())).ok(), "");
     let mut bytes = std::fs::read(dir.path().join("large.cwasm")).unwrap();

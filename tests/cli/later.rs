@@ -28,30 +28,35 @@ fn endless(functions: usize) -> String {
     format!(r#"(module (memory 1) (func (export "_start") (loop (br 0))) (func (export "end")) {})"#, function.repeat(functions))
 }
 
-/// Entries of the cache, but for what is being written.
+/// Entries of the cache, but for what is being written, and for small files that are no entries.
 fn entries(dir: &Dir) -> Vec<String> {
-    let names = fs::read_dir(dir.path().join("cache/sconce")).into_iter().flatten();
-    let mut names: Vec<String> = names.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    let files = fs::read_dir(dir.path().join("cache/sconce")).into_iter().flatten().map(|e| e.unwrap());
+    let files = files.filter(|file| file.metadata().is_ok_and(|m| m.len() > 4000));
+    let mut names: Vec<String> = files.map(|e| e.file_name().into_string().unwrap()).collect();
     names.retain(|name| !name.ends_with(".tmp"));
     names.sort();
     names
 }
 
-/// The process that compiles beside a run, if there is one, by its folder in /proc.
-fn helper(run: &Child) -> Option<PathBuf> {
+/// The process beside a run, if there is one, by its folder in /proc.
+fn beside(run: &Child) -> Option<PathBuf> {
     let tasks = fs::read_dir(format!("/proc/{}/task", run.id())).ok()?;
     let children = |task: fs::DirEntry| fs::read_to_string(task.path().join("children")).unwrap_or_default();
     let children: String = tasks.filter_map(Result::ok).map(children).collect();
-    let child = children.split_whitespace().map(|pid| Path::new("/proc").join(pid)).next()?;
-    // Before it becomes the helper it is a copy of the run.
-    let line = fs::read_to_string(child.join("cmdline")).ok()?;
-    line.contains("--beside-run").then_some(child)
+    children.split_whitespace().map(|pid| Path::new("/proc").join(pid)).next()
 }
 
-/// The thread of a run that waits until there is something to be compiled, if there is one, by its folder in /proc.
-fn waiting(run: &Child) -> Option<PathBuf> {
-    let mut tasks = fs::read_dir(format!("/proc/{}/task", run.id())).ok()?.filter_map(Result::ok).map(|task| task.path());
-    tasks.find(|task| fs::read_to_string(task.join("comm")).is_ok_and(|name| name == "later\n"))
+/// The same when it compiles. Before, it waits, as a copy of the run.
+fn helper(run: &Child) -> Option<PathBuf> {
+    let helper = beside(run)?;
+    let line = fs::read_to_string(helper.join("cmdline")).ok()?;
+    line.contains("--beside-run").then_some(helper)
+}
+
+/// What a process has open.
+fn open_files(process: &Path) -> Vec<String> {
+    let files = fs::read_dir(process.join("fd")).unwrap().map(|fd| fs::read_link(fd.unwrap().path()).unwrap_or_default());
+    files.map(|file| file.to_string_lossy().into_owned()).collect()
 }
 
 /// A run with these words, while which nothing is compiled for others. That may be over at once, but is waited for.
@@ -59,7 +64,7 @@ fn plans_nothing(dir: &Dir, words: &str) {
     let mut run = start(&mut dir.sconce(words.split(' ')));
     let begin = Instant::now();
     while begin.elapsed() < Duration::from_millis(500) {
-        assert_eq!((waiting(&run), helper(&run)), (None, None), "{words}");
+        assert_eq!(beside(&run), None, "{words}");
         sleep(Duration::from_millis(2));
     }
     run.kill().unwrap();
@@ -111,8 +116,7 @@ fn it_has_nothing_of_the_run_but_the_module_and_goes_soon_after_it() {
         until("lowest priority", || (number(16)? == "19").then_some(()));
         until("high score", || (fs::read_to_string(helper.join("oom_score_adj")).ok()?.trim() == "1000").then_some(()));
         until("signals", || (blocked(&helper)? & SIGNALS == 0).then_some(()));
-        let files = fs::read_dir(helper.join("fd")).unwrap().map(|fd| fs::read_link(fd.unwrap().path()).unwrap_or_default());
-        let files: Vec<String> = files.map(|file| file.to_string_lossy().into_owned()).collect();
+        let files = open_files(&helper);
         let inside = dir.path().join("files").to_string_lossy().into_owned();
         assert!(files.iter().all(|file| !file.starts_with(&inside)), "{files:?}");
         assert_eq!(files.iter().filter(|file| file.starts_with("pipe:")).count(), 1, "its own, and none of the run's: {files:?}");
@@ -138,23 +142,25 @@ fn blocked(process: &Path) -> Option<u64> {
     u64::from_str_radix(set.trim(), 16).ok()
 }
 
-/// The thread that waits has not the descriptors by which handlers wake the first one: a signal that came to it would be lost.
 #[test]
-fn no_signal_is_lost_to_the_thread_that_waits() {
+fn while_it_waits_it_has_as_little_and_ends_with_the_run() {
     let dir = Dir::new();
-    dir.file("app.wat", crate::support::command(r#"(func (export "_start") (call $hello) (loop (br 0)))"#));
-    for signal in [rustix::process::Signal::TERM, rustix::process::Signal::QUIT].into_iter().cycle().take(60) {
-        let mut run = start(&mut dir.sconce(["app.wat"]));
-        let mut hello = [0; 6];
-        std::io::Read::read_exact(run.stdout.as_mut().unwrap(), &mut hello).unwrap();
-        rustix::process::kill_process(rustix::process::Pid::from_child(&run), signal).unwrap();
-        let status = finish(run).status;
-        assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(signal.as_raw()));
-    }
+    // Waits for a while.
+    dir.file("app.wat", endless(500));
+    assert!(fs::metadata(dir.path().join("app.wat")).unwrap().len() > 5 << 20);
     let mut run = start(&mut dir.sconce(["app.wat"]));
-    until("thread that keeps signals off", || (blocked(&waiting(&run)?)? & SIGNALS == SIGNALS).then_some(()));
+    let waiting = until("copy", || beside(&run));
+    // It is a copy of the run at first, and closes what it has one by one.
+    until("three descriptors", || (open_files(&waiting).len() == 3).then_some(()));
+    let files = open_files(&waiting);
+    let is = |file: &String, name: &str| file.ends_with(name);
+    assert!(files.iter().any(|f| is(f, "app.wat")) && files.iter().any(|f| is(f, "/dev/null")), "{files:?}");
+    assert!(files.iter().any(|f| f.starts_with("pipe:")), "{files:?}");
+    assert!(helper(&run).is_none());
     run.kill().unwrap();
     finish(run);
+    until("end of the copy", || is_gone(&waiting).then_some(()));
+    assert_eq!(entries(&dir).len(), 1);
 }
 
 #[test]

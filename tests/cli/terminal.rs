@@ -7,29 +7,42 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// What has been read from a stream so far, while it is read on.
 #[derive(Clone)]
-pub struct Seen(Arc<Mutex<String>>);
+pub struct Seen(Arc<Mutex<String>>, Arc<AtomicBool>);
 
 impl Seen {
     pub fn of(mut stream: impl Read + Send + 'static) -> Seen {
-        let seen = Seen(Arc::default());
-        let text = seen.0.clone();
+        let seen = Seen(Arc::default(), Arc::default());
+        let (text, ended) = (seen.0.clone(), seen.1.clone());
         std::thread::spawn(move || {
             let mut bytes = [0; 1024];
             // A terminal whose last user has gone answers with an error.
             while let Ok(n @ 1..) = stream.read(&mut bytes) {
                 text.lock().expect("no panic").push_str(&String::from_utf8_lossy(&bytes[..n]));
             }
+            ended.store(true, Ordering::Release);
         });
         seen
     }
 
     pub fn text(&self) -> String {
         self.0.lock().expect("no panic").clone()
+    }
+
+    /// Everything, once the last user of the other end has gone.
+    #[track_caller]
+    pub fn whole(&self) -> String {
+        let start = Instant::now();
+        while !self.1.load(Ordering::Acquire) {
+            assert!(start.elapsed() < Duration::from_secs(100), "no end after {:?}", self.text());
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        self.text()
     }
 
     /// Waits until it contains a text.

@@ -14,6 +14,8 @@ pub struct Confinement<'a> {
     pub refusal: Refusal,
     /// Whether a debugger or a profiler is to look at the process.
     pub debuggable: bool,
+    /// Whether root's right to all files goes as well, where it is limited to the program's directories.
+    pub strict: bool,
 }
 
 impl Confinement<'_> {
@@ -35,6 +37,7 @@ impl Confinement<'_> {
                 code: engine.code_range(),
                 refusal: self.refusal,
                 debuggable: self.debuggable,
+                strict: self.strict,
             })
         });
         walls.add("environment", Wall::of(forgotten));

@@ -1,7 +1,7 @@
 //! The system calls of this room that a confined process makes: memory, code, threads, signals, files of code and data that
 //! are read as they are used. What the C library and Rust's makes for them is included.
 
-use When::{Finish, Run};
+use When::{Finish, InVain, Run};
 use libc::{
     CLONE_NEWCGROUP, CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER, CLONE_NEWUTS, CLONE_PTRACE,
     CLONE_SIGHAND, CLONE_THREAD, CLONE_UNTRACED, CLONE_VM, PR_SET_DUMPABLE, PR_SET_NAME, PROT_EXEC,
@@ -80,6 +80,8 @@ pub const SYSTEM_CALLS: &[Call] = &[
     Call::any(libc::SYS_rt_sigreturn, Run, "handlers return"),
     Call::any(libc::SYS_sigaltstack, Run, "stacks of handlers"),
     Call::any(libc::SYS_restart_syscall, Run, "calls that a stopped process was in"),
+    Call::any(libc::SYS_clone3, InVain, "threads: it cannot be told from a new process, so that the older one is taken"),
+    Call::any(libc::SYS_openat, InVain, "how many processors there are, says a file; the scheduler says so, too"),
     Call::only(libc::SYS_prctl, Finish, &[&[Check::Is(0, PR_SET_DUMPABLE as u32), Check::IsNull(1)]], "no core file"),
     Call::any(libc::SYS_exit_group, Finish, "the end"),
 ];

@@ -95,7 +95,7 @@ fn besieged(dir: PathBuf, given: Given, attack: impl Fn(&World, Phase) + Send + 
     let module = Module::new(&engine, GUEST).expect("a module");
     let world = Arc::new(World { engine: engine.clone(), dir });
     // In this thread and those that it starts, as all are that matter: the test's own waits for this one.
-    let walls = Confinement { calls: &[], refusal: Refusal::Error, debuggable: false }.enter(&engine, &context);
+    let walls = Confinement { calls: &[], refusal: Refusal::Error, debuggable: false, strict: true }.enter(&engine, &context);
     check(&walls);
     let attack = Arc::new(attack);
     let mut linker = Linker::new(&engine);

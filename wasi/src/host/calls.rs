@@ -8,6 +8,9 @@ use sconce_confine::{Call, Check, When};
 /// `TCGETS2`, which the C library has no name for.
 const TCGETS2: u32 = 0x802c_542a;
 
+/// What the kernel told this process when it was started.
+const PR_GET_AUXV: u32 = 0x4155_5856;
+
 /// See the module's documentation.
 pub const SYSTEM_CALLS: &[Call] = &[
     Call::any(libc::SYS_read, Run, "reading"),
@@ -40,6 +43,7 @@ pub const SYSTEM_CALLS: &[Call] = &[
         ],
         "how much can be read; whether something is a terminal, and how wide",
     ),
+    Call::only(libc::SYS_prctl, Run, &[&[Check::Is(0, PR_GET_AUXV)]], "where the kernel's own code for clocks is"),
     Call::any(libc::SYS_clock_gettime, Run, "clocks that the kernel alone can read"),
     Call::any(libc::SYS_clock_getres, Run, "the same"),
     Call::any(libc::SYS_clock_nanosleep, Run, "sleeping"),
