@@ -28,10 +28,11 @@ fn endless(functions: usize) -> String {
     format!(r#"(module (memory 1) (func (export "_start") (loop (br 0))) (func (export "end")) {})"#, function.repeat(functions))
 }
 
-/// Entries of the cache, but for what is being written.
+/// Entries of the cache, except for what is being written, and notes of the used text that have nothing in them yet.
 fn entries(dir: &Dir) -> Vec<String> {
-    let names = fs::read_dir(dir.path().join("cache/sconce")).into_iter().flatten();
-    let mut names: Vec<String> = names.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    let files = fs::read_dir(dir.path().join("cache/sconce")).into_iter().flatten().map(Result::unwrap);
+    let files = files.filter(|file| file.metadata().is_ok_and(|metadata| metadata.len() > 0));
+    let mut names: Vec<String> = files.map(|file| file.file_name().into_string().unwrap()).collect();
     names.retain(|name| !name.ends_with(".tmp"));
     names.sort();
     names
