@@ -67,7 +67,7 @@ fn compile(plan: &Plan<'_>) -> Result<BpfProgram, BackendError> {
 }
 
 /// Calls that are refused, and made all the same.
-fn in_vain<'a>(plan: &'a Plan<'_>) -> impl Iterator<Item = i64> {
+fn in_vain(plan: &Plan<'_>) -> impl Iterator<Item = i64> {
     let calls = || plan.calls.iter().copied().flatten();
     let allowed = move |number| calls().any(|call| call.number == number && is_made(call.when, plan));
     calls().filter(|call| call.when == When::InVain).map(|call| call.number).filter(move |&number| !allowed(number))

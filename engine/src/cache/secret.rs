@@ -120,7 +120,7 @@ mod tests {
     use std::fs::{self, File, Permissions};
     use std::io::Read;
     use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
-    use std::sync::Barrier;
+    use std::sync::{Barrier, OnceLock};
 
     /// A key told by what it hashes.
     fn told(key: &Seal) -> blake3::Hash {
@@ -238,7 +238,8 @@ mod tests {
                 let Ok(read) = mem.read_at(&mut block[..len], at as u64) else { break };
                 let matches = |bytes: &[u8]| bytes.iter().zip(inverted).all(|(byte, other)| *byte == !other);
                 let windows = block[..read].windows(inverted.len()).enumerate();
-                found += windows.filter(|(n, bytes)| !own.contains(&(at + n)) && matches(bytes)).count();
+                found +=
+                    windows.filter(|(n, bytes)| bytes[0] == !inverted[0] && matches(bytes) && !own.contains(&(at + n))).count();
                 block[..read].fill(0);
             }
         }
@@ -252,34 +253,37 @@ mod tests {
         let path = temp.path().join("state/key");
         let cache = Cache::open(&CacheMode::Dir(temp.path().join("cache")), 1 << 30, Some(&path)).unwrap().unwrap();
         let (key, part) = (Key::new(blake3::hash(b"module"), &[]), vec![1; 3 << 20]);
-        let steps = Barrier::new(2);
-        std::thread::scope(|scope| {
-            let (cache, part, steps) = (&cache, &part, &steps);
-            let (send, inverted) = std::sync::mpsc::channel();
-            scope.spawn(move || {
-                assert!(cache.store(key, |seal, out| out.write_all(seal.hash(part).as_bytes())));
+        let (steps, inverted) = (Barrier::new(2), OnceLock::new());
+        let [before, after] = std::thread::scope(|scope| {
+            let hash = || {
+                assert!(cache.store(key, |seal, out| out.write_all(seal.hash(&part).as_bytes())));
                 let seal = cache.seal(key).unwrap();
-                send.send(seal.with_key(|key| std::array::from_fn(|n| !key[n]))).unwrap();
+                inverted.get_or_init(|| seal.with_key(|key| std::array::from_fn(|n| !key[n])));
+                steps.wait();
                 steps.wait();
                 drop(seal);
-                let seal = cache.seal(key).unwrap();
-                seal.hash(part);
-                drop(seal);
+                cache.seal(key).unwrap().hash(&part);
+                // Which goes less deep.
                 steps.wait();
                 steps.wait();
-            });
+            };
+            scope.spawn(hash);
             let mut secret = [0; LEN];
             File::open(&path).unwrap().read_exact(&mut secret).unwrap();
             secret.iter_mut().for_each(|byte| *byte = !*byte);
-            let seal = inverted.recv().unwrap();
             let halves = |key: &[u8; LEN]| (found(&key[..LEN / 2]), found(&key[LEN / 2..]));
-            assert_eq!([halves(&secret), halves(&seal)], [(1, 1); 2], "once each, and the search finds them");
+            steps.wait();
+            let seal: &[u8; LEN] = inverted.get().unwrap();
+            let before = [halves(&secret), halves(seal)];
             steps.wait();
             steps.wait();
             cache.close();
-            assert_eq!([halves(&secret), halves(&seal)], [(0, 0); 2]);
+            let after = [halves(&secret), halves(seal)];
             steps.wait();
+            [before, after]
         });
+        assert_eq!(before, [(1, 1); 2], "once each, and the search finds them");
+        assert_eq!(after, [(0, 0); 2]);
         assert!(cache.seal(key).is_none() && cache.open_entry(key).is_none() && !cache.store(key, |_, _| panic!("it is closed")));
     }
 }
