@@ -279,7 +279,18 @@ fn now() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs().cast_signed())
 }
 
-pub(crate) fn default_dir() -> Option<PathBuf> {
+impl CacheMode {
+    /// The directory, whether it is there or not; none where neither `XDG_CACHE_HOME` nor `HOME` is an absolute path.
+    pub fn directory(&self) -> Option<PathBuf> {
+        match self {
+            CacheMode::Off => None,
+            CacheMode::Default => default_dir(),
+            CacheMode::Dir(path) => Some(path.clone()),
+        }
+    }
+}
+
+fn default_dir() -> Option<PathBuf> {
     let absolute = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let base = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")))?;
     Some(base.join("sconce"))

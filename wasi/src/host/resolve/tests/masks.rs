@@ -204,8 +204,8 @@ fn one_that_is_missing_is_not_made_by_the_guest() {
     for turn in 0..2 {
         let home = Home::new();
         let resolver = &both(&[home.path("home/state/own/keys")])[turn];
-        let directory = directory(home.path("home"));
-        let base = held(resolver, &directory);
+        let held_dir = directory(home.path("home"));
+        let base = held(resolver, &held_dir);
         for p in ["state", "state/", "./state", "free/../state", "state/own"] {
             for (operation, result) in all_operations(resolver, base, p.as_bytes()) {
                 assert_eq!(result, Err(Errno::PERM), "{operation} {p}");
@@ -223,7 +223,7 @@ fn one_that_is_missing_is_not_made_by_the_guest() {
         symlink("nowhere", home.path("home/dangling")).unwrap();
         for p in ["file", "dangling"] {
             let resolver = &both(&[home.path("home").join(p).join("own")])[turn];
-            let base = held(resolver, &directory);
+            let base = held(resolver, &held_dir);
             for (operation, result) in all_operations(resolver, base, p.as_bytes()) {
                 assert_eq!(result, Err(Errno::PERM), "{operation} {p}");
             }
@@ -231,7 +231,7 @@ fn one_that_is_missing_is_not_made_by_the_guest() {
         // That name elsewhere, and others there.
         resolver.mkdir(base, path(b"free/state")).unwrap();
         resolver.mkdir(base, path(b"states")).unwrap();
-        let root = super::controls::directory(home.dir.path());
+        let root = directory(home.dir.path());
         let root = held(resolver, &root);
         assert_eq!(resolver.rename((root, path(b"home")), (root, path(b"beside/home"))), Err(Errno::PERM));
     }
