@@ -23,7 +23,6 @@ mod used;
 
 pub(crate) use file_state::{Clock, FileState};
 pub(crate) use key::Key;
-pub(crate) use secret::key_directory;
 pub(crate) use used::Used;
 
 use crate::artifact::Seal;
@@ -256,8 +255,25 @@ impl Cache {
 }
 
 /// Where the user's cache is; `None` if nothing says so.
-pub(crate) fn default_directory() -> Option<PathBuf> {
+fn default_directory() -> Option<PathBuf> {
     base_dir("XDG_CACHE_HOME", ".cache")
+}
+
+impl CacheMode {
+    /// The directory, whether it is there or not; none where neither `XDG_CACHE_HOME` nor `HOME` is an absolute path.
+    pub fn directory(&self) -> Option<PathBuf> {
+        match self {
+            CacheMode::Off => None,
+            CacheMode::Default => default_directory(),
+            CacheMode::Dir(path) => Some(path.clone()),
+        }
+    }
+
+    /// The directory of the key that entries are authenticated with; none where neither `XDG_STATE_HOME` nor `HOME` is an absolute
+    /// path.
+    pub fn key_directory() -> Option<PathBuf> {
+        secret::key_directory()
+    }
 }
 
 /// Bytes that are remembered of a file: the hash of its contents, and the clock's epoch.

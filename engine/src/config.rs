@@ -45,23 +45,6 @@ pub enum CacheMode {
     Dir(PathBuf),
 }
 
-impl CacheMode {
-    /// The directory, whether it is there or not; none where neither `XDG_CACHE_HOME` nor `HOME` is an absolute path.
-    pub fn directory(&self) -> Option<PathBuf> {
-        match self {
-            CacheMode::Off => None,
-            CacheMode::Default => crate::cache::default_directory(),
-            CacheMode::Dir(path) => Some(path.clone()),
-        }
-    }
-
-    /// The directory of the key that entries are authenticated with; none where neither `XDG_STATE_HOME` nor `HOME` is an absolute
-    /// path.
-    pub fn key_directory() -> Option<PathBuf> {
-        crate::cache::key_directory()
-    }
-}
-
 /// Options of an [`crate::Engine`], built by value. The default suits most: automatic bounds style and tier, direct calls, no
 /// cache, parallel compilation, 1 MiB of wasm stack, no limit on memories but what the types say.
 #[derive(Clone, Debug)]

@@ -32,7 +32,7 @@ pub struct RunArgs {
     pub command: Vec<OsString>,
 
     /// Give the program a directory of the host, under the name GUEST if you give one. With `:ro`
-    /// at the end nothing in it can be changed.
+    /// at the end nothing in it can be changed. Directories of procfs, sysfs and the like are refused.
     #[arg(long = "dir", value_name = "HOST[::GUEST][:ro]", help_heading = "What the program is given", value_hint = ValueHint::DirPath,
           value_parser = OsStringValueParser::new().try_map(|s| parse_directory(&s)))]
     pub dirs: Vec<Directory>,

@@ -19,6 +19,43 @@ fn opens(path: &str) -> String {
     )
 }
 
+/// Opens the first path below descriptor 3, and the second one below what that is: the exit code is the errno.
+fn opens_by(first: &str, second: &str) -> String {
+    let (n, m) = (first.len(), second.len());
+    format!(
+        r#"(module (import "wasi_snapshot_preview1" "path_open" (func $open (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+  (memory (export "memory") 1) (data (i32.const 0) "{first}") (data (i32.const 512) "{second}")
+  (func (export "_start")
+    (if (call $open (i32.const 3) (i32.const 1) (i32.const 0) (i32.const {n}) (i32.const 2) (i64.const -65) (i64.const -65) (i32.const 0)
+          (i32.const 1024)) (then (call $exit (i32.const 99))))
+    (call $exit (call $open (i32.load (i32.const 1024)) (i32.const 1) (i32.const 512) (i32.const {m})
+      (i32.const 0) (i64.const 2) (i64.const 0) (i32.const 0) (i32.const 1024)))))"#
+    )
+}
+
+/// Opens a path below descriptor 3 to write it anew: the exit code is the errno.
+fn truncates(path: &str) -> String {
+    opens(path).replace("(i32.const 0) (i64.const 2)", "(i32.const 8) (i64.const 64)")
+}
+
+/// Asks for a path's status, without following it, and sets its times to now: the exit code is the errno of both if it is the same.
+fn looks_and_touches(path: &str) -> String {
+    format!(
+        r#"(module (import "wasi_snapshot_preview1" "path_filestat_get" (func $look (param i32 i32 i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "path_filestat_set_times" (func $touch (param i32 i32 i32 i32 i64 i64 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+  (memory (export "memory") 1) (data (i32.const 0) "{path}")
+  (func (export "_start") (local $look i32)
+    (local.set $look (call $look (i32.const 3) (i32.const 0) (i32.const 0) (i32.const {0}) (i32.const 1024)))
+    (if (i32.ne (local.get $look)
+        (call $touch (i32.const 3) (i32.const 0) (i32.const 0) (i32.const {0}) (i64.const 0) (i64.const 0) (i32.const 10)))
+      (then (call $exit (i32.const 98))))
+    (call $exit (local.get $look))))"#,
+        path.len()
+    )
+}
+
 /// Makes a directory of this name: the exit code is the errno.
 fn makes(path: &str) -> String {
     format!(
@@ -133,11 +170,11 @@ fn a_key_that_is_missing_is_not_a_programs_to_make() {
     assert!(!dir.path().join(".local").exists());
 }
 
-/// In a namespace in which something is mounted, if this user may have one.
-fn mounted(dir: &Dir, mounts: &str, words: &str) -> Option<i32> {
-    let script = format!("exec unshare -rm sh -c '{mounts} && exec \"$0\" run {words}' \"$0\"");
+/// In a namespace in which something is mounted, with `home` below the test's directory, if this user may have one.
+fn mounted(dir: &Dir, home: &str, mounts: &str, words: &str, then: &str) -> Option<i32> {
+    let script = format!("exec unshare -rm sh -c '{mounts} && {{ \"$0\" run {words}; code=$?; {then} exit $code; }}' \"$0\"");
     let mut shell = Command::new("sh");
-    shell.args(["-c", &script, binary()]).current_dir(dir.path()).env("HOME", dir.path());
+    shell.args(["-c", &script, binary()]).current_dir(dir.path()).env("HOME", dir.path().join(home));
     shell.env_remove("XDG_CACHE_HOME").env_remove("XDG_STATE_HOME").stdout(Stdio::piped()).stderr(Stdio::piped());
     let done = outcome(&mut shell);
     (!done.stderr.contains("unshare") && !done.stderr.contains("mount:")).then(|| done.code())
@@ -177,7 +214,43 @@ fn other_mounts_of_them_are_known() {
         ("mount -t tmpfs none /dev && touch /dev/x", "/dev", "x", 0),
     ] {
         dir.file("opens.wat", opens(path));
-        let Some(code) = mounted(&dir, mounts, &format!("--dir {given} opens.wat")) else { continue };
+        let Some(code) = mounted(&dir, "", mounts, &format!("--dir {given} opens.wat"), "") else { continue };
         assert_eq!(code, result, "{mounts}: {given} {path}");
+    }
+}
+
+#[test]
+fn every_call_knows_other_mounts() {
+    let dir = Dir::new();
+    for d in [".cache/sconce", "place/sub", "tree/real/.cache/sconce", "seen"] {
+        fs::create_dir_all(dir.path().join(d)).expect("a directory");
+    }
+    for (file, of) in [(".cache/sconce/x", "x"), ("tree/real/.cache/sconce/x", "x"), ("place/null", "")] {
+        fs::write(dir.path().join(file), of).expect("a file");
+    }
+    let touch = looks_and_touches("sub");
+    for (guest, home, mounts, words, then, result) in [
+        // A directory that was opened beyond a mount.
+        (opens_by("sub", ".cache/sconce/x"), "", "mount --bind . place/sub", "--dir place", "", PERM),
+        (opens_by("sub", "place/null"), "", "mount --bind . place/sub", "--dir place", "", 0),
+        // The home is known by another mount than the one that was given.
+        (opens("real/.cache/sconce/x"), "seen", "mount --bind tree/real seen", "--dir tree", "", PERM),
+        (opens_by("real", ".cache/sconce/x"), "seen", "mount --bind tree/real seen", "--dir tree", "", PERM),
+        (touch.clone(), "", "mount --bind .cache/sconce place/sub", "--dir place", "", PERM),
+        (touch.clone(), "", "mount --bind /sys/class place/sub", "--dir place", "", PERM),
+        (touch, "", "mount --bind tree place/sub", "--dir place", "", 0),
+        // Opening may be an act: nothing is written anew and then refused.
+        (
+            truncates("null"),
+            "",
+            "mount -t tmpfs none /dev && echo x >/dev/x && mount --bind /dev/x place/null",
+            "--dir place",
+            "test -s /dev/x || exit 97;",
+            PERM,
+        ),
+    ] {
+        dir.file("guest.wat", &guest);
+        let Some(code) = mounted(&dir, home, mounts, &format!("{words} guest.wat"), then) else { continue };
+        assert_eq!(code, result, "{mounts}: {words}\n{guest}");
     }
 }

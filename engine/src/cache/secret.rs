@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 const LEN: usize = blake3::KEY_LEN;
 
 /// Where the user's file is; `None` if nothing says so.
-pub(crate) fn key_directory() -> Option<PathBuf> {
+pub(super) fn key_directory() -> Option<PathBuf> {
     base_dir("XDG_STATE_HOME", ".local/state")
 }
 

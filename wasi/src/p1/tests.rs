@@ -3,6 +3,7 @@
 mod fds;
 mod given;
 mod hostile;
+mod masked;
 mod misuse;
 mod paths;
 mod polls;

@@ -49,7 +49,7 @@ struct Masked {
     /// It, or the innermost directory on the way to it that is there.
     there: FileId,
     mount: Mount,
-    /// The first name on the way that is missing.
+    /// The first name on the way that is missing, or no directory that could be opened.
     missing: Option<Vec<u8>>,
     /// The directories above `there`, and those that links in its path are in and below.
     above: Vec<FileId>,
@@ -173,7 +173,8 @@ impl Masked {
         let (mut at, mut missing) = (path, None);
         let there = loop {
             match rustix::fs::openat(CWD, or_here(at), STEP, Mode::empty()) {
-                Err(Errno::NOENT) => {
+                // What is no directory now, or leads nowhere, can be made one.
+                Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::ACCESS) => {
                     let name = at.file_name().ok_or(Errno::NOENT)?;
                     missing = Some(name.as_bytes().to_vec());
                     at = at.parent().ok_or(Errno::NOENT)?;

@@ -204,8 +204,8 @@ fn one_that_is_missing_is_not_made_by_the_guest() {
     for turn in 0..2 {
         let home = Home::new();
         let resolver = &both(&[home.path("home/state/own/keys")])[turn];
-        let base = directory(home.path("home"));
-        let base = held(resolver, &base);
+        let held_dir = directory(home.path("home"));
+        let base = held(resolver, &held_dir);
         for p in ["state", "state/", "./state", "free/../state", "state/own"] {
             for (operation, result) in all_operations(resolver, base, p.as_bytes()) {
                 assert_eq!(result, Err(Errno::PERM), "{operation} {p}");
@@ -215,6 +215,15 @@ fn one_that_is_missing_is_not_made_by_the_guest() {
         // What another process makes there meanwhile is masked.
         fs::create_dir_all(home.path("home/state/own/keys")).unwrap();
         for p in ["state", "state/own/keys"] {
+            for (operation, result) in all_operations(resolver, base, p.as_bytes()) {
+                assert_eq!(result, Err(Errno::PERM), "{operation} {p}");
+            }
+        }
+        // One on whose way something is that is no directory, or leads nowhere.
+        symlink("nowhere", home.path("home/dangling")).unwrap();
+        for p in ["file", "dangling"] {
+            let resolver = &both(&[home.path("home").join(p).join("own")])[turn];
+            let base = held(resolver, &held_dir);
             for (operation, result) in all_operations(resolver, base, p.as_bytes()) {
                 assert_eq!(result, Err(Errno::PERM), "{operation} {p}");
             }
@@ -254,6 +263,15 @@ fn a_directory_in_it_is_not_given_and_others_need_no_steps() {
     assert_eq!(resolver.link((below, path(b"own/key")), Follow::No, (above, path(b"free/key"))), Err(Errno::PERM));
 }
 
+/// Ends another thread, in a panic too.
+struct Stop<'a>(&'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// Another process puts the masked directory and another one in each other's place.
 #[test]
 fn one_that_is_swapped_meanwhile_is_never_reached() {
@@ -267,6 +285,7 @@ fn one_that_is_swapped_meanwhile_is_never_reached() {
         let base = held(resolver, &base);
         let stop = AtomicBool::new(false);
         std::thread::scope(|scope| {
+            let end = Stop(&stop);
             scope.spawn(|| {
                 while !stop.load(Ordering::Relaxed) {
                     rustix::fs::renameat_with(&cache, "own", &cache, "other", rustix::fs::RenameFlags::EXCHANGE).unwrap();
@@ -299,7 +318,7 @@ fn one_that_is_swapped_meanwhile_is_never_reached() {
                 let _ = resolver.symlink(b"x", base, path(b"cache/own/made"));
                 let _ = resolver.unlink(base, path(b"cache/own/made"));
             }
-            stop.store(true, Ordering::Relaxed);
+            drop(end);
             assert!(reached > 0 && refused > 0, "{reached} {refused}: nothing was tried");
         });
         let names = |seen: BTreeMap<String, String>| seen.into_keys().collect::<Vec<_>>();
