@@ -36,7 +36,13 @@ const FRAMES: u8 = 20;
 /// What is on the screen.
 static SHOWN: Mutex<Option<ProgressBar>> = Mutex::new(None);
 /// What stops the thread that waits for signals.
-static WATCH: OnceLock<Option<(Handle, Mutex<Option<JoinHandle<()>>>)>> = OnceLock::new();
+static WATCH: OnceLock<Option<Watch>> = OnceLock::new();
+
+/// A thread that waits for signals.
+struct Watch {
+    handle: Handle,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
 
 /// A bar on standard error that appears late, and goes away when it is dropped.
 #[derive(Debug)]
@@ -101,9 +107,9 @@ pub fn hide() {
 
 /// Whoever waits for signals from here on does so alone: the thread here has ended.
 pub fn leave_signals() {
-    if let Some(Some((handle, thread))) = WATCH.get() {
-        handle.close();
-        let thread = thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let Some(Some(watch)) = WATCH.get() {
+        watch.handle.close();
+        let thread = watch.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         // It has nothing to say.
         let _ = thread.map(JoinHandle::join);
     }
@@ -111,7 +117,7 @@ pub fn leave_signals() {
 
 /// Has a thread wait for the signals that end the process, to take the bar away before they do. Signals that
 /// were ignored at the start stay ignored. Where no thread can be had, signals keep their default actions.
-fn watch() -> Option<(Handle, Mutex<Option<JoinHandle<()>>>)> {
+fn watch() -> Option<Watch> {
     let (send, receive) = std::sync::mpsc::channel();
     let wait = move || {
         let ending = [SIGINT, SIGTERM, SIGHUP, SIGQUIT].into_iter().filter(|&signal| !sconce_engine::ignored_at_start(signal));
@@ -127,7 +133,7 @@ fn watch() -> Option<(Handle, Mutex<Option<JoinHandle<()>>>)> {
         }
     };
     let thread = std::thread::Builder::new().name("signals".into()).stack_size(STACK).spawn(wait).ok()?;
-    Some((receive.recv().ok()?, Mutex::new(Some(thread))))
+    Some(Watch { handle: receive.recv().ok()?, thread: Mutex::new(Some(thread)) })
 }
 
 /// Enough to draw an empty line.

@@ -1,6 +1,7 @@
 //! Landlock: which files can be opened, whatever code asks.
 
-use crate::{Plan, Rights, Wall};
+use crate::plan::{Plan, Rights};
+use crate::wall::Wall;
 use landlock::{
     ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, LandlockStatus, PathBeneath, RestrictionStatus, Ruleset,
     RulesetAttr, RulesetCreatedAttr, RulesetError, RulesetStatus, Scope,

@@ -1,7 +1,8 @@
 //! Rows of system calls as a seccomp filter. Whatever is in no row is refused.
 
 use crate::call::{Check, MOST_CODE_AT_ONCE, When};
-use crate::{Plan, Refusal, Wall};
+use crate::plan::{Plan, Refusal};
+use crate::wall::Wall;
 use seccompiler::{
     BackendError, BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
     TargetArch,

@@ -1,6 +1,7 @@
 //! What the process could do beyond a user's rights, and what others could do to it.
 
-use crate::{Plan, Wall};
+use crate::plan::Plan;
+use crate::wall::Wall;
 use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
 use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities, set_no_new_privs};
 use std::io;
