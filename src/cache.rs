@@ -49,7 +49,9 @@ fn warm(args: &WarmArgs) -> Result<(), Failure> {
             Warmed::Now | Warmed::Before | Warmed::Elsewhere => {}
             Warmed::NoCache => {
                 let why = engine.cache_problem().unwrap_or("the cache cannot be written");
-                return Err(Failure::not_run(format!("{name}: {why}; --cache DIR names another directory")));
+                let remedy = load::another_cache(why).trim_end_matches(", ");
+                let separator = if remedy.is_empty() { "" } else { "; " };
+                return Err(Failure::not_run(format!("{name}: {why}{separator}{remedy}")));
             }
         }
         Ok(())

@@ -200,6 +200,11 @@ pub fn cache(flag: Option<&Path>) -> CacheMode {
     }
 }
 
+/// What helps against a problem of the cache: nothing, if it is one of the key, which says by itself what to do.
+pub fn another_cache(problem: &str) -> &'static str {
+    if problem.contains("cache directory") { "--cache DIR uses another directory, " } else { "" }
+}
+
 /// An engine; where guards could not be had, says so.
 ///
 /// # Errors

@@ -93,7 +93,7 @@ fn warn_of_cache(engine: &Engine, args: &RunArgs) {
         if args.cache.is_some() {
             report::warn(problem);
         } else if std::io::stderr().is_terminal() {
-            report::warn(&format!("{problem}; --cache DIR uses another directory, --cache off disables it"));
+            report::warn(&format!("{problem}; {}--cache off disables it", load::another_cache(problem)));
         }
     }
 }

@@ -131,8 +131,9 @@ impl CodeSpace {
         let region = CodeRegion { space: self.clone(), first, units, base, text_len, lazy: None, tables, module };
         let addresses: Vec<u8> =
             region.tables.functions.iter().flat_map(|f| (base as u64 + u64::from(f.start)).to_le_bytes()).collect();
-        // SAFETY: the units are free, so nobody uses them; slots begin at a page of their own.
-        unsafe { self.reservation.write(first * UNIT + slots, &addresses, Access::ReadWrite)? };
+        // Nothing replaces them yet, so nothing can. SAFETY: the units are free, so nobody uses them; slots begin at a page of
+        // their own.
+        unsafe { self.reservation.write(first * UNIT + slots, &addresses, Access::Read)? };
         Ok(region)
     }
 

@@ -39,6 +39,16 @@ fn text_runs_and_slots_hold_addresses() {
     // SAFETY: two slots stand at the next page after the text.
     let slots = unsafe { [slots.read(), slots.add(1).read()] };
     assert_eq!(slots, [region.text_base() as u64, region.text_base() as u64 + 32]);
+    // Neither they nor the text can be written where they are used.
+    let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+    let writable = |line: &&str| line.split(' ').nth(1).is_some_and(|access| access.contains('w'));
+    let range = |line: &str| -> Option<std::ops::Range<usize>> {
+        let (from, to) = line.split(' ').next()?.split_once('-')?;
+        Some(usize::from_str_radix(from, 16).ok()?..usize::from_str_radix(to, 16).ok()?)
+    };
+    let code = space.range();
+    let bad: Vec<&str> = maps.lines().filter(writable).filter(|line| range(line).is_some_and(|r| r.start < code.end && code.start < r.end)).collect();
+    assert!(bad.is_empty(), "{bad:?}");
 }
 
 #[test]

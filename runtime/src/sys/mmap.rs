@@ -14,6 +14,7 @@ use std::ptr::null_mut;
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Access {
     None,
+    Read,
     ReadWrite,
     ReadExecute,
 }
@@ -22,6 +23,7 @@ impl Access {
     fn protect(self) -> MprotectFlags {
         match self {
             Access::None => MprotectFlags::empty(),
+            Access::Read => MprotectFlags::READ,
             Access::ReadWrite => MprotectFlags::READ | MprotectFlags::WRITE,
             Access::ReadExecute => MprotectFlags::READ | MprotectFlags::EXEC,
         }
