@@ -2,7 +2,7 @@
 //! that makes any system call.
 
 use sconce_confine::{Refusal, Walls};
-use sconce_engine::{Config, Engine, Linker, Module, Store};
+use sconce_engine::{CacheMode, Config, Engine, Linker, Module, Store};
 use sconce_wasi::{Access, Confinement, WasiCtx};
 use std::ffi::CString;
 use std::fmt::Debug;
@@ -34,7 +34,7 @@ pub fn path(path: impl AsRef<Path>) -> i64 {
 pub struct World {
     /// The engine, for its code.
     pub engine: Engine,
-    /// A directory with `home/secret`, `work/file`, `shown/file` and `cache/`. The guest has `work`, and `shown` for reading.
+    /// A directory with `home/secret`, `work/file`, `shown/file` and `cache/`, and the engine's cache `modules/` with its key in `state/`. The guest has `work`, and `shown` for reading.
     pub dir: PathBuf,
 }
 
@@ -85,7 +85,9 @@ fn besieged(dir: PathBuf, given: Given, attack: impl Fn(&World, Phase) + Send + 
         std::fs::create_dir_all(file.parent().expect("a directory")).expect("is made");
         std::fs::write(file, contents).expect("is written");
     }
-    let engine = Engine::new(&Config::new()).expect("an engine");
+    let modules = dir.join("modules");
+    let config = Config::new().cache(CacheMode::Dir(modules.clone())).cache_key(dir.join("state/key")).hold_background(true);
+    let engine = Engine::new(&config).expect("an engine");
     let mut builder = WasiCtx::builder().inherit_stdio().expect("streams");
     if given == Given::Directories {
         builder = builder.preopen_path(&dir.join("work"), "/work", Access::ReadWrite).expect("a directory");
@@ -93,7 +95,9 @@ fn besieged(dir: PathBuf, given: Given, attack: impl Fn(&World, Phase) + Send + 
     }
     let context = Arc::new(builder.build().expect("a context"));
     let module = Module::new(&engine, GUEST).expect("a module");
+    assert!(std::fs::read_dir(&modules).expect("a cache").count() > 0, "the module is in the cache");
     let world = Arc::new(World { engine: engine.clone(), dir });
+    engine.close_cache();
     // In this thread and those that it starts, as all are that matter: the test's own waits for this one.
     let walls = Confinement { calls: &[], refusal: Refusal::Error, debuggable: false, strict: true }.enter(&engine, &context);
     check(&walls);

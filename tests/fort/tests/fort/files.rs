@@ -80,6 +80,27 @@ fn are_out_of_reach_without_any() {
     });
 }
 
+/// What is in the cache, and the key by which it is believed: neither by name nor by what is open.
+#[test]
+fn of_the_cache_are_out_of_reach() {
+    attack("files::of_the_cache_are_out_of_reach", Given::Nothing, |world, _| {
+        for file in ["state/key", "state", "modules"].map(|name| world.dir.join(name)) {
+            for flags in [O_RDONLY, O_WRONLY, O_RDWR] {
+                for result in open(&file, flags) {
+                    refused(&file, result);
+                }
+            }
+        }
+        for fd in 0..1000 {
+            // SAFETY: zeros are a `stat`, which the call fills.
+            let mut stat: libc::stat = unsafe { std::mem::zeroed() };
+            if call(libc::SYS_fstat, &[fd, &raw mut stat as i64]).is_ok() {
+                assert_ne!(stat.st_mode & libc::S_IFMT, libc::S_IFDIR, "{fd}");
+            }
+        }
+    });
+}
+
 #[test]
 fn in_directories_are_as_they_were_given() {
     attack("files::in_directories_are_as_they_were_given", Given::Directories, |world, phase| {
