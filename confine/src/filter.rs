@@ -1,33 +1,28 @@
 //! Rows of system calls as a seccomp filter. Whatever is in no row is refused.
 
-use crate::call::{Check, MOST_CODE_AT_ONCE, When};
+#[cfg(test)]
+mod tests;
+
+use crate::call::{Call, Check, MOST_CODE_AT_ONCE, When};
 use crate::plan::{Plan, Refusal};
+use crate::program::{Test, Verdict, program};
 use crate::wall::Wall;
-use seccompiler::{
-    BackendError, BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
-    TargetArch,
-};
+use libc::{SECCOMP_RET_ERRNO, SECCOMP_RET_TRAP};
+use seccompiler::BpfProgram;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
 /// What is answered for calls that are in no row. The C library falls back on older calls when it hears this.
-const UNKNOWN: u32 = libc::ENOSYS.cast_unsigned();
+const UNKNOWN: u32 = SECCOMP_RET_ERRNO | libc::ENOSYS.cast_unsigned();
 
 /// Has all threads of the process make no other system calls from now on.
 ///
 /// # Errors
 /// Why that cannot be had.
 pub(crate) fn install(plan: &Plan<'_>) -> Result<(), Wall> {
-    let cannot = |why: String| Wall::Missing(why);
-    if plan.refusal == Refusal::Report {
-        // What is known to be refused is not reported.
-        let in_vain = in_vain(plan).map(|number| (number, Vec::new())).collect();
-        let filter = SeccompFilter::new(in_vain, SeccompAction::Allow, SeccompAction::Errno(UNKNOWN), TargetArch::x86_64);
-        let program: BpfProgram = filter.and_then(TryInto::try_into).map_err(|e: BackendError| cannot(e.to_string()))?;
-        seccompiler::apply_filter_all_threads(&program).map_err(|e| cannot(said(&e)))?;
-    }
-    let program = compile(plan).map_err(|e| cannot(e.to_string()))?;
-    seccompiler::apply_filter_all_threads(&program).map_err(|e| cannot(said(&e)))
+    programs(plan)
+        .iter()
+        .try_for_each(|program| seccompiler::apply_filter_all_threads(program).map_err(|error| Wall::Missing(said(&error))))
 }
 
 fn said(error: &seccompiler::Error) -> String {
@@ -37,41 +32,44 @@ fn said(error: &seccompiler::Error) -> String {
     }
 }
 
-fn compile(plan: &Plan<'_>) -> Result<BpfProgram, BackendError> {
-    let mut rules: BTreeMap<i64, Vec<SeccompRule>> = BTreeMap::new();
-    let mut unconditional = Vec::new();
-    for call in plan.calls.iter().copied().flatten().filter(|call| is_made(call.when, plan)) {
-        let rules = rules.entry(call.number).or_default();
-        if call.only.is_empty() {
-            unconditional.push(call.number);
-        }
-        for list in call.only {
-            let mut conditions = Vec::new();
-            for &check in *list {
-                conditions.extend(conditions_of(check, &plan.code)?);
-            }
-            rules.push(SeccompRule::new(conditions)?);
-        }
-    }
-    // Without rules a call is allowed with any arguments.
-    for number in unconditional {
-        rules.insert(number, Vec::new());
-    }
-    let refused = match plan.refusal {
-        Refusal::Error => SeccompAction::Errno(UNKNOWN),
+/// What the kernel runs for each call: all of them, and the strictest answer counts. An error is stricter than what is allowed,
+/// and a signal than both.
+fn programs(plan: &Plan<'_>) -> Vec<BpfProgram> {
+    let mut calls = verdicts(plan);
+    match plan.refusal {
+        Refusal::Error => vec![program(&calls, &Verdict::Refuse, UNKNOWN)],
         Refusal::Report => {
-            rules.extend(in_vain(plan).map(|number| (number, Vec::new())));
-            SeccompAction::Trap
+            // What is known to be refused is not reported.
+            let in_vain: Vec<u32> = in_vain(plan).collect();
+            calls.extend(in_vain.iter().map(|&number| (number, Verdict::Allow)));
+            let in_vain = in_vain.into_iter().map(|number| (number, Verdict::Refuse)).collect();
+            vec![program(&in_vain, &Verdict::Allow, UNKNOWN), program(&calls, &Verdict::Refuse, SECCOMP_RET_TRAP)]
         }
-    };
-    SeccompFilter::new(rules, refused, SeccompAction::Allow, TargetArch::x86_64)?.try_into()
+    }
+}
+
+/// What becomes of calls that are in rows. One row for all arguments outweighs others for certain ones.
+fn verdicts(plan: &Plan<'_>) -> BTreeMap<u32, Verdict> {
+    let mut verdicts = BTreeMap::new();
+    for call in plan.calls.iter().copied().flatten().filter(|call| is_made(call.when, plan)) {
+        let verdict = verdicts.entry(number(call)).or_insert(Verdict::If(Vec::new()));
+        match verdict {
+            Verdict::If(lists) if !call.only.is_empty() => lists.extend(call.only.iter().map(|list| tests(list, &plan.code))),
+            _ => *verdict = Verdict::Allow,
+        }
+    }
+    verdicts
+}
+
+fn number(call: &Call) -> u32 {
+    u32::try_from(call.number).expect("numbers of calls are small")
 }
 
 /// Calls that are refused, and made all the same.
-fn in_vain(plan: &Plan<'_>) -> impl Iterator<Item = i64> {
+fn in_vain(plan: &Plan<'_>) -> impl Iterator<Item = u32> {
     let calls = || plan.calls.iter().copied().flatten();
-    let allowed = move |number| calls().any(|call| call.number == number && is_made(call.when, plan));
-    calls().filter(|call| call.when == When::InVain).map(|call| call.number).filter(move |&number| !allowed(number))
+    let allowed = move |of| calls().any(|call| number(call) == of && is_made(call.when, plan));
+    calls().filter(|call| call.when == When::InVain).map(number).filter(move |&number| !allowed(number))
 }
 
 fn is_made(when: When, plan: &Plan<'_>) -> bool {
@@ -83,21 +81,27 @@ fn is_made(when: When, plan: &Plan<'_>) -> bool {
     }
 }
 
-fn conditions_of(check: Check, code: &Range<usize>) -> Result<Vec<SeccompCondition>, BackendError> {
-    use SeccompCmpArgLen::{Dword, Qword};
-    use SeccompCmpOp::{Eq, Ge, Le, MaskedEq};
-    let all = |conditions: &[(u8, SeccompCmpArgLen, SeccompCmpOp, u64)]| {
-        conditions.iter().map(|(n, len, op, value)| SeccompCondition::new(*n, len.clone(), op.clone(), *value)).collect()
+fn tests(list: &[Check], code: &Range<usize>) -> Vec<Test> {
+    let is = |argument, value| Test::Low { argument, mask: u32::MAX, value };
+    let bits = |argument, mask: u64, value: u64| {
+        let high = Test::High { argument, mask: (mask >> 32) as u32, value: (value >> 32) as u32 };
+        [high, Test::Low { argument, mask: mask as u32, value: value as u32 }]
     };
-    match check {
-        Check::Is(n, value) => all(&[(n, Dword, Eq, value.into())]),
-        Check::IsNull(n) => all(&[(n, Qword, Eq, 0)]),
-        Check::Bits(n, mask, value) => all(&[(n, Qword, MaskedEq(mask), value)]),
-        Check::AtMost(n, value) => all(&[(n, Qword, Le, value)]),
-        Check::InCode(n) => {
-            let last = code.end.saturating_sub(MOST_CODE_AT_ONCE);
-            all(&[(n, Qword, Ge, code.start as u64), (n, Qword, Le, last as u64)])
+    // It would hold for all arguments, which a row says in another way.
+    debug_assert!(!list.is_empty(), "a list without checks");
+    let mut tests = Vec::new();
+    for &check in list {
+        match check {
+            Check::Is(n, value) => tests.push(is(n, value)),
+            Check::IsNull(n) => tests.extend(bits(n, u64::MAX, 0)),
+            Check::Bits(n, mask, value) => tests.extend(bits(n, mask, value)),
+            Check::AtMost(n, last) => tests.push(Test::Within { argument: n, first: 0, last }),
+            Check::InCode(n) => {
+                let last = code.end.saturating_sub(MOST_CODE_AT_ONCE);
+                tests.push(Test::Within { argument: n, first: code.start as u64, last: last as u64 });
+            }
+            Check::ThisProcess(n) => tests.push(is(n, std::process::id())),
         }
-        Check::ThisProcess(n) => all(&[(n, Dword, Eq, std::process::id().into())]),
     }
+    tests
 }

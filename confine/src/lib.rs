@@ -13,6 +13,7 @@ mod files;
 mod filter;
 mod plan;
 mod privileges;
+mod program;
 mod wall;
 
 pub use call::{Call, Check, MOST_CODE_AT_ONCE, When};
