@@ -4,7 +4,6 @@ use crate::cli::{CacheArgs, CacheCommand, WarmArgs};
 use crate::load;
 use crate::progress::Bar;
 use crate::report::{self, End, Failure};
-use crate::supervise::SIGNALS;
 use rustix::event::{PollFd, PollFlags};
 use rustix::process::{Resource, Rlimit, setpriority_process, setrlimit};
 use sconce_engine::{CacheMode, Others, Progress, Warmed};
@@ -64,8 +63,6 @@ const MOST_SECONDS: u64 = 600;
 
 /// Whatever else runs on this machine goes first. What the system refuses of this is done without.
 fn stay_behind() {
-    // The thread that started this process has kept them off itself.
-    sconce_engine::keep_off(&SIGNALS, false);
     let _ = setpriority_process(None, 19);
     // Where memory is short, this process is given up before the program that it is for.
     let _ = std::fs::write("/proc/self/oom_score_adj", "1000");

@@ -2,7 +2,7 @@
 
 use crate::calls::SYSTEM_CALLS;
 use crate::cli::{Confine, RunArgs};
-use crate::report::Failure;
+use crate::report::{self, Failure};
 use sconce_confine::Refusal;
 use sconce_engine::Engine;
 use sconce_wasi::{Confinement, WasiCtx};
@@ -21,6 +21,8 @@ pub fn confine(args: &RunArgs, engine: &Engine, context: &WasiCtx) -> Result<(),
     if refusal == Refusal::Report {
         sconce_engine::report_refused_calls();
     }
+    // While there are variables.
+    report::shows_colours();
     let debuggable = args.debugger || args.profile.is_some();
     let walls =
         Confinement { calls: SYSTEM_CALLS, refusal, debuggable, strict: args.confine == Confine::Require }.enter(engine, context);

@@ -33,6 +33,7 @@ mod world;
 
 use cli::{CacheCommand, Command, Refused};
 use report::{End, Failure};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// Modules and their code are megabytes that are written once.
 #[global_allocator]
@@ -45,7 +46,7 @@ fn main() {
     sconce_engine::no_core();
     // What is written beyond a limit on file sizes is an error (EFBIG), to us as to the guest.
     sconce_engine::ignore(signal_hook::consts::SIGXFSZ);
-    if sconce_engine::stack_limit().is_some_and(|limit| limit < STACK) {
+    if sconce_engine::stack_limit().is_some_and(|limit| limit < STACK) && !raise_stack_limit() {
         // The limit (`ulimit -s`) is on the first thread's stack alone.
         let thread = std::thread::Builder::new().name("main".into()).stack_size(STACK as usize).spawn(|| execute());
         match thread.map(std::thread::JoinHandle::join) {
@@ -58,6 +59,13 @@ fn main() {
         }
     }
     execute()
+}
+
+/// Raises the limit on this thread's stack, as far as the user may: it grows as it is used.
+fn raise_stack_limit() -> bool {
+    let limit = getrlimit(Resource::Stack);
+    let may = limit.maximum.is_none_or(|maximum| maximum >= STACK);
+    may && setrlimit(Resource::Stack, Rlimit { current: Some(STACK), ..limit }).is_ok()
 }
 
 /// Does what the command line says, and ends the process.

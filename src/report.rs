@@ -9,6 +9,7 @@ use signal_hook::consts::SIGPIPE;
 use std::borrow::Cow;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 /// Exit code of a module that could not be run.
 pub const NOT_RUN: i32 = 1;
@@ -103,9 +104,14 @@ pub fn complain(lines: &str) {
 
 /// The same after a word that says what kind of message it is, in this style where standard error shows colours.
 fn complain_as(kind: &str, style: Style, message: &str) {
-    let colours = AutoStream::choice(&io::stderr()) != ColorChoice::Never;
-    let kind = if colours { format!("{style}{kind}:{style:#}") } else { format!("{kind}:") };
+    let kind = if shows_colours() { format!("{style}{kind}:{style:#}") } else { format!("{kind}:") };
     write_error(&format!("{kind} {}\n", harmless(message)));
+}
+
+/// Whether standard error shows colours: found out once, since variables that have a say are gone when a program runs.
+pub fn shows_colours() -> bool {
+    static SHOWS: OnceLock<bool> = OnceLock::new();
+    *SHOWS.get_or_init(|| AutoStream::choice(&io::stderr()) != ColorChoice::Never)
 }
 
 fn write_error(text: &str) {

@@ -34,9 +34,8 @@ const GRACE: Duration = Duration::from_secs(1);
 const REMINDERS: Duration = Duration::from_millis(1);
 /// The guest thread's stack: host functions run here, wasm does not. As large as a first thread's usually is.
 const STACK: usize = 8 << 20;
-/// Signals that interrupt the guest. A thread that has not the guest's descriptors must keep them off: their handlers wake the first
-/// thread by one.
-pub const SIGNALS: [i32; 4] = [SIGINT, SIGTERM, SIGHUP, SIGQUIT];
+/// Signals that interrupt the guest.
+const SIGNALS: [i32; 4] = [SIGINT, SIGTERM, SIGHUP, SIGQUIT];
 /// In place of a signal's number.
 const TIMEOUT: usize = usize::MAX;
 

@@ -17,6 +17,9 @@ const LEAST: ABI = ABI::V2;
 pub(crate) fn restrict(plan: &Plan<'_>) -> Wall {
     match ruleset(plan) {
         Ok(status) => wall(&status),
+        Err(RulesetError::HandleAccesses(_)) => {
+            Wall::Missing("the kernel has none, only its first version, or has it disabled".into())
+        }
         Err(e) => Wall::Missing(e.to_string()),
     }
 }

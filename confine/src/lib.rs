@@ -24,7 +24,8 @@ pub use wall::{Wall, Walls};
 pub fn confine(plan: &Plan<'_>) -> Walls {
     let gain_none = privileges::gain_none();
     let files = files::restrict(plan);
-    let capabilities = gain_none.unwrap_or_else(|| privileges::drop_capabilities(plan, files == Wall::Stands));
+    let dropped = privileges::drop_capabilities(plan);
+    let capabilities = gain_none.unwrap_or(dropped);
     let debuggers = privileges::hide(plan);
     // The last one: the others make calls that it refuses.
     let calls = filter::install(plan).err().unwrap_or(Wall::Stands);
@@ -39,5 +40,9 @@ pub fn confine(plan: &Plan<'_>) -> Walls {
 /// What a thread has given up, and others have not.
 fn of_all_threads(wall: Wall) -> Wall {
     let is_first = rustix::thread::gettid() == rustix::process::getpid();
-    if wall == Wall::Stands && !is_first { Wall::Partial("the process's first thread still has them".into()) } else { wall }
+    if wall == Wall::Stands && !is_first {
+        Wall::Partial("the process's first thread has them: its stack is limited (ulimit -s)".into())
+    } else {
+        wall
+    }
 }

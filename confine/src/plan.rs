@@ -19,8 +19,8 @@ pub struct Plan<'a> {
     pub refusal: Refusal,
     /// Whether a debugger may look at the process.
     pub debuggable: bool,
-    /// Whether root's right to all files goes as well, though Landlock limits it to the directories: root can have been given
-    /// one with another user's files in it.
+    /// Whether root's right to all files goes as well, though there are directories: root can have been given one with another
+    /// user's files in it.
     pub strict: bool,
 }
 

@@ -12,13 +12,12 @@ pub(crate) fn gain_none() -> Option<Wall> {
 }
 
 /// Drops all capabilities, for the calling thread and those it starts. Cannot be undone.
-pub(crate) fn drop_capabilities(plan: &Plan<'_>, files_are_limited: bool) -> Wall {
-    let rest =
-        if files_are_limited && !plan.strict && !plan.directories.is_empty() { right_to_files() } else { CapabilitySet::empty() };
+pub(crate) fn drop_capabilities(plan: &Plan<'_>) -> Wall {
+    let rest = if plan.strict || plan.directories.is_empty() { CapabilitySet::empty() } else { right_to_files() };
     let sets = CapabilitySets { effective: rest, permitted: rest, inheritable: CapabilitySet::empty() };
     match set_capabilities(None, sets) {
         Ok(()) if rest.is_empty() => Wall::Stands,
-        Ok(()) => Wall::Partial("root's right to all files below its directories stays".into()),
+        Ok(()) => Wall::Partial("root's right to files stays, for the directories that were given".into()),
         Err(e) => Wall::Missing(io::Error::from(e).to_string()),
     }
 }

@@ -105,6 +105,6 @@ pub use sconce_environ::compile::{BoundsStyle, CallStyle, Settings};
 pub use sconce_environ::trap::TrapCode;
 pub use sconce_runtime::{
     GuestFault, GuestMemory, HeapStats as ReferenceStats, LargePages, SYSTEM_CALLS, SweepCounts, close_unasked, closed_at_start,
-    end_by_signal, forget_environment, ignore, ignored_at_start, inherit, keep_apart, keep_off, no_core, on_alternate_stack,
-    poll, report_refused_calls, stack_limit, wait_and_execute,
+    end_by_signal, forget_environment, ignore, ignored_at_start, inherit, keep_apart, no_core, on_alternate_stack, poll,
+    report_refused_calls, stack_limit, wait_and_execute,
 };

@@ -34,7 +34,8 @@ fn close_range(first: u32, last: u32) -> Result<()> {
 }
 
 /// Closes what the process was started with beyond the standard descriptors, and nobody asked for: whatever is opened here, or
-/// was asked for, is closed on execution ([`crate::inherit`]), and what was there before is not.
+/// was asked for, is closed on execution ([`crate::inherit`]), and what was there before is not. Code in other languages that
+/// opens files otherwise loses them.
 ///
 /// # Errors
 /// When the numbers of open descriptors cannot be listed, in `/proc/self/fd`.

@@ -82,7 +82,10 @@ impl InterruptHandle {
 
 /// The signal has come. Async-signal-safe.
 pub(crate) fn on_signal(context: &mut Context) {
-    if let Some(shared) = traps::current() {
+    // In the host's code, which may be the handler of a step or of a fault on top of wasm code, everything stays as it is.
+    if let Some(shared) = traps::current()
+        && shared.code.contains(context.pc())
+    {
         look(shared, context);
     }
 }

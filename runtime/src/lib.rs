@@ -127,7 +127,7 @@ pub use sys::environment::forget as forget_environment;
 pub use sys::helper::wait_and_execute;
 pub use sys::limits::{no_core, stack_limit};
 pub use sys::poll::poll;
-pub use sys::signal::{end_by_signal, ignore, keep_off, on_alternate_stack, report_refused_calls, unblock};
+pub use sys::signal::{end_by_signal, ignore, on_alternate_stack, report_refused_calls, unblock};
 pub use sys::space::guards_unavailable;
 pub use sys::start::{closed_at_start, ignored_at_start};
 pub use sys::thread::prepare as prepare_thread;

@@ -89,7 +89,12 @@ fn what_holds_is_one_line_of_the_log() {
     let dir = Dir::new();
     dir.file("hello.wat", hello());
     let log = outcome(&mut dir.sconce(["run", "--log", "info", "hello.wat"])).stderr;
-    contains(&log, &["confined: capabilities, debuggers, files (Landlock), system calls (seccomp), environment, descriptors\n"]);
+    contains(
+        &log,
+        &[
+            "confined: capabilities, debuggers, files (Landlock), system calls (seccomp), masked places, environment, descriptors\n",
+        ],
+    );
     let log = outcome(&mut dir.sconce(["run", "--log", "info", "--confine", "off", "hello.wat"])).stderr;
     contains(&log, &["not confined: --confine off\n"]);
     assert_eq!(dir.run("run --confine require hello.wat").ok(), "hello\n");

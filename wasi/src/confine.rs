@@ -40,6 +40,9 @@ impl Confinement<'_> {
                 strict: self.strict,
             })
         });
+        // Landlock gives all that is below a directory.
+        let apart = "a directory that was given contains the cache, its key or devices, which the resolver alone keeps apart";
+        walls.add("masked places", if context.has_masked() { Wall::Partial(apart.into()) } else { Wall::Stands });
         walls.add("environment", Wall::of(forgotten));
         walls.add("descriptors", Wall::of(closed));
         walls

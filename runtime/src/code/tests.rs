@@ -47,7 +47,11 @@ fn text_runs_and_slots_hold_addresses() {
         Some(usize::from_str_radix(from, 16).ok()?..usize::from_str_radix(to, 16).ok()?)
     };
     let code = space.range();
-    let bad: Vec<&str> = maps.lines().filter(writable).filter(|line| range(line).is_some_and(|r| r.start < code.end && code.start < r.end)).collect();
+    let bad: Vec<&str> = maps
+        .lines()
+        .filter(writable)
+        .filter(|line| range(line).is_some_and(|r| r.start < code.end && code.start < r.end))
+        .collect();
     assert!(bad.is_empty(), "{bad:?}");
 }
 

@@ -4,7 +4,7 @@
 use When::{Finish, InVain, Run};
 use libc::{
     CLONE_NEWCGROUP, CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER, CLONE_NEWUTS, CLONE_PTRACE,
-    CLONE_SIGHAND, CLONE_THREAD, CLONE_UNTRACED, CLONE_VM, PR_SET_DUMPABLE, PR_SET_NAME, PROT_EXEC,
+    CLONE_SIGHAND, CLONE_THREAD, CLONE_UNTRACED, CLONE_VM, PR_SET_DUMPABLE, PR_SET_NAME, PROT_EXEC, PROT_WRITE,
 };
 use sconce_confine::{Call, Check, MOST_CODE_AT_ONCE, When};
 
@@ -21,6 +21,7 @@ const NO_THREAD: u64 = (CLONE_NEWNS
     | CLONE_UNTRACED) as u64;
 
 const EXEC: u64 = PROT_EXEC as u64;
+const WRITE: u64 = PROT_WRITE as u64;
 
 /// See the module's documentation.
 pub const SYSTEM_CALLS: &[Call] = &[
@@ -29,7 +30,10 @@ pub const SYSTEM_CALLS: &[Call] = &[
     Call::only(
         libc::SYS_mprotect,
         Run,
-        &[&[Check::Bits(2, EXEC, 0)], &[Check::InCode(0), Check::AtMost(1, MOST_CODE_AT_ONCE as u64)]],
+        &[
+            &[Check::Bits(2, EXEC, 0)],
+            &[Check::InCode(0), Check::AtMost(1, MOST_CODE_AT_ONCE as u64), Check::Bits(2, WRITE | EXEC, EXEC)],
+        ],
         "growth; text that is brought in, and trampolines, become executable",
     ),
     Call::any(libc::SYS_madvise, Run, "memories and stacks that are empty again; large pages"),

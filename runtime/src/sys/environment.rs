@@ -3,6 +3,7 @@
 use std::io::{Error, Result};
 use std::os::unix::fs::MetadataExt;
 use std::ptr::null_mut;
+use std::time::Duration;
 
 unsafe extern "C" {
     static mut environ: *mut *mut libc::c_char;
@@ -14,8 +15,7 @@ unsafe extern "C" {
 /// # Errors
 /// When this is not the only thread, as far as `/proc` says: another one could be looking for a variable.
 pub fn forget() -> Result<()> {
-    // A directory has a link for itself, one in its parent, and one for each directory in it.
-    if std::fs::metadata("/proc/self/task")?.nlink() != 3 {
+    if !is_alone()? {
         return Err(Error::other("there are other threads"));
     }
     // SAFETY: a list of pointers to strings that ends with null, of the C library's or the kernel's; both are the process's to
@@ -32,4 +32,18 @@ pub fn forget() -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Whether this is the only thread. One that has been joined is counted by the kernel for a moment more.
+fn is_alone() -> Result<bool> {
+    const TRIES: u32 = 100;
+    for _ in 0..TRIES {
+        // A directory has a link for itself, one in its parent, and one for each directory in it.
+        let tasks = std::fs::metadata("/proc/self/task").map_err(|e| Error::other(format!("/proc/self/task: {e}")))?;
+        if tasks.nlink() == 3 {
+            return Ok(true);
+        }
+        std::thread::sleep(Duration::from_micros(100));
+    }
+    Ok(false)
 }

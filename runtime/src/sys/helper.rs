@@ -15,7 +15,8 @@ const THIS: &CStr = c"/proc/self/exe";
 /// Has a copy of this process wait, and then execute this program with these words (the first is its name) and the
 /// environment of now. Its standard input is `input`; its standard output is the reading end of a pipe whose other end is
 /// given, so that it sees this process end, however it does: if it does so while the copy waits, that ends as well. It has
-/// nothing else open, leads a process group, so that signals of a terminal are not for it, and is nobody's to wait for.
+/// nothing else open, leads a process group, so that signals of a terminal are not for it, and is nobody's to wait for: from
+/// here on no child of this process is (`SA_NOCLDWAIT`), so that this is for a process that starts no others.
 ///
 /// # Errors
 /// When a process, a pipe or `/dev/null` cannot be had, and for words with a NUL.

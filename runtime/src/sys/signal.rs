@@ -219,20 +219,6 @@ pub fn unblock() {
     }
 }
 
-/// Keeps these signals from the calling thread, or lets them reach it again. Those that are sent to the process reach another one.
-pub fn keep_off(signals: &[c_int], off: bool) {
-    let how = if off { libc::SIG_BLOCK } else { libc::SIG_UNBLOCK };
-    // SAFETY: a set on the stack, emptied before it is used; what is no signal's number is not added to it.
-    unsafe {
-        let mut set = zeroed();
-        libc::sigemptyset(&mut set);
-        for &signal in signals {
-            libc::sigaddset(&mut set, signal);
-        }
-        libc::pthread_sigmask(how, &set, null_mut());
-    }
-}
-
 /// Has a signal's handler, whoever installed it, run on the alternate stack of threads that have one: a wasm
 /// stack may have no room left for it, and what the kernel writes there is no fault that could be mended.
 pub fn on_alternate_stack(signal: c_int) {
@@ -287,8 +273,9 @@ pub fn end_by_signal(signal: c_int) -> ! {
         libc::sigemptyset(&mut set);
         libc::sigaddset(&mut set, signal);
         libc::pthread_sigmask(libc::SIG_UNBLOCK, &set, null_mut());
-        // To this thread: the signal has come when the call returns.
-        libc::raise(signal);
+        // To this thread: the signal has come when the call returns. Not every C library's `raise` makes this call, which is the
+        // one that a confined process may make.
+        libc::syscall(libc::SYS_tgkill, libc::getpid(), libc::gettid(), signal);
         libc::_exit(128 + signal)
     }
 }

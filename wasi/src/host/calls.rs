@@ -28,7 +28,8 @@ pub const SYSTEM_CALLS: &[Call] = &[
     Call::any(libc::SYS_fsync, Run, "data goes to the disk"),
     Call::any(libc::SYS_fdatasync, Run, "the same without times"),
     Call::any(libc::SYS_fadvise64, Run, "advice"),
-    Call::any(libc::SYS_utimensat, Run, "times of open files, and of names"),
+    Call::only(libc::SYS_utimensat, Run, &[&[Check::IsNull(1)]], "times of open files; that an entry of the cache is damaged"),
+    Call::any(libc::SYS_utimensat, WithDirectories, "times of names"),
     Call::any(libc::SYS_poll, Run, "waiting"),
     Call::any(libc::SYS_ppoll, Run, "the same"),
     Call::only(

@@ -63,6 +63,11 @@ impl AsFd for Descriptor {
 }
 
 impl Descriptor {
+    /// Whether something that is masked may be below.
+    pub(crate) fn may_have_masked(&self) -> bool {
+        self.place.may_have_masked()
+    }
+
     /// What was opened elsewhere, and is not there for paths to begin in.
     pub(crate) fn new(file: OwnedFd, sharing: Sharing, access: Access) -> Result<Descriptor> {
         Descriptor::placed(file, Place::nowhere(), sharing, access)

@@ -79,6 +79,9 @@ pub enum BuildError {
     /// More than 4 GiB of strings, or more descriptors than a guest can have.
     #[error("too many arguments, variables or descriptors")]
     TooMany,
+    /// A directory that no path may lead to cannot be looked for.
+    #[error("cannot look for the directories that no program may reach: {0}")]
+    Masks(std::io::Error),
     /// A descriptor that was handed in is of no use.
     #[error("cannot use descriptor: {0}")]
     Descriptor(#[from] std::io::Error),
@@ -278,7 +281,7 @@ impl WasiCtxBuilder {
         let broken_pipe_is_ignored = self.ignored.contains(&rustix::process::Signal::PIPE.as_raw());
         let [stdin, stdout, stderr] = self.stdio;
         let streams = [stdin.open(0, false)?, stdout.open(1, !broken_pipe_is_ignored)?, stderr.open(2, !broken_pipe_is_ignored)?];
-        let resolver = Resolver::probed(&self.masked);
+        let resolver = Resolver::probed(&self.masked).map_err(|e| BuildError::Masks(e.into()))?;
         Ok(Grants {
             args: self.args,
             env: self.env,

@@ -100,7 +100,10 @@ impl Resolver {
     /// With `openat2` where it works, which is found out once for the process.
     ///
     /// `masked` are directories that no path leads to.
-    pub(crate) fn probed(masked: &[PathBuf]) -> Resolver {
+    ///
+    /// # Errors
+    /// When one of them cannot be looked for.
+    pub(crate) fn probed(masked: &[PathBuf]) -> Result<Resolver> {
         static PROBED: OnceLock<bool> = OnceLock::new();
         let openat2 = *PROBED.get_or_init(|| {
             // Kernels before 5.6 answer ENOSYS, filters of older container runtimes EPERM. Whatever the reason, a call that
@@ -109,13 +112,13 @@ impl Resolver {
             log::debug!("openat2 {}", if works { "is there" } else { "is absent: paths are walked by steps" });
             works
         });
-        Resolver { openat2, masks: Masks::new(masked) }
+        Ok(Resolver { openat2, masks: Masks::new(masked)? })
     }
 
     /// By steps, whatever the kernel offers.
     #[cfg(test)]
     pub(crate) fn walking(masked: &[PathBuf]) -> Resolver {
-        Resolver { openat2: false, masks: Masks::new(masked) }
+        Resolver { openat2: false, masks: Masks::new(masked).expect("masks are found") }
     }
 
     /// Where a directory is that is to be given to a guest, if it may be.

@@ -63,6 +63,11 @@ impl WasiCtx {
         see(directories.map(|d| (d.host.as_fd(), d.host.access)).collect(), all.iter().any(|d| d.is_socket()))
     }
 
+    /// Whether paths from a directory that the program has lead to where a masked one is.
+    pub(crate) fn has_masked(&self) -> bool {
+        self.table.all().iter().any(|d| d.rights().0 & rights::PATH_OPEN != 0 && d.host.may_have_masked())
+    }
+
     /// The descriptor of this number, if it has the rights `needed`.
     #[inline]
     pub(crate) fn fd(&self, fd: u32, needed: u64) -> Outcome<Arc<Handle>> {

@@ -7,7 +7,7 @@ use sconce_faults::{Guest, STYLES, Style, alive, assert_success, config, in_chil
 use std::mem::MaybeUninit;
 use std::os::unix::process::ExitStatusExt;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// Steps in code so far.
@@ -114,6 +114,39 @@ fn is_enough_at_every_instruction() {
         println!("{style:?}");
         assert_success(&output);
     }
+}
+
+/// Signals that come while the thread goes on by steps, on top of the handler of a step too, change nothing.
+#[test]
+fn is_as_good_as_many() {
+    let styles = STYLES.into_iter().filter(|style| style.1 == BoundsStyle::Guard);
+    let outputs = in_children("one_signal::is_as_good_as_many", styles, |style| {
+        let engine = Engine::new(&config(style)).expect("an engine");
+        let mut linker = Linker::new(&engine);
+        linker.func_wrap("", "arm", || {}).expect("a function");
+        let mut store = Store::new(&engine, ()).expect("a store");
+        let module = Module::new(&engine, LOOPS.as_bytes()).expect("a module");
+        let instance = linker.instantiate(&mut store, &module).expect("an instance");
+        let program = instance.get_typed_func::<(), ()>(&mut store, "pair").expect("a function");
+        let handle = store.interrupt_handle();
+        for _ in 0..2000 {
+            let over = AtomicBool::new(false);
+            std::thread::scope(|scope| {
+                scope.spawn(|| {
+                    std::thread::sleep(Duration::from_micros(300));
+                    handle.request();
+                    while !over.load(Ordering::Relaxed) {
+                        handle.nudge();
+                    }
+                });
+                let error = program.call(&mut store, ()).expect_err("a loop without end");
+                over.store(true, Ordering::Relaxed);
+                assert_eq!(error.trap_code(), Some(TrapCode::Interrupt));
+            });
+            handle.clear();
+        }
+    });
+    outputs.iter().for_each(|(_, output)| assert_success(output));
 }
 
 /// A SIGTRAP that is not of such a step is whose it was: it ends who has no handler.

@@ -67,14 +67,24 @@ enum Kind {
 }
 
 impl Masks {
-    /// Of these directories and [`DEVICES`]. One that cannot be looked for is nothing that the guest could reach.
-    pub(crate) fn new(paths: &[PathBuf]) -> Masks {
-        let masked = |path: &Path| Masked::find(path).inspect_err(|e| log::debug!("{} is not masked: {e}", path.display())).ok();
-        let devices = masked(DEVICES.as_ref()).filter(|devices| devices.missing.is_none()).map(|devices| Masked {
+    /// Of these directories and [`DEVICES`]. One that the user may not look for is nothing that the guest could reach.
+    ///
+    /// # Errors
+    /// When one cannot be looked for otherwise: what is not masked would be reached.
+    pub(crate) fn new(paths: &[PathBuf]) -> Result<Masks> {
+        let masked = |path: &Path| match Masked::find(path) {
+            Err(e @ (Errno::ACCESS | Errno::PERM | Errno::NOENT)) => {
+                log::debug!("{} is not masked: {e}", path.display());
+                Ok(None)
+            }
+            found => found.map(Some),
+        };
+        let devices = masked(DEVICES.as_ref())?.filter(|devices| devices.missing.is_none()).map(|devices| Masked {
             kind: Kind::Devices(Some(devices.there.0).filter(|device| devices.above.first().is_some_and(|up| up.0 != *device))),
             ..devices
         });
-        Masks(paths.iter().filter_map(|path| masked(path)).chain(devices).collect())
+        let paths: Vec<Option<Masked>> = paths.iter().map(|path| masked(path)).collect::<Result<_>>()?;
+        Ok(Masks(paths.into_iter().flatten().chain(devices).collect()))
     }
 
     /// Where a directory is that is to be given, if it may be.

@@ -64,6 +64,11 @@ impl Place {
         Place { id: (0, 0), way: Way::Steps, devices: false }
     }
 
+    /// Whether something that is masked may be below.
+    pub(crate) fn may_have_masked(self) -> bool {
+        self.way == Way::Steps
+    }
+
     /// Whether a file with this status is in the same file system.
     #[inline(always)]
     pub(super) fn is_device_of(self, stat: &Stat) -> bool {

@@ -48,7 +48,7 @@ impl Home {
 }
 
 fn both(masked: &[PathBuf]) -> [Resolver; 2] {
-    [Resolver::probed(masked), Resolver::walking(masked)]
+    [Resolver::probed(masked).expect("masks"), Resolver::walking(masked)]
 }
 
 /// Paths from `home` into the masked directory, or onto it.
