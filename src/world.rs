@@ -117,6 +117,9 @@ fn failure(error: BuildError) -> Failure {
                 "--dir: the program's path '{path}' is given twice, for different directories or once with :ro"
             ))
         }
+        BuildError::Masks(source) => {
+            Failure::not_run(format!("cannot look for the directories that no program may reach: {}", reason(&source)))
+        }
         other => Failure::not_run(other.to_string()),
     }
 }
