@@ -281,7 +281,10 @@ impl WasiCtxBuilder {
         let broken_pipe_is_ignored = self.ignored.contains(&rustix::process::Signal::PIPE.as_raw());
         let [stdin, stdout, stderr] = self.stdio;
         let streams = [stdin.open(0, false)?, stdout.open(1, !broken_pipe_is_ignored)?, stderr.open(2, !broken_pipe_is_ignored)?];
-        let resolver = Resolver::probed(&self.masked).map_err(|e| BuildError::Masks(e.into()))?;
+        // Without anything that can be a directory there are no paths, and nothing has to be looked for.
+        let no_paths = self.preopens.is_empty() && self.descriptors.is_empty() && self.sockets.is_empty();
+        let resolver = if no_paths { Ok(Resolver::idle()) } else { Resolver::probed(&self.masked) };
+        let resolver = resolver.map_err(|e| BuildError::Masks(e.into()))?;
         Ok(Grants {
             args: self.args,
             env: self.env,

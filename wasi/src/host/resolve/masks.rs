@@ -266,10 +266,13 @@ struct Mount {
 
 impl Mount {
     fn of(file: BorrowedFd<'_>) -> Result<Mount> {
-        let found = rustix::fs::statx(file, "", AtFlags::EMPTY_PATH, StatxFlags::MNT_ID).ok();
-        let number = found.filter(|found| found.stx_mask & StatxFlags::MNT_ID.bits() != 0).map(|found| found.stx_mnt_id);
         let subvolumes = matches!(rustix::fs::fstatfs(file)?.f_type, 0x9123_683e | 0xca45_1a4e);
-        Ok(Mount { number, subvolumes })
+        Ok(Mount { number: Mount::number(file), subvolumes })
+    }
+
+    fn number(file: BorrowedFd<'_>) -> Option<u64> {
+        let found = rustix::fs::statx(file, "", AtFlags::EMPTY_PATH, StatxFlags::MNT_ID).ok()?;
+        (found.stx_mask & StatxFlags::MNT_ID.bits() != 0).then_some(found.stx_mnt_id)
     }
 }
 
@@ -282,7 +285,7 @@ fn or_here(path: &Path) -> &Path {
 fn above(dir: BorrowedFd<'_>) -> Result<Vec<FileId>> {
     let mut all = Vec::new();
     // A directory may be mounted in itself, so that only with the mount it is known again.
-    let whole = |dir: BorrowedFd<'_>| Ok::<_, Errno>((id(&rustix::fs::fstat(dir)?), Mount::of(dir)?));
+    let whole = |dir: BorrowedFd<'_>| Ok::<_, Errno>((id(&rustix::fs::fstat(dir)?), Mount::number(dir)));
     let mut below = whole(dir)?;
     let mut held: Option<OwnedFd> = None;
     loop {
