@@ -39,13 +39,12 @@ fn warm(args: &WarmArgs) -> Result<(), Failure> {
         let name = load::name(path);
         let warmed = match &end {
             // The program may have written to its own module meanwhile.
-            Some(_) if std::fs::metadata(path).ok().map(|m| m.len()) != args.beside_run => return Ok(()),
-            Some(end) => load::warm(&engine, load::open(path)?, Others::GoFirst, &**end),
+            Some(end) => load::warm(&engine, load::open(path)?, args.beside_run, Others::GoFirst, &**end),
             // A process beside a run may end before it is done.
-            None => load::warm(&engine, load::open(path)?, Others::AreWaitedFor, &Bar::new(&name)),
+            None => load::warm(&engine, load::open(path)?, None, Others::AreWaitedFor, &Bar::new(&name)),
         }?;
         match warmed {
-            Warmed::Now | Warmed::Before | Warmed::Elsewhere => {}
+            Warmed::Now | Warmed::Before | Warmed::Elsewhere | Warmed::Changed => {}
             Warmed::NoCache => {
                 let why = engine.cache_problem().unwrap_or("the cache cannot be written");
                 let remedy = load::another_cache(why).trim_end_matches(", ");

@@ -4,9 +4,5 @@ use When::Run;
 use sconce_confine::{Call, When};
 
 /// See the module's documentation.
-pub const SYSTEM_CALLS: &[Call] = &[
-    Call::any(libc::SYS_pipe2, Run, "signals wake the waiting thread"),
-    Call::any(libc::SYS_sendto, Run, "whether what wakes it is a socket"),
-    Call::any(libc::SYS_dup3, Run, "standard streams that the program closes"),
-    Call::any(libc::SYS_dup2, Run, "the same"),
-];
+pub const SYSTEM_CALLS: &[Call] =
+    &[Call::any(libc::SYS_dup3, Run, "standard streams that the program closes"), Call::any(libc::SYS_dup2, Run, "the same")];

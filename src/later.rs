@@ -23,12 +23,11 @@ const PER_BYTE: Duration = Duration::from_nanos(100);
 
 /// Has these modules compiled once the program has run for a while; what is given keeps the processes that do so. Where that
 /// cannot be done, nothing is.
-pub fn begin(modules: Vec<File>, args: &RunArgs, engine: &Engine) -> Vec<OwnedFd> {
+pub fn begin(modules: Vec<(File, [u8; 32])>, args: &RunArgs, engine: &Engine) -> Vec<OwnedFd> {
     let mut helpers = Vec::new();
-    for module in modules {
-        // As it is before the program can write to it.
+    for (module, content) in modules {
         let len = module.metadata().map_or(0, |m| m.len());
-        let words = words(args, engine.bounds()).into_iter().chain([of_run(len).into(), MODULE.into()]);
+        let words = words(args, engine.bounds()).into_iter().chain([of_run(content).into(), MODULE.into()]);
         let words: Vec<Vec<u8>> = [OsString::from("sconce")].into_iter().chain(words).map(OsStringExt::into_vec).collect();
         match sconce_engine::wait_and_execute(&words, module.into(), delay(len)) {
             Ok(helper) => helpers.push(helper),
@@ -76,9 +75,10 @@ fn words(args: &RunArgs, bounds: BoundsStyle) -> Vec<OsString> {
 /// Standard input, opened anew: the run has read its own to the end.
 const MODULE: &str = "/proc/self/fd/0";
 
-/// The flag by which that process knows whom it works for.
-fn of_run(len: u64) -> String {
-    format!("--beside-run={len}")
+/// The flag by which that process knows whom it works for, and on what: the program may write to its own module meanwhile.
+fn of_run(content: [u8; 32]) -> String {
+    let digits: String = content.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("--beside-run={digits}")
 }
 
 #[cfg(test)]
@@ -117,11 +117,11 @@ mod tests {
             let parse = |words: Vec<OsString>| Cli::try_parse_from(words).expect("a command line").command;
             let line = format!("sconce run {flags} app.wasm").replace("--cache ", "--cache=");
             let Subcommand::Run(run) = parse(line.split_whitespace().map(OsString::from).collect()) else { panic!("no run") };
-            let file = [of_run(7).into(), MODULE.into()];
+            let file = [of_run([7; 32]).into(), MODULE.into()];
             let later = [OsString::from("sconce")].into_iter().chain(words(&run, bounds)).chain(file).collect();
             let Subcommand::Cache(cache) = parse(later) else { panic!("no cache") };
             let CacheCommand::Warm(warm) = cache.command;
-            assert_eq!(warm.beside_run, Some(7));
+            assert_eq!(warm.beside_run, Some([7; 32]));
             assert_eq!(warm.compiler.bounds, Some(bounds));
             assert_eq!(warm.cache, run.cache);
             let [of_run, of_warm] = [run.compiler, warm.compiler].map(|c| format!("{:?}", CompilerArgs { bounds: None, ..c }));

@@ -279,10 +279,16 @@ pub fn precompile(engine: &Engine, input: Input) -> Result<Artifact, Failure> {
 ///
 /// # Errors
 /// What is wrong with it, with its name.
-pub fn warm(engine: &Engine, input: Input, others: Others, progress: &dyn Progress) -> Result<Warmed, Failure> {
+pub fn warm(
+    engine: &Engine,
+    input: Input,
+    meant: Option<[u8; 32]>,
+    others: Others,
+    progress: &dyn Progress,
+) -> Result<Warmed, Failure> {
     let name = input.name.clone();
     refuse_compiled(&input, "this is what 'sconce compile' wrote, and needs no cache")?;
-    Module::warm(engine, input.into_bytes()?, others, Some(progress)).map_err(|e| wrong(&name, &e))
+    Module::warm(engine, input.into_bytes()?, meant, others, Some(progress)).map_err(|e| wrong(&name, &e))
 }
 
 /// Why `run` refuses machine code that nobody vouches for.

@@ -70,6 +70,8 @@ impl Bar {
 
     fn draw(&self) -> ProgressBar {
         WATCH.get_or_init(watch);
+        // From before it is drawn: whoever takes it away waits until it is there.
+        let mut shown = shown();
         let screen = Screen::default();
         let message = format!("compiling {}", self.name);
         let template = template(screen.width().into(), message.chars().count());
@@ -79,7 +81,8 @@ impl Bar {
             bar.set_style(style);
         }
         bar.set_message(message);
-        *shown() = Some(bar.clone());
+        *shown = Some(bar.clone());
+        drop(shown);
         bar
     }
 }

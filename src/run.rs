@@ -43,7 +43,7 @@ pub fn run(args: RunArgs) -> Result<Infallible, Failure> {
         let name = input.name.clone();
         let module = Deadline::prepare(deadline, &name, || load::compile(&engine, &input, precompiled))?;
         if module.awaits_better_code() {
-            slow.borrow_mut().extend(input.into_module_file());
+            slow.borrow_mut().extend(input.into_module_file().zip(module.content()));
         }
         Ok(Loaded { name, module })
     };

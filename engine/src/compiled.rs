@@ -22,6 +22,8 @@ pub struct CompiledModule {
     pub(crate) data: Arc<Section>,
     pub(crate) debug: DebugSections,
     pub(crate) exports: OnceLock<HashMap<String, EntityIndex>>,
+    /// The hash of what it was compiled from, where the cache wanted to know.
+    pub(crate) content: OnceLock<blake3::Hash>,
 }
 
 /// What only backtraces need: never looked at while everything goes well.

@@ -127,6 +127,7 @@ fn compile(
     let compiled = compiled(engine, compiler, module, code, linked.thunks, (Section::from(data), None), debug);
     // An entry is written from the code that runs. Debuggers write breakpoints there, which would be another run's.
     if let (Some(cache), Some(content), false) = (engine.cache(), content, engine.debugger()) {
+        let _ = compiled.content.set(content);
         cache.check_writable().unwrap_or_else(|problem| engine.note_cache_problem(problem));
         let (cache, key, compiled) = (cache.clone(), key(engine, compiler, content)?, compiled.clone());
         let identity = Identity::of(&inner.compilers, compiler)?;
@@ -171,6 +172,7 @@ fn lookup(engine: &Engine, cache: &Arc<Cache>, content: blake3::Hash, file: Opti
         };
         match read {
             Ok(module) => {
+                let _ = module.compiled().content.set(content);
                 cache.used(key, &entry);
                 return Ok(Some(module));
             }
@@ -231,7 +233,8 @@ fn compiled(
         lazy_data,
         bounds: engine.bounds(),
     });
-    let compiled = Arc::new(CompiledModule { compiler, loaded, thunks, data, debug, exports: OnceLock::new() });
+    let compiled =
+        Arc::new(CompiledModule { compiler, loaded, thunks, data, debug, exports: OnceLock::new(), content: OnceLock::new() });
     if let Some(listeners) = &engine.inner.listeners {
         listeners.module(&compiled);
     }

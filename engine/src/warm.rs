@@ -18,20 +18,33 @@ pub enum Warmed {
     Before,
     /// Another process is compiling it.
     Elsewhere,
+    /// The module is not the one that was meant.
+    Changed,
     /// The cache is off, or cannot be used or written; [`Engine::cache_problem`] and the log say why.
     NoCache,
 }
 
 impl Module {
     /// Has a module in binary or text form compiled for the engine's cache by the best compiler that the engine takes code from,
-    /// unless that was done before, or is being done by another process that is not waited for. Nothing is loaded.
+    /// unless that was done before, or is being done by another process that is not waited for. Nothing is loaded. With `meant`, only
+    /// what has this hash is compiled ([`Module::content`]): a file may have changed since it was read for another purpose.
     ///
     /// # Errors
     /// As [`Module::new_with_progress`].
-    pub fn warm(engine: &Engine, bytes: Vec<u8>, others: Others, progress: Option<&dyn Progress>) -> Result<Warmed, Error> {
+    pub fn warm(
+        engine: &Engine,
+        bytes: Vec<u8>,
+        meant: Option<[u8; 32]>,
+        others: Others,
+        progress: Option<&dyn Progress>,
+    ) -> Result<Warmed, Error> {
         let Some(cache) = engine.cache() else { return Ok(Warmed::NoCache) };
+        let content = blake3::hash(&bytes);
+        if meant.is_some_and(|meant| content != meant) {
+            return Ok(Warmed::Changed);
+        }
         let compiler = engine.inner.compilers.preferred();
-        let key = key(engine, compiler, blake3::hash(&bytes))?;
+        let key = key(engine, compiler, content)?;
         let claim = cache.claim(key, others);
         // After the claim: who had it before may have written the entry.
         if is_whole(engine, key)? {
@@ -45,6 +58,11 @@ impl Module {
         }
         cache.check_writable().unwrap_or_else(|problem| engine.note_cache_problem(problem));
         Ok(Warmed::NoCache)
+    }
+
+    /// The hash (BLAKE3) of the bytes that it was compiled from, if there is a cache, which knows modules by it.
+    pub fn content(&self) -> Option<[u8; 32]> {
+        self.compiled().content.get().map(|content| *content.as_bytes())
     }
 
     /// Whether the engine has a cache (closed or not), and would rather have found other code there than what this module has: with

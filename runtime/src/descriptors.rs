@@ -38,12 +38,9 @@ fn close_range(first: u32, last: u32) -> Result<()> {
 /// opens files otherwise loses them.
 ///
 /// # Errors
-/// When the numbers of open descriptors cannot be listed, in `/proc/self/fd`.
+/// When the numbers of open descriptors cannot be listed (in `/proc/self/fd`), and there may be too many to ask for each.
 pub fn close_unasked() -> Result<()> {
-    let number = |entry: Result<std::fs::DirEntry>| Ok(entry?.file_name().to_str().and_then(|name| name.parse::<i32>().ok()));
-    // The list's own descriptor is closed before anything is done.
-    let open: Vec<Option<i32>> = std::fs::read_dir("/proc/self/fd")?.map(number).collect::<Result<_>>()?;
-    for fd in open.into_iter().flatten().filter(|&fd| fd > 2) {
+    for fd in open_numbers()?.into_iter().filter(|&fd| fd > 2) {
         // SAFETY: the number alone is asked about.
         let flags = unsafe { libc::fcntl(fd, libc::F_GETFD) };
         if flags >= 0 && flags & libc::FD_CLOEXEC == 0 {
@@ -52,6 +49,22 @@ pub fn close_unasked() -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Those that are open, and perhaps others.
+fn open_numbers() -> Result<Vec<i32>> {
+    const MOST_ASKED: u64 = 1 << 20;
+    let number = |entry: Result<std::fs::DirEntry>| Ok(entry?.file_name().to_str().and_then(|name| name.parse::<i32>().ok()));
+    let listed = || -> Result<Vec<Option<i32>>> {
+        // The list's own descriptor is closed before anything is done.
+        std::fs::read_dir("/proc/self/fd")?.map(number).collect()
+    };
+    match (listed(), rustix::process::getrlimit(rustix::process::Resource::Nofile).maximum) {
+        (Ok(listed), _) => Ok(listed.into_iter().flatten().collect()),
+        // None has a number from the limit on, unless that was lowered meanwhile.
+        (Err(_), Some(limit)) if limit <= MOST_ASKED => Ok((0..limit as i32).collect()),
+        (Err(e), _) => Err(Error::other(format!("/proc/self/fd: {e}"))),
+    }
 }
 
 #[cfg(test)]

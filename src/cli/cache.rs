@@ -2,7 +2,7 @@
 
 use super::compiler::CompilerArgs;
 use super::log::LogArgs;
-use crate::values::parse_cache;
+use crate::values::{parse_cache, parse_hash};
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, Subcommand, ValueHint};
 use std::path::PathBuf;
@@ -43,7 +43,7 @@ pub struct WarmArgs {
     pub log: LogArgs,
 
     /// For a run that holds the other end of the pipe on standard output: give way to everything
-    /// else, and end soon after it. LEN is how many bytes the module had when the run read it.
-    #[arg(long, hide = true, value_name = "LEN")]
-    pub beside_run: Option<u64>,
+    /// else, and end soon after it. HASH is that of the module as the run read it.
+    #[arg(long, hide = true, value_name = "HASH", value_parser = parse_hash)]
+    pub beside_run: Option<[u8; 32]>,
 }

@@ -17,6 +17,11 @@ const SMALL_ENTRIES: u8 = 16;
 /// What is longer than this part of the limit is not small.
 const SMALL: u64 = 256;
 
+/// How names of hints end ([`super::used`]): processes that have run a program can write to one.
+pub(super) const HINT: &str = ".used";
+/// What is longer is no hint: a bit for each chunk of the largest module takes less.
+const LONGEST_HINT: i64 = 64 << 10;
+
 /// How the cache's files are opened: what is in their place is neither followed nor waited for.
 const OPEN: OFlags = OFlags::CLOEXEC.union(OFlags::NOFOLLOW).union(OFlags::NONBLOCK).union(OFlags::NOCTTY);
 
@@ -80,12 +85,16 @@ impl Directory {
             let entry = entry?;
             let Ok(name) = entry.file_name().to_str() else { continue };
             let unfinished = name.ends_with(".tmp");
+            let hash = name.strip_suffix(HINT).unwrap_or(name);
             // Whatever else is in the directory is not the cache's.
-            if !unfinished && (name.len() != 2 * blake3::OUT_LEN || !name.bytes().all(|b| b.is_ascii_hexdigit())) {
+            if !unfinished && (hash.len() != 2 * blake3::OUT_LEN || !hash.bytes().all(|b| b.is_ascii_hexdigit())) {
                 continue;
             }
             let Ok(stat) = rustix::fs::statat(&self.dir, name, AtFlags::SYMLINK_NOFOLLOW) else { continue };
-            if unfinished {
+            if hash.len() != name.len() && stat.st_size > LONGEST_HINT {
+                // It is not to have entries removed in its stead.
+                self.remove(name);
+            } else if unfinished {
                 if now() - stat.st_mtime > HOUR {
                     self.remove(name);
                 } else {

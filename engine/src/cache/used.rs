@@ -10,6 +10,7 @@
 //! the cache: so two runs at once may mix what they write, and no harm is done.
 
 use super::Cache;
+use super::directory::HINT;
 use rustix::fd::OwnedFd;
 use sconce_runtime as rt;
 
@@ -45,7 +46,7 @@ impl Used {
         }
         let mut hasher = blake3::Hasher::new();
         hasher.update(hash).update(b"chunks of text and data that runs needed");
-        let name = hasher.finalize().to_hex().to_string();
+        let name = format!("{}{HINT}", hasher.finalize().to_hex());
         let hint = cache.open_hint(&name)?;
         if let Some(hint) = read_hint(&hint, text.len() + data.len()) {
             data.copy_from_slice(&hint[text.len()..]);

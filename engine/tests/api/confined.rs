@@ -135,7 +135,7 @@ fn without_a_key_there_is_no_cache() {
     assert!(load(&engine, &path).1 && load(&engine, &path).1);
     let problem = engine.cache_problem().unwrap();
     assert!(problem.contains("state/key is not used: its mode is 644, not 600"), "{problem}");
-    let warmed = Module::warm(&engine, small(2).into_bytes(), Others::GoFirst, None).unwrap();
+    let warmed = Module::warm(&engine, small(2).into_bytes(), None, Others::GoFirst, None).unwrap();
     assert_eq!(warmed, Warmed::NoCache);
     drop(engine);
     assert_eq!(world.names(), names);
@@ -169,7 +169,7 @@ fn a_module_goes_on_after_the_cache_is_closed() {
         let text = Module::new(&engine, small(2).as_bytes()).unwrap();
         run(&text, 2..3);
     }
-    assert_eq!(Module::warm(&engine, small(3).into_bytes(), Others::AreWaitedFor, None).unwrap(), Warmed::NoCache);
+    assert_eq!(Module::warm(&engine, small(3).into_bytes(), None, Others::AreWaitedFor, None).unwrap(), Warmed::NoCache);
     engine.close_cache();
     engine.finish_background_work();
     assert_eq!((world.names(), engine.cache_problem()), (names, None));

@@ -27,8 +27,8 @@ fn a_warm_module_is_what_the_tier_prefers() {
         assert_eq!(module(dir.path(), tier).awaits_better_code(), awaits, "{tier:?}");
         let engine = engine(dir.path(), tier);
         let expected = if awaits { Warmed::Now } else { Warmed::Before };
-        assert_eq!(Module::warm(&engine, WAT.to_vec(), Others::GoFirst, None).unwrap(), expected);
-        assert_eq!(Module::warm(&engine, WAT.to_vec(), Others::GoFirst, None).unwrap(), Warmed::Before);
+        assert_eq!(Module::warm(&engine, WAT.to_vec(), None, Others::GoFirst, None).unwrap(), expected);
+        assert_eq!(Module::warm(&engine, WAT.to_vec(), None, Others::GoFirst, None).unwrap(), Warmed::Before);
         assert!(!module(dir.path(), tier).awaits_better_code());
     }
 }
@@ -37,10 +37,15 @@ fn a_warm_module_is_what_the_tier_prefers() {
 fn without_a_cache_nothing_is_warm() {
     let engine = Engine::new(&Config::new()).unwrap();
     assert!(!Module::new(&engine, WAT).unwrap().awaits_better_code());
-    assert_eq!(Module::warm(&engine, WAT.to_vec(), Others::GoFirst, None).unwrap(), Warmed::NoCache);
+    assert_eq!(Module::warm(&engine, WAT.to_vec(), None, Others::GoFirst, None).unwrap(), Warmed::NoCache);
     let dir = tempfile::tempdir().unwrap();
-    let warmed =
-        Module::warm(&self::engine(dir.path(), Tier::Auto), b"(module (func (result i32)))".to_vec(), Others::GoFirst, None);
+    let warmed = Module::warm(
+        &self::engine(dir.path(), Tier::Auto),
+        b"(module (func (result i32)))".to_vec(),
+        None,
+        Others::GoFirst,
+        None,
+    );
     assert!(warmed.unwrap_err().to_string().contains("type mismatch"));
 }
 
@@ -71,18 +76,22 @@ fn one_process_at_a_time_compiles_a_module() {
     let ((begun, has_begun), (go_on, waits)) = (channel(), channel());
     let held = Held { begun: Mutex::new(begun), go_on: Mutex::new(waits), once: AtomicBool::new(false) };
     std::thread::scope(|scope| {
-        let first =
-            scope.spawn(|| Module::warm(&engine(dir.path(), Tier::Auto), WAT.to_vec(), Others::GoFirst, Some(&held)).unwrap());
+        let first = scope
+            .spawn(|| Module::warm(&engine(dir.path(), Tier::Auto), WAT.to_vec(), None, Others::GoFirst, Some(&held)).unwrap());
         has_begun.recv().unwrap();
         let other = engine(dir.path(), Tier::Auto);
-        assert_eq!(Module::warm(&other, WAT.to_vec(), Others::GoFirst, None).unwrap(), Warmed::Elsewhere);
-        assert_eq!(Module::warm(&other, b"(module)".to_vec(), Others::GoFirst, None).unwrap(), Warmed::Now, "another module");
-        let waits =
-            scope.spawn(|| Module::warm(&engine(dir.path(), Tier::Auto), WAT.to_vec(), Others::AreWaitedFor, None).unwrap());
+        assert_eq!(Module::warm(&other, WAT.to_vec(), None, Others::GoFirst, None).unwrap(), Warmed::Elsewhere);
+        assert_eq!(
+            Module::warm(&other, b"(module)".to_vec(), None, Others::GoFirst, None).unwrap(),
+            Warmed::Now,
+            "another module"
+        );
+        let waits = scope
+            .spawn(|| Module::warm(&engine(dir.path(), Tier::Auto), WAT.to_vec(), None, Others::AreWaitedFor, None).unwrap());
         go_on.send(()).unwrap();
         assert_eq!(first.join().unwrap(), Warmed::Now);
         assert_eq!(waits.join().unwrap(), Warmed::Before);
-        assert_eq!(Module::warm(&other, WAT.to_vec(), Others::GoFirst, None).unwrap(), Warmed::Before);
+        assert_eq!(Module::warm(&other, WAT.to_vec(), None, Others::GoFirst, None).unwrap(), Warmed::Before);
     });
     let left = std::fs::read_dir(dir.path().join("cache")).unwrap().count();
     assert_eq!(left, 2, "entries, and no claim");
@@ -92,7 +101,7 @@ fn one_process_at_a_time_compiles_a_module() {
 fn a_damaged_entry_is_made_again() {
     let dir = tempfile::tempdir().unwrap();
     let engine = engine(dir.path(), Tier::Auto);
-    let warm = || Module::warm(&engine, WAT.to_vec(), Others::AreWaitedFor, None).unwrap();
+    let warm = || Module::warm(&engine, WAT.to_vec(), None, Others::AreWaitedFor, None).unwrap();
     assert_eq!(warm(), Warmed::Now);
     let entry = std::fs::read_dir(dir.path().join("cache")).unwrap().next().unwrap().unwrap().path();
     let whole = std::fs::read(&entry).unwrap();

@@ -37,7 +37,7 @@ pub const SYSTEM_CALLS: &[Call] = &[
         "growth; text that is brought in, and trampolines, become executable",
     ),
     Call::any(libc::SYS_madvise, Run, "memories and stacks that are empty again; large pages"),
-    Call::any(libc::SYS_mremap, Run, "the allocator"),
+    Call::only(libc::SYS_mremap, Run, &[&[Check::Bits(3, libc::MREMAP_FIXED as u64, 0)]], "the allocator"),
     Call::any(libc::SYS_brk, Run, "the allocator"),
     Call::any(libc::SYS_memfd_create, Run, "images of memories"),
     Call::only(
@@ -48,7 +48,7 @@ pub const SYSTEM_CALLS: &[Call] = &[
             &[Check::Is(1, libc::F_GETFD as u32)],
             &[Check::Is(1, libc::F_SETFD as u32)],
             &[Check::Is(1, libc::F_GETFL as u32)],
-            &[Check::Is(1, libc::F_SETFL as u32)],
+            &[Check::Is(1, libc::F_SETFL as u32), Check::Bits(2, libc::O_ASYNC as u64, 0)],
             &[Check::Is(1, libc::F_DUPFD_CLOEXEC as u32)],
         ],
         "seals of images; flags and copies of descriptors",

@@ -6,6 +6,7 @@ use sconce_engine::{CacheMode, Config, Engine, Linker, Module, Store};
 use sconce_wasi::{Access, Confinement, WasiCtx};
 use std::ffi::CString;
 use std::fmt::Debug;
+use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -36,6 +37,8 @@ pub struct World {
     pub engine: Engine,
     /// A directory with `home/secret`, `work/file`, `shown/file` and `cache/`, and the engine's cache `modules/` with its key in `state/`. The guest has `work`, and `shown` for reading.
     pub dir: PathBuf,
+    /// The guest's socket, if it was given one.
+    pub listener: Option<i32>,
 }
 
 /// When an attack is made.
@@ -54,6 +57,8 @@ pub enum Phase {
 pub enum Given {
     /// Directories, as [`World::dir`] says.
     Directories,
+    /// A listening socket that does not wait.
+    Listener,
     /// Nothing.
     Nothing,
 }
@@ -93,10 +98,17 @@ fn besieged(dir: PathBuf, given: Given, attack: impl Fn(&World, Phase) + Send + 
         builder = builder.preopen_path(&dir.join("work"), "/work", Access::ReadWrite).expect("a directory");
         builder = builder.preopen_path(&dir.join("shown"), "/shown", Access::ReadOnly).expect("a directory");
     }
+    let mut listener = None;
+    if given == Given::Listener {
+        let socket = std::net::TcpListener::bind("127.0.0.1:0").expect("a socket");
+        socket.set_nonblocking(true).expect("it does not wait");
+        listener = Some(socket.as_raw_fd());
+        builder = builder.listener(socket);
+    }
     let context = Arc::new(builder.build().expect("a context"));
     let module = Module::new(&engine, GUEST).expect("a module");
     assert!(std::fs::read_dir(&modules).expect("a cache").count() > 0, "the module is in the cache");
-    let world = Arc::new(World { engine: engine.clone(), dir });
+    let world = Arc::new(World { engine: engine.clone(), dir, listener });
     engine.close_cache();
     // In this thread and those that it starts, as all are that matter: the test's own waits for this one.
     let walls = Confinement { calls: &[], refusal: Refusal::Error, debuggable: false, strict: true }.enter(&engine, &context);

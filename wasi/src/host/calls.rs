@@ -11,6 +11,11 @@ const TCGETS2: u32 = 0x802c_542a;
 /// What the kernel told this process when it was started.
 const PR_GET_AUXV: u32 = 0x4155_5856;
 
+/// Moving with it leaves a device behind.
+const WHITEOUT: u64 = libc::RENAME_WHITEOUT as u64;
+/// Sending with it connects, to whoever is named, where Landlock does not look.
+const FASTOPEN: u64 = libc::MSG_FASTOPEN as u64;
+
 /// See the module's documentation.
 pub const SYSTEM_CALLS: &[Call] = &[
     Call::any(libc::SYS_read, Run, "reading"),
@@ -57,15 +62,15 @@ pub const SYSTEM_CALLS: &[Call] = &[
     Call::any(libc::SYS_mkdirat, WithDirectories, "making directories"),
     Call::any(libc::SYS_unlinkat, WithDirectories, "removing"),
     Call::any(libc::SYS_renameat, WithDirectories, "moving"),
-    Call::any(libc::SYS_renameat2, WithDirectories, "moving to where nothing is"),
+    Call::only(libc::SYS_renameat2, WithDirectories, &[&[Check::Bits(4, WHITEOUT, 0)]], "moving to where nothing is"),
     Call::any(libc::SYS_symlinkat, WithDirectories, "making links"),
     Call::any(libc::SYS_linkat, WithDirectories, "the same"),
     Call::any(libc::SYS_accept4, WithSockets, "accepting"),
     Call::any(libc::SYS_accept, WithSockets, "the same"),
     Call::any(libc::SYS_recvfrom, WithSockets, "receiving"),
     Call::any(libc::SYS_recvmsg, WithSockets, "the same"),
-    Call::any(libc::SYS_sendto, WithSockets, "sending"),
-    Call::any(libc::SYS_sendmsg, WithSockets, "the same"),
+    Call::only(libc::SYS_sendto, WithSockets, &[&[Check::IsNull(4), Check::Bits(3, FASTOPEN, 0)]], "sending to the other end"),
+    Call::only(libc::SYS_sendmsg, WithSockets, &[&[Check::Bits(2, FASTOPEN, 0)]], "the same"),
     Call::any(libc::SYS_shutdown, WithSockets, "ends of connections"),
     Call::any(libc::SYS_getsockopt, WithSockets, "which kind of socket it is"),
     Call::any(libc::SYS_write, Finish, "the report"),

@@ -41,6 +41,8 @@ fn is_executable_where_code_is_alone() {
         }
         // The last that may be: the other side of the same limits.
         assert_eq!(call(libc::SYS_mprotect, &[end - most, most, exec]), Ok(0));
+        let exact = i64::from(libc::MREMAP_FIXED | libc::MREMAP_MAYMOVE);
+        refused("move to a place", call(libc::SYS_mremap, &[plain, PAGE, PAGE, exact, plain + 16 * PAGE]));
         refused("writable code", call(libc::SYS_mprotect, &[start, PAGE, exec | i64::from(PROT_WRITE)]));
         refused("shared memory of System V", call(libc::SYS_shmat, &[0, 0, libc::SHM_EXEC.into()]));
         refused("reading implies executing", call(libc::SYS_personality, &[0x0040_0000]));

@@ -26,6 +26,7 @@ fn are_neither_made_nor_changed() {
             ("kill a thread of somebody", call(libc::SYS_tkill, &[parent, kill])),
             ("queue a signal", call(libc::SYS_rt_sigqueueinfo, &[parent, kill, 0])),
             ("signals by a descriptor's owner", call(libc::SYS_fcntl, &[0, i64::from(libc::F_SETOWN), parent])),
+            ("signals for what comes", call(libc::SYS_fcntl, &[0, i64::from(libc::F_SETFL), i64::from(libc::O_ASYNC)])),
             ("a descriptor for a process", call(libc::SYS_pidfd_open, &[parent, 0])),
             ("a descriptor of a process", call(libc::SYS_pidfd_getfd, &[0, 0, 0])),
             ("attach", call(libc::SYS_ptrace, &[i64::from(libc::PTRACE_ATTACH), parent, 0, 0])),
@@ -43,6 +44,7 @@ fn are_neither_made_nor_changed() {
             ("a local socket", call(libc::SYS_socket, &[i64::from(libc::AF_UNIX), i64::from(libc::SOCK_STREAM), 0])),
             ("sockets", call(libc::SYS_socketpair, &[i64::from(libc::AF_UNIX), i64::from(libc::SOCK_STREAM), 0, 0])),
             ("connect", call(libc::SYS_connect, &[0, 0, 0])),
+            ("send", call(libc::SYS_sendto, &[1, argv, 1, 0, argv, 16])),
             ("type into the terminal", call(libc::SYS_ioctl, &[0, libc::TIOCSTI as i64, argv])),
             ("keys", call(libc::SYS_keyctl, &[0, 0, 0, 0, 0])),
             ("programs in the kernel", call(libc::SYS_bpf, &[0, 0, 0])),
@@ -52,5 +54,29 @@ fn are_neither_made_nor_changed() {
         ] {
             refused(what, result);
         }
+    });
+}
+
+/// A socket that listens is one of the program's; it connects to nobody.
+#[test]
+fn elsewhere_are_not_reached_by_a_socket_that_was_given() {
+    attack("processes::elsewhere_are_not_reached_by_a_socket_that_was_given", Given::Listener, |world, _| {
+        let listener = i64::from(world.listener.expect("a listener"));
+        // 127.0.0.1:9
+        let address: &[u8; 16] = Box::leak(Box::new([2, 0, 0, 9, 127, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0]));
+        let (at, fastopen) = (address.as_ptr() as i64, i64::from(libc::MSG_FASTOPEN));
+        let message = Box::leak(Box::new([0_u64; 7]));
+        for (what, result) in [
+            ("send to somebody", call(libc::SYS_sendto, &[listener, at, 1, 0, at, 16])),
+            ("connect by sending", call(libc::SYS_sendto, &[listener, at, 1, fastopen, at, 16])),
+            ("connect by sending nobody's", call(libc::SYS_sendto, &[listener, at, 1, fastopen, 0, 0])),
+            ("connect by a message", call(libc::SYS_sendmsg, &[listener, message.as_ptr() as i64, fastopen])),
+            ("connect", call(libc::SYS_connect, &[listener, at, 16])),
+            ("listen elsewhere", call(libc::SYS_bind, &[listener, at, 16])),
+        ] {
+            refused(what, result);
+        }
+        // What a program does with one: here nobody comes.
+        assert_eq!(call(libc::SYS_accept4, &[listener, 0, 0, i64::from(libc::SOCK_NONBLOCK)]), Err(libc::EAGAIN));
     });
 }
