@@ -1,5 +1,6 @@
 //! Descriptors that a thread, or the process, gives up.
 
+use crate::sys::limits;
 use std::io::{Error, Result};
 
 /// Gives the calling thread a table of descriptors of its own: those of `keep`. For a thread that only waits beside
@@ -59,12 +60,13 @@ fn open_numbers() -> Result<Vec<i32>> {
         // The list's own descriptor is closed before anything is done.
         std::fs::read_dir("/proc/self/fd")?.map(number).collect()
     };
-    match (listed(), rustix::process::getrlimit(rustix::process::Resource::Nofile).maximum) {
-        (Ok(listed), _) => Ok(listed.into_iter().flatten().collect()),
+    listed().map(|listed| listed.into_iter().flatten().collect()).or_else(|e| {
         // None has a number from the limit on, unless that was lowered meanwhile.
-        (Err(_), Some(limit)) if limit <= MOST_ASKED => Ok((0..limit as i32).collect()),
-        (Err(e), _) => Err(Error::other(format!("/proc/self/fd: {e}"))),
-    }
+        match limits::hard(libc::RLIMIT_NOFILE).filter(|&limit| limit <= MOST_ASKED) {
+            Some(limit) => Ok((0..limit as i32).collect()),
+            None => Err(Error::other(format!("/proc/self/fd: {e}"))),
+        }
+    })
 }
 
 #[cfg(test)]

@@ -15,6 +15,11 @@ pub(crate) fn soft(resource: Resource) -> Option<u64> {
     get(resource).map(|limit| limit.rlim_cur).filter(|&current| current != RLIM_INFINITY)
 }
 
+/// The same for the hard limit, which the soft one cannot be raised beyond.
+pub(crate) fn hard(resource: Resource) -> Option<u64> {
+    get(resource).map(|limit| limit.rlim_max).filter(|&maximum| maximum != RLIM_INFINITY)
+}
+
 /// The limit on the stack of the process's first thread (`ulimit -s`), if there is one.
 pub fn stack_limit() -> Option<u64> {
     soft(libc::RLIMIT_STACK)
