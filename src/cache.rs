@@ -1,12 +1,17 @@
 //! `sconce cache`: what is kept of compiled modules.
 
+use crate::calls;
 use crate::cli::{CacheArgs, CacheCommand, WarmArgs};
 use crate::load;
 use crate::progress::Bar;
 use crate::report::{self, End, Failure};
 use rustix::event::{PollFd, PollFlags};
 use rustix::process::{Resource, Rlimit, setpriority_process, setrlimit};
-use sconce_engine::{CacheMode, Others, Progress, Warmed};
+use sconce_confine::{Plan, Rights};
+use sconce_engine::{CacheMode, Engine, Others, Progress, Warmed};
+use std::cell::RefCell;
+use std::fs::File;
+use std::os::fd::AsFd;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -25,23 +30,33 @@ pub fn cache(args: &CacheArgs) -> Result<(), Failure> {
 
 fn warm(args: &WarmArgs) -> Result<(), Failure> {
     let end = args.beside_run.is_some().then(|| Arc::new(EndOfRun::default()));
-    if let Some(end) = &end {
+    if end.is_some() {
         stay_behind();
-        end.watch();
     }
     sconce_engine::LargePages::avoid();
     let mode = load::cache(args.cache.as_deref());
     if mode == CacheMode::Off {
         return Err(Failure::usage("there is nothing to warm with --cache off; leave it out, or name a directory"));
     }
-    let engine = load::engine(&load::config(&args.compiler).cache(mode))?;
+    let engine = load::engine(&load::config(&args.compiler).cache(mode.clone()))?;
+    // The module of a run, opened while that can be done.
+    let module = RefCell::new(None);
+    if let (Some(end), [file]) = (&end, &args.files[..]) {
+        module.replace(Some(load::open(file)?));
+        if engine.open_cache() {
+            confine(&engine, &mode);
+        }
+        // A thread that is there before keeps what is given up.
+        end.watch();
+    }
     let warm_one = |path: &Path| -> Result<(), Failure> {
         let name = load::name(path);
+        let input = module.take().map_or_else(|| load::open(path), Ok)?;
         let warmed = match &end {
             // The program may have written to its own module meanwhile.
-            Some(end) => load::warm(&engine, load::open(path)?, args.beside_run, Others::GoFirst, &**end),
+            Some(end) => load::warm(&engine, input, args.beside_run, Others::GoFirst, &**end),
             // A process beside a run may end before it is done.
-            None => load::warm(&engine, load::open(path)?, None, Others::AreWaitedFor, &Bar::new(&name)),
+            None => load::warm(&engine, input, None, Others::AreWaitedFor, &Bar::new(&name)),
         }?;
         match warmed {
             Warmed::Now | Warmed::Before | Warmed::Elsewhere | Warmed::Changed => {}
@@ -66,6 +81,23 @@ fn stay_behind() {
     // Where memory is short, this process is given up before the program that it is for.
     let _ = std::fs::write("/proc/self/oom_score_adj", "1000");
     let _ = setrlimit(Resource::Cpu, Rlimit { current: Some(MOST_SECONDS), maximum: Some(MOST_SECONDS) });
+}
+
+/// The program that is beside chose the module, though it runs nowhere here: should the compiler have a hole, it is not to lead
+/// further than to the cache.
+fn confine(engine: &Engine, cache: &CacheMode) {
+    let Some(directory) = cache.directory().and_then(|path| File::open(path).ok()) else { return };
+    let (refusal, own) = (calls::refusal(), [calls::SYSTEM_CALLS, calls::OF_THE_CACHE].concat());
+    let walls = sconce_confine::confine(&Plan {
+        directories: vec![(directory.as_fd(), Rights::ReadWrite)],
+        sockets: false,
+        calls: &[sconce_engine::SYSTEM_CALLS, sconce_wasi::SYSTEM_CALLS, &own],
+        code: engine.code_range(),
+        refusal,
+        debuggable: false,
+        strict: true,
+    });
+    log::debug!("confined: {walls}");
 }
 
 /// How long is left when the run has ended.

@@ -1,9 +1,8 @@
 //! The second wall, as the command line wants it.
 
-use crate::calls::SYSTEM_CALLS;
+use crate::calls;
 use crate::cli::{Confine, RunArgs};
 use crate::report::{self, Failure};
-use sconce_confine::Refusal;
 use sconce_engine::Engine;
 use sconce_wasi::{Confinement, WasiCtx};
 
@@ -16,16 +15,12 @@ pub fn confine(args: &RunArgs, engine: &Engine, context: &WasiCtx) -> Result<(),
         log::info!("not confined: --confine off");
         return Ok(());
     }
-    // Tests run what is built without optimization: there a list that is not complete shows.
-    let refusal = if cfg!(debug_assertions) { Refusal::Report } else { Refusal::Error };
-    if refusal == Refusal::Report {
-        sconce_engine::report_refused_calls();
-    }
+    let refusal = calls::refusal();
     // While there are variables.
     report::shows_colours();
     let debuggable = args.debugger || args.profile.is_some();
-    let walls =
-        Confinement { calls: SYSTEM_CALLS, refusal, debuggable, strict: args.confine == Confine::Require }.enter(engine, context);
+    let walls = Confinement { calls: calls::SYSTEM_CALLS, refusal, debuggable, strict: args.confine == Confine::Require }
+        .enter(engine, context);
     log::info!("confined: {walls}");
     let gaps: Vec<String> = walls.gaps().map(|(name, why)| format!("{name}: {why}")).collect();
     if args.confine == Confine::Require && !gaps.is_empty() {

@@ -170,6 +170,12 @@ impl Engine {
         self.inner.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Opens the cache now, which the first module does otherwise: for a process that opens nothing by name later. Gives whether
+    /// there is one.
+    pub fn open_cache(&self) -> bool {
+        self.cache().is_some()
+    }
+
     /// Gives up the cache, for a process that is about to run what it does not trust: it has neither the directory's descriptor
     /// nor the key from then on, and what it is made to do gets into no later run. Waits for entries that are being written.
     ///

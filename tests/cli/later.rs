@@ -116,6 +116,10 @@ fn it_has_nothing_of_the_run_but_the_module_and_goes_soon_after_it() {
         until("lowest priority", || (number(16)? == "19").then_some(()));
         until("high score", || (fs::read_to_string(helper.join("oom_score_adj")).ok()?.trim() == "1000").then_some(()));
         until("signals", || (blocked(&helper)? & SIGNALS == 0).then_some(()));
+        for said in ["Seccomp:\t2\n", "CapEff:\t0000000000000000\n"] {
+            let status = || fs::read_to_string(helper.join("status")).ok();
+            until(said, || status()?.contains(said).then_some(()));
+        }
         let files = open_files(&helper);
         let inside = dir.path().join("files").to_string_lossy().into_owned();
         assert!(files.iter().all(|file| !file.starts_with(&inside)), "{files:?}");
