@@ -11,6 +11,7 @@
 
 mod decode;
 mod json;
+mod line;
 pub(crate) mod names;
 pub(crate) mod row;
 mod structures;
@@ -18,8 +19,9 @@ mod text;
 mod value;
 
 use super::call::Call;
-use super::errno::{Errno, Fail, Outcome};
+use super::errno::Outcome;
 use super::threads;
+use line::Line;
 use row::Row;
 use rustix::event::{PollFd, PollFlags};
 use rustix::fd::OwnedFd;
@@ -45,17 +47,6 @@ pub struct Trace {
     /// Set when something could not be written: nothing more is.
     ended: AtomicBool,
     failed: Box<dyn Fn(io::Error) + Send + Sync>,
-}
-
-/// A call, decoded.
-struct Line<'a> {
-    /// The thread's number, if lines have one.
-    thread: Option<i32>,
-    module: &'static str,
-    function: &'static str,
-    arguments: Fields,
-    outcome: &'a Outcome,
-    results: Fields,
 }
 
 impl Trace {
@@ -131,17 +122,5 @@ impl Trace {
 impl std::fmt::Debug for Trace {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Trace").field("format", &self.format).finish_non_exhaustive()
-    }
-}
-
-/// What came of a call: its errno, or else how the run ends.
-fn ending(outcome: &Outcome) -> Result<Errno, String> {
-    match outcome {
-        Ok(()) => Ok(Errno::Success),
-        Err(Fail::Errno(errno)) => Ok(*errno),
-        Err(Fail::Exit(_)) => Err("exit".to_owned()),
-        Err(Fail::Interrupted) => Err("interrupt".to_owned()),
-        Err(Fail::BrokenPipe) => Err("broken pipe".to_owned()),
-        Err(Fail::Killed(signal)) => Err(format!("signal {signal}")),
     }
 }

@@ -3,8 +3,8 @@
 //! Arguments and results have the specification's names. `errno` is null where the call ends the run, and then `ends` says how. What
 //! is not plainly visible is escaped; bytes that are no text are U+FFFD.
 
+use super::line::{Line, ending};
 use super::value::{Date, Fields, Text, Value};
-use super::{Line, ending};
 use sconce_engine::environ::shown::is_hidden;
 use std::fmt::Write;
 

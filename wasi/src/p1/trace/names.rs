@@ -95,3 +95,48 @@ pub(super) fn flags(names: Names, bits: u64) -> Cow<'static, str> {
     }
     if shown.is_empty() { Cow::Borrowed("0") } else { Cow::Owned(shown) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::p1::abi::{fdflags, filetype, fstflags, oflags};
+    use crate::p1::rights;
+
+    macro_rules! bits {
+        ($names:ident: $($module:ident::$name:ident)*) => {$(
+            assert_eq!(flags($names, u64::from($module::$name)), stringify!($name).to_lowercase());
+        )*};
+    }
+
+    #[test]
+    fn names_are_those_of_the_numbers() {
+        bits!(FDFLAGS: fdflags::APPEND fdflags::DSYNC fdflags::NONBLOCK fdflags::RSYNC fdflags::SYNC);
+        bits!(OFLAGS: oflags::CREAT oflags::DIRECTORY oflags::EXCL oflags::TRUNC);
+        bits!(FSTFLAGS: fstflags::ATIM fstflags::ATIM_NOW fstflags::MTIM fstflags::MTIM_NOW);
+        bits!(RIGHTS: rights::FD_DATASYNC rights::FD_READ rights::FD_SEEK rights::FD_FDSTAT_SET_FLAGS rights::FD_SYNC
+            rights::FD_TELL rights::FD_WRITE rights::FD_ADVISE rights::FD_ALLOCATE rights::PATH_CREATE_DIRECTORY
+            rights::PATH_CREATE_FILE rights::PATH_LINK_SOURCE rights::PATH_LINK_TARGET rights::PATH_OPEN rights::FD_READDIR
+            rights::PATH_READLINK rights::PATH_RENAME_SOURCE rights::PATH_RENAME_TARGET rights::PATH_FILESTAT_GET
+            rights::PATH_FILESTAT_SET_SIZE rights::PATH_FILESTAT_SET_TIMES rights::FD_FILESTAT_GET
+            rights::FD_FILESTAT_SET_SIZE rights::FD_FILESTAT_SET_TIMES rights::PATH_SYMLINK rights::PATH_REMOVE_DIRECTORY
+            rights::PATH_UNLINK_FILE rights::POLL_FD_READWRITE rights::SOCK_SHUTDOWN rights::SOCK_ACCEPT);
+        assert_eq!(RIGHTS.len(), 30);
+        for (number, name) in [
+            (filetype::UNKNOWN, "unknown"),
+            (filetype::DIRECTORY, "directory"),
+            (filetype::REGULAR_FILE, "regular_file"),
+            (filetype::SOCKET_DGRAM, "socket_dgram"),
+            (filetype::SYMBOLIC_LINK, "symbolic_link"),
+        ] {
+            assert_eq!(choice(FILETYPE, number.into()), name);
+        }
+        assert_eq!((choice(SIGNAL, 15), choice(SIGNAL, 30), SIGNAL.len()), ("term".into(), "sys".into(), 31));
+    }
+
+    #[test]
+    fn what_has_no_name_is_a_number() {
+        assert_eq!((flags(SDFLAGS, 0), flags(SDFLAGS, 3), flags(SIFLAGS, 5)), ("0".into(), "rd|wr".into(), "0x5".into()));
+        assert_eq!(flags(OFLAGS, u64::MAX), "creat|directory|excl|trunc|0xfffffffffffffff0");
+        assert_eq!((choice(CLOCK, 4), choice(CLOCK, u64::MAX)), ("4".into(), "18446744073709551615".into()));
+    }
+}

@@ -1,7 +1,7 @@
 //! Lines as `strace` has them: `path_open(3</d>, 0, "a", creat, fd_write, 0, 0) = 0 fd=4</d/a>`.
 
+use super::line::{Line, ending};
 use super::value::{Buffers, Date, Fields, Text, Value};
-use super::{Line, ending};
 use crate::p1::errno::Errno;
 use sconce_engine::environ::shown::quoted;
 use std::fmt::{self, Display, Formatter, Write};
