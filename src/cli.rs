@@ -13,7 +13,7 @@ mod words;
 pub use cache::{CacheArgs, CacheCommand, WarmArgs};
 pub use compiler::{CompilerArgs, Tier};
 pub use parse::{Refused, command_line};
-pub use run::{Confine, Profile, RunArgs, UnknownImports};
+pub use run::{Confine, Profile, RunArgs, TraceFormat, UnknownImports};
 pub use tools::{CompileArgs, CompletionsArgs, DisasArgs, InspectArgs, ValidateArgs, WastArgs};
 pub use words::{OPTIONS, is_global};
 

@@ -25,6 +25,7 @@ mod report;
 mod run;
 mod stdio;
 mod supervise;
+mod trace;
 mod unknown;
 mod validate;
 mod values;

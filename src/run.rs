@@ -9,7 +9,7 @@ use crate::outcome::{Stopped, backtrace, finish, print};
 use crate::report::{self, End, Failure};
 use crate::supervise::{self, Control, Reason};
 use crate::values::{Preload, nearest};
-use crate::{confine, invoke, later, unknown, world};
+use crate::{confine, invoke, later, trace, unknown, world};
 use rustix::fd::OwnedFd;
 use sconce_engine::{Config, Engine, Error, ExternType, FuncType, ImportType, Linker, Memory, Module, Store, Val, ValType};
 use sconce_environ::shown::{Shown, quoted};
@@ -52,7 +52,7 @@ pub fn run(args: RunArgs) -> Result<Infallible, Failure> {
     let preloads = args.preload.iter().map(preload).collect::<Result<Vec<_>, Failure>>()?;
     warn_of_cache(&engine, &args);
 
-    let mut linker = world::linker(&engine)?;
+    let mut linker = world::linker(&engine, trace::open(&args, starts_threads(&main.module))?)?;
     check_imports(&mut linker, &main, &preloads, args.unknown_imports)?;
     let words = &args.command[1..];
     let entry = entry(&main, args.invoke.as_deref(), words)?;

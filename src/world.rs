@@ -7,7 +7,7 @@ use crate::stdio;
 use crate::values::{ListenAddr, parse_env_file};
 use sconce_engine::environ::shown::Shown;
 use sconce_engine::{CacheMode, Engine, Linker};
-use sconce_wasi::{Access, BuildError, WasiCtx};
+use sconce_wasi::{Access, BuildError, Trace, WasiCtx};
 use std::collections::HashSet;
 use std::ffi::OsString;
 use std::io::ErrorKind;
@@ -124,12 +124,17 @@ fn failure(error: BuildError) -> Failure {
     }
 }
 
-/// A linker with everything that the host gives.
+/// A linker with everything that the host gives, which is written to a trace if there is one.
 ///
 /// # Errors
 /// The engine's.
-pub fn linker(engine: &Engine) -> Result<Linker<Arc<WasiCtx>>, Failure> {
+pub fn linker(engine: &Engine, trace: Option<Trace>) -> Result<Linker<Arc<WasiCtx>>, Failure> {
     let mut linker = Linker::new(engine);
-    sconce_wasi::add_to_linker(&mut linker, |context: &Arc<WasiCtx>| &**context).map_err(|e| Failure::not_run(e.to_string()))?;
+    let get: fn(&Arc<WasiCtx>) -> &WasiCtx = |context| context;
+    let added = match trace {
+        None => sconce_wasi::add_to_linker(&mut linker, get),
+        Some(trace) => sconce_wasi::add_traced_to_linker(&mut linker, get, trace),
+    };
+    added.map_err(|e| Failure::not_run(e.to_string()))?;
     Ok(linker)
 }

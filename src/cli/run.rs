@@ -137,6 +137,24 @@ pub struct RunArgs {
     #[command(flatten)]
     pub log: LogArgs,
 
+    /// Write each WASI call of the program as a line, with its arguments and results in words, to FILE
+    /// or to standard error. Choose a FILE outside the program's directories, where it could change it.
+    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, help_heading = "Diagnosis",
+          value_hint = ValueHint::FilePath)]
+    pub trace_wasi: Option<Option<PathBuf>>,
+
+    /// How `--trace-wasi` writes calls: `text` as strace does, `json` as an object a line.
+    #[arg(
+        long,
+        value_enum,
+        default_value_t,
+        value_name = "text|json",
+        requires = "trace_wasi",
+        help_heading = "Diagnosis",
+        hide_possible_values = true
+    )]
+    pub trace_wasi_format: TraceFormat,
+
     /// Tell a profiler where the program's functions are: `perfmap` writes /tmp/perf-PID.map, for
     /// `perf record --call-graph fp sconce run --profile perfmap APP.wasm`. [default: none]
     #[arg(long, value_enum, value_name = "perfmap", help_heading = "Diagnosis", hide_possible_values = true)]
@@ -170,6 +188,16 @@ pub enum UnknownImports {
     Trap,
     /// A call of one returns zeros and nulls.
     Default,
+}
+
+/// `--trace-wasi-format`.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum TraceFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs.
+    Json,
 }
 
 /// How profilers are told of functions.

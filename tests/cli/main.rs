@@ -26,4 +26,5 @@ mod thread_limits;
 mod threads;
 mod tiers;
 mod tools;
+mod traces;
 mod traps;

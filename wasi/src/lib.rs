@@ -31,5 +31,6 @@ pub use host::descriptor::Access;
 pub use host::ends::{BrokenPipe, Exit, Killed};
 pub use host::grants::{BuildError, Refusal, WasiCtxBuilder};
 pub use p1::ctx::WasiCtx;
-pub use p1::link::add_to_linker;
+pub use p1::link::{add_to_linker, add_traced_to_linker};
 pub use p1::threads::{SPAWN as THREAD_SPAWN, START as THREAD_START, Threads};
+pub use p1::trace::{Trace, TraceFormat};

@@ -32,3 +32,4 @@ mod table;
 #[cfg(test)]
 mod tests;
 pub(crate) mod threads;
+pub(crate) mod trace;

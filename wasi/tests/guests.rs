@@ -1,7 +1,9 @@
 //! Small guests on the engine: the functions by name and type, and how a run ends.
 
 use sconce_engine::{Config, Engine, Error, Instance, Linker, Module, Store, TrapCode};
-use sconce_wasi::{Access, BrokenPipe, Exit, Killed, WasiCtx, WasiCtxBuilder, add_to_linker};
+use sconce_wasi::{
+    Access, BrokenPipe, Exit, Killed, Trace, TraceFormat, WasiCtx, WasiCtxBuilder, add_to_linker, add_traced_to_linker,
+};
 use std::io::{Read, Write};
 use std::time::Duration;
 
@@ -104,6 +106,42 @@ fn output_arrives_in_both_generations() {
         reader.read_to_string(&mut text).unwrap();
         assert_eq!(text, "hello\n");
     }
+}
+
+#[test]
+fn sockets_are_traced_with_what_goes_through_them() {
+    let body = r#"(i32.store (i32.const 0) (i32.const 16)) (i32.store (i32.const 4) (i32.const 100))
+        (i64.store (i32.const 16) (i64.const 0x0a6f6c6c6568))
+        (drop (call $sock_accept (i32.const 3) (i32.const 4) (i32.const 8)))
+        (drop (call $sock_recv (i32.const 4) (i32.const 0) (i32.const 1) (i32.const 1) (i32.const 8) (i32.const 12)))
+        (i32.store (i32.const 4) (i32.const 6))
+        (drop (call $sock_send (i32.const 4) (i32.const 0) (i32.const 1) (i32.const 0) (i32.const 8)))
+        (call $sock_shutdown (i32.const 4) (i32.const 2))"#;
+    let wat = guest("wasi_snapshot_preview1", &["sock_accept", "sock_recv", "sock_send", "sock_shutdown"], body);
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut peer = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    peer.write_all(b"answer").unwrap();
+    // Not before it is there: the socket does not wait.
+    std::thread::sleep(Duration::from_millis(20));
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    let engine = Engine::new(&Config::new()).unwrap();
+    let module = Module::new(&engine, wat.as_bytes()).unwrap();
+    let mut linker = Linker::new(&engine);
+    let trace = Trace::new(writer.into(), TraceFormat::Text, false, |error| panic!("{error}"));
+    add_traced_to_linker(&mut linker, |ctx| ctx, trace).unwrap();
+    let mut store = Store::new(&engine, WasiCtx::builder().inherit_stdio().unwrap().listener(listener).build().unwrap()).unwrap();
+    let instance = linker.instantiate(&mut store, &module).unwrap();
+    let run = instance.get_typed_func::<(), i32>(&mut store, "run").unwrap();
+    assert_eq!(run.call(&mut store, ()).unwrap(), 0);
+    drop((store, linker));
+    let mut text = String::new();
+    reader.read_to_string(&mut text).unwrap();
+    let expected = r#"sock_accept(3, nonblock) = 0 fd=4
+sock_recv(4, {1 iov, 100 bytes}, recv_peek) = 0 ro_datalen=6 ro_flags=0 ri_data="answer"
+sock_send(4, {1 iov, 6 bytes, "answer"}, 0) = 0 so_datalen=6
+sock_shutdown(4, wr) = 0
+"#;
+    assert_eq!(text, expected);
 }
 
 #[test]

@@ -4,17 +4,31 @@ use super::mmap::{Access, Mapping};
 use super::{PAGE, limits};
 use crate::error::ResourceError;
 use sconce_environ::space::GUARDED_MEMORY_BYTES;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::sync::OnceLock;
 
 /// Bytes of address space that this process may still map under its limit (`ulimit -v`); `None` without a limit.
 pub(crate) fn remaining() -> Option<u64> {
+    // Asked by every engine, and so before a process is confined.
+    if limits::soft(libc::RLIMIT_DATA).is_some() {
+        let _ = used(0);
+    }
     left_of(libc::RLIMIT_AS, 0)
 }
 
 /// What is left of a limit on what the field of this number in `/proc/self/statm` says; `None` without a limit.
 fn left_of(limit: limits::Resource, field: usize) -> Option<u64> {
     let limit = limits::soft(limit)?;
-    let used = std::fs::read_to_string("/proc/self/statm").ok().and_then(|s| s.split(' ').nth(field)?.parse::<u64>().ok());
-    Some(limit.saturating_sub(used.unwrap_or(0).saturating_mul(PAGE as u64)))
+    Some(limit.saturating_sub(used(field).unwrap_or(0).saturating_mul(PAGE as u64)))
+}
+
+/// What the field of this number in `/proc/self/statm` says. The file stays open: a confined process opens no other.
+fn used(field: usize) -> Option<u64> {
+    static STATM: OnceLock<Option<File>> = OnceLock::new();
+    let mut text = [0; 256];
+    let len = STATM.get_or_init(|| File::open("/proc/self/statm").ok()).as_ref()?.read_at(&mut text, 0).ok()?;
+    str::from_utf8(&text[..len]).ok()?.split(' ').nth(field)?.parse().ok()
 }
 
 /// Bytes of address space that must be left for guards to be used: two memories', since code, stacks and references (4 GiB for

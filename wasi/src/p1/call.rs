@@ -54,6 +54,24 @@ impl<'a> Call<'a> {
     }
 }
 
+/// [`Call::retry`] for what is called often: a closure that stands in several functions (of two generations, of runs with and
+/// without a trace) would be inlined into none.
+macro_rules! retry {
+    ($call:ident, $op:expr) => {
+        loop {
+            match $op {
+                Err(rustix::io::Errno::INTR) => {
+                    if let Err(stopped) = $call.go_on() {
+                        break Err(stopped);
+                    }
+                }
+                done => break done.map_err(Fail::from),
+            }
+        }
+    };
+}
+pub(crate) use retry;
+
 /// Where a path of the guest's is copied to: short ones on the stack.
 pub(crate) struct Text {
     short: [u8; SHORT],

@@ -1,6 +1,7 @@
 //! Error numbers as the guest sees them, and how a call can fail.
 
 use sconce_engine::GuestFault;
+use std::borrow::Cow;
 
 macro_rules! errnos {
     ($($number:literal $name:ident $(= $host:ident)?;)*) => {
@@ -8,6 +9,25 @@ macro_rules! errnos {
         #[derive(Copy, Clone, Debug, PartialEq, Eq)]
         #[repr(u16)]
         pub(crate) enum Errno { $($name = $number,)* }
+
+        impl Errno {
+            /// By its number.
+            pub(crate) fn of(number: u16) -> Option<Errno> {
+                match number {
+                    $($number => Some(Errno::$name),)*
+                    _ => None,
+                }
+            }
+
+            /// The specification's name.
+            pub(crate) fn name(self) -> Cow<'static, str> {
+                match self {
+                    // The only one that begins with a digit.
+                    _ if self == Errno::TooBig => Cow::Borrowed("2big"),
+                    $(Errno::$name => Cow::Owned(stringify!($name).to_ascii_lowercase()),)*
+                }
+            }
+        }
 
         impl From<rustix::io::Errno> for Errno {
             /// The kernel's number by its name; those that WASI has no name for are `Io`.
@@ -87,5 +107,7 @@ mod tests {
         assert_eq!(Errno::from(rustix::io::Errno::WOULDBLOCK) as u16, 6);
         assert_eq!(Errno::from(rustix::io::Errno::UNATCH) as u16, 29);
         assert_eq!(Errno::NotCapable as u16, 76);
+        assert_eq!((Errno::of(1).unwrap().name(), Errno::of(76).unwrap().name()), ("2big".into(), "notcapable".into()));
+        assert_eq!(Errno::of(77), None);
     }
 }

@@ -1,7 +1,7 @@
 //! `fd_*`: what is done through an open descriptor.
 
 use super::abi::{self, Generation, fstflags};
-use super::call::Call;
+use super::call::{Call, retry};
 use super::errno::{Errno, Fail, Outcome};
 use super::handle::Handle;
 use super::rights;
@@ -14,7 +14,7 @@ use rustix::fs::{Advice, SeekFrom, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT};
 pub(crate) fn read(call: &Call<'_>, fd: u32, iovs: u32, count: u32, out: u32) -> Outcome {
     call.memory.check(out, 4u32)?;
     let d = call.ctx.fd(fd, rights::FD_READ)?;
-    let n = call.retry(|| d.host.read(call.iovs(iovs, count)))?;
+    let n = retry!(call, d.host.read(call.iovs(iovs, count)))?;
     call.put_u32(out, n as u32)
 }
 
@@ -23,7 +23,7 @@ pub(crate) fn read(call: &Call<'_>, fd: u32, iovs: u32, count: u32, out: u32) ->
 pub(crate) fn pread(call: &Call<'_>, fd: u32, iovs: u32, count: u32, at: u64, out: u32) -> Outcome {
     call.memory.check(out, 4u32)?;
     let d = call.ctx.fd(fd, rights::FD_READ | rights::FD_SEEK)?;
-    let n = call.retry(|| d.host.read_at(call.iovs(iovs, count), at))?;
+    let n = retry!(call, d.host.read_at(call.iovs(iovs, count), at))?;
     call.put_u32(out, n as u32)
 }
 
@@ -32,7 +32,7 @@ pub(crate) fn pread(call: &Call<'_>, fd: u32, iovs: u32, count: u32, at: u64, ou
 pub(crate) fn write(call: &Call<'_>, fd: u32, iovs: u32, count: u32, out: u32) -> Outcome {
     call.memory.check(out, 4u32)?;
     let d = call.ctx.fd(fd, rights::FD_WRITE)?;
-    let n = call.retry(|| d.host.write(call.iovs(iovs, count))).map_err(|e| match e {
+    let n = retry!(call, d.host.write(call.iovs(iovs, count))).map_err(|e| match e {
         Fail::Errno(Errno::Pipe) if d.host.ends_on_broken_pipe => Fail::BrokenPipe,
         e => e,
     })?;
@@ -45,7 +45,7 @@ pub(crate) fn write(call: &Call<'_>, fd: u32, iovs: u32, count: u32, out: u32) -
 pub(crate) fn pwrite(call: &Call<'_>, fd: u32, iovs: u32, count: u32, at: u64, out: u32) -> Outcome {
     call.memory.check(out, 4u32)?;
     let d = call.ctx.fd(fd, rights::FD_WRITE | rights::FD_SEEK)?;
-    let n = call.retry(|| d.host.write_at(call.iovs(iovs, count), at))?;
+    let n = retry!(call, d.host.write_at(call.iovs(iovs, count), at))?;
     d.host.written()?;
     call.put_u32(out, n as u32)
 }

@@ -17,6 +17,8 @@ pub(crate) struct Handle {
     pub filetype: u8,
     /// The guest's name of a preopened directory.
     pub preopen: Option<Box<[u8]>>,
+    /// What it was opened as, where calls are traced.
+    opened_as: OnceLock<Box<[u8]>>,
     /// The rights that its kind and the mode it was opened in have room for.
     possible: u64,
     /// The same, without what was taken away from it or from the directory that it was opened
@@ -35,6 +37,7 @@ impl Handle {
             filetype: if host.datagram { filetype::SOCKET_DGRAM } else { filetype_of(host.kind) },
             host,
             preopen: None,
+            opened_as: OnceLock::new(),
             possible,
             base: AtomicU64::new(possible),
             inheriting: AtomicU64::new(inheriting),
@@ -70,6 +73,18 @@ impl Handle {
             *d.inheriting.get_mut() = 0;
         }
         d
+    }
+
+    /// Notes the path by which the guest has opened it.
+    pub(crate) fn called(&self, path: Vec<u8>) {
+        // It keeps the first one.
+        let _ = self.opened_as.set(path.into());
+    }
+
+    /// What the guest knows it as, if that was noted: for people.
+    pub(crate) fn name(&self) -> Option<&[u8]> {
+        let stream = || ["stdin", "stdout", "stderr"].get(self.host.standard?).map(|name| name.as_bytes());
+        self.preopen.as_deref().or(self.opened_as.get().map(|path| &**path)).or_else(stream)
     }
 
     pub(crate) fn is_socket(&self) -> bool {

@@ -1,8 +1,8 @@
 //! `path_*`: what is done by name below a directory.
 
 use super::abi::{self, Generation, filetype_of, oflags};
-use super::call::{Call, Text};
-use super::errno::{Errno, Outcome};
+use super::call::{Call, Text, retry};
+use super::errno::{Errno, Fail, Outcome};
 use super::fd::{put_filestat, timestamps};
 use super::handle::Handle;
 use super::rights;
@@ -48,7 +48,7 @@ pub(crate) fn open(call: &Call<'_>, fd: u32, path: (u32, u32), ask: &Open, out: 
     let opening = opening.checked()?;
     let mut text = Text::new();
     let path = text.path(call, path)?;
-    let opened = call.retry(|| dir.host.open(&call.ctx.world.resolver, path, &opening))?;
+    let opened = retry!(call, dir.host.open(&call.ctx.world.resolver, path, &opening))?;
     call.put_u32(out, call.ctx.table.insert(Handle::opened(opened, passed))?)
 }
 
@@ -80,13 +80,7 @@ pub(crate) fn filestat_get(call: &Call<'_>, generation: Generation, fd: u32, loo
     let dir = call.ctx.dir(fd, rights::PATH_FILESTAT_GET)?;
     let mut text = Text::new();
     let path = text.path(call, path)?;
-    // As `Call::retry`, whose closure would not be inlined into both generations.
-    let status = loop {
-        match dir.host.status_of(&call.ctx.world.resolver, path, follow) {
-            Err(rustix::io::Errno::INTR) => call.go_on()?,
-            done => break done?,
-        }
-    };
+    let status = retry!(call, dir.host.status_of(&call.ctx.world.resolver, path, follow))?;
     put_filestat(call, &status, filetype_of(status.kind), generation, out)
 }
 

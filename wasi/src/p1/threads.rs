@@ -14,6 +14,7 @@
 
 use super::errno::Errno;
 use sconce_engine::{AsContext, Caller, Error, Func, InterruptHandle, Linker, Module, Store, Unstarted, prepare_thread};
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -28,6 +29,16 @@ pub const START: &str = "wasi_thread_start";
 const MAX_ID: i32 = (1 << 29) - 1;
 /// Bytes of a thread's host stack: host functions run here, wasm does not.
 const HOST_STACK: usize = 1 << 20;
+
+thread_local! {
+    /// See [`number`].
+    static NUMBER: Cell<i32> = const { Cell::new(0) };
+}
+
+/// The number of the guest's thread that this one is; the first one, which nothing has spawned, is 0.
+pub(crate) fn number() -> i32 {
+    NUMBER.get()
+}
 
 /// The threads that one program has started.
 pub struct Threads<T: 'static>(Arc<Inner<T>>);
@@ -158,6 +169,7 @@ impl<T> Drop for Entry<T> {
 impl<T: Clone + Send + 'static> Entry<T> {
     /// `made` is told whether there is a thread.
     fn run(self, mut store: Store<T>, argument: i32, made: &SyncSender<bool>) {
+        NUMBER.set(self.id);
         // A panic has been reported where it happened; it ends the program, as in the first thread.
         let result = catch_unwind(AssertUnwindSafe(|| match self.make(&mut store) {
             Err(Error::Resources(_)) => Ok(false),
