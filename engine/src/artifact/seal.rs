@@ -55,5 +55,6 @@ fn hash_into(key: &[u8; LEN], bytes: &[u8], out: &mut [u8; LEN]) {
 /// Where that frame was.
 #[inline(never)]
 fn overwrite_stack() {
-    [0_u8; STACK].zeroize();
+    // In words: each is a store of its own.
+    [0_u128; STACK / size_of::<u128>()].zeroize();
 }
