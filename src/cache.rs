@@ -61,7 +61,11 @@ fn warm(args: &WarmArgs) -> Result<(), Failure> {
         match warmed {
             Warmed::Now | Warmed::Before | Warmed::Elsewhere | Warmed::Changed => {}
             Warmed::NoCache => {
-                let why = engine.cache_problem().unwrap_or("the cache cannot be written");
+                let unsaid = match engine.open_cache() {
+                    true => "the cache cannot be written",
+                    false => "there is no cache: neither XDG_CACHE_HOME nor HOME says where; --cache DIR does",
+                };
+                let why = engine.cache_problem().unwrap_or(unsaid);
                 let remedy = load::another_cache(why).trim_end_matches(", ");
                 let separator = if remedy.is_empty() { "" } else { "; " };
                 return Err(Failure::not_run(format!("{name}: {why}{separator}{remedy}")));

@@ -6,6 +6,8 @@ use crate::report::{self, Failure, reason};
 use sconce_wasi::Trace;
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 
 /// The trace, if one is wanted. It keeps its descriptor: a confined process opens no more files, and a program may close standard
 /// error. `threads` says whether lines have the numbers of threads.
@@ -20,7 +22,7 @@ pub fn open(args: &RunArgs, threads: bool) -> Result<Option<Trace>, Failure> {
     };
     let failed = |why: &dyn std::fmt::Display| Failure::not_run(format!("{name}: {why}"));
     let out: OwnedFd = match file {
-        Some(path) => File::create(path).map_err(|e| failed(&reason(&e)))?.into(),
+        Some(path) => made_for_the_user(path).map_err(|e| failed(&reason(&e)))?.into(),
         None if sconce_engine::closed_at_start()[2] => return Err(failed(&"it is closed; --trace-wasi=FILE writes to a file")),
         None => std::io::stderr().as_fd().try_clone_to_owned().map_err(|e| failed(&reason(&e)))?,
     };
@@ -30,4 +32,9 @@ pub fn open(args: &RunArgs, threads: bool) -> Result<Option<Trace>, Failure> {
     };
     let lost = move |e| report::warn(&format!("{name}: {}; the trace ends here, and the program runs on", reason(&e)));
     Ok(Some(Trace::new(out, format, threads, lost)))
+}
+
+/// What a program reads and writes is nobody else's to read.
+fn made_for_the_user(path: &Path) -> std::io::Result<File> {
+    File::options().write(true).create(true).truncate(true).mode(0o600).open(path)
 }

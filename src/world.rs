@@ -8,7 +8,7 @@ use crate::values::{ListenAddr, parse_env_file};
 use sconce_engine::environ::shown::Shown;
 use sconce_engine::{CacheMode, Engine, Linker};
 use sconce_wasi::{Access, BuildError, Trace, WasiCtx};
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::ffi::OsString;
 use std::io::ErrorKind;
 use std::net::TcpListener;
@@ -77,10 +77,14 @@ pub fn context(args: &RunArgs, words: &[OsString], inherited: Inherited) -> Resu
     builder.build().map_err(failure)
 }
 
-/// What compiled code is kept and recognized by. With `--cache off` too: who could write there now would be believed by the next run.
-fn own_directories(args: &RunArgs) -> impl Iterator<Item = PathBuf> {
+/// What compiled code is kept and recognized by, here and where other runs have it that do not know what this one's variables say.
+/// With `--cache off` too: who could write there now would be believed by the next run.
+fn own_directories(args: &RunArgs) -> BTreeSet<PathBuf> {
     let caches = [CacheMode::Default.directory(), load::cache(args.cache.as_deref()).directory()];
-    caches.into_iter().flatten().chain(CacheMode::key_directory())
+    // By the system's list of users, if no variable says it.
+    let home = std::env::home_dir().filter(|home| home.is_absolute());
+    let of_home = [".cache/sconce", ".local/state/sconce"].map(|place| home.as_ref().map(|home| home.join(place)));
+    caches.into_iter().chain([CacheMode::key_directory()]).chain(of_home).flatten().collect()
 }
 
 /// Listens, and says on which port if any would do.

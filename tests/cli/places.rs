@@ -160,6 +160,22 @@ fn the_cache_and_its_key_are_masked() {
     contains(&message, &["directory other cannot be given to a program: it is in other, which is kept from programs"]);
 }
 
+/// Another run may have them where this one's variables do not say.
+#[test]
+fn those_of_the_home_directory_are_masked_whatever_variables_say() {
+    let dir = Dir::new();
+    for place in [".cache/sconce", ".local/state/sconce"] {
+        fs::create_dir_all(dir.path().join(place)).expect("a directory");
+        fs::write(dir.path().join(place).join("file"), "").expect("a file");
+        dir.file("opens.wat", opens(&format!("{place}/file")));
+        let mut sconce = dir.sconce(["run", "--cache", "off", "--dir", ".", "opens.wat"]);
+        // The cache and the key of this run are elsewhere.
+        let elsewhere = dir.path().join("elsewhere");
+        sconce.env("HOME", dir.path()).env("XDG_CACHE_HOME", &elsewhere).env("XDG_STATE_HOME", &elsewhere);
+        assert_eq!(outcome(&mut sconce).code(), PERM, "{place}");
+    }
+}
+
 #[test]
 fn a_key_that_is_missing_is_not_a_programs_to_make() {
     let dir = Dir::new();

@@ -100,7 +100,10 @@ fn traced(dir: &Dir, flags: &str, wat: &str) -> (Outcome, String) {
     dir.file("guest.wat", wat);
     let run = dir.run(&format!("run --cache off --trace-wasi=trace {flags} guest.wat"));
     assert!(!run.stderr.contains("panic"), "{run:?}");
-    (run, std::fs::read_to_string(dir.path().join("trace")).expect("UTF-8"))
+    use std::os::unix::fs::PermissionsExt;
+    let file = dir.path().join("trace");
+    assert_eq!(file.metadata().expect("a file").permissions().mode() & 0o777, 0o600, "what a program reads is the user's alone");
+    (run, std::fs::read_to_string(file).expect("UTF-8"))
 }
 
 #[test]
