@@ -1,28 +1,13 @@
 //! The cache directory.
 
-use crate::cached;
-use sconce_engine::{Engine, Linker, Module, Progress, Store};
+use crate::{Compiled, cached};
+use sconce_engine::{Engine, Linker, Module, Store};
 use std::fs;
 use std::os::unix::fs::{DirBuilderExt, FileExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 
 fn engine(dir: &Path) -> Engine {
     Engine::new(&cached(dir)).unwrap()
-}
-
-/// Notes whether anything was compiled.
-#[derive(Default)]
-struct Compiled(AtomicBool);
-
-impl Progress for Compiled {
-    fn started(&self, _: u64) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-    fn advanced(&self, _: u64) {}
-    fn cancelled(&self) -> bool {
-        false
-    }
 }
 
 fn wat(n: i32) -> String {

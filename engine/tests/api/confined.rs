@@ -1,25 +1,10 @@
 //! A process that gives up its cache before a program begins, and the key without which no entry is taken.
 
-use crate::cached;
-use sconce_engine::{Engine, Linker, Module, Others, Progress, Store, Warmed};
+use crate::{Compiled, cached};
+use sconce_engine::{Engine, Linker, Module, Others, Store, Warmed};
 use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-
-/// Notes whether anything was compiled.
-#[derive(Default)]
-struct Compiled(AtomicBool);
-
-impl Progress for Compiled {
-    fn started(&self, _: u64) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-    fn advanced(&self, _: u64) {}
-    fn cancelled(&self) -> bool {
-        false
-    }
-}
 
 const FUNCTIONS: u32 = 40_000;
 

@@ -1,13 +1,13 @@
 //! Cache entries that are damaged, cut off, exchanged or replaced, before a run and in the middle of it: each run does what the
 //! module says, and the next one finds a good entry.
 
-use sconce_engine::{AsContextMut, Caller, Engine, Error, ExternRef, Linker, Module, Progress, Store, Tier};
+use crate::Compiled;
+use sconce_engine::{AsContextMut, Caller, Engine, Error, ExternRef, Linker, Module, Store, Tier};
 use std::fmt::Write;
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Barrier;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::UNIX_EPOCH;
 
 const BIG: usize = 60;
@@ -65,20 +65,6 @@ fn guest(name: &str) -> Vec<u8> {
     }
     wat.push_str("(local.get 1)))");
     wat::parse_str(wat).unwrap()
-}
-
-/// Notes whether anything was compiled before there was a module.
-#[derive(Default)]
-struct Compiled(AtomicBool);
-
-impl Progress for Compiled {
-    fn started(&self, _: u64) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-    fn advanced(&self, _: u64) {}
-    fn cancelled(&self) -> bool {
-        false
-    }
 }
 
 fn engine(cache: &Path) -> Engine {

@@ -22,12 +22,27 @@ mod traps;
 mod warm;
 mod wide;
 
-use sconce_engine::{CacheMode, Config, Engine, Error, Instance, Linker, Module, Store};
+use sconce_engine::{CacheMode, Config, Engine, Error, Instance, Linker, Module, Progress, Store};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// An engine without a cache.
 fn engine() -> Engine {
     Engine::new(&Config::new()).unwrap()
+}
+
+/// Notes whether anything was compiled.
+#[derive(Default)]
+struct Compiled(AtomicBool);
+
+impl Progress for Compiled {
+    fn started(&self, _: u64) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+    fn advanced(&self, _: u64) {}
+    fn cancelled(&self) -> bool {
+        false
+    }
 }
 
 /// A configuration with a cache here, and its key beside it.

@@ -1,9 +1,10 @@
-//! What the tests of both compilers share: modules from text, every combination of settings, inputs at the edges, and the
-//! modules of the official suite.
+//! What tests of several rooms share: modules from text, every combination of settings, inputs at the edges, the modules of
+//! the official suite, the functions of WASI.
 
 pub mod bombs;
 pub mod extremes;
 pub mod growth;
+pub mod preview1;
 pub mod suite;
 
 use sconce_environ::compile::{BoundsStyle, CallStyle, CompileError, CompiledFunction, Compiler, FunctionInput, Settings};
