@@ -13,7 +13,7 @@ mod words;
 pub use cache::{CacheArgs, CacheCommand, WarmArgs};
 pub use compiler::{CompilerArgs, Tier};
 pub use parse::{Refused, command_line};
-pub use run::{Confine, Profile, RunArgs, TraceFormat, UnknownImports};
+pub use run::{Confine, Profile, RunArgs, StatsFormat, TraceFormat, UnknownImports};
 pub use tools::{CompileArgs, CompletionsArgs, DisasArgs, InspectArgs, ValidateArgs, WastArgs};
 pub use words::{OPTIONS, is_global};
 
@@ -25,7 +25,7 @@ pub const EXIT_STATUS: &str = "\
 Exit status:
   the program's own  what it passed to proc_exit (a shell sees the low 8 bits)
   134                it trapped; its backtrace is on standard error
-  124                --timeout expired
+  124                a limit ended it: --timeout, --cpu-time or --max-output
   1                  the module could not be run
   2                  wrong usage
 When a signal ends the program, the same signal ends Sconce.";

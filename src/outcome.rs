@@ -49,12 +49,16 @@ pub fn print(engine: &Engine, result: Result<Vec<String>, Stopped>) -> End {
     if error.downcast_ref::<sconce_wasi::BrokenPipe>().is_some() {
         return End::Signal(SIGPIPE);
     }
+    if let Some(sconce_wasi::OutputLimit(bytes)) = error.downcast_ref() {
+        report::error(&format!("the program wrote more to standard output and error than {bytes} bytes (--max-output)"));
+        return End::Exit(report::LIMITED);
+    }
     if let Some(sconce_wasi::Killed(signal)) = error.downcast_ref() {
         return End::Signal(*signal);
     }
     match &error {
         Error::Trap(trap) => {
-            let advice = advice(trap.code, engine.max_memory().is_some());
+            let advice = advice(trap.code, engine.memory_limit().bytes().is_some());
             report::error(&format!("{}{}{advice}", trap.code, backtrace(&error)));
         }
         Error::Exception(exception) => report::error(&format!("{exception}{}", backtrace(&error))),

@@ -15,8 +15,8 @@ use std::sync::OnceLock;
 pub const NOT_RUN: i32 = 1;
 /// Exit code of wrong usage.
 pub const USAGE: i32 = 2;
-/// Exit code of a timeout, as `timeout` has it.
-pub const TIMED_OUT: i32 = 124;
+/// Exit code of a run that a limit ended, as `timeout` has it.
+pub const LIMITED: i32 = 124;
 /// Exit code of a trap: what a shell makes of SIGABRT.
 pub const TRAPPED: i32 = 134;
 
@@ -151,6 +151,11 @@ pub fn each(modules: &[PathBuf], what: &str, work: impl Fn(&Path) -> Result<(), 
 /// Says `warning: ..`.
 pub fn warn(message: &str) {
     complain_as("warning", AnsiColor::Yellow.on_default().bold(), message);
+}
+
+/// Says `note: ..`.
+pub fn note(message: &str) {
+    complain_as("note", AnsiColor::Cyan.on_default().bold(), message);
 }
 
 /// What the system says, without the number that the standard library adds.

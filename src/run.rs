@@ -7,11 +7,14 @@ use crate::imports::{self, Provided};
 use crate::load::{self, Precompiled};
 use crate::outcome::{Stopped, backtrace, finish, print};
 use crate::report::{self, End, Failure};
+use crate::stats::{Loading, Stats};
 use crate::supervise::{self, Control, Reason};
 use crate::values::{Preload, nearest};
-use crate::{confine, invoke, later, trace, unknown, world};
+use crate::{confine, invoke, later, limits, trace, unknown, world};
 use rustix::fd::OwnedFd;
-use sconce_engine::{Config, Engine, Error, ExternType, FuncType, ImportType, Linker, Memory, Module, Store, Val, ValType};
+use sconce_engine::{
+    Config, Engine, Error, ExternType, FuncType, ImportType, Linker, Memory, MemoryLimit, Module, Store, Val, ValType,
+};
 use sconce_environ::shown::{Shown, quoted};
 use sconce_wasi::{THREAD_SPAWN, THREAD_START, Threads, WasiCtx};
 use signal_hook::consts::SIGQUIT;
@@ -24,24 +27,27 @@ use std::io::IsTerminal;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// Runs a program, and ends the process as the program does.
 ///
 /// # Errors
 /// Why it could not be started.
 pub fn run(args: RunArgs) -> Result<Infallible, Failure> {
-    let deadline = args.timeout.map(Deadline::begin);
+    let deadline = Deadline::begin(args.timeout, args.cpu_time);
     // Before anything is opened: the numbers of `--fd` are the parent's.
     let inherited = world::Inherited::take(&args.fd)?;
     let precompiled = if args.allow_precompiled { Precompiled::Allowed } else { Precompiled::Refused };
     let config = config(&args)?;
-    let open = |path: &Path| Deadline::prepare(deadline, &load::name(path), || load::open(path));
+    let open = |path: &Path| deadline.prepare(&load::name(path), || load::open(path));
     let main = open(Path::new(&args.command[0]))?;
     let engine = load::engine(&adopt(config, &args.compiler, &main, precompiled))?;
-    let slow = RefCell::new(Vec::new());
+    let (slow, loadings) = (RefCell::new(Vec::new()), RefCell::new(Vec::new()));
     let load = |input: load::Input| -> Result<Loaded, Failure> {
         let name = input.name.clone();
-        let module = Deadline::prepare(deadline, &name, || load::compile(&engine, &input, precompiled))?;
+        let begin = Instant::now();
+        let module = deadline.prepare(&name, || load::compile(&engine, &input, precompiled))?;
+        loadings.borrow_mut().push(Loading::new(&name, &module, begin.elapsed()));
         if module.awaits_better_code() {
             slow.borrow_mut().extend(input.into_module_file().zip(module.content()));
         }
@@ -58,7 +64,10 @@ pub fn run(args: RunArgs) -> Result<Infallible, Failure> {
     let entry = entry(&main, args.invoke.as_deref(), words)?;
     // A reactor whose export takes no parameters reads its command line.
     let words = if matches!(&entry, Entry::Invoke { arguments, .. } if !arguments.is_empty()) { &[] } else { words };
-    let context = Arc::new(world::context(&args, words, inherited)?);
+    let memory = engine.memory_limit();
+    let context = Arc::new(world::context(&args, words, inherited, limits::wasi(&args, &memory))?);
+    let stats = Stats::wanted(&args, deadline, loadings.into_inner(), &memory, &context).map(Arc::new);
+    let said_last = limits::Said::of(&args, &memory, &context);
     let helpers = later::begin(slow.into_inner(), &args, &engine);
     let max_threads = args.max_threads;
     let confine = {
@@ -66,18 +75,34 @@ pub fn run(args: RunArgs) -> Result<Infallible, Failure> {
         move || {
             // What this process makes from now on gets into no later run.
             engine.close_cache();
+            limits::limit_files(&args)?;
+            deadline.insist();
             confine::confine(&args, &engine, &context)?;
             engine.begin_background_work();
             Ok(())
         }
     };
-    let program = Program { engine, main, preloads, entry, max_threads, _helpers: helpers };
-    supervise::supervise(deadline, confine, move |control| program.run(linker, context, control))
+    let epilogue = {
+        let stats = stats.clone();
+        move |end| {
+            said_last.say(end);
+            if let Some(stats) = &stats {
+                stats.write();
+            }
+        }
+    };
+    let program = Program { engine, main, preloads, entry, memory, stats, max_threads, _helpers: helpers };
+    supervise::supervise(deadline, confine, Box::new(epilogue), move |control| program.run(linker, context, control))
 }
 
 fn config(args: &RunArgs) -> Result<Config, Failure> {
-    let config = load::config(&args.compiler).cache(load::cache(args.cache.as_deref())).max_memory(args.max_memory);
-    let config = config.hold_background(true).debugger(args.debugger).perf_map(args.profile == Some(Profile::PerfMap));
+    let config = load::config(&args.compiler).cache(load::cache(args.cache.as_deref())).max_memory(limits::memory(args));
+    let config = config
+        .max_table(args.max_table)
+        .private_code(args.max_file_size.is_some())
+        .hold_background(true)
+        .debugger(args.debugger)
+        .perf_map(args.profile == Some(Profile::PerfMap));
     let size = args.stack_size;
     if !(MIN_STACK..=MAX_STACK).contains(&size) {
         let message = format!("--stack-size: {size} bytes are out of range: {MIN_STACK} (64K) to {MAX_STACK} (4G)");
@@ -277,6 +302,8 @@ struct Program {
     main: Loaded,
     preloads: Vec<(String, Loaded)>,
     entry: Entry,
+    memory: MemoryLimit,
+    stats: Option<Arc<Stats>>,
     max_threads: usize,
     /// They end soon after this process, which keeps their pipes open.
     _helpers: Vec<OwnedFd>,
@@ -284,11 +311,14 @@ struct Program {
 
 impl Program {
     fn run(self, mut linker: Linker<Arc<WasiCtx>>, context: Arc<WasiCtx>, control: &Arc<Control>) -> End {
-        let mut store = match Store::new(&self.engine, context) {
+        let mut store = match Store::with_memory_limit(&self.engine, context, &self.memory) {
             Ok(store) => store,
             Err(error) => return print(&self.engine, Err(Stopped { name: self.main.name.clone(), error })),
         };
         let threads = starts_threads(&self.main.module).then(|| self.threads(control));
+        if let (Some(threads), Some(stats)) = (&threads, &self.stats) {
+            stats.watch(threads);
+        }
         let result = self.execute(&mut linker, &mut store, control, threads.as_ref());
         if !control.claim() {
             // Another thread of the guest's ends the process.

@@ -6,12 +6,12 @@
 //! A signal that was ignored at the start (`nohup`, a shell's background job) stays ignored. Of the others the first one
 //! interrupts the guest; its thread then ends the process by that same signal, so that a shell that runs it in a loop stops
 //! too. The second one has its default action at once, by its handler. A guest that does not stop within [`GRACE`], because
-//! a system call of its cannot be interrupted, is not waited for. Nothing of this needs a further thread: there may be none left
+//! a system call of its cannot be interrupted, is not waited for; hardly at all ([`LAST_WORDS`]) when its time is over. Nothing of this needs a further thread: there may be none left
 //! to be had.
 
-use crate::deadline::Deadline;
+use crate::deadline::{Deadline, Over};
 use crate::progress;
-use crate::report::{self, End, Failure, TIMED_OUT, reason};
+use crate::report::{self, End, Failure, LIMITED, reason};
 use crate::stdio;
 use rustix::event::{PollFd, PollFlags};
 use rustix::pipe::{PipeFlags, pipe_with};
@@ -28,52 +28,52 @@ use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long the guest has to acknowledge an interrupt.
+/// How long the guest has to acknowledge a signal, and to end by itself.
 const GRACE: Duration = Duration::from_secs(1);
+/// The same when its time is over: nothing is lost by ending it at once, but what it may be about to say.
+const LAST_WORDS: Duration = Duration::from_millis(20);
 /// How often it is reminded: a reminder that finds it in the middle of a trampoline, say, is lost.
 const REMINDERS: Duration = Duration::from_millis(1);
 /// The guest thread's stack: host functions run here, wasm does not. As large as a first thread's usually is.
 const STACK: usize = 8 << 20;
 /// Signals that interrupt the guest.
 const SIGNALS: [i32; 4] = [SIGINT, SIGTERM, SIGHUP, SIGQUIT];
-/// In place of a signal's number.
-const TIMEOUT: usize = usize::MAX;
+/// In place of a signal's number: what is over says the deadline.
+const OVER: usize = usize::MAX;
 
 /// Why the guest was interrupted.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub enum Reason {
     /// By nobody here.
     None,
-    /// The time of `--timeout` is over.
-    Timeout(Duration),
+    /// Its time is over.
+    Over(Over),
     /// A signal.
     Signal(i32),
 }
 
 /// What the two threads share.
-#[derive(Debug)]
 pub struct Control {
-    deadline: Option<Deadline>,
-    handle: OnceLock<Handle>,
+    over: OnceLock<Over>,
+    handle: OnceLock<InterruptHandle>,
     reason: AtomicUsize,
     ending: AtomicBool,
     /// Whether a thread of the guest's has said how the process ends.
     claimed: AtomicBool,
+    /// What is to be said last.
+    epilogue: Epilogue,
+    /// Whether somebody says it.
+    last: AtomicBool,
 }
 
-struct Handle(InterruptHandle);
-
-impl std::fmt::Debug for Handle {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("InterruptHandle")
-    }
-}
+/// What is said at the end of a run, when it is known how the process ends.
+pub type Epilogue = Box<dyn Fn(End) + Send + Sync>;
 
 impl Control {
     /// The guest's first instruction is next: from here on it is interrupted, where it would have been ended.
     pub fn begin(&self, handle: InterruptHandle) {
         // There is one guest.
-        let _ = self.handle.set(Handle(handle));
+        let _ = self.handle.set(handle);
     }
 
     /// The guest has stopped; what remains is to report and to end. No grace period applies any more.
@@ -90,6 +90,14 @@ impl Control {
     /// Ends the process from a thread of the guest's that has the claim.
     pub fn end(&self, end: End) -> ! {
         self.ending.store(true, SeqCst);
+        self.conclude(end)
+    }
+
+    /// Says what is to be said last, unless somebody does, and ends the process.
+    fn conclude(&self, end: End) -> ! {
+        if !self.last.swap(true, SeqCst) {
+            (self.epilogue)(end);
+        }
         end.now()
     }
 
@@ -97,7 +105,7 @@ impl Control {
     pub fn reason(&self) -> Reason {
         match self.reason.load(SeqCst) {
             0 => Reason::None,
-            TIMEOUT => Reason::Timeout(self.deadline.map_or(Duration::ZERO, Deadline::after)),
+            OVER => self.over.get().map_or(Reason::None, |&over| Reason::Over(over)),
             signal => Reason::Signal(signal as i32),
         }
     }
@@ -105,8 +113,8 @@ impl Control {
     /// Reminds the guest of what it was asked for; false if that is nothing that it has not acknowledged.
     fn remind(&self) -> bool {
         let Some(handle) = self.handle.get() else { return false };
-        handle.0.nudge();
-        handle.0.is_set() && !self.ending.load(SeqCst)
+        handle.nudge();
+        handle.is_set() && !self.ending.load(SeqCst)
     }
 }
 
@@ -115,8 +123,9 @@ impl Control {
 /// # Errors
 /// When a thread, a pipe or the signals cannot be had, and those of `confine`.
 pub fn supervise(
-    timeout: Option<Deadline>,
+    deadline: Deadline,
     confine: impl FnOnce() -> Result<(), Failure>,
+    epilogue: Epilogue,
     guest: impl FnOnce(&Arc<Control>) -> End + Send + 'static,
 ) -> Result<std::convert::Infallible, Failure> {
     let (pipe, wake) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).map_err(|e| cannot("make a pipe", &e.into()))?;
@@ -135,11 +144,13 @@ pub fn supervise(
     // All threads that begin from here on are confined as well.
     confine()?;
     let control = Arc::new(Control {
-        deadline: timeout,
+        over: OnceLock::new(),
         handle: OnceLock::new(),
         reason: AtomicUsize::new(0),
         ending: AtomicBool::new(false),
         claimed: AtomicBool::new(false),
+        epilogue,
+        last: AtomicBool::new(false),
     });
     let shared = control.clone();
     let started = thread::Builder::new().name("guest".into()).stack_size(STACK).spawn(move || {
@@ -151,40 +162,43 @@ pub fn supervise(
     // From here on this thread uses these alone, and ends the process rather than returning. If it must share
     // them with the guest's thread, system calls take longer, and that is all.
     let _ = sconce_engine::keep_apart(&own);
-    let (mut kill_at, mut ending_since) = (None, None);
+    let (mut kill_at, mut cut_at) = (None, None);
     loop {
-        let ending = control.ending.load(SeqCst);
-        let at = timeout.and_then(Deadline::at);
-        let deadline = match kill_at {
-            // Who reads the report may be in no hurry: it has its time, and some more.
-            _ if ending => at.map(|at| at.max(*ending_since.get_or_insert_with(Instant::now)) + GRACE),
-            Some(kill_at) => Some(kill_at),
-            None => at,
-        };
         let reminder = control.remind().then(|| Instant::now() + REMINDERS);
-        wait(&mut pipe, deadline.into_iter().chain(reminder).min());
+        let look_at = cut_at.or(kill_at).or_else(|| deadline.look_at());
+        wait(&mut pipe, look_at.into_iter().chain(reminder).min());
         stdio::close_here();
         let received = signal.swap(0, SeqCst);
-        let over = deadline.is_some_and(|d| Instant::now() >= d);
+        let over = deadline.over();
+        let past = |at: Instant| Instant::now() >= at;
         if control.ending.load(SeqCst) {
             match received {
-                0 if ending && over => End::Exit(TIMED_OUT).now(),
-                0 => continue,
+                // Who reads the report may be in no hurry.
+                0 if over.is_some() && past(*cut_at.get_or_insert_with(|| Instant::now() + LAST_WORDS)) => {
+                    End::Exit(LIMITED).now()
+                }
+                0 => {
+                    kill_at = None;
+                    continue;
+                }
                 // The guest is past being interrupted: what is left is to report, and to keep what was compiled.
                 signal => End::Signal(signal as i32).now(),
             }
         }
-        let reason = match (received, kill_at) {
-            (0, None) if over => TIMEOUT,
-            (0, Some(_)) if over => end(control.reason()).now(),
+        let (reason, grace) = match (received, over) {
+            (0, _) if kill_at.is_some_and(past) => control.conclude(end(control.reason())),
+            (0, Some(over)) if kill_at.is_none() => {
+                let _ = control.over.set(over);
+                (OVER, LAST_WORDS)
+            }
             (0, _) => continue,
-            (signal, _) => signal,
+            // A signal goes before a time that is over.
+            (signal, _) => (signal, GRACE),
         };
-        // A signal goes before a timeout that is under way.
         control.reason.store(reason, SeqCst);
-        let Some(handle) = control.handle.get() else { end(control.reason()).now() };
-        kill_at.get_or_insert(Instant::now() + GRACE);
-        handle.0.request();
+        let Some(handle) = control.handle.get() else { control.conclude(end(control.reason())) };
+        kill_at.get_or_insert(Instant::now() + grace);
+        handle.request();
     }
 }
 
@@ -219,13 +233,13 @@ fn cannot(what: &str, error: &io::Error) -> Failure {
 /// How the process ends for this reason; a timeout is said.
 pub fn end(reason: Reason) -> End {
     match reason {
-        Reason::Timeout(after) => {
+        Reason::Over(over) => {
             // Nor does the end wait for who does not read: there is room for so short a message, or there is none.
             let errors = rustix::stdio::stderr();
-            if sconce_engine::poll(&mut [PollFd::new(&errors, PollFlags::OUT)], Some(GRACE)).is_ok_and(|n| n > 0) {
-                report::error(&format!("timed out after {after:?}"));
+            if sconce_engine::poll(&mut [PollFd::new(&errors, PollFlags::OUT)], Some(LAST_WORDS)).is_ok_and(|n| n > 0) {
+                report::error(&over.to_string());
             }
-            End::Exit(TIMED_OUT)
+            End::Exit(LIMITED)
         }
         Reason::Signal(signal) => End::Signal(signal),
         // Nothing was asked for, so nothing can be late.
@@ -268,8 +282,9 @@ mod tests {
     /// A guest that no signal gets out of its system call; if it is `willing`, it looks at the reason by itself.
     fn deaf_guest(willing: bool) -> Result<std::convert::Infallible, Failure> {
         supervise(
-            None,
+            Deadline::begin(None, None),
             || Ok(()),
+            Box::new(|_| ()),
             move |control| {
                 let store = Store::new(&Engine::new(&Config::new()).expect("an engine"), ()).expect("a store");
                 control.begin(store.interrupt_handle());

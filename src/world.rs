@@ -7,7 +7,7 @@ use crate::stdio;
 use crate::values::{ListenAddr, parse_env_file};
 use sconce_engine::environ::shown::Shown;
 use sconce_engine::{CacheMode, Engine, Linker};
-use sconce_wasi::{Access, BuildError, Trace, WasiCtx};
+use sconce_wasi::{Access, BuildError, Limits, Trace, WasiCtx};
 use std::collections::{BTreeSet, HashSet};
 use std::ffi::OsString;
 use std::io::ErrorKind;
@@ -36,7 +36,7 @@ impl Inherited {
 ///
 /// # Errors
 /// Which directory, file or address cannot be had, and why.
-pub fn context(args: &RunArgs, words: &[OsString], inherited: Inherited) -> Result<WasiCtx, Failure> {
+pub fn context(args: &RunArgs, words: &[OsString], inherited: Inherited, limits: Limits) -> Result<WasiCtx, Failure> {
     let file = Path::new(&args.command[0]);
     let name = args.argv0.as_deref().or_else(|| file.file_name()).unwrap_or(file.as_os_str());
     let mut builder = WasiCtx::builder().arg(name.as_bytes()).args(words.iter().map(|a| a.as_bytes()));
@@ -74,7 +74,7 @@ pub fn context(args: &RunArgs, words: &[OsString], inherited: Inherited) -> Resu
     for fd in inherited.0 {
         builder = builder.descriptor(fd);
     }
-    builder.build().map_err(failure)
+    builder.limits(limits).build().map_err(failure)
 }
 
 /// What compiled code is kept and recognized by, here and where other runs have it that do not know what this one's variables say.
@@ -124,6 +124,8 @@ fn failure(error: BuildError) -> Failure {
         BuildError::Masks(source) => {
             Failure::not_run(format!("cannot look for the directories that no program may reach: {}", reason(&source)))
         }
+        BuildError::Descriptors(_) => Failure::not_run(format!("{error} (--max-fds)")),
+        BuildError::NoMemory => Failure::not_run(format!("{error} (--max-memory)")),
         other => Failure::not_run(other.to_string()),
     }
 }

@@ -56,6 +56,7 @@ pub struct Config {
     pub(crate) cache_key: Option<PathBuf>,
     pub(crate) hold_background: bool,
     pub(crate) max_memory: Option<u64>,
+    pub(crate) max_table: u64,
     pub(crate) stack_size: usize,
     pub(crate) canonical_nans: bool,
     pub(crate) gc_stress: bool,
@@ -64,6 +65,7 @@ pub struct Config {
     pub(crate) tier: Tier,
     pub(crate) parallel: bool,
     pub(crate) features: Features,
+    pub(crate) private_code: bool,
     pub(crate) debugger: bool,
     pub(crate) perf_map: bool,
 }
@@ -78,6 +80,7 @@ impl Default for Config {
             cache_key: None,
             hold_background: false,
             max_memory: None,
+            max_table: sconce_runtime::DEFAULT_TABLE_ELEMENTS,
             stack_size: 1 << 20,
             canonical_nans: false,
             gc_stress: false,
@@ -86,6 +89,7 @@ impl Default for Config {
             tier: Tier::Auto,
             parallel: true,
             features: Features::default(),
+            private_code: false,
             debugger: false,
             perf_map: false,
         }
@@ -142,9 +146,16 @@ impl Config {
     }
 
     /// What all memories and tables of one store and the objects of its references may hold together, in
-    /// bytes. Growing beyond fails, and so does making a reference.
+    /// bytes. Growing beyond fails, and so does making a reference. What else counts is said by
+    /// [`crate::Store::with_memory_limit`].
     pub fn max_memory(mut self, bytes: Option<u64>) -> Config {
         self.max_memory = bytes;
+        self
+    }
+
+    /// How many elements a table may have, whatever its type says. Growing beyond fails. The default is 10 million.
+    pub fn max_table(mut self, elements: u64) -> Config {
+        self.max_table = elements;
         self
     }
 
@@ -192,6 +203,13 @@ impl Config {
     /// Which proposals modules may use: a module that uses another is not valid. The default is all that are supported.
     pub fn features(mut self, features: Features) -> Config {
         self.features = features;
+        self
+    }
+
+    /// Whether code is in private memory, rather than in a file in memory, as is usual: a limit on the sizes of files
+    /// (`RLIMIT_FSIZE`) that is set later holds for that file, too. The default is not to.
+    pub fn private_code(mut self, on: bool) -> Config {
+        self.private_code = on;
         self
     }
 

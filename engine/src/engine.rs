@@ -40,25 +40,10 @@ pub(crate) struct EngineInner {
     /// Threads that write cache entries. They hold no engine.
     background: Mutex<Vec<JoinHandle<()>>>,
     /// What is to be done beside a program's start; none once that is done at once.
-    held: Mutex<Option<Vec<Held>>>,
+    held: Mutex<Option<Vec<Work>>>,
 }
 
 type Work = Box<dyn FnOnce() + Send>;
-
-/// What [`Engine::beside`] would do.
-struct Held {
-    data: Option<Work>,
-    text: Work,
-}
-
-impl Held {
-    fn work(self) {
-        if let Some(data) = self.data {
-            data();
-        }
-        (self.text)();
-    }
-}
 
 impl Drop for EngineInner {
     fn drop(&mut self) {
@@ -102,7 +87,7 @@ impl Engine {
                 config: config.clone(),
                 compilers: Compilers::new(config, bounds),
                 space: rt::CodeSpace::with(rt::CodeSpaceOptions {
-                    private: listeners.is_some(),
+                    private: listeners.is_some() || config.private_code,
                     listener: stub_listener,
                     ..rt::CodeSpaceOptions::default()
                 })?,
@@ -133,9 +118,9 @@ impl Engine {
         self.inner.notice.as_deref()
     }
 
-    /// The limit on the memory of each store, in bytes.
-    pub fn max_memory(&self) -> Option<u64> {
-        self.inner.config.max_memory
+    /// A limit of the size that the configuration says ([`crate::Config::max_memory`], [`crate::Config::max_table`]), of which nothing is taken.
+    pub fn memory_limit(&self) -> rt::MemoryLimit {
+        rt::MemoryLimit::with_tables(self.inner.config.max_memory, self.inner.config.max_table)
     }
 
     /// The proposals that its modules may use.
@@ -160,13 +145,7 @@ impl Engine {
         held.into_iter().flatten().for_each(|held| self.start_beside(held));
     }
 
-    /// Reads in this thread the data that is kept back: the instance that is made next would wait for it.
-    pub(crate) fn read_held_data(&self) {
-        let data: Vec<Work> = self.held().iter_mut().flatten().filter_map(|held| held.data.take()).collect();
-        data.into_iter().for_each(|work| work());
-    }
-
-    fn held(&self) -> MutexGuard<'_, Option<Vec<Held>>> {
+    fn held(&self) -> MutexGuard<'_, Option<Vec<Work>>> {
         self.inner.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -235,20 +214,23 @@ impl Engine {
 
     /// Brings in data, which instances wait for, and text, which can as well be left undone, beside a program's start.
     pub(crate) fn beside(&self, data: Work, text: Work) {
-        let work = Held { data: Some(data), text };
-        if !self.inner.config.parallel {
-            work.work();
-        } else if let Some(held) = self.held().as_mut() {
-            held.push(work);
-        } else {
-            self.start_beside(work);
+        if let Some(held) = self.held().as_mut().filter(|_| self.inner.config.parallel) {
+            // Data that was read beside would have to be moved to where it belongs, which a confined process cannot: the instance
+            // reads it by itself.
+            held.push(text);
+            return;
         }
+        let both = || {
+            data();
+            text();
+        };
+        if self.inner.config.parallel { self.start_beside(both) } else { both() }
     }
 
-    fn start_beside(&self, work: Held) {
+    fn start_beside(&self, work: impl FnOnce() + Send + 'static) {
         // Small, since address space may be short.
         const STACK: usize = 256 << 10;
-        if let Err(e) = std::thread::Builder::new().name("text".into()).stack_size(STACK).spawn(|| work.work()) {
+        if let Err(e) = std::thread::Builder::new().name("text".into()).stack_size(STACK).spawn(work) {
             log::debug!("no thread to bring in text: {e}");
         }
     }

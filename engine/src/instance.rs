@@ -38,8 +38,7 @@ impl Unstarted {
             return Err(Error::Usage("the module belongs to another engine than the store".into()));
         }
         let items = check_imports(store, module, imports)?;
-        store.note_module(module);
-        module.engine().read_held_data();
+        store.note_module(module)?;
         // SAFETY: imports are of this store and have the types that the module wants.
         let made = unsafe { store.runtime_mut().instantiate(&module.compiled().loaded, &items) };
         let handle = made.map_err(|e| match e {

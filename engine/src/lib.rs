@@ -91,7 +91,7 @@ pub use linker::Linker;
 pub use module::Module;
 pub use pipeline::{Progress, read_module, read_module_or_component, read_script, text};
 pub use shared::SharedMemory;
-pub use store::{AsContext, AsContextMut, InterruptHandle, MemoryLimit, Store, StoreContext, StoreContextMut, prepare_thread};
+pub use store::{AsContext, AsContextMut, InterruptHandle, Store, StoreContext, StoreContextMut, prepare_thread};
 pub use symbolize::{SourceLocation, SymbolizedFrame, demangle, symbolize};
 pub use typed::{TypedFunc, WasmParams, WasmResults, WasmTy};
 pub use types::{ExportType, ExternType, FuncType, GlobalType, HeapType, ImportType, MemoryType, RefType, TableType, ValType};
@@ -104,7 +104,8 @@ pub use sconce_environ as environ;
 pub use sconce_environ::compile::{BoundsStyle, CallStyle, Settings};
 pub use sconce_environ::trap::TrapCode;
 pub use sconce_runtime::{
-    GuestFault, GuestMemory, HeapStats as ReferenceStats, LargePages, SYSTEM_CALLS, SweepCounts, close_unasked, closed_at_start,
-    end_by_signal, forget_environment, ignore, ignored_at_start, inherit, keep_apart, no_core, on_alternate_stack, poll,
-    report_refused_calls, stack_limit, wait_and_execute,
+    Clock, GuestFault, GuestMemory, HeapStats as ReferenceStats, LargePages, MemoryBudget, MemoryLimit, Purpose, SYSTEM_CALLS,
+    SweepCounts, close_unasked, closed_at_start, end_by_signal, forget_environment, ignore, ignored_at_start, inherit,
+    keep_apart, kill_after, no_core, on_alternate_stack, physical_memory, poll, report_refused_calls, stack_limit,
+    wait_and_execute,
 };

@@ -70,6 +70,16 @@ impl Module {
         self.compiled().environ()
     }
 
+    /// Whose code it is: `cranelift`, `lightbeam`.
+    pub fn compiler(&self) -> &'static str {
+        self.compiled().compiler.name()
+    }
+
+    /// Bytes of its code and of what belongs to it.
+    pub fn code_bytes(&self) -> u64 {
+        self.compiled().loaded.code().bytes()
+    }
+
     /// Its name, from the name section.
     pub fn name(&self) -> Option<&str> {
         self.compiled().name()

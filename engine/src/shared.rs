@@ -26,7 +26,7 @@ impl SharedMemory {
         if !ty.shared || !is_memory_type(&ty) {
             return Err(Error::Usage(format!("there is no shared {}", ExternType::Memory(ty))));
         }
-        let limit = rt::MemoryLimit::new(engine.inner.config.max_memory);
+        let limit = engine.memory_limit();
         Ok(SharedMemory { engine: engine.clone(), inner: rt::SharedMemory::new(ty, engine.bounds(), &limit)? })
     }
 

@@ -7,7 +7,9 @@ use crate::exception::Exception;
 use crate::module::Module;
 use crate::uncaught::ExceptionError;
 use sconce_runtime as rt;
+use sconce_runtime::MemoryLimit;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
@@ -48,6 +50,18 @@ pub(crate) struct StoreInner<T> {
     modules: HashMap<rt::ModuleId, Module>,
     data: T,
     engine: Engine,
+    counts: Counts,
+}
+
+/// What of a store counts against its limit of memory.
+#[derive(Copy, Clone, PartialEq, Eq)]
+enum Counts {
+    /// Memories, tables and references.
+    Contents,
+    /// Everything.
+    All,
+    /// Everything but code, which counts elsewhere.
+    AllButCode,
 }
 
 /// A store, borrowed for reading.
@@ -75,10 +89,6 @@ pub trait AsContextMut: AsContext {
     /// The store.
     fn as_context_mut(&mut self) -> StoreContextMut<'_, Self::Data>;
 }
-
-/// What the memories and tables of some stores may hold together. Clones are the same limit.
-#[derive(Clone, Debug)]
-pub struct MemoryLimit(pub(crate) rt::MemoryLimit);
 
 /// Prepares this thread for running wasm code, which the first call on it does otherwise.
 ///
@@ -129,26 +139,36 @@ impl<T: 'static> Store<T> {
     /// # Errors
     /// [`Error::Resources`] if its wasm stack cannot be had.
     pub fn new(engine: &Engine, data: T) -> Result<Store<T>, Error> {
-        Store::make(engine, data, rt::MemoryLimit::new(engine.inner.config.max_memory), false)
+        Store::make(engine, data, &engine.memory_limit(), Counts::Contents)
     }
 
-    /// An empty store of which a program can make many, for its threads: it counts against a limit that
-    /// others count against too. Its memories, tables and references count, as any store's, and so do its
-    /// wasm stack, as far as it is used (64 KiB at least), and what its instances consist of.
+    /// An empty store of a program all of which counts against a limit, which others may count against too: its memories,
+    /// tables and references, as any store's, and its wasm stack, as far as it is used (64 KiB at least), what its
+    /// instances consist of, and their code.
     ///
     /// # Errors
-    /// As [`Store::new`], and if the limit is reached, or address space is short.
+    /// As [`Store::new`], and if the limit is reached.
     pub fn with_memory_limit(engine: &Engine, data: T, limit: &MemoryLimit) -> Result<Store<T>, Error> {
-        Store::make(engine, data, limit.0.clone(), true)
+        Store::make(engine, data, limit, Counts::All)
     }
 
-    fn make(engine: &Engine, data: T, memory: rt::MemoryLimit, all_counts: bool) -> Result<Store<T>, Error> {
+    /// The same for a further thread of the program, which can make many: its code counts already. It leaves
+    /// room for what the host does next.
+    ///
+    /// # Errors
+    /// As [`Store::with_memory_limit`], and if address space is short.
+    pub fn for_thread(engine: &Engine, data: T, limit: &MemoryLimit) -> Result<Store<T>, Error> {
+        Store::make(engine, data, limit, Counts::AllButCode)
+    }
+
+    fn make(engine: &Engine, data: T, memory: &MemoryLimit, counts: Counts) -> Result<Store<T>, Error> {
         let types = engine.inner.types.clone();
         let config = &engine.inner.config;
         let (stack_size, gc_stress) = (config.stack_size, config.gc_stress);
-        let options = rt::StoreOptions { stack_size, memory, all_counts, types, gc_stress };
+        let (all_counts, leaves_room) = (counts != Counts::Contents, counts == Counts::AllButCode);
+        let options = rt::StoreOptions { stack_size, memory: memory.clone(), all_counts, leaves_room, types, gc_stress };
         let runtime = rt::Store::new(&engine.inner.space, options)?;
-        let inner = Box::new(StoreInner { runtime, modules: HashMap::new(), data, engine: engine.clone() });
+        let inner = Box::new(StoreInner { runtime, modules: HashMap::new(), data, engine: engine.clone(), counts });
         let inner = NonNull::from(Box::leak(inner));
         // SAFETY: just made; nothing else refers to it.
         unsafe { (*inner.as_ptr()).runtime.set_host_state(inner.as_ptr().cast()) };
@@ -226,9 +246,9 @@ impl<'a, T: 'static> StoreContext<'a, T> {
         unsafe { &(*self.inner.as_ptr()).engine }
     }
 
-    /// The limit on its memories, tables and references.
+    /// The limit on what it may hold.
     pub fn memory_limit(&self) -> MemoryLimit {
-        MemoryLimit(self.runtime().memory_limit().clone())
+        self.runtime().memory_limit().clone()
     }
 
     pub(crate) fn runtime(&self) -> &'a rt::Store {
@@ -296,11 +316,17 @@ impl<'a, T: 'static> StoreContextMut<'a, T> {
         self.runtime_mut().ask_for_sweep();
     }
 
-    /// Notes a module before it is instantiated, so that backtraces find it.
-    pub(crate) fn note_module(&mut self, module: &Module) {
+    /// Notes a module before it is instantiated, so that backtraces find it. Its code counts from now on.
+    pub(crate) fn note_module(&mut self, module: &Module) -> Result<(), Error> {
         // SAFETY: borrowed exclusively.
-        let modules = unsafe { &mut (*self.inner.as_ptr()).modules };
-        modules.entry(module.compiled().loaded.id()).or_insert_with(|| module.clone());
+        let StoreInner { modules, counts, runtime, .. } = unsafe { &mut *self.inner.as_ptr() };
+        if let Entry::Vacant(vacant) = modules.entry(module.compiled().loaded.id()) {
+            if *counts == Counts::All {
+                runtime.take(rt::Purpose::Code, module.compiled().loaded.code().bytes())?;
+            }
+            vacant.insert(module.clone());
+        }
+        Ok(())
     }
 
     /// What a call that failed gives its caller.

@@ -22,7 +22,7 @@ use crate::stubs::{Stubs, Targets};
 use crate::sys::mmap::Access;
 use crate::sys::page_ceil;
 use reservation::{CodeReservation, UNIT};
-use sconce_environ::code_tables::{CodeTables, FunctionRecord};
+use sconce_environ::code_tables::{CodeTables, FunctionRecord, Stream};
 use sconce_environ::index::DefinedFuncIndex;
 use sconce_environ::text_layout;
 use std::ptr;
@@ -227,6 +227,12 @@ impl CodeRegion {
     #[inline]
     pub fn text_base(&self) -> usize {
         self.base as usize
+    }
+
+    /// Bytes of text and of its tables, as far as they may come into memory.
+    pub fn bytes(&self) -> u64 {
+        let tables = self.tables.streams.iter().map(|stream| stream.len()).sum::<usize>();
+        (self.text_len + size_of_val(&*self.tables.functions) + tables) as u64
     }
 
     /// Bytes of text.

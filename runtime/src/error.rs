@@ -39,7 +39,7 @@ pub enum ResourceError {
         limit: u64,
     },
     /// A table is larger than any can be.
-    #[error("a table of {wanted} elements is too large: {limit} are the most")]
+    #[error("a table of {wanted} elements is too large: {limit} are the most (--max-table)")]
     TableLimit {
         /// Elements asked for.
         wanted: u64,

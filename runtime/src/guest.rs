@@ -177,6 +177,14 @@ impl<'a> GuestMemory<'a> {
         unsafe { syscall(libc::SYS_getrandom, [pointer as usize, len as usize, 0, 0, 0, 0]) }
     }
 
+    /// How many bytes the guest's iovec array of `count` entries at `iovs` has. They may be others when it is used.
+    pub fn iovs_len(self, iovs: u32, count: u32) -> Result<u64, Errno> {
+        if count > IOV_MAX {
+            return Err(Errno::INVAL);
+        }
+        (0..u64::from(count)).map(|n| Ok(u64::from(self.read::<u32>(u64::from(iovs) + 8 * n + 4)?))).sum()
+    }
+
     /// `readv(2)` into the guest's iovec array of `count` entries at `iovs`. Returns the bytes read.
     #[inline(always)]
     pub fn readv(self, fd: BorrowedFd<'_>, iovs: u32, count: u32) -> Result<usize, Errno> {

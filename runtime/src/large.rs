@@ -2,10 +2,11 @@
 //!
 //! A module's bytes, its text and its tables are megabytes that are written once, and a fault for every 4 KiB
 //! of them costs more than writing them does. So allocations of [`LARGE`] bytes and more are mappings of
-//! their own, aligned as large pages are, which the kernel is asked to back with such pages. All others are
+//! their own, at first aligned as large pages are, which the kernel is asked to back with such pages. All others are
 //! the system's. Where there are no large pages, mappings have small ones.
 
-use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap_anonymous, munmap};
+use crate::sys::PAGE;
+use rustix::mm::{Advice, MapFlags, MremapFlags, ProtFlags, madvise, mmap_anonymous, mremap, munmap};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::ptr::{self, null_mut};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -58,7 +59,7 @@ fn map(len: usize) -> *mut u8 {
     base.cast()
 }
 
-// SAFETY: large allocations are disjoint mappings of at least their size, aligned to `LARGE`, readable and
+// SAFETY: large allocations are disjoint mappings of at least their size, aligned to their layout, readable and
 // writable until they are unmapped by their deallocation; all others are the system's, and which of the two
 // an allocation is follows from its layout alone.
 unsafe impl GlobalAlloc for LargePages {
@@ -94,6 +95,12 @@ unsafe impl GlobalAlloc for LargePages {
             // SAFETY: the caller's promise.
             (None, None) => unsafe { System.realloc(memory, layout, size) },
             (Some(old), Some(len)) if old == len => memory,
+            // What is not copied is never there twice. That the new place may not be one for large pages is the lesser evil.
+            (Some(old), Some(len)) if layout.align() <= PAGE => {
+                // SAFETY: the mapping of an allocation that the caller gives up for another one.
+                let moved = unsafe { mremap(memory.cast(), old, len, MremapFlags::MAYMOVE) };
+                moved.map_or(null_mut(), <*mut _>::cast)
+            }
             // SAFETY: both are at least as large as what is copied and disjoint; the old one is given up only
             // if there is a new one.
             _ => unsafe {

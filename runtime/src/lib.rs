@@ -97,7 +97,7 @@ mod traps;
 mod walk;
 
 pub use backtrace::{RawBacktrace, RawFrame};
-pub use budget::MemoryLimit;
+pub use budget::{DEFAULT_TABLE_ELEMENTS, MemoryBudget, MemoryLimit, Purpose};
 pub use code::{CodeRegion, CodeSpace, CodeSpaceOptions, Tables};
 pub use debugger::DebugObject;
 pub use descriptors::{close_unasked, keep_apart};
@@ -125,7 +125,8 @@ pub use sys::build::{Build, build};
 pub use sys::calls::SYSTEM_CALLS;
 pub use sys::environment::forget as forget_environment;
 pub use sys::helper::wait_and_execute;
-pub use sys::limits::{no_core, stack_limit};
+pub use sys::last_resort::{Clock, kill_after};
+pub use sys::limits::{no_core, physical_memory, stack_limit};
 pub use sys::poll::poll;
 pub use sys::signal::{end_by_signal, ignore, on_alternate_stack, report_refused_calls, unblock};
 pub use sys::space::guards_unavailable;

@@ -8,7 +8,7 @@
 //!
 //! The length is published after the pages are accessible, and never falls.
 
-use crate::budget::{MemoryBudget, NO_LIMIT};
+use crate::budget::{MemoryBudget, NO_LIMIT, Purpose};
 use crate::error::{OutOfBounds, ResourceError};
 use crate::sys::mmap::{Access, Mapping};
 use crate::sys::{PAGE, page_ceil, space};
@@ -46,7 +46,7 @@ impl Reservation {
         let countable = Some(ty.limits.min).filter(|&min| min <= countable_pages(&ty));
         let bytes = countable.and_then(|min| min.checked_mul(ty.page_size()));
         let min = bytes.filter(|&min| min <= most).ok_or_else(|| too_large(most))?;
-        budget.take("a memory", min)?;
+        budget.take(Purpose::Memories, min)?;
         let indexable = if ty.memory64 { MAX_RESERVATION_64.max(min) } else { INDEX32_BYTES };
         let capacity = ty.max_bytes().min(indexable).min(budget.most()).max(min);
         let reserved = if bounds.guards(&ty) {
@@ -60,7 +60,7 @@ impl Reservation {
             }
         };
         let give_back = |budget: &mut MemoryBudget, e| {
-            budget.give_back(min);
+            budget.give_back(Purpose::Memories, min);
             os()(e)
         };
         let mapping = reserved.map_err(|e| give_back(budget, e))?;
@@ -98,12 +98,16 @@ impl Reservation {
         let max = self.ty.limits.max.unwrap_or(u64::MAX).min(countable_pages(&self.ty));
         before.checked_add(pages).filter(|&n| n <= max)?;
         let more = pages.checked_mul(self.ty.page_size())?;
-        let new = old.checked_add(more).filter(|&n| n <= self.capacity)?;
-        budget.take("a memory", more).ok()?;
+        let new = old.checked_add(more)?;
+        if new > self.capacity {
+            budget.note_refusal(new);
+            return None;
+        }
+        budget.take(Purpose::Memories, more).ok()?;
         let [start, end] = [old, new].map(|n| n.next_multiple_of(PAGE as u64).min(self.mapping.len() as u64) as usize);
         // SAFETY: pages that were inaccessible; nobody has a reference into them.
         if unsafe { self.mapping.protect(start, end - start, Access::ReadWrite) }.is_err() {
-            budget.give_back(more);
+            budget.give_back(Purpose::Memories, more);
             return None;
         }
         // Release: who sees the length sees the pages.

@@ -3,7 +3,7 @@
 //! A stack that counts against a limit of memory becomes accessible as it is used, by faults, in steps that
 //! double it. Where the limit leaves nothing for a step the stack ends early.
 
-use crate::budget::{MemoryBudget, MemoryLimit};
+use crate::budget::{MemoryBudget, MemoryLimit, Purpose};
 use crate::error::ResourceError;
 use crate::sys::mmap::{Access, Mapping};
 use crate::sys::{PAGE, page_ceil};
@@ -34,7 +34,7 @@ impl WasmStack {
         let mut budget = limit.map(MemoryBudget::new);
         let accessible = if budget.is_some() { MINIMUM } else { size - GUARD };
         if let Some(budget) = &mut budget {
-            budget.take("a thread's stack", accessible as u64)?;
+            budget.take(Purpose::Stacks, accessible as u64)?;
         }
         let mapping = Mapping::reserve(size).map_err(os())?;
         // SAFETY: a fresh mapping.
@@ -57,7 +57,7 @@ impl WasmStack {
         let double = low.saturating_sub(self.top() - low).clamp(self.guard().end, least);
         for new in [double, least] {
             let bytes = low - new;
-            if budget.take("a thread's stack", bytes as u64).is_err() {
+            if budget.take(Purpose::Stacks, bytes as u64).is_err() {
                 continue;
             }
             // SAFETY: pages of this mapping that nobody has used.
@@ -65,7 +65,7 @@ impl WasmStack {
                 self.low.set(new);
                 return true;
             }
-            budget.give_back(bytes as u64);
+            budget.give_back(Purpose::Stacks, bytes as u64);
         }
         false
     }

@@ -38,8 +38,10 @@ pub struct StoreOptions {
     /// share a limit.
     pub memory: MemoryLimit,
     /// Whether everything else counts as well: what its wasm stack uses (64 KiB at least), and what
-    /// its instances are made of. For stores of which a guest can make many.
+    /// its instances are made of.
     pub all_counts: bool,
+    /// Whether room is left for what the host does next, or the store is not had: for stores of which a guest can make many.
+    pub leaves_room: bool,
     /// The engine's types, by which compiled code's type ids are compared.
     pub types: Arc<RwLock<TypeRegistry>>,
     /// Sweep at every safe point, and verify every count after each sweep: for tests.
@@ -49,7 +51,7 @@ pub struct StoreOptions {
 impl Default for StoreOptions {
     fn default() -> StoreOptions {
         let (memory, types) = (MemoryLimit::default(), Arc::default());
-        StoreOptions { stack_size: 8 << 20, memory, all_counts: false, types, gc_stress: false }
+        StoreOptions { stack_size: 8 << 20, memory, all_counts: false, leaves_room: false, types, gc_stress: false }
     }
 }
 
@@ -60,6 +62,8 @@ pub struct Store {
     pub(crate) budget: MemoryBudget,
     /// What [`StoreOptions::all_counts`] says.
     pub(crate) all_counts: bool,
+    /// What [`StoreOptions::leaves_room`] says.
+    pub(crate) leaves_room: bool,
     pub(crate) types: Arc<RwLock<TypeRegistry>>,
     pub(crate) memories: Vec<Memory>,
     pub(crate) tables: Vec<Table>,
@@ -103,13 +107,15 @@ impl Store {
     /// # Errors
     /// If its stack cannot be had.
     pub fn new(space: &Arc<CodeSpace>, options: StoreOptions) -> Result<Box<Store>, ResourceError> {
-        let stack =
-            WasmStack::new(options.stack_size, Some(&options.memory).filter(|limit| options.all_counts && limit.is_set()))?;
+        let stack = WasmStack::new(
+            options.stack_size,
+            Some(&options.memory).filter(|limit| options.all_counts && limit.bytes().is_some()),
+        )?;
         let shared = Shared::new(stack, space.clone());
         let id = StoreId::next();
         // SAFETY: the context lives as long as the store, which owns the heap.
         let heap = unsafe { Heap::new(id, &shared, &options.memory, options.gc_stress) };
-        if options.all_counts {
+        if options.leaves_room {
             leave_room()?;
         }
         let mut store = Box::new(Store {
@@ -117,6 +123,7 @@ impl Store {
             shared,
             budget: MemoryBudget::new(&options.memory),
             all_counts: options.all_counts,
+            leaves_room: options.leaves_room,
             types: options.types,
             memories: Vec::new(),
             tables: Vec::new(),

@@ -1,6 +1,6 @@
 //! Tables. One of functions has entries that `call_indirect` reads inline; one of other references has 32-bit handles.
 
-use crate::budget::MemoryBudget;
+use crate::budget::{MemoryBudget, Purpose};
 use crate::error::{OutOfBounds, ResourceError};
 use crate::heap::Heap;
 use sconce_environ::heap::HANDLE_BYTES;
@@ -8,9 +8,6 @@ use sconce_environ::index::TypeId;
 use sconce_environ::types::{RefKind, TableType};
 use sconce_environ::vm::{NO_TYPE, VmFuncRef, VmTable, VmTableEntry};
 use std::ptr::{null, null_mut};
-
-/// Elements that a table may have, whatever the limit of memory is: README.md says so. Guests can ask for 2^32 of 32 bytes.
-pub(crate) const MAX_ELEMENTS: u64 = 10_000_000;
 
 /// Owns the elements' memory. Elements are read and written through `Table::vm`'s base, since compiled code does so too;
 /// these vectors are touched only to grow.
@@ -110,13 +107,16 @@ impl Table {
 
     unsafe fn add(&mut self, delta: u64, init: u128, budget: &mut MemoryBudget, heap: &mut Heap) -> Result<u64, ResourceError> {
         let before = self.len();
-        let max = self.ty.limits.max.unwrap_or(u64::MAX).min(MAX_ELEMENTS);
+        let (own, most) = (self.ty.limits.max.unwrap_or(u64::MAX), budget.limit().table_elements());
         let wanted = before.saturating_add(delta);
-        if wanted > max {
-            return Err(ResourceError::TableLimit { wanted, limit: max });
+        if wanted > own.min(most) {
+            if wanted <= own {
+                budget.limit().refuse_elements();
+            }
+            return Err(ResourceError::TableLimit { wanted, limit: own.min(most) });
         }
         let bytes = delta * self.element_size();
-        budget.take("a table", bytes)?;
+        budget.take(Purpose::Tables, bytes)?;
         let more = delta as usize;
         let reserved = match &mut self.elements {
             // Twice as much, or else what is needed.
@@ -124,7 +124,7 @@ impl Table {
             Elements::Handles(v) => v.try_reserve(more).or_else(|_| v.try_reserve_exact(more)),
         };
         if reserved.is_err() {
-            budget.give_back(bytes);
+            budget.give_back(Purpose::Tables, bytes);
             return Err(ResourceError::os("cannot get memory for a table")(rustix::io::Errno::NOMEM));
         }
         let after = wanted as usize;

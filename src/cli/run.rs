@@ -89,22 +89,49 @@ pub struct RunArgs {
     #[arg(long, help_heading = "What is run")]
     pub allow_precompiled: bool,
 
-    /// The most memory that the program may have, in bytes or with K, M or G (powers of 1024). Its
-    /// linear memories count, its tables, references and exceptions, and all that each further thread takes (64 KiB
-    /// at least: its stack as far as it is used, its globals and functions). Growing beyond it fails
-    /// in the program. [default: no limit]
+    /// The most memory that the program may have, in bytes or with K, M or G (powers of 1024).
+    /// Everything counts that it can have the process hold: linear memories, tables, references and exceptions,
+    /// compiled code, call stacks as far as they are used, 64 KiB at least for each thread, open files. Growing
+    /// beyond it fails in the program. [default: three quarters of the machine's memory, or of the container's]
     #[arg(long, value_name = "SIZE", help_heading = "Limits", value_parser = parse_size)]
     pub max_memory: Option<u64>,
+
+    /// The most elements that each table of the program may have. Growing beyond it fails in the program.
+    #[arg(long, value_name = "N", default_value_t = 10_000_000, help_heading = "Limits")]
+    pub max_table: u64,
+
+    /// How many files, directories and sockets the program may have open at once, with its standard streams and
+    /// what it is given. Opening more fails in the program. [default: as the system allows (ulimit -n)]
+    #[arg(long, value_name = "N", help_heading = "Limits")]
+    pub max_fds: Option<usize>,
+
+    /// The most bytes that a file may have by the program's doing. Writing beyond it fails in the program; the kernel holds
+    /// this limit, for the output of Sconce too. [default: as the system allows (ulimit -f)]
+    #[arg(long, value_name = "SIZE", help_heading = "Limits", value_parser = parse_size)]
+    pub max_file_size: Option<u64>,
+
+    /// The most bytes that the program may write into all files together. Writing more fails in the program. [default: no limit]
+    #[arg(long, value_name = "SIZE", help_heading = "Limits", value_parser = parse_size)]
+    pub max_written: Option<u64>,
+
+    /// The most bytes that the program may write to standard output and error together. Writing more ends it. [default: no limit]
+    #[arg(long, value_name = "SIZE", help_heading = "Limits", value_parser = parse_size)]
+    pub max_output: Option<u64>,
 
     /// The size of the program's call stack, in bytes or with K, M or G (powers of 1024): 64K to 4G. A program that
     /// needs more traps ("call stack exhausted").
     #[arg(long, value_name = "SIZE", default_value = "1M", help_heading = "Limits", value_parser = parse_size)]
     pub stack_size: u64,
 
-    /// End the program this long after the start of the command, compilation included: 500ms, 10s,
+    /// End the program this long after the start of the command, compilation and reports included: 500ms, 10s,
     /// 5m, 1h, 1h30m. [default: no limit]
     #[arg(long, value_name = "TIME", help_heading = "Limits", value_parser = parse_timeout)]
     pub timeout: Option<Duration>,
+
+    /// End the program when the command, all of its threads together, has used so much processor time, written as for
+    /// `--timeout`. [default: no limit]
+    #[arg(long, value_name = "TIME", help_heading = "Limits", value_parser = parse_timeout)]
+    pub cpu_time: Option<Duration>,
 
     /// How many threads the program may have at once besides its first one (`wasi-threads`).
     /// Starting more fails in the program.
@@ -155,6 +182,12 @@ pub struct RunArgs {
     )]
     pub trace_wasi_format: TraceFormat,
 
+    /// At the end, write to standard error what the run has used of each limit, and what it was compiled by: as a table,
+    /// or as an object of JSON.
+    #[arg(long, value_enum, value_name = "text|json", num_args = 0..=1, require_equals = true, default_missing_value = "text",
+          help_heading = "Diagnosis", hide_possible_values = true)]
+    pub stats: Option<StatsFormat>,
+
     /// Tell a profiler where the program's functions are: `perfmap` writes /tmp/perf-PID.map, for
     /// `perf record --call-graph fp sconce run --profile perfmap APP.wasm`. [default: none]
     #[arg(long, value_enum, value_name = "perfmap", help_heading = "Diagnosis", hide_possible_values = true)]
@@ -195,6 +228,15 @@ pub enum UnknownImports {
 pub enum TraceFormat {
     /// For people.
     #[default]
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// `--stats`.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, ValueEnum)]
+pub enum StatsFormat {
+    /// For people.
     Text,
     /// For programs.
     Json,

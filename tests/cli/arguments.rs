@@ -284,8 +284,8 @@ fn limits_hold() {
   (func (export "grow") (param i32) (result i32) (memory.grow (local.get 0))))"#,
     );
     assert_eq!(dir.run("--invoke grow grow.wat 16").ok(), "1\n");
-    assert_eq!(dir.run("--max-memory 1M --invoke grow grow.wat 15").ok(), "1\n");
-    assert_eq!(dir.run("--max-memory 1M --invoke grow grow.wat 16").ok(), "-1\n");
+    assert_eq!(dir.run("--max-memory 1120K --invoke grow grow.wat 15").ok(), "1\n");
+    assert_eq!(dir.run("--max-memory 1120K --invoke grow grow.wat 16").ok(), "-1\n");
     dir.file(
         "deep.wat",
         r#"(module (func $deep (export "deep") (param i32) (result i32)

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod artifacts;
+mod budgets;
 mod builds;
 mod cache_key;
 mod completions;

@@ -98,7 +98,7 @@ fn stacks_of_threads_count_as_far_as_they_are_used() {
         contains(&run("--invoke deep t.wat 1000000").fails(134), &["error: call stack exhausted\n", "help: --stack-size"]);
         // What a thread had is there again when it is over.
         assert_eq!(run("--max-memory 300K --invoke seq t.wat 50").ok(), "50\n");
-        assert_eq!(run("--max-memory 100K --invoke deep t.wat 1").ok(), "-1\n");
+        assert_eq!(run("--max-memory 150K --invoke deep t.wat 1").ok(), "-1\n");
     }
 }
 
@@ -147,7 +147,7 @@ fn tables_and_memories_are_limited_as_what_they_are() {
     };
     contains(&message("(table 20000000 funcref)", ""), &["a table of 20000000 elements is too large: 10000000 are the most"]);
     contains(&message("(memory 100)", "--max-memory 1M"), &["a memory cannot have 6553600 bytes", "(--max-memory)"]);
-    contains(&message("(table 100000 externref)", "--max-memory 64K"), &["a table cannot have 400000 bytes", "(--max-memory)"]);
+    contains(&message("(table 100000 externref)", "--max-memory 128K"), &["a table cannot have 400000 bytes", "(--max-memory)"]);
     contains(&message("(memory i64 2000000000)", ""), &["a memory of 131072000000000 bytes is too large"]);
     // Each module's own counts, once.
     dir.file("p.wat", r#"(module (memory (export "m") 4) (table (export "t") 1000 funcref))"#);
@@ -155,8 +155,8 @@ fn tables_and_memories_are_limited_as_what_they_are() {
         "q.wat",
         r#"(module (import "p" "m" (memory 4)) (import "p" "t" (table 1000 funcref)) (memory 4) (func (export "_start")))"#,
     );
-    dir.run("run --max-memory 544K --preload p=p.wat q.wat").ok();
-    contains(&dir.run("run --max-memory 540K --preload p=p.wat q.wat").fails(1), &["q.wat: a memory cannot have 262144 bytes"]);
+    dir.run("run --max-memory 620K --preload p=p.wat q.wat").ok();
+    contains(&dir.run("run --max-memory 600K --preload p=p.wat q.wat").fails(1), &["q.wat: a memory cannot have 262144 bytes"]);
 }
 
 #[test]

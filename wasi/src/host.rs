@@ -23,6 +23,7 @@ pub(crate) mod flags;
 pub(crate) mod grants;
 pub(crate) mod paths;
 pub(crate) mod poll;
+pub(crate) mod quota;
 mod read_only;
 pub(crate) mod resolve;
 pub(crate) mod sockets;

@@ -12,7 +12,7 @@
 //! What the free lists say is in the cage itself: compiled code could spoil it only by being wrong, and even then every link is
 //! checked before it is followed, so that nothing outside is touched.
 
-use crate::budget::{MemoryBudget, MemoryLimit};
+use crate::budget::{MemoryBudget, MemoryLimit, Purpose};
 use crate::error::ResourceError;
 use crate::sys::mmap::{Access, Mapping};
 use crate::sys::{PAGE, space};
@@ -218,12 +218,12 @@ impl Cage {
             let step = self.committed.clamp(FIRST_STEP, LAST_STEP).max(size).next_multiple_of(PAGE).min(most);
             // Less than usual where the limit is near.
             let least = (BASE + end - self.committed).next_multiple_of(PAGE).min(step);
-            let fits = [step, least].into_iter().find(|&step| self.budget.take("references", step as u64).is_ok());
+            let fits = [step, least].into_iter().find(|&step| self.budget.take(Purpose::References, step as u64).is_ok());
             let step = fits.ok_or(ResourceError::TooManyReferences)?;
             // SAFETY: pages that nobody has used yet.
             let made = unsafe { mapping.protect(self.committed, step, Access::ReadWrite) };
             if let Err(e) = made {
-                self.budget.give_back(step as u64);
+                self.budget.give_back(Purpose::References, step as u64);
                 return Err(ResourceError::os("cannot get memory for references")(e));
             }
             self.committed += step;

@@ -7,6 +7,7 @@
 
 use super::segments::{data_segments, define_passive_data, element_segments, evaluate, initialise_tables, keep_active_data};
 use super::{Context, Instance, no_memory, room_for};
+use crate::budget::Purpose;
 use crate::error::{InstantiateError, ResourceError};
 use crate::funcref::HostRecord;
 use crate::global::Global;
@@ -100,7 +101,7 @@ unsafe fn instantiate(store: &mut Store, module: &Arc<LoadedModule>, imports: &[
     let index = instance.index;
     // What is counted is there to stay, with whatever comes of the rest.
     if store.all_counts {
-        store.budget.take("an instance", bytes_of_an_instance(module))?;
+        store.budget.take(Purpose::Instances, bytes_of_an_instance(module))?;
     }
     // From here on pointers into the instance are handed out.
     let this: *mut Instance = &raw mut **store.instances.push_mut(instance);
@@ -127,7 +128,7 @@ unsafe fn instantiate(store: &mut Store, module: &Arc<LoadedModule>, imports: &[
         }
         data_segments(store, instance)?;
     }
-    if store.all_counts {
+    if store.leaves_room {
         leave_room()?;
     }
     Ok(index)

@@ -1,7 +1,7 @@
 //! A store's memories.
 
 use super::Store;
-use crate::budget::MemoryLimit;
+use crate::budget::{MemoryLimit, Purpose};
 use crate::error::{OutOfBounds, ResourceError};
 use crate::handle::MemoryHandle;
 use crate::memory::Memory;
@@ -13,9 +13,17 @@ use sconce_environ::vm::VmMemory;
 use std::ptr::null_mut;
 
 impl Store {
-    /// The limit on its memories, tables and references.
+    /// The limit on what it may hold.
     pub fn memory_limit(&self) -> &MemoryLimit {
         self.budget.limit()
+    }
+
+    /// Takes bytes for as long as the store lives.
+    ///
+    /// # Errors
+    /// If the limit leaves fewer.
+    pub fn take(&mut self, purpose: Purpose, bytes: u64) -> Result<(), ResourceError> {
+        self.budget.take(purpose, bytes)
     }
 
     /// A memory of the host's.

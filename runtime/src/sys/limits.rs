@@ -25,6 +25,14 @@ pub fn stack_limit() -> Option<u64> {
     soft(libc::RLIMIT_STACK)
 }
 
+/// Bytes of the machine's memory; `None` if the question is refused.
+pub fn physical_memory() -> Option<u64> {
+    let mut info = MaybeUninit::uninit();
+    // SAFETY: the answer is read if there is one. (rustix takes it for granted that there is one.)
+    let info: libc::sysinfo = unsafe { (libc::sysinfo(info.as_mut_ptr()) == 0).then(|| info.assume_init())? };
+    Some(info.totalram.saturating_mul(info.mem_unit.into()))
+}
+
 fn get(resource: Resource) -> Option<rlimit> {
     let mut limit = MaybeUninit::uninit();
     // SAFETY: the limit is read if there was an answer. (rustix takes it for granted that there is one.)

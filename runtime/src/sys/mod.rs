@@ -5,6 +5,7 @@ pub(crate) mod build;
 pub(crate) mod calls;
 pub(crate) mod environment;
 pub(crate) mod helper;
+pub(crate) mod last_resort;
 pub(crate) mod limits;
 pub(crate) mod memfile;
 pub(crate) mod mmap;

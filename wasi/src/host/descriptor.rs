@@ -1,10 +1,12 @@
 //! What a program has open.
 
 use super::flags::Flags;
+use super::quota::Quota;
 use super::resolve::{Base, Found, Place};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{FileType, OFlags};
 use rustix::io::{Errno, Result};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 mod shared;
@@ -45,6 +47,8 @@ pub(crate) struct Descriptor {
     pub ends_on_broken_pipe: bool,
     /// Which of the process's standard descriptors is open beside it.
     pub standard: Option<usize>,
+    /// How much may be written to it, or to what is opened through it.
+    pub quota: Option<Arc<Quota>>,
     /// Where it is, for a directory.
     place: Place,
     sharing: Sharing,
@@ -100,6 +104,7 @@ impl Descriptor {
             access,
             ends_on_broken_pipe: false,
             standard: None,
+            quota: None,
             place,
             sharing,
             mode: host & OFlags::ACCMODE,
@@ -112,6 +117,12 @@ impl Descriptor {
     pub(super) fn into_stream(mut self, standard: Option<usize>, ends_on_broken_pipe: bool) -> Descriptor {
         self.ends_on_broken_pipe = ends_on_broken_pipe;
         self.standard = standard;
+        self
+    }
+
+    /// It, with a quota on what is written to it, if that is no socket.
+    pub(super) fn with_quota(mut self, quota: Option<&Arc<Quota>>) -> Descriptor {
+        self.quota = quota.filter(|_| self.kind != FileType::Socket).cloned();
         self
     }
 

@@ -11,6 +11,11 @@ pub struct Exit(pub u32);
 #[error("broken pipe")]
 pub struct BrokenPipe;
 
+/// The program wrote as much to its standard streams as it may: so many bytes.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("more than {0} bytes of output")]
+pub struct OutputLimit(pub u64);
+
 /// The program raised a signal that ends a process: the host's number.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("ended by signal {0}")]

@@ -38,7 +38,14 @@ impl Descriptor {
     /// Makes room on the disk.
     pub(crate) fn allocate(&self, at: u64, len: u64) -> Result<()> {
         self.writable()?;
-        rustix::fs::fallocate(self, FallocateFlags::empty(), offset(at)?, offset(len)?)
+        let allocate = || rustix::fs::fallocate(self, FallocateFlags::empty(), offset(at)?, offset(len)?);
+        match &self.quota {
+            None => allocate(),
+            Some(quota) => {
+                let all = |most| if most < len { Err(quota.refuse()) } else { allocate().map(|()| len as usize) };
+                quota.spend(len, all).map(|_| ())
+            }
+        }
     }
 
     #[inline(always)]

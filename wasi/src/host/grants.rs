@@ -1,12 +1,16 @@
 //! What a program is given: arguments, environment, directories, streams, sockets.
 
 use super::descriptor::{Access, Descriptor, Sharing};
+use super::quota::Quota;
 use super::resolve::{Place, Resolver, Unfit};
 use rustix::fd::{AsFd, AsRawFd, OwnedFd};
 use rustix::fs::{FileType, Mode, OFlags};
+use sconce_engine::MemoryLimit;
 use sconce_engine::environ::shown::Shown;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 /// All that a program is given, for an interface to hand out in its own way.
 #[derive(Debug)]
@@ -20,6 +24,7 @@ pub(crate) struct Grants {
     /// Listening sockets, then other descriptors.
     pub others: Vec<Descriptor>,
     pub world: World,
+    pub limits: Limits,
 }
 
 /// A directory, and the program's name for it.
@@ -35,6 +40,12 @@ pub(crate) struct World {
     pub resolver: Resolver,
     /// The host's numbers of signals that are ignored.
     pub ignored: Vec<i32>,
+    /// On what is written to standard streams.
+    pub output: Option<Arc<Quota>>,
+    /// On what is written elsewhere.
+    pub written: Option<Arc<Quota>>,
+    /// Whether a file could not have more bytes, for whatever limit.
+    pub file_size_refused: AtomicBool,
     on_standard_close: Option<fn(usize)>,
 }
 
@@ -76,9 +87,15 @@ pub enum BuildError {
     /// An argument or environment variable contains a NUL, or the name of a variable is empty or contains `=`.
     #[error("{0:?} cannot be passed to the program")]
     BadString(String),
-    /// More than 4 GiB of strings, or more descriptors than a guest can have.
-    #[error("too many arguments, variables or descriptors")]
+    /// More than 4 GiB of strings.
+    #[error("too many arguments or variables")]
     TooMany,
+    /// More descriptors than the guest may have.
+    #[error("more descriptors are given to the program than the {0} that it may have")]
+    Descriptors(usize),
+    /// The limit of memory does not leave any for its descriptors.
+    #[error("the limit of memory is too low for what is given to the program")]
+    NoMemory,
     /// A directory that no path may lead to cannot be looked for.
     #[error("cannot look for the directories that no program may reach: {0}")]
     Masks(std::io::Error),
@@ -120,6 +137,23 @@ pub struct WasiCtxBuilder {
     sockets: Vec<OwnedFd>,
     descriptors: Vec<OwnedFd>,
     ignored: Vec<i32>,
+    limits: Limits,
+}
+
+/// What a program may use.
+#[derive(Clone, Debug, Default)]
+pub struct Limits {
+    /// Descriptors that it can have open at once, those that it is given included: at most 65,536, which is the default. More is
+    /// `EMFILE`.
+    pub descriptors: Option<usize>,
+    /// Bytes that it may write to its standard streams, all together. The run ends with [`OutputLimit`](crate::OutputLimit) when it
+    /// writes more. With `u64::MAX` they are counted ([`WasiCtx::usage`](crate::WasiCtx::usage)).
+    pub output: Option<u64>,
+    /// Bytes that it may write to files and whatever else is neither a standard stream nor a socket. More is `EDQUOT`. Counted as the
+    /// former.
+    pub written: Option<u64>,
+    /// What the host keeps for it counts against this.
+    pub memory: MemoryLimit,
 }
 
 /// A directory to be given.
@@ -262,6 +296,12 @@ impl WasiCtxBuilder {
         self
     }
 
+    /// Limits what the program may use.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
     /// Whether all strings can be passed to a program.
     fn check_strings(&self) -> Result<(), BuildError> {
         let bad = |text: &[u8]| BuildError::BadString(String::from_utf8_lossy(text).into_owned());
@@ -279,8 +319,11 @@ impl WasiCtxBuilder {
     pub(crate) fn grants(self) -> Result<Grants, BuildError> {
         self.check_strings()?;
         let broken_pipe_is_ignored = self.ignored.contains(&rustix::process::Signal::PIPE.as_raw());
+        let output = self.limits.output.map(|bytes| Quota::new(bytes, true));
+        let written = self.limits.written.map(|bytes| Quota::new(bytes, false));
         let [stdin, stdout, stderr] = self.stdio;
         let streams = [stdin.open(0, false)?, stdout.open(1, !broken_pipe_is_ignored)?, stderr.open(2, !broken_pipe_is_ignored)?];
+        let streams = streams.map(|stream| Some(stream?.with_quota(output.as_ref())));
         // Without anything that can be a directory there are no paths, and nothing has to be looked for.
         let no_paths = self.preopens.is_empty() && self.descriptors.is_empty() && self.sockets.is_empty();
         let resolver = if no_paths { Ok(Resolver::idle()) } else { Resolver::probed(&self.masked) };
@@ -289,9 +332,17 @@ impl WasiCtxBuilder {
             args: self.args,
             env: self.env,
             streams,
-            directories: directories(&resolver, self.preopens)?,
-            others: others(&resolver, self.sockets, self.descriptors)?,
-            world: World { resolver, ignored: self.ignored, on_standard_close: self.on_standard_close },
+            directories: directories(&resolver, self.preopens, written.as_ref())?,
+            others: others(&resolver, self.sockets, self.descriptors, written.as_ref())?,
+            world: World {
+                resolver,
+                ignored: self.ignored,
+                output,
+                written,
+                file_size_refused: AtomicBool::new(false),
+                on_standard_close: self.on_standard_close,
+            },
+            limits: self.limits,
         })
     }
 }
@@ -310,7 +361,7 @@ impl Stream {
 }
 
 /// Directories that were given, with the program's names for them.
-fn directories(resolver: &Resolver, given: Vec<Preopen>) -> Result<Vec<Named>, BuildError> {
+fn directories(resolver: &Resolver, given: Vec<Preopen>, quota: Option<&Arc<Quota>>) -> Result<Vec<Named>, BuildError> {
     let mut names: HashMap<Vec<u8>, (FileId, Access)> = HashMap::new();
     let mut all = Vec::new();
     for Preopen { dir, host, guest, access } in given {
@@ -330,13 +381,18 @@ fn directories(resolver: &Resolver, given: Vec<Preopen>) -> Result<Vec<Named>, B
         };
         let place = fit(resolver, &dir, named)?;
         let directory = Descriptor::placed(dir, place, Sharing::Own, access).map_err(std::io::Error::from)?;
-        all.push(Named { name: guest.into(), directory });
+        all.push(Named { name: guest.into(), directory: directory.with_quota(quota) });
     }
     Ok(all)
 }
 
 /// What was given without a name.
-fn others(resolver: &Resolver, sockets: Vec<OwnedFd>, descriptors: Vec<OwnedFd>) -> Result<Vec<Descriptor>, BuildError> {
+fn others(
+    resolver: &Resolver,
+    sockets: Vec<OwnedFd>,
+    descriptors: Vec<OwnedFd>,
+    quota: Option<&Arc<Quota>>,
+) -> Result<Vec<Descriptor>, BuildError> {
     let sockets = sockets.into_iter().map(|fd| (fd, Sharing::Own));
     let descriptors = descriptors.into_iter().map(|fd| (fd, Sharing::Shared));
     let other = |(fd, sharing): (OwnedFd, Sharing)| {
@@ -349,7 +405,7 @@ fn others(resolver: &Resolver, sockets: Vec<OwnedFd>, descriptors: Vec<OwnedFd>)
             })?,
             false => Place::nowhere(),
         };
-        Ok(Descriptor::placed(fd, place, sharing, Access::ReadWrite).map_err(std::io::Error::from)?)
+        Ok(Descriptor::placed(fd, place, sharing, Access::ReadWrite).map_err(std::io::Error::from)?.with_quota(quota))
     };
     sockets.chain(descriptors).map(other).collect()
 }

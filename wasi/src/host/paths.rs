@@ -69,7 +69,7 @@ impl Descriptor {
             Access::ReadWrite => resolver.open(self.base(), path, how.follow, how.host, Mode::from_raw_mode(0o666)),
             Access::ReadOnly => read_only::open(resolver, self.base(), path, how.follow, how.host),
         }?;
-        Descriptor::opened(found, self.access, how.flags, how.host)
+        Ok(Descriptor::opened(found, self.access, how.flags, how.host)?.with_quota(self.quota.as_ref()))
     }
 
     #[inline(always)]

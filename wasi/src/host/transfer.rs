@@ -7,6 +7,8 @@ use rustix::net::{RecvFlags, ReturnFlags, SendFlags};
 /// The buffers of one transfer, in whatever layout the program has them. An implementation hands
 /// them to the kernel; when and with which flags is said here.
 pub(crate) trait Buffers: Copy {
+    /// Bytes that they have.
+    fn len(self) -> Result<u64>;
     /// `readv(2)`.
     fn read(self, from: BorrowedFd<'_>) -> Result<usize>;
     /// `preadv(2)`; an offset above `i64::MAX` is `EINVAL`.

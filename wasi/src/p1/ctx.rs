@@ -1,7 +1,7 @@
 //! What a guest of preview 1 has: strings in its layout, and descriptors by number.
 
 use super::abi::filetype;
-use super::errno::{Errno, Outcome};
+use super::errno::{Errno, Fail, Outcome};
 use super::handle::Handle;
 use super::positions::{MOST, Room};
 use super::rights;
@@ -10,7 +10,9 @@ use super::table::{MAX_DESCRIPTORS, Table};
 use crate::host::descriptor::Access;
 use crate::host::grants::{BuildError, Grants, WasiCtxBuilder, World};
 use rustix::fd::{AsFd, BorrowedFd};
+use sconce_engine::MemoryLimit;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 /// The world of one guest. It is shared by the guest's threads, each with a store of its own.
 #[derive(Debug)]
@@ -21,6 +23,25 @@ pub struct WasiCtx {
     pub(crate) world: World,
     /// What its directories may remember.
     pub(crate) room: Arc<Room>,
+    /// What the host keeps for it counts against this.
+    pub(crate) memory: MemoryLimit,
+}
+
+/// What a program has used, and which limits it has met.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Descriptors that it had open at once, at most.
+    pub descriptors: usize,
+    /// Whether it could not have another.
+    pub descriptors_refused: bool,
+    /// Bytes written to standard streams, if they are counted ([`Limits`](crate::Limits)).
+    pub output: Option<u64>,
+    /// Bytes written elsewhere, if they are counted.
+    pub written: Option<u64>,
+    /// Whether more could not be written there.
+    pub written_refused: bool,
+    /// Whether a file could not have more bytes, for whatever limit.
+    pub file_size_refused: bool,
 }
 
 impl WasiCtxBuilder {
@@ -30,7 +51,7 @@ impl WasiCtxBuilder {
     ///
     /// See [`BuildError`].
     pub fn build(self) -> Result<WasiCtx, BuildError> {
-        let Grants { args: given_args, env: given_env, streams, directories, others, world } = self.grants()?;
+        let Grants { args: given_args, env: given_env, streams, directories, others, world, limits } = self.grants()?;
         let (mut args, mut env) = (Strings::default(), Strings::default());
         for arg in &given_args {
             args.push(&[arg])?;
@@ -38,14 +59,18 @@ impl WasiCtxBuilder {
         for (name, value) in &given_env {
             env.push(&[name, b"=", value])?;
         }
-        let table = Table::new(MAX_DESCRIPTORS);
+        let most = limits.descriptors.map_or(MAX_DESCRIPTORS, |most| most.min(MAX_DESCRIPTORS));
+        let table = Table::new(most, &limits.memory);
         let streams = streams.into_iter().map(|d| d.map(Handle::stream));
         let directories = directories.into_iter().map(|d| Some(Handle::preopened(d.directory, d.name)));
         let others = others.into_iter().map(|d| Some(Handle::new(d)));
         for d in streams.chain(directories).chain(others) {
-            table.push(d).map_err(|_| BuildError::TooMany)?;
+            table.push(d).map_err(|e| match e {
+                Fail::Errno(Errno::MFile) => BuildError::Descriptors(most),
+                _ => BuildError::NoMemory,
+            })?;
         }
-        Ok(WasiCtx { args, env, table, world, room: Room::new(MOST) })
+        Ok(WasiCtx { args, env, table, world, room: Room::new(MOST), memory: limits.memory })
     }
 }
 
@@ -61,6 +86,20 @@ impl WasiCtx {
         let all = self.table.all();
         let directories = all.iter().filter(|d| d.filetype == filetype::DIRECTORY && d.rights().0 & rights::PATH_OPEN != 0);
         see(directories.map(|d| (d.host.as_fd(), d.host.access)).collect(), all.iter().any(|d| d.is_socket()))
+    }
+
+    /// What it has used.
+    pub fn usage(&self) -> Usage {
+        let World { output, written, .. } = &self.world;
+        let (descriptors, descriptors_refused) = self.table.usage();
+        Usage {
+            descriptors,
+            descriptors_refused,
+            output: output.as_ref().map(|quota| quota.used()),
+            written: written.as_ref().map(|quota| quota.used()),
+            file_size_refused: self.world.file_size_refused.load(Ordering::Relaxed),
+            written_refused: written.as_ref().is_some_and(|quota| quota.has_struck()),
+        }
     }
 
     /// Whether paths from a directory that the program has lead to where a masked one is.

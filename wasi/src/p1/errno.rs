@@ -70,6 +70,8 @@ pub(crate) enum Fail {
     Exit(u32),
     /// Nobody reads the run's output any more.
     BrokenPipe,
+    /// The run has written as much as it may: so many bytes.
+    OutputLimit(u64),
     /// `proc_raise` of a signal whose default action is to end the process: the host's number.
     Killed(i32),
 }

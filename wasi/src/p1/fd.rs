@@ -8,6 +8,7 @@ use super::rights;
 use crate::host::files::offset;
 use crate::host::status::Status;
 use rustix::fs::{Advice, SeekFrom, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT};
+use std::sync::atomic::Ordering;
 
 /// `fd_read`: bytes read go to `out`.
 #[inline(always)]
@@ -32,12 +33,22 @@ pub(crate) fn pread(call: &Call<'_>, fd: u32, iovs: u32, count: u32, at: u64, ou
 pub(crate) fn write(call: &Call<'_>, fd: u32, iovs: u32, count: u32, out: u32) -> Outcome {
     call.memory.check(out, 4u32)?;
     let d = call.ctx.fd(fd, rights::FD_WRITE)?;
-    let n = retry!(call, d.host.write(call.iovs(iovs, count))).map_err(|e| match e {
-        Fail::Errno(Errno::Pipe) if d.host.ends_on_broken_pipe => Fail::BrokenPipe,
-        e => e,
-    })?;
+    let n = retry!(call, d.host.write(call.iovs(iovs, count))).map_err(|e| unwritten(call, &d, e))?;
     d.host.written()?;
     call.put_u32(out, n as u32)
+}
+
+/// What a write that failed means for the run.
+#[cold]
+fn unwritten(call: &Call<'_>, d: &Handle, fail: Fail) -> Fail {
+    if fail == Fail::Errno(Errno::FBig) {
+        call.ctx.world.file_size_refused.store(true, Ordering::Relaxed);
+    }
+    match (fail, d.host.exhausted()) {
+        (Fail::Errno(Errno::Pipe), _) if d.host.ends_on_broken_pipe => Fail::BrokenPipe,
+        (Fail::Errno(Errno::DQuot), Some(bytes)) => Fail::OutputLimit(bytes),
+        (fail, _) => fail,
+    }
 }
 
 /// `fd_pwrite`.
@@ -45,7 +56,7 @@ pub(crate) fn write(call: &Call<'_>, fd: u32, iovs: u32, count: u32, out: u32) -
 pub(crate) fn pwrite(call: &Call<'_>, fd: u32, iovs: u32, count: u32, at: u64, out: u32) -> Outcome {
     call.memory.check(out, 4u32)?;
     let d = call.ctx.fd(fd, rights::FD_WRITE | rights::FD_SEEK)?;
-    let n = retry!(call, d.host.write_at(call.iovs(iovs, count), at))?;
+    let n = retry!(call, d.host.write_at(call.iovs(iovs, count), at)).map_err(|e| unwritten(call, &d, e))?;
     d.host.written()?;
     call.put_u32(out, n as u32)
 }
@@ -122,7 +133,7 @@ pub(crate) fn advise(call: &Call<'_>, fd: u32, at: u64, len: u64, advice: u32) -
 /// `fd_allocate`.
 pub(crate) fn allocate(call: &Call<'_>, fd: u32, at: u64, len: u64) -> Outcome {
     let d = call.ctx.fd(fd, rights::FD_ALLOCATE)?;
-    call.retry(|| d.host.allocate(at, len))
+    call.retry(|| d.host.allocate(at, len)).map_err(|e| unwritten(call, &d, e))
 }
 
 /// `fd_fdstat_get`.
@@ -166,7 +177,7 @@ pub(crate) fn put_filestat(call: &Call<'_>, status: &Status, filetype: u8, gener
 /// `fd_filestat_set_size`.
 pub(crate) fn filestat_set_size(call: &Call<'_>, fd: u32, size: u64) -> Outcome {
     let d = call.ctx.fd(fd, rights::FD_FILESTAT_SET_SIZE)?;
-    call.retry(|| d.host.set_size(size))
+    call.retry(|| d.host.set_size(size)).map_err(|e| unwritten(call, &d, e))
 }
 
 /// `fd_filestat_set_times`.

@@ -15,6 +15,10 @@ pub(crate) struct Iovs<'a> {
 }
 
 impl Buffers for Iovs<'_> {
+    fn len(self) -> Result<u64> {
+        self.memory.iovs_len(self.at, self.count)
+    }
+
     #[inline(always)]
     fn read(self, from: BorrowedFd<'_>) -> Result<usize> {
         self.memory.readv(from, self.at, self.count)

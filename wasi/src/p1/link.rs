@@ -11,7 +11,7 @@ use super::trace::Trace;
 use super::trace::names::*;
 use super::trace::row::*;
 use super::{args, clock, environ, fd, path, poll, proc, random, readdir, sched, sock};
-use crate::host::ends::{BrokenPipe, Exit, Killed};
+use crate::host::ends::{BrokenPipe, Exit, Killed, OutputLimit};
 use sconce_engine::{Caller, Error, GuestMemory, Linker, TrapCode};
 use std::sync::Arc;
 
@@ -32,6 +32,7 @@ fn stopped(fail: Fail) -> Error {
         Fail::Interrupted => Error::trap(TrapCode::Interrupt),
         Fail::Exit(code) => Error::host(Exit(code)),
         Fail::BrokenPipe => Error::host(BrokenPipe),
+        Fail::OutputLimit(bytes) => Error::host(OutputLimit(bytes)),
         Fail::Killed(signal) => Error::host(Killed(signal)),
     }
 }
@@ -74,7 +75,7 @@ macro_rules! row {
 
 /// Provides WASI: the modules `wasi_snapshot_preview1` and `wasi_unstable`, on the context that `get` finds in the store's data.
 ///
-/// A call of the guest's may end the run with one of [`Exit`], [`BrokenPipe`] and [`Killed`], which come out of it as the host
+/// A call of the guest's may end the run with one of [`Exit`], [`BrokenPipe`], [`OutputLimit`] and [`Killed`], which come out of it as the host
 /// function's error, or with the trap `Interrupt`.
 ///
 /// # Errors

@@ -13,6 +13,7 @@ use super::table::MAX_DESCRIPTORS;
 use crate::host::clock;
 use crate::host::poll::{Direction, Poll, Ready, Subject};
 use rustix::time::ClockId;
+use sconce_engine::{MemoryBudget, Purpose};
 use std::sync::Arc;
 
 /// Most subscriptions in one call.
@@ -21,6 +22,9 @@ pub(crate) const MAX_SUBSCRIPTIONS: u32 = MAX_DESCRIPTORS as u32;
 const CLOCK: u8 = 0;
 const FD_READ: u8 = 1;
 const FD_WRITE: u8 = 2;
+
+/// Bytes of the host's that a subscription takes: itself, and what the kernel is asked with.
+const SUBSCRIPTION_BYTES: u64 = 64;
 
 /// Bytes of an `$event`.
 const EVENT: u64 = 32;
@@ -71,6 +75,8 @@ pub(crate) fn oneoff(call: &Call<'_>, generation: Generation, input: u32, output
     if count == 0 || count > MAX_SUBSCRIPTIONS {
         return Err(Errno::Inval.into());
     }
+    let mut budget = MemoryBudget::new(&call.ctx.memory);
+    budget.take(Purpose::Host, u64::from(count) * SUBSCRIPTION_BYTES).map_err(|_| Errno::NoMem)?;
     let subscriptions = (0..u64::from(count))
         .map(|i| subscription(call, generation, u64::from(input) + i * size))
         .collect::<Outcome<Vec<_>>>()?;

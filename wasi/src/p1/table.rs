@@ -2,7 +2,8 @@
 
 use super::errno::{Errno, Outcome};
 use super::handle::Handle;
-use std::sync::{Arc, PoisonError, RwLock};
+use sconce_engine::{MemoryBudget, MemoryLimit, Purpose};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// Most descriptors that a guest can have at once; more is `EMFILE`. The host's own limit may come first.
 pub(crate) const MAX_DESCRIPTORS: usize = 65_536;
@@ -14,23 +15,68 @@ pub(crate) struct Table {
     limit: usize,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Entries {
     slots: Vec<Option<Arc<Handle>>>,
     /// No slot below is free.
     lowest: usize,
+    open: usize,
+    most_open: usize,
+    refused: bool,
+    budget: MemoryBudget,
+}
+
+/// Bytes that a descriptor counts as: what is kept of it here, and what the kernel keeps.
+const BYTES: u64 = 1 << 10;
+
+impl Entries {
+    /// Counts one more.
+    fn count(&mut self) -> Outcome {
+        self.budget.take(Purpose::Host, BYTES).map_err(|_| Errno::NoMem)?;
+        self.open += 1;
+        self.most_open = self.most_open.max(self.open);
+        Ok(())
+    }
+
+    /// Counts one less.
+    fn discount(&mut self) {
+        self.open -= 1;
+        self.budget.give_back(Purpose::Host, BYTES);
+    }
+
+    /// The error of one too many.
+    fn refuse(&mut self) -> Errno {
+        self.refused = true;
+        Errno::MFile
+    }
 }
 
 impl Table {
-    /// An empty one for so many descriptors.
-    pub(crate) fn new(limit: usize) -> Table {
-        Table { entries: RwLock::default(), limit }
+    /// An empty one for so many descriptors, whose memory counts against this limit.
+    pub(crate) fn new(limit: usize, memory: &MemoryLimit) -> Table {
+        let budget = MemoryBudget::new(memory);
+        let entries = Entries { slots: Vec::new(), lowest: 0, open: 0, most_open: 0, refused: false, budget };
+        Table { entries: RwLock::new(entries), limit }
+    }
+
+    fn entries(&self) -> RwLockReadGuard<'_, Entries> {
+        self.entries.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(&self) -> RwLockWriteGuard<'_, Entries> {
+        self.entries.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many were open at once, at most, and whether there were to be more.
+    pub(crate) fn usage(&self) -> (usize, bool) {
+        let entries = self.entries();
+        (entries.most_open, entries.refused)
     }
 
     /// The descriptor, if it has these rights.
     #[inline]
     pub(crate) fn get(&self, fd: u32, needed: u64) -> Outcome<Arc<Handle>> {
-        let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
+        let entries = self.entries();
         let d = entries.slots.get(fd as usize).and_then(Option::as_ref).ok_or(Errno::BadF)?;
         d.check(needed)?;
         Ok(d.clone())
@@ -39,12 +85,14 @@ impl Table {
     /// A place for a new descriptor: its number.
     pub(crate) fn insert(&self, d: Handle) -> Outcome<u32> {
         let d = Some(Arc::new(d));
-        let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
-        let Entries { slots, lowest } = &mut *entries;
-        let free = slots[*lowest..].iter().position(Option::is_none).map_or(slots.len(), |n| *lowest + n);
+        let mut entries = self.change();
+        let lowest = entries.lowest;
+        let free = entries.slots[lowest..].iter().position(Option::is_none).map_or(entries.slots.len(), |n| lowest + n);
         if free >= self.limit {
-            return Err(Errno::MFile.into());
+            return Err(entries.refuse().into());
         }
+        entries.count()?;
+        let Entries { slots, lowest, .. } = &mut *entries;
         match slots.get_mut(free) {
             Some(slot) => *slot = d,
             None => slots.push(d),
@@ -55,11 +103,14 @@ impl Table {
 
     /// Gives the next number to a descriptor, or leaves it free.
     pub(crate) fn push(&self, d: Option<Handle>) -> Outcome {
-        let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
-        let Entries { slots, lowest } = &mut *entries;
-        if slots.len() >= self.limit {
-            return Err(Errno::MFile.into());
+        let mut entries = self.change();
+        if entries.slots.len() >= self.limit {
+            return Err(entries.refuse().into());
         }
+        if d.is_some() {
+            entries.count()?;
+        }
+        let Entries { slots, lowest, .. } = &mut *entries;
         if d.is_some() && *lowest == slots.len() {
             *lowest += 1;
         }
@@ -69,21 +120,22 @@ impl Table {
 
     /// All of them, for now.
     pub(crate) fn all(&self) -> Vec<Arc<Handle>> {
-        self.entries.read().unwrap_or_else(PoisonError::into_inner).slots.iter().flatten().cloned().collect()
+        self.entries().slots.iter().flatten().cloned().collect()
     }
 
     /// Takes a descriptor out. It is closed when the last call that uses it has returned.
     pub(crate) fn remove(&self, fd: u32) -> Outcome<Arc<Handle>> {
-        let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
+        let mut entries = self.change();
         let d = entries.slots.get_mut(fd as usize).and_then(Option::take).ok_or(Errno::BadF)?;
         entries.lowest = entries.lowest.min(fd as usize);
+        entries.discount();
         Ok(d)
     }
 
     /// Gives the descriptor `from` the number of another, which is returned to be closed. Both must be open.
     pub(crate) fn renumber(&self, from: u32, to: u32) -> Outcome<Option<Arc<Handle>>> {
         let (from, to) = (from as usize, to as usize);
-        let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
+        let mut entries = self.change();
         let open = |n: usize| entries.slots.get(n).is_some_and(Option::is_some);
         if !open(from) || !open(to) {
             return Err(Errno::BadF.into());
@@ -93,6 +145,7 @@ impl Table {
         }
         let moved = entries.slots[from].take();
         entries.lowest = entries.lowest.min(from);
+        entries.discount();
         Ok(std::mem::replace(&mut entries.slots[to], moved))
     }
 }

@@ -60,6 +60,7 @@ struct Inner<T: 'static> {
 #[derive(Default)]
 struct Running {
     last_id: i32,
+    most: usize,
     stopped: bool,
     /// Each thread that has not ended, by its number.
     threads: HashMap<i32, InterruptHandle>,
@@ -101,6 +102,11 @@ impl<T: Clone + Send + 'static> Threads<T> {
         self.0.running().threads.len()
     }
 
+    /// How many were running at once, at most.
+    pub fn most_running(&self) -> usize {
+        self.0.running().most
+    }
+
     /// Starts no more, interrupts all that run, and returns when they have ended. None of them may call this.
     pub fn stop(&self) {
         let mut running = self.0.running();
@@ -134,7 +140,7 @@ fn spawn<T: Clone + Send + 'static>(threads: &Weak<Inner<T>>, caller: &Caller<'_
     }
     let _making = inner.making.lock().unwrap_or_else(PoisonError::into_inner);
     let limit = caller.as_context().memory_limit();
-    let Ok(store) = Store::with_memory_limit(inner.module.engine(), caller.data().clone(), &limit) else { return again };
+    let Ok(store) = Store::for_thread(inner.module.engine(), caller.data().clone(), &limit) else { return again };
     let mut running = inner.running();
     if full(&running) {
         return again;
@@ -142,6 +148,7 @@ fn spawn<T: Clone + Send + 'static>(threads: &Weak<Inner<T>>, caller: &Caller<'_
     running.last_id += 1;
     let id = running.last_id;
     running.threads.insert(id, store.interrupt_handle());
+    running.most = running.most.max(running.threads.len());
     drop(running);
     let entry = Entry { inner: inner.clone(), id };
     let builder = thread::Builder::new().name(format!("guest-{id}")).stack_size(HOST_STACK);

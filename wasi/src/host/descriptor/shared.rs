@@ -10,6 +10,7 @@
 
 use super::{Descriptor, Sharing};
 use crate::host::flags::Flags;
+use crate::host::quota::{Cut, Quota};
 use crate::host::transfer::Buffers;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fd::AsFd;
@@ -94,18 +95,39 @@ impl Descriptor {
         into.read_at(self.as_fd(), at)
     }
 
-    /// `writev(2)`, in the way that the guest's flags want it.
+    /// `writev(2)`, in the way that the guest's flags want it, of as much as it may write.
     #[inline(always)]
     pub(crate) fn write(&self, from: impl Buffers) -> Result<usize> {
+        match &self.quota {
+            None => self.write_all(from),
+            Some(quota) => self.write_within(quota, from),
+        }
+    }
+
+    #[cold]
+    fn write_within(&self, quota: &Quota, from: impl Buffers) -> Result<usize> {
+        quota.spend(from.len()?, |most| self.write_all(Cut { of: from, most }))
+    }
+
+    #[inline(always)]
+    fn write_all(&self, from: impl Buffers) -> Result<usize> {
         if !self.imitated().is_empty() {
             return self.write_imitating(from);
         }
         self.waiting(PollFlags::OUT, || from.write(self.as_fd()))
     }
 
-    /// `pwritev(2)`: at the end, where the guest wants that of all writes, as Linux has it.
+    /// `pwritev(2)`: at the end, where the guest wants that of all writes, as Linux has it; of as much as it may write.
     #[inline(always)]
     pub(crate) fn write_at(&self, from: impl Buffers, at: u64) -> Result<usize> {
+        match &self.quota {
+            None => self.write_all_at(from, at),
+            Some(quota) => quota.spend(from.len()?, |most| self.write_all_at(Cut { of: from, most }, at)),
+        }
+    }
+
+    #[inline(always)]
+    fn write_all_at(&self, from: impl Buffers, at: u64) -> Result<usize> {
         if self.imitated().has(Flags::APPEND) {
             return from.write_with(self.as_fd(), usize::MAX, Some(at), ReadWriteFlags::APPEND);
         }

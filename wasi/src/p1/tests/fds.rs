@@ -6,6 +6,7 @@ use crate::p1::abi::{Generation, fdflags, filetype, oflags};
 use crate::p1::fd;
 use crate::p1::handle::Handle;
 use crate::p1::table::Table;
+use sconce_engine::MemoryLimit;
 
 #[test]
 fn numbers_are_the_lowest_free_and_renumbering_closes() {
@@ -232,7 +233,7 @@ fn nothing_is_leaked() {
 
 #[test]
 fn the_table_is_bounded() {
-    let table = Table::new(2);
+    let table = Table::new(2, &MemoryLimit::default());
     let add = || {
         let file = std::fs::File::open("/dev/null").unwrap();
         table.insert(Handle::new(Descriptor::new(file.into(), Sharing::Own, Access::ReadWrite).unwrap()))

@@ -22,6 +22,7 @@ pub(super) fn ending(outcome: &Outcome) -> Result<Errno, String> {
         Err(Fail::Exit(_)) => Err("exit".to_owned()),
         Err(Fail::Interrupted) => Err("interrupt".to_owned()),
         Err(Fail::BrokenPipe) => Err("broken pipe".to_owned()),
+        Err(Fail::OutputLimit(_)) => Err("output limit".to_owned()),
         Err(Fail::Killed(signal)) => Err(format!("signal {signal}")),
     }
 }
