@@ -3,7 +3,7 @@
 
 use crate::report::{self, End, LIMITED};
 use rustix::time::{ClockId, clock_gettime};
-use sconce_engine::{Clock, kill_after};
+use sconce_engine::{Clock, kill_after, wake_soon};
 use std::fmt;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
@@ -85,6 +85,7 @@ impl Deadline {
         let (done, waits) = channel::<()>();
         let name = name.to_owned();
         let watch = move || {
+            wake_soon();
             loop {
                 if let Some(over) = self.over() {
                     report::error(&format!("{over}, before {name} was compiled"));

@@ -31,7 +31,7 @@ use std::time::{Duration, Instant};
 /// How long the guest has to acknowledge a signal, and to end by itself.
 const GRACE: Duration = Duration::from_secs(1);
 /// The same when its time is over: nothing is lost by ending it at once, but what it may be about to say.
-const LAST_WORDS: Duration = Duration::from_millis(20);
+const LAST_WORDS: Duration = Duration::from_millis(10);
 /// How often it is reminded: a reminder that finds it in the middle of a trampoline, say, is lost.
 const REMINDERS: Duration = Duration::from_millis(1);
 /// The guest thread's stack: host functions run here, wasm does not. As large as a first thread's usually is.
@@ -141,6 +141,9 @@ pub fn supervise(
         own.push(fd);
     }
     progress::leave_signals();
+    if deadline.look_at().is_some() {
+        sconce_engine::wake_soon();
+    }
     // All threads that begin from here on are confined as well.
     confine()?;
     let control = Arc::new(Control {

@@ -3,7 +3,7 @@
 use crate::isa;
 pub use crate::isa::NewError;
 use crate::output;
-use crate::translate::{Allocations, Refusal, prepare, translate};
+use crate::translate::{Allocations, Prepared, Refusal, prepare, translate};
 use cranelift_codegen::control::ControlPlane;
 use cranelift_codegen::isa::OwnedTargetIsa;
 use cranelift_codegen::{CodegenError, Context};
@@ -17,6 +17,8 @@ pub struct CraneliftCompiler {
     settings: Settings,
     /// Contexts that no thread is using: as many as have ever compiled at the same time.
     contexts: Mutex<Vec<Box<FunctionContext>>>,
+    /// Held while a function is compiled that takes much memory.
+    heavy: Mutex<()>,
 }
 
 /// What compiling one function needs and leaves behind for the next one.
@@ -43,7 +45,12 @@ impl CraneliftCompiler {
     /// # Errors
     /// If the host is not one that Cranelift and Sconce generate code for.
     pub fn new(settings: &Settings) -> Result<CraneliftCompiler, NewError> {
-        Ok(CraneliftCompiler { isa: isa::target(settings)?, settings: settings.clone(), contexts: Mutex::default() })
+        Ok(CraneliftCompiler {
+            isa: isa::target(settings)?,
+            settings: settings.clone(),
+            contexts: Mutex::default(),
+            heavy: Mutex::default(),
+        })
     }
 
     /// Compiles a function and shows what came of it.
@@ -78,8 +85,8 @@ impl CraneliftCompiler {
             .pop()
             .unwrap_or_else(|| Box::new(FunctionContext { codegen: Context::new(), allocations: Allocations::default() }));
         let FunctionContext { codegen, allocations } = &mut *context;
-        let walk = match prepare(input, allocations) {
-            Ok(walk) => walk,
+        let Prepared { walk, is_heavy } = match prepare(input, allocations) {
+            Ok(prepared) => prepared,
             Err(Refusal::Limit(reason)) => {
                 self.keep(context);
                 return Err(CompileError::new(func, reason));
@@ -92,6 +99,7 @@ impl CraneliftCompiler {
                 return Ok(function);
             }
         };
+        let _alone = is_heavy.then(|| self.heavy.lock().unwrap_or_else(PoisonError::into_inner));
         translate(input, walk, &self.settings, self.isa.frontend_config(), &mut codegen.func, allocations)
             .map_err(|e| CompileError::new(func, e))?;
         look(codegen, false);

@@ -85,6 +85,8 @@ pub(crate) struct Counts {
     /// For each call, the handlers around it, and their squares.
     handlers: u64,
     handlers_squared: u64,
+    /// Calls with handlers around them.
+    guarded: u64,
     /// Locals that are named.
     locals: u64,
     /// For each local that is named in more than one block, the blocks in which it may live.
@@ -111,6 +113,8 @@ impl Counts {
             // What blocks pass on unchanged is looked up through all that pass it on.
             (self.operands * self.blocks) / 2,
             self.handlers * 8_000 + self.handlers_squared * 1_000,
+            // Each ends a block, and is looked at from all that lead to the same handler.
+            self.guarded * self.guarded * 6,
             self.joins * A_JOIN + self.nested_joins * 400,
             self.barriers * 80_000,
             self.spans * 600,
@@ -125,7 +129,32 @@ impl Counts {
     pub(crate) fn too_dear(&self, body: usize) -> bool {
         self.cost() > (FOR_ANY + FOR_A_BYTE * body as u64).min(AT_MOST)
     }
+
+    /// How much memory compilation takes, in bytes, within a factor of a few; measured as the time was.
+    pub(crate) fn memory(&self) -> u64 {
+        let parts = [
+            self.operators * 360 + self.more * 3 / 10,
+            self.blocks * 600,
+            self.calls * 2_500,
+            self.operands * 350,
+            self.handlers * 2_000,
+            self.joins * 1_500,
+            self.spans * 20,
+        ];
+        parts.iter().fold(0, |sum, &part| sum.saturating_add(part))
+    }
+
+    /// Whether that is much for a body of so many bytes, and more than what several functions may take at once.
+    pub(crate) fn too_large(&self, body: usize) -> bool {
+        self.memory() > MEMORY_FOR_ANY + MEMORY_FOR_A_BYTE * body as u64
+    }
 }
+
+/// Bytes of memory that any function may take, and those for each byte of its body.
+const MEMORY_FOR_ANY: u64 = 128 << 20;
+const MEMORY_FOR_A_BYTE: u64 = 200;
+/// Functions that take more than this are compiled one after another.
+pub(crate) const HEAVY: u64 = 32 << 20;
 
 /// Nanoseconds that any function may cost, and those for each byte of its body; together not more than the last.
 const FOR_ANY: u64 = 200_000;
@@ -243,6 +272,7 @@ impl<'a> Estimator<'a> {
         if self.handlers > 0 {
             self.counts.handlers += self.handlers;
             self.counts.handlers_squared += self.handlers * self.handlers;
+            self.counts.guarded += 1;
             self.cut();
         }
         self.effect(0, gives as u64);

@@ -3,7 +3,7 @@
 use crate::alias::{self, Region};
 use crate::control;
 use crate::env::{Caches, Env};
-use crate::estimate::{self, Estimator};
+use crate::estimate::{self, Estimator, HEAVY};
 use crate::location;
 use crate::rare::RareCalls;
 use crate::state::State;
@@ -86,11 +86,19 @@ impl From<WalkError> for Refusal {
     }
 }
 
-/// Looks at a body: finds which locals it names, and whether it is too dear. Gives the walk over its operators.
+/// A function that is about to be compiled.
+pub(crate) struct Prepared<'a> {
+    /// Over its operators.
+    pub(crate) walk: Walk<'a>,
+    /// Whether it takes so much memory that no other one should be compiled at the same time which does.
+    pub(crate) is_heavy: bool,
+}
+
+/// Looks at a body: finds which locals it names, and whether it is too dear.
 ///
 /// # Errors
 /// If it is, or is malformed, or has exceptions in their old form. The allocations are fit for another function.
-pub(crate) fn prepare<'a>(input: &FunctionInput<'a>, allocations: &mut Allocations) -> Result<Walk<'a>, Refusal> {
+pub(crate) fn prepare<'a>(input: &FunctionInput<'a>, allocations: &mut Allocations) -> Result<Prepared<'a>, Refusal> {
     let ty = input.module.type_of(input.module.func_index(input.func));
     let first = allocations.declared.read(ty, input.body, input.body_offset).map_err(|e| Refusal::Limit(e.into()))?;
     let (all, kept) = (allocations.declared.len(), std::mem::take(&mut allocations.estimate));
@@ -101,7 +109,11 @@ pub(crate) fn prepare<'a>(input: &FunctionInput<'a>, allocations: &mut Allocatio
         let time = Duration::from_millis(counts.cost() / 1_000_000);
         return Err(Refusal::Limit(format!("Cranelift would need {time:?} or so, too long for its size").into()));
     }
-    Ok(walk)
+    if counts.too_large(input.body.len()) {
+        let mebibytes = counts.memory() >> 20;
+        return Err(Refusal::Limit(format!("Cranelift would need {mebibytes} MiB or so, too much for its size").into()));
+    }
+    Ok(Prepared { walk, is_heavy: counts.memory() > HEAVY })
 }
 
 /// Translates a body into `func`, which is empty.

@@ -52,6 +52,27 @@ fn what_is_too_dear_is_an_error() {
     }
 }
 
+/// What grows with a square so small that no short function shows it, and what is linear and large.
+#[test]
+fn what_is_too_dear_in_large_functions_alone_is_an_error() {
+    let compiler = compiler(&guard());
+    let guarded = |n: usize| {
+        let (begins, ends) = ((0..n).map(|i| format!("try_table (catch_all {i}) ")).collect::<String>(), "end ".repeat(n));
+        format!("(module (func {begins} {} {ends}) (func))", "(call 1)".repeat(n))
+    };
+    let indirect = |n: usize| {
+        format!("(module (type (func)) (table 1 funcref) (func {}))", "(call_indirect (type 0) (i32.const 0))".repeat(n))
+    };
+    for (shape, few, many, why) in [
+        (&guarded as &dyn Fn(usize) -> String, 500, 40_000, "too long for its size"),
+        (&indirect, 500, 30_000, "MiB or so, too much for its size"),
+    ] {
+        assert!(compile(&compiler, &shape(few), 0).is_ok());
+        let error = compile(&compiler, &shape(many), 0).expect_err(why).to_string();
+        assert!(error.contains("Cranelift would need ") && error.ends_with(why), "{error}");
+    }
+}
+
 #[test]
 fn locals_that_nobody_names_cost_nothing() {
     let compiler = compiler(&guard());

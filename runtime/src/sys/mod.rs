@@ -10,6 +10,7 @@ pub(crate) mod limits;
 pub(crate) mod memfile;
 pub(crate) mod mmap;
 pub(crate) mod poll;
+pub(crate) mod schedule;
 pub(crate) mod signal;
 pub(crate) mod space;
 pub(crate) mod start;
