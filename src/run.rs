@@ -16,7 +16,7 @@ use sconce_engine::{
     Config, Engine, Error, ExternType, FuncType, ImportType, Linker, Memory, MemoryLimit, Module, Store, Val, ValType,
 };
 use sconce_environ::shown::{Shown, quoted};
-use sconce_wasi::{THREAD_SPAWN, THREAD_START, Threads, WasiCtx};
+use sconce_wasi::{THREAD_SPAWN, THREAD_START, Threads, WasiCtx, Watch};
 use signal_hook::consts::SIGQUIT;
 use std::cell::RefCell;
 use std::collections::HashSet;
@@ -58,7 +58,8 @@ pub fn run(args: RunArgs) -> Result<Infallible, Failure> {
     let preloads = args.preload.iter().map(preload).collect::<Result<Vec<_>, Failure>>()?;
     warn_of_cache(&engine, &args);
 
-    let mut linker = world::linker(&engine, trace::open(&args, starts_threads(&main.module))?)?;
+    let watch = Watch { trace: trace::open(&args, starts_threads(&main.module))?, record: None };
+    let mut linker = world::linker(&engine, watch)?;
     check_imports(&mut linker, &main, &preloads, args.unknown_imports)?;
     let words = &args.command[1..];
     let entry = entry(&main, args.invoke.as_deref(), words)?;
