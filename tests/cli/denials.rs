@@ -195,7 +195,7 @@ fn what_root_alone_may_read_is_said_where_root_is_none() {
     let dir = Dir::new();
     std::fs::create_dir(dir.path().join("in")).expect("a directory");
     let file = dir.file("in/file", "x");
-    std::fs::set_permissions(file, PermissionsExt::from_mode(0)).expect("a mode");
+    std::fs::set_permissions(file, PermissionsExt::from_mode(0o000)).expect("a mode");
     let mut p = Paths(Vec::new());
     let calls = [p.open(b"file", 0, READ)];
     let wat = p.guest(&calls);
@@ -207,6 +207,29 @@ fn what_root_alone_may_read_is_said_where_root_is_none() {
         ],
     );
     assert_eq!(explained(&dir, "--dir in::/data", &wat), ["note: no call was denied"]);
+}
+
+#[test]
+fn limits_are_said_with_their_options() {
+    let dir = Dir::new();
+    std::fs::create_dir(dir.path().join("in")).expect("a directory");
+    let mut p = Paths(Vec::new());
+    let calls = [
+        p.open(b"f", 1, WRITE),
+        call("fd_write", &[4, 512, 1, 2048]),
+        call("fd_write", &[4, 512, 1, 2048]),
+        p.open(b"f", 0, READ),
+        "(drop (memory.grow (i32.const 1000)))".to_owned(),
+    ];
+    let data = "(data (i32.const 512) \"\\00\\03\\00\\00\\05\\00\\00\\00\")";
+    let wat = p.guest(&calls).replace("(memory ", &format!("{data} (memory "));
+    let lines = explained(&dir, "--dir in::/data --max-fds 5 --max-written 5 --max-memory 16M", &wat);
+    let expected = [
+        "denied: fd_write \"/data/f\" (HERE/in/f on the host): the program has written as much into files as it may; --max-written SIZE allows more",
+        "denied: path_open \"/data/f\" (HERE/in/f on the host): the program has as many descriptors as it can have; --max-fds N allows more, up to 65536",
+        "denied: memory: the program may have 16777216 bytes; --max-memory SIZE allows more",
+    ];
+    assert_eq!(lines, expected);
 }
 
 #[test]
