@@ -26,6 +26,8 @@ enum Source {
     File(File),
     /// Everything that came out of a pipe or the like.
     Bytes(Vec<u8>),
+    /// All that was in a file, which may hold something else by now.
+    Read(Vec<u8>, File),
 }
 
 const STANDARD_INPUT: &str = "standard input";
@@ -131,7 +133,7 @@ impl Input {
 
     fn read(self, read: impl FnOnce(File, Option<u64>) -> Result<Vec<u8>, Error>) -> Result<Vec<u8>, Failure> {
         match self.source {
-            Source::Bytes(bytes) => Ok(bytes),
+            Source::Bytes(bytes) | Source::Read(bytes, _) => Ok(bytes),
             Source::File(file) => {
                 let length = file.metadata().ok().map(|m| m.len());
                 read(file, length).map_err(|e| wrong(&self.name, &e))
@@ -139,12 +141,37 @@ impl Input {
         }
     }
 
+    /// The same in memory that nobody else writes, if its bytes have this hash.
+    ///
+    /// # Errors
+    /// When they have another, or cannot be read.
+    pub fn verified(self, hash: [u8; 32]) -> Result<Input, Failure> {
+        let file = match &self.source {
+            Source::File(file) => Some(file.try_clone().map_err(|e| unreadable(&self.name, &e))?),
+            Source::Bytes(_) | Source::Read(..) => None,
+        };
+        let (name, place) = (self.name.clone(), self.place);
+        let bytes = self.into_bytes()?;
+        let found = *blake3::hash(&bytes).as_bytes();
+        if found != hash {
+            let (found, wanted) = (hash_text(found), hash_text(hash));
+            return Err(Failure::not_run(format!(
+                "{name}: its hash is {found}, and --module-hash wants {wanted}: it is another module"
+            )));
+        }
+        let source = match file {
+            Some(file) => Source::Read(bytes, file),
+            None => Source::Bytes(bytes),
+        };
+        Ok(Input { name, source, place })
+    }
+
     /// The file of a module that is still to be compiled; `None` if it came out of a pipe, or is compiled.
     pub fn into_module_file(self) -> Option<File> {
         let artifact = self.is_artifact();
         match self.source {
-            Source::File(file) if !artifact => Some(file),
-            Source::File(_) | Source::Bytes(_) => None,
+            Source::File(file) | Source::Read(_, file) if !artifact => Some(file),
+            Source::File(_) | Source::Read(..) | Source::Bytes(_) => None,
         }
     }
 
@@ -162,7 +189,7 @@ impl Input {
     pub fn head<const N: usize>(&self) -> [u8; N] {
         let mut head = [0; N];
         match &self.source {
-            Source::Bytes(bytes) => {
+            Source::Bytes(bytes) | Source::Read(bytes, _) => {
                 let len = bytes.len().min(N);
                 head[..len].copy_from_slice(&bytes[..len]);
             }
@@ -171,6 +198,11 @@ impl Input {
         }
         head
     }
+}
+
+/// A hash as `--module-hash` takes it.
+pub fn hash_text(hash: [u8; 32]) -> String {
+    format!("blake3:{}", blake3::Hash::from_bytes(hash).to_hex())
 }
 
 /// The engine's configuration as far as the compiler's flags say it.
@@ -239,7 +271,7 @@ pub fn compile(engine: &Engine, input: &Input, precompiled: Precompiled) -> Resu
                     let file = file.try_clone().map_err(|e| unreadable(name, &e))?;
                     Module::deserialize_file(engine, file)
                 }
-                Source::Bytes(bytes) => Module::deserialize(engine, bytes),
+                Source::Bytes(bytes) | Source::Read(bytes, _) => Module::deserialize(engine, bytes),
             }
             .map_err(|e| wrong(name, &e)),
             Precompiled::Refused => Err(Failure::not_run(format!("{name}: {NOT_ALLOWED}"))),
@@ -248,7 +280,7 @@ pub fn compile(engine: &Engine, input: &Input, precompiled: Precompiled) -> Resu
     let bar = Bar::new(name);
     let module = match &input.source {
         Source::File(file) => Module::from_file(engine, file, Some(&bar)),
-        Source::Bytes(bytes) => Module::new_with_progress(engine, bytes, &bar),
+        Source::Bytes(bytes) | Source::Read(bytes, _) => Module::new_with_progress(engine, bytes, &bar),
     };
     module.map_err(|e| wrong(name, &e))
 }

@@ -11,6 +11,7 @@ mod complete;
 mod completions;
 mod confine;
 mod deadline;
+mod denials;
 mod disas;
 mod imports;
 mod inspect;
@@ -22,7 +23,10 @@ mod logging;
 mod machine;
 mod man;
 mod outcome;
+mod policy;
 mod progress;
+mod record;
+mod replace;
 mod report;
 mod run;
 mod stats;
@@ -77,6 +81,9 @@ fn execute() -> ! {
     let args: Vec<_> = std::env::args_os().collect();
     if let Some((_, words)) = args.get(1..).and_then(|args| args.split_first()).filter(|(first, _)| *first == complete::COMMAND) {
         end(complete::complete(words))
+    }
+    if let Some((_, words)) = args.get(1..).and_then(|args| args.split_first()).filter(|(first, _)| *first == replace::COMMAND) {
+        end(replace::replace(words))
     }
     let cli = match cli::command_line(args, std::env::var_os(cli::OPTIONS)) {
         Ok(cli) => cli,

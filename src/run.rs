@@ -6,9 +6,10 @@ use crate::deadline::Deadline;
 use crate::imports::{self, Provided};
 use crate::load::{self, Precompiled};
 use crate::outcome::{Stopped, backtrace, finish, print};
+use crate::record::{Finish, Recording};
 use crate::report::{self, End, Failure};
 use crate::stats::{Loading, Stats};
-use crate::supervise::{self, Control, Reason};
+use crate::supervise::{self, Control, Epilogue, Reason};
 use crate::values::{Preload, nearest};
 use crate::{confine, invoke, later, limits, trace, unknown, world};
 use rustix::fd::OwnedFd;
@@ -16,7 +17,7 @@ use sconce_engine::{
     Config, Engine, Error, ExternType, FuncType, ImportType, Linker, Memory, MemoryLimit, Module, Store, Val, ValType,
 };
 use sconce_environ::shown::{Shown, quoted};
-use sconce_wasi::{THREAD_SPAWN, THREAD_START, Threads, WasiCtx};
+use sconce_wasi::{Record, THREAD_SPAWN, THREAD_START, Threads, WasiCtx, Watch};
 use signal_hook::consts::SIGQUIT;
 use std::cell::RefCell;
 use std::collections::HashSet;
@@ -40,7 +41,10 @@ pub fn run(args: RunArgs) -> Result<Infallible, Failure> {
     let precompiled = if args.allow_precompiled { Precompiled::Allowed } else { Precompiled::Refused };
     let config = config(&args)?;
     let open = |path: &Path| deadline.prepare(&load::name(path), || load::open(path));
-    let main = open(Path::new(&args.command[0]))?;
+    let mut main = open(Path::new(&args.command[0]))?;
+    if let Some(hash) = args.module_hash {
+        main = deadline.prepare(&main.name.clone(), || main.verified(hash))?;
+    }
     let engine = load::engine(&adopt(config, &args.compiler, &main, precompiled))?;
     let (slow, loadings) = (RefCell::new(Vec::new()), RefCell::new(Vec::new()));
     let load = |input: load::Input| -> Result<Loaded, Failure> {
@@ -58,7 +62,10 @@ pub fn run(args: RunArgs) -> Result<Infallible, Failure> {
     let preloads = args.preload.iter().map(preload).collect::<Result<Vec<_>, Failure>>()?;
     warn_of_cache(&engine, &args);
 
-    let mut linker = world::linker(&engine, trace::open(&args, starts_threads(&main.module))?)?;
+    let recording = Recording::begin(&args)?;
+    let record = recording.as_ref().map(Recording::record);
+    let watch = Watch { trace: trace::open(&args, starts_threads(&main.module))?, record: record.clone() };
+    let mut linker = world::linker(&engine, watch)?;
     check_imports(&mut linker, &main, &preloads, args.unknown_imports)?;
     let words = &args.command[1..];
     let entry = entry(&main, args.invoke.as_deref(), words)?;
@@ -68,8 +75,11 @@ pub fn run(args: RunArgs) -> Result<Infallible, Failure> {
     let context = Arc::new(world::context(&args, words, inherited, limits::wasi(&args, &memory))?);
     let stats = Stats::wanted(&args, deadline, loadings.into_inner(), &memory, &context).map(Arc::new);
     let said_last = limits::Said::of(&args, &memory, &context);
+    let program = (main.name.as_str(), main.module.content());
+    let recorded = recording.map(|recording| recording.prepare(&args, &context, &memory, program)).transpose()?;
     let helpers = later::begin(slow.into_inner(), &args, &engine);
     let max_threads = args.max_threads;
+    let grace = if args.write_policy.is_some() { Epilogue::WRITTEN } else { Epilogue::SAID };
     let confine = {
         let (engine, context) = (engine.clone(), context.clone());
         move || {
@@ -82,17 +92,22 @@ pub fn run(args: RunArgs) -> Result<Infallible, Failure> {
             Ok(())
         }
     };
-    let epilogue = {
+    let own = recorded.as_ref().map(Finish::descriptors).unwrap_or_default();
+    let say = {
         let stats = stats.clone();
         move |end| {
+            // What is written is not held up by who does not read.
+            recorded.iter().for_each(|recorded| recorded.write(end));
             said_last.say(end);
             if let Some(stats) = &stats {
                 stats.write();
             }
+            recorded.iter().for_each(|recorded| recorded.explain(end));
         }
     };
-    let program = Program { engine, main, preloads, entry, memory, stats, max_threads, _helpers: helpers };
-    supervise::supervise(deadline, confine, Box::new(epilogue), move |control| program.run(linker, context, control))
+    let epilogue = Epilogue { own, grace, say: Box::new(say) };
+    let program = Program { engine, main, preloads, entry, memory, stats, max_threads, record, _helpers: helpers };
+    supervise::supervise(deadline, confine, epilogue, move |control| program.run(linker, context, control))
 }
 
 fn config(args: &RunArgs) -> Result<Config, Failure> {
@@ -305,6 +320,7 @@ struct Program {
     memory: MemoryLimit,
     stats: Option<Arc<Stats>>,
     max_threads: usize,
+    record: Option<Record>,
     /// They end soon after this process, which keeps their pipes open.
     _helpers: Vec<OwnedFd>,
 }
@@ -318,6 +334,9 @@ impl Program {
         let threads = starts_threads(&self.main.module).then(|| self.threads(control));
         if let (Some(threads), Some(stats)) = (&threads, &self.stats) {
             stats.watch(threads);
+        }
+        if let (Some(threads), Some(record)) = (&threads, &self.record) {
+            threads.record(record.clone());
         }
         let result = self.execute(&mut linker, &mut store, control, threads.as_ref());
         if !control.claim() {

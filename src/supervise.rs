@@ -24,6 +24,7 @@ use std::io::{self, Read};
 use std::os::fd::{AsRawFd, RawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::sync::mpsc::channel;
 use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -36,6 +37,8 @@ const LAST_WORDS: Duration = Duration::from_millis(10);
 const REMINDERS: Duration = Duration::from_millis(1);
 /// The guest thread's stack: host functions run here, wasm does not. As large as a first thread's usually is.
 const STACK: usize = 8 << 20;
+/// The stack of a thread that says what comes last.
+const LAST_STACK: usize = 1 << 20;
 /// Signals that interrupt the guest.
 const SIGNALS: [i32; 4] = [SIGINT, SIGTERM, SIGHUP, SIGQUIT];
 /// In place of a signal's number: what is over says the deadline.
@@ -60,14 +63,27 @@ pub struct Control {
     ending: AtomicBool,
     /// Whether a thread of the guest's has said how the process ends.
     claimed: AtomicBool,
-    /// What is to be said last.
     epilogue: Epilogue,
     /// Whether somebody says it.
     last: AtomicBool,
 }
 
-/// What is said at the end of a run, when it is known how the process ends.
-pub type Epilogue = Box<dyn Fn(End) + Send + Sync>;
+/// What is said, and written, at the end of a run, when it is known how the process ends: once, whoever comes first.
+pub struct Epilogue {
+    /// The descriptors that it uses, beside standard error: nothing can be opened then.
+    pub own: Vec<RawFd>,
+    /// How long it has when time is over, or when the guest does not stop.
+    pub grace: Duration,
+    /// All of it, by how the process will end.
+    pub say: Box<dyn Fn(End) + Send + Sync>,
+}
+
+impl Epilogue {
+    /// What is only said has no longer than a guest that is about to say something.
+    pub const SAID: Duration = LAST_WORDS;
+    /// What is written for later is worth waiting for.
+    pub const WRITTEN: Duration = GRACE;
+}
 
 impl Control {
     /// The guest's first instruction is next: from here on it is interrupted, where it would have been ended.
@@ -95,10 +111,29 @@ impl Control {
 
     /// Says what is to be said last, unless somebody does, and ends the process.
     fn conclude(&self, end: End) -> ! {
-        if !self.last.swap(true, SeqCst) {
-            (self.epilogue)(end);
+        self.say_last(end);
+        end.now()
+    }
+
+    /// The same from the waiting thread, which nobody waits for: another one says it, and has a while for that. Where there is none
+    /// to be had, nobody does.
+    fn conclude_soon(self: &Arc<Control>, end: End) -> ! {
+        let (control, (done, is_done)) = (self.clone(), channel());
+        let say = move || {
+            control.say_last(end);
+            // It may be too late.
+            let _ = done.send(());
+        };
+        if thread::Builder::new().name("last".into()).stack_size(LAST_STACK).spawn(say).is_ok() {
+            let _ = is_done.recv_timeout(self.epilogue.grace);
         }
         end.now()
+    }
+
+    fn say_last(&self, end: End) {
+        if !self.last.swap(true, SeqCst) {
+            (self.epilogue.say)(end);
+        }
     }
 
     /// Why the guest is being ended from outside, so far.
@@ -133,6 +168,7 @@ pub fn supervise(
     // Standard error is for saying why the program was ended.
     let mut own = vec![pipe.as_raw_fd(), 2];
     own.extend(stdio::prepare());
+    own.extend(&epilogue.own);
     stdio::wake_by(wake.try_clone().map_err(|e| cannot("make a pipe", &e))?);
     let signal = Arc::new(AtomicUsize::new(0));
     let seen = Arc::new(AtomicBool::new(false));
@@ -177,7 +213,7 @@ pub fn supervise(
         if control.ending.load(SeqCst) {
             match received {
                 // Who reads the report may be in no hurry.
-                0 if over.is_some() && past(*cut_at.get_or_insert_with(|| Instant::now() + LAST_WORDS)) => {
+                0 if over.is_some() && past(*cut_at.get_or_insert_with(|| Instant::now() + control.epilogue.grace)) => {
                     End::Exit(LIMITED).now()
                 }
                 0 => {
@@ -189,7 +225,7 @@ pub fn supervise(
             }
         }
         let (reason, grace) = match (received, over) {
-            (0, _) if kill_at.is_some_and(past) => control.conclude(end(control.reason())),
+            (0, _) if kill_at.is_some_and(past) => control.conclude_soon(end(control.reason())),
             (0, Some(over)) if kill_at.is_none() => {
                 let _ = control.over.set(over);
                 (OVER, LAST_WORDS)
@@ -199,7 +235,7 @@ pub fn supervise(
             (signal, _) => (signal, GRACE),
         };
         control.reason.store(reason, SeqCst);
-        let Some(handle) = control.handle.get() else { control.conclude(end(control.reason())) };
+        let Some(handle) = control.handle.get() else { control.conclude_soon(end(control.reason())) };
         kill_at.get_or_insert(Instant::now() + grace);
         handle.request();
     }
@@ -287,7 +323,7 @@ mod tests {
         supervise(
             Deadline::begin(None, None),
             || Ok(()),
-            Box::new(|_| ()),
+            Epilogue { own: Vec::new(), grace: Epilogue::SAID, say: Box::new(|_| ()) },
             move |control| {
                 let store = Store::new(&Engine::new(&Config::new()).expect("an engine"), ()).expect("a store");
                 control.begin(store.interrupt_handle());

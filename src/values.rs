@@ -6,7 +6,7 @@ use sconce_environ::shown::Shown;
 use std::ffi::{OsStr, OsString};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// `--dir`.
@@ -44,6 +44,29 @@ pub fn parse_directory(text: &OsStr) -> Result<Directory, String> {
     }
     let (host, guest) = (OsString::from_vec(host.to_vec()), OsString::from_vec(guest.to_vec()));
     Ok(Directory { host: host.into(), guest, read_only })
+}
+
+/// The text of `--dir` with a relative host's path below `base`, and the program's name for it as it was.
+pub fn rebase_directory(base: &Path, text: &OsStr) -> Result<OsString, String> {
+    let Directory { host, guest, read_only } = parse_directory(text)?;
+    if host.is_absolute() || base.as_os_str().is_empty() {
+        return Ok(text.to_owned());
+    }
+    directory_text(&Directory { host: base.join(host), guest, read_only })
+}
+
+/// What [`parse_directory`] reads so.
+pub fn directory_text(directory: &Directory) -> Result<OsString, String> {
+    let Directory { host, guest, read_only } = directory;
+    let suffix: &[u8] = if *read_only { b":ro" } else { b"" };
+    let whole = |guest: &[u8]| OsString::from_vec([host.as_os_str().as_bytes(), guest, suffix].concat());
+    let texts = [whole(b""), whole(&[b"::", guest.as_bytes()].concat())];
+    let reads = |text: &&OsString| parse_directory(text).is_ok_and(|read| read == *directory);
+    texts.iter().find(reads).cloned().ok_or_else(|| {
+        let (host, guest) = (host.to_string_lossy(), guest.to_string_lossy());
+        let (host, guest) = (Shown::short(&host), Shown::short(&guest));
+        format!("directory '{host}' with the program's path '{guest}' cannot be written as one value; write HOST::GUEST without further colons")
+    })
 }
 
 /// Refuses a name of `::GUEST` with a colon in it, and says what it may have been meant for.
@@ -205,6 +228,11 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .map(|(_, c)| c)
 }
 
+/// `--module-hash`: a hash, with or without its kind.
+pub fn parse_module_hash(text: &str) -> Result<[u8; 32], String> {
+    parse_hash(text.strip_prefix("blake3:").unwrap_or(text))
+}
+
 /// A hash of 32 bytes, in hexadecimal.
 ///
 /// # Errors
@@ -297,6 +325,26 @@ mod tests {
         }
         let odd = parse_directory(OsStr::from_bytes(b"\xff::\xfe")).expect("not UTF-8");
         assert_eq!((odd.host.as_os_str().as_bytes(), odd.guest.as_bytes()), (&b"\xff"[..], &b"\xfe"[..]));
+    }
+
+    #[test]
+    fn directories_are_written_as_they_are_read() {
+        for (text, rebased) in [
+            (".", "b/.::."),
+            ("a:ro", "b/a::a:ro"),
+            ("a::/data:ro", "b/a::/data:ro"),
+            ("/x", "/x"),
+            ("/x::y:rw", "/x::y:rw"),
+            ("a:rw", "b/a::a"),
+        ] {
+            assert_eq!(rebase_directory("b".as_ref(), text.as_ref()), Ok(rebased.into()), "{text}");
+            assert_eq!(rebase_directory("".as_ref(), text.as_ref()), Ok(text.into()));
+        }
+        assert!(rebase_directory("b".as_ref(), "a:b".as_ref()).unwrap_err().contains("write HOST::GUEST"));
+        assert!(rebase_directory("b::c".as_ref(), "a".as_ref()).unwrap_err().contains("write HOST::GUEST"));
+        assert!(rebase_directory("b".as_ref(), "::a".as_ref()).unwrap_err().contains("empty"));
+        let odd = Directory { host: "/a".into(), guest: "/a:ro".into(), read_only: true };
+        assert!(directory_text(&odd).is_err());
     }
 
     #[test]

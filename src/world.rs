@@ -7,7 +7,7 @@ use crate::stdio;
 use crate::values::{ListenAddr, parse_env_file};
 use sconce_engine::environ::shown::Shown;
 use sconce_engine::{CacheMode, Engine, Linker};
-use sconce_wasi::{Access, BuildError, Limits, Trace, WasiCtx};
+use sconce_wasi::{Access, BuildError, Limits, WasiCtx, Watch};
 use std::collections::{BTreeSet, HashSet};
 use std::ffi::OsString;
 use std::io::ErrorKind;
@@ -130,16 +130,17 @@ fn failure(error: BuildError) -> Failure {
     }
 }
 
-/// A linker with everything that the host gives, which is written to a trace if there is one.
+/// A linker with everything that the host gives, for calls that somebody watches, or nobody.
 ///
 /// # Errors
 /// The engine's.
-pub fn linker(engine: &Engine, trace: Option<Trace>) -> Result<Linker<Arc<WasiCtx>>, Failure> {
+pub fn linker(engine: &Engine, watch: Watch) -> Result<Linker<Arc<WasiCtx>>, Failure> {
     let mut linker = Linker::new(engine);
     let get: fn(&Arc<WasiCtx>) -> &WasiCtx = |context| context;
-    let added = match trace {
-        None => sconce_wasi::add_to_linker(&mut linker, get),
-        Some(trace) => sconce_wasi::add_traced_to_linker(&mut linker, get, trace),
+    let added = if watch.is_idle() {
+        sconce_wasi::add_to_linker(&mut linker, get)
+    } else {
+        sconce_wasi::add_watched_to_linker(&mut linker, get, watch)
     };
     added.map_err(|e| Failure::not_run(e.to_string()))?;
     Ok(linker)

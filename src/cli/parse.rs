@@ -1,12 +1,13 @@
 //! From words to a [`Cli`], and what is said of words that are wrong.
 
 use super::words::{OPTIONS, from_kernel, split, with_run};
-use super::{Cli, Command, foreign};
+use super::{Cli, Command, GivenOption, foreign, policy};
 use crate::report::Failure;
-use clap::Parser;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::parser::ValueSource;
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser};
 use sconce_environ::shown::Shown;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 
 /// Why a command line is not one.
 #[derive(Debug)]
@@ -40,8 +41,8 @@ pub fn command_line(args: Vec<OsString>, options: Option<OsString>) -> Result<Cl
         .into());
     }
     let runs = args.get(1).is_some_and(|word| word == "run");
-    match options.filter(|options| runs && !options.is_empty()) {
-        None => parse(&args),
+    let (options, cli) = match options.filter(|options| runs && !options.is_empty()) {
+        None => (Vec::new(), parse(&args)?),
         Some(options) => {
             let options = split(&options).and_then(checked);
             let options = match (options, parse(&args)) {
@@ -51,13 +52,47 @@ pub fn command_line(args: Vec<OsString>, options: Option<OsString>) -> Result<Cl
                 (Err(why), _) => return Err(Failure::usage(format!("{OPTIONS}: {why}")).into()),
             };
             // Of two values of one option the last one holds: the command line's.
-            parse(&[&args[..2], &options, &args[2..]].concat())
+            let cli = parse(&[&args[..2], &options, &args[2..]].concat())?;
+            (options, cli)
         }
-    }
+    };
+    let Command::Run(run) = &cli.command else { return Ok(cli) };
+    let Some(file) = &run.policy else { return Ok(cli) };
+    let of_policy = policy::words(&run_command(), file, check)?;
+    parse(&[&args[..2], &options, &of_policy, &args[2..]].concat())
+}
+
+/// What is wrong with an option of `run`, if that is all that there is.
+pub(super) fn check(word: &OsStr) -> Result<(), String> {
+    checked(vec![word.to_owned()]).map(drop)
+}
+
+/// The definition of `run`.
+pub(super) fn run_command() -> clap::Command {
+    let cli = Cli::command();
+    cli.find_subcommand("run").cloned().unwrap_or(cli)
 }
 
 fn parse(args: &[OsString]) -> Result<Cli, Refused> {
-    Cli::try_parse_from(args).map_err(|error| Refused::Parser(Box::new(with_hints(error, args))))
+    let refused = |error| Refused::Parser(Box::new(with_hints(error, args)));
+    let mut command = Cli::command();
+    let matches = command.try_get_matches_from_mut(args).map_err(refused)?;
+    let mut cli = Cli::from_arg_matches(&matches).map_err(|error| refused(error.format(&mut command)))?;
+    if let (Command::Run(run), Some(matches)) = (&mut cli.command, matches.subcommand_matches("run"))
+        && run.write_policy.is_some()
+    {
+        run.given = policy::keys(&run_command()).into_iter().filter_map(|key| given(key, matches)).collect();
+    }
+    Ok(cli)
+}
+
+/// An option in the words of the command line, if it was given.
+fn given(key: policy::Key, matches: &ArgMatches) -> Option<GivenOption> {
+    if matches.value_source(&key.id) != Some(ValueSource::CommandLine) {
+        return None;
+    }
+    let values = matches.get_raw(&key.id).filter(|_| key.takes_value);
+    Some(GivenOption { values: values.into_iter().flatten().map(OsStr::to_owned).collect(), key })
 }
 
 /// Fails unless the words are options of `run`, and nothing else.
@@ -104,7 +139,6 @@ fn with_hints(mut error: clap::Error, args: &[OsString]) -> clap::Error {
 mod tests {
     use super::super::RunArgs;
     use super::*;
-    use clap::CommandFactory;
 
     fn words(line: &str) -> Vec<OsString> {
         line.split(' ').map(OsString::from).collect()

@@ -2,10 +2,11 @@
 
 use super::compiler::{CompilerArgs, tier_parser};
 use super::log::LogArgs;
+use super::policy::Key;
 use super::{ENVIRONMENT, EXIT_STATUS};
 use crate::values::{
-    Directory, EnvVar, ListenAddr, Preload, parse_cache, parse_directory, parse_env, parse_fd, parse_listen, parse_preload,
-    parse_size, parse_threads, parse_timeout,
+    Directory, EnvVar, ListenAddr, Preload, parse_cache, parse_directory, parse_env, parse_fd, parse_listen, parse_module_hash,
+    parse_preload, parse_size, parse_threads, parse_timeout,
 };
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, ValueEnum, ValueHint};
@@ -67,6 +68,16 @@ pub struct RunArgs {
     #[arg(long, value_name = "N", help_heading = "What the program is given", value_parser = parse_fd)]
     pub fd: Vec<i32>,
 
+    /// Take grants and limits from FILE: TOML with the options above and the limits as keys, such as
+    /// `dir = ["data::/data:ro"]`. Paths in it are below its directory. The command line overrides it, or adds to it.
+    #[arg(long, value_name = "FILE", help_heading = "Policy", value_hint = ValueHint::FilePath)]
+    pub policy: Option<PathBuf>,
+
+    /// Write a policy to FILE when the program ends, with what it used of what it was given, and what it was
+    /// denied as comments. FILE cannot be where the program could write.
+    #[arg(long, value_name = "FILE", help_heading = "Policy", value_hint = ValueHint::FilePath)]
+    pub write_policy: Option<PathBuf>,
+
     /// Call this export with the arguments as its parameters, and print its results, each on its
     /// own line. A v128 is written `i32x4:1,2,3,4`. If the export takes no parameters, the
     /// arguments are the program's command line. [default: call `_start`]
@@ -83,6 +94,10 @@ pub struct RunArgs {
     /// zeros and nulls.
     #[arg(long, value_enum, default_value_t, value_name = "HOW", help_heading = "What is run", hide_possible_values = true)]
     pub unknown_imports: UnknownImports,
+
+    /// Run APP.wasm only if its bytes have this BLAKE3 hash, in 64 hexadecimal digits.
+    #[arg(long, value_name = "blake3:HASH", help_heading = "What is run", value_parser = parse_module_hash)]
+    pub module_hash: Option<[u8; 32]>,
 
     /// Run APP.wasm as it is if `sconce compile` wrote it. Such a file is machine code: trust it
     /// only as you would trust a native program. The settings that it was compiled with apply.
@@ -182,6 +197,12 @@ pub struct RunArgs {
     )]
     pub trace_wasi_format: TraceFormat,
 
+    /// Say what the program asked for in vain, by which rule, and which option would have allowed it. On standard error,
+    /// `at-exit` (which is meant if no value is given) or `at-once`.
+    #[arg(long, value_enum, value_name = "at-once|at-exit", num_args = 0..=1, require_equals = true, default_missing_value = "at-exit",
+          help_heading = "Diagnosis", hide_possible_values = true)]
+    pub explain_denials: Option<Explain>,
+
     /// At the end, write to standard error what the run has used of each limit, and what it was compiled by: as a table,
     /// or as an object of JSON.
     #[arg(long, value_enum, value_name = "text|json", num_args = 0..=1, require_equals = true, default_missing_value = "text",
@@ -197,6 +218,19 @@ pub struct RunArgs {
     /// run `handle SIGSEGV nostop noprint pass`.
     #[arg(long, help_heading = "Diagnosis")]
     pub debugger: bool,
+
+    /// What was said of options that a policy can have, if one is to be written.
+    #[arg(skip)]
+    pub given: Vec<GivenOption>,
+}
+
+/// An option as it was given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GivenOption {
+    /// Which.
+    pub key: Key,
+    /// Its values; none of a switch.
+    pub values: Vec<OsString>,
 }
 
 /// `--confine`.
@@ -231,6 +265,15 @@ pub enum TraceFormat {
     Text,
     /// For programs.
     Json,
+}
+
+/// `--explain-denials`.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Explain {
+    /// When the program has ended.
+    AtExit,
+    /// When it happens.
+    AtOnce,
 }
 
 /// `--stats`.

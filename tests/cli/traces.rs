@@ -5,7 +5,7 @@ use sconce_test_support::preview1::FUNCTIONS;
 use serde_json::Value;
 use std::fmt::Write;
 
-const MODULES: [&str; 2] = ["wasi_snapshot_preview1", "wasi_unstable"];
+pub const MODULES: [&str; 2] = ["wasi_snapshot_preview1", "wasi_unstable"];
 
 fn functions(module: &str) -> impl Iterator<Item = &'static (&'static str, &'static str)> {
     let accepts = module == MODULES[0];
@@ -15,7 +15,7 @@ fn functions(module: &str) -> impl Iterator<Item = &'static (&'static str, &'sta
 }
 
 /// A guest of a module's functions, with a page of memory.
-fn guest(module: &str, memory: &str, body: &str) -> String {
+pub fn guest(module: &str, memory: &str, body: &str) -> String {
     let mut text = "(module\n".to_owned();
     for (name, params) in functions(module) {
         let params: Vec<&str> = params.chars().map(|p| if p == 'i' { "i32" } else { "i64" }).collect();
@@ -27,7 +27,7 @@ fn guest(module: &str, memory: &str, body: &str) -> String {
 }
 
 /// A call of a function with these numbers.
-fn call(name: &str, numbers: &[i64]) -> String {
+pub fn call(name: &str, numbers: &[i64]) -> String {
     let params = FUNCTIONS.iter().find(|(known, _)| *known == name).expect(name).1;
     assert_eq!(params.len(), numbers.len(), "{name}");
     let args = params.chars().zip(numbers).map(|(p, n)| match p {

@@ -5,6 +5,7 @@
 
 mod guests;
 mod limits;
+mod policies;
 mod processes;
 mod programs;
 mod support;

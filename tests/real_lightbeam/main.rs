@@ -4,6 +4,8 @@
 mod guests;
 #[path = "../real/limits.rs"]
 mod limits;
+#[path = "../real/policies.rs"]
+mod policies;
 #[path = "../real/processes.rs"]
 mod processes;
 #[path = "../real/programs.rs"]

@@ -15,6 +15,7 @@
 
 pub(crate) mod calls;
 pub(crate) mod clock;
+pub(crate) mod denial;
 pub(crate) mod descriptor;
 pub(crate) mod ends;
 pub(crate) mod entries;

@@ -27,10 +27,13 @@ mod p1;
 
 pub use confine::Confinement;
 pub use host::calls::SYSTEM_CALLS;
+pub use host::denial::Rule;
 pub use host::descriptor::Access;
 pub use host::ends::{BrokenPipe, Exit, Killed, OutputLimit};
 pub use host::grants::{BuildError, Limits, Refusal, WasiCtxBuilder};
 pub use p1::ctx::{Usage, WasiCtx};
-pub use p1::link::{add_to_linker, add_traced_to_linker};
+pub use p1::link::{add_to_linker, add_watched_to_linker};
+pub use p1::record::{Denial, MOST_DENIALS, Record, Recorded, Use};
 pub use p1::threads::{SPAWN as THREAD_SPAWN, START as THREAD_START, Threads};
 pub use p1::trace::{Trace, TraceFormat};
+pub use p1::watch::Watch;

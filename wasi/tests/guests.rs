@@ -3,7 +3,7 @@
 use sconce_engine::{Config, Engine, Error, Instance, Linker, Module, Store, TrapCode};
 use sconce_test_support::preview1::FUNCTIONS;
 use sconce_wasi::{
-    Access, BrokenPipe, Exit, Killed, Trace, TraceFormat, WasiCtx, WasiCtxBuilder, add_to_linker, add_traced_to_linker,
+    Access, BrokenPipe, Exit, Killed, Trace, TraceFormat, WasiCtx, WasiCtxBuilder, Watch, add_to_linker, add_watched_to_linker,
 };
 use std::io::{Read, Write};
 use std::time::Duration;
@@ -79,7 +79,7 @@ fn sockets_are_traced_with_what_goes_through_them() {
     let module = Module::new(&engine, wat.as_bytes()).unwrap();
     let mut linker = Linker::new(&engine);
     let trace = Trace::new(writer.into(), TraceFormat::Text, false, |error| panic!("{error}"));
-    add_traced_to_linker(&mut linker, |ctx| ctx, trace).unwrap();
+    add_watched_to_linker(&mut linker, |ctx| ctx, Watch { trace: Some(trace), record: None }).unwrap();
     let mut store = Store::new(&engine, WasiCtx::builder().inherit_stdio().unwrap().listener(listener).build().unwrap()).unwrap();
     let instance = linker.instantiate(&mut store, &module).unwrap();
     let run = instance.get_typed_func::<(), i32>(&mut store, "run").unwrap();

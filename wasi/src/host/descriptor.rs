@@ -1,11 +1,12 @@
 //! What a program has open.
 
+use super::denial::{self, Rule};
 use super::flags::Flags;
 use super::quota::Quota;
 use super::resolve::{Base, Found, Place};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{FileType, OFlags};
-use rustix::io::{Errno, Result};
+use rustix::io::Result;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
@@ -151,7 +152,7 @@ impl Descriptor {
     pub(super) fn writable(&self) -> Result<()> {
         match self.access {
             Access::ReadWrite => Ok(()),
-            Access::ReadOnly => Err(Errno::ROFS),
+            Access::ReadOnly => Err(denial::refuse(Rule::ReadOnly)),
         }
     }
 

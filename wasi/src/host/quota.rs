@@ -1,5 +1,6 @@
 //! How much a program may write.
 
+use super::denial::{self, Rule};
 use super::descriptor::Descriptor;
 use super::transfer::Buffers;
 use rustix::fd::BorrowedFd;
@@ -37,7 +38,7 @@ impl Quota {
     /// The error of what may not be written.
     pub(super) fn refuse(&self) -> Errno {
         self.struck.store(true, Ordering::Relaxed);
-        Errno::DQUOT
+        denial::refuse(Rule::Written)
     }
 
     /// Takes what is left, up to `wanted`.

@@ -8,6 +8,7 @@
 //!
 //! A link to a file of a read-only directory is refused wherever it would be: through it the file could be written.
 
+use super::denial::{self, Rule};
 use super::resolve::{Base, Follow, Found, GuestPath, Presence, Resolver};
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::{Errno, Result};
@@ -23,7 +24,7 @@ fn new_name(resolver: &Resolver, base: Base<'_>, path: GuestPath<'_>, directory:
     match resolver.presence(base, path)? {
         Presence::Dot | Presence::DotDot | Presence::There => Err(Errno::EXIST),
         Presence::Missing if path.ends_in_slash() && !directory => Err(Errno::NOENT),
-        Presence::Missing => Err(Errno::ROFS),
+        Presence::Missing => Err(denial::refuse(Rule::ReadOnly)),
     }
 }
 
@@ -32,7 +33,7 @@ fn old_name(resolver: &Resolver, base: Base<'_>, path: GuestPath<'_>, [dot, dot_
     match resolver.presence(base, path)? {
         Presence::Dot => Err(dot),
         Presence::DotDot => Err(dot_dot),
-        Presence::There => Err(Errno::ROFS),
+        Presence::There => Err(denial::refuse(Rule::ReadOnly)),
         Presence::Missing => Err(Errno::NOENT),
     }
 }
@@ -78,7 +79,7 @@ pub(crate) fn link(
 
 pub(crate) fn set_times(resolver: &Resolver, base: Base<'_>, path: GuestPath<'_>, follow: Follow) -> Result<()> {
     resolver.stat(base, path, follow)?;
-    Err(Errno::ROFS)
+    Err(denial::refuse(Rule::ReadOnly))
 }
 
 /// Opens for reading; all else is refused.
@@ -105,14 +106,14 @@ pub(crate) fn open(resolver: &Resolver, base: Base<'_>, path: GuestPath<'_>, fol
                 Follow::Yes => resolver.presence_followed(base, path)?,
                 Follow::No => resolver.presence(base, path)?,
             };
-            return Err(Errno::ROFS);
+            return Err(denial::refuse(Rule::ReadOnly));
         }
         found => found?,
     };
     match FileType::from_raw_mode(found.stat.st_mode) {
         FileType::Directory => Err(Errno::ISDIR),
         FileType::Symlink => Err(Errno::LOOP),
-        _ if flags.intersects(OFlags::WRONLY | OFlags::RDWR | OFlags::TRUNC) => Err(Errno::ROFS),
+        _ if flags.intersects(OFlags::WRONLY | OFlags::RDWR | OFlags::TRUNC) => Err(denial::refuse(Rule::ReadOnly)),
         _ => resolver.open(base, path, follow, reading, Mode::empty()),
     }
 }

@@ -15,6 +15,7 @@
 //!
 //! Paths are bytes; none is converted or normalised. What ends in slashes, `.` or `..` means what it means to Linux.
 
+use super::denial::{self, Rule};
 use super::status::Status;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, Timestamps};
@@ -335,8 +336,8 @@ impl Resolver {
         match rustix::fs::readlinkat_raw(&dir, name, &mut text) {
             // EINVAL: not a link. All else, its absence included, is for the call itself to say.
             Err(_) => Ok((dir, Cow::Borrowed(name))),
-            Ok(([b'/', ..], _)) => Err(Errno::PERM),
-            Ok((text, _)) => self.locate_link(base, [way, text].concat()),
+            Ok((text @ [b'/', ..], _)) => Err(denial::refuse(Rule::Link(text.to_vec()))),
+            Ok((text, _)) => self.locate_link(base, [way, text].concat()).inspect_err(|_| denial::blame_link(text)),
         }
     }
 
@@ -352,7 +353,7 @@ impl Resolver {
             self.admit(&dir, name, Change::Stays)?;
             match rustix::fs::readlinkat(&dir, name, Vec::new()) {
                 Err(_) => return Ok((dir, Cow::Owned(name.to_vec()))),
-                Ok(text) if text.as_bytes().first() == Some(&b'/') => return Err(Errno::PERM),
+                Ok(text) if text.as_bytes().first() == Some(&b'/') => return Err(denial::refuse(Rule::Link(text.into_bytes()))),
                 Ok(text) => path = [way, text.as_bytes()].concat(),
             }
         }

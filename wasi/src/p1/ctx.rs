@@ -10,6 +10,7 @@ use super::table::{MAX_DESCRIPTORS, Table};
 use crate::host::descriptor::Access;
 use crate::host::grants::{BuildError, Grants, WasiCtxBuilder, World};
 use rustix::fd::{AsFd, BorrowedFd};
+use rustix::fs::FileType;
 use sconce_engine::MemoryLimit;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -21,6 +22,10 @@ pub struct WasiCtx {
     pub(crate) env: Strings,
     pub(crate) table: Table,
     pub(crate) world: World,
+    /// The names of the directories that it was given, in this order.
+    pub(crate) directories: Vec<Box<[u8]>>,
+    /// Whether it was given a socket.
+    pub(crate) has_sockets: bool,
     /// What its directories may remember.
     pub(crate) room: Arc<Room>,
     /// What the host keeps for it counts against this.
@@ -62,15 +67,18 @@ impl WasiCtxBuilder {
         let most = limits.descriptors.map_or(MAX_DESCRIPTORS, |most| most.min(MAX_DESCRIPTORS));
         let table = Table::new(most, &limits.memory);
         let streams = streams.into_iter().map(|d| d.map(Handle::stream));
-        let directories = directories.into_iter().map(|d| Some(Handle::preopened(d.directory, d.name)));
-        let others = others.into_iter().map(|d| Some(Handle::new(d)));
-        for d in streams.chain(directories).chain(others) {
+        let names: Vec<_> = directories.iter().map(|d| d.name.clone()).collect();
+        let has_sockets = others.iter().any(|d| d.kind == FileType::Socket);
+        let directories = directories.into_iter().map(|d| Handle::preopened(d.directory, d.name));
+        let given = directories.chain(others.into_iter().map(Handle::new)).enumerate();
+        let given = given.map(|(n, d)| Some(d.of(Some(n))));
+        for d in streams.chain(given) {
             table.push(d).map_err(|e| match e {
                 Fail::Errno(Errno::MFile) => BuildError::Descriptors(most),
                 _ => BuildError::NoMemory,
             })?;
         }
-        Ok(WasiCtx { args, env, table, world, room: Room::new(MOST), memory: limits.memory })
+        Ok(WasiCtx { args, env, table, world, directories: names, has_sockets, room: Room::new(MOST), memory: limits.memory })
     }
 }
 

@@ -5,6 +5,7 @@ use super::errno::{Errno, Outcome};
 use super::misuse;
 use super::positions::Positions;
 use super::rights;
+use crate::host::denial::{self, Rule};
 use crate::host::descriptor::Descriptor;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock};
@@ -17,7 +18,9 @@ pub(crate) struct Handle {
     pub filetype: u8,
     /// The guest's name of a preopened directory.
     pub preopen: Option<Box<[u8]>>,
-    /// What it was opened as, where calls are traced.
+    /// Which of the things that the program was given it is, or was opened through.
+    pub grant: Option<usize>,
+    /// What it was opened as, where calls are watched.
     opened_as: OnceLock<Box<[u8]>>,
     /// The rights that its kind and the mode it was opened in have room for.
     possible: u64,
@@ -37,6 +40,7 @@ impl Handle {
             filetype: if host.datagram { filetype::SOCKET_DGRAM } else { filetype_of(host.kind) },
             host,
             preopen: None,
+            grant: None,
             opened_as: OnceLock::new(),
             possible,
             base: AtomicU64::new(possible),
@@ -48,6 +52,11 @@ impl Handle {
     /// What was given with a name.
     pub(crate) fn preopened(host: Descriptor, name: Box<[u8]>) -> Handle {
         Handle { preopen: Some(name), ..Handle::new(host) }
+    }
+
+    /// It, as this one of the things that were given, or as opened through that.
+    pub(crate) fn of(self, grant: Option<usize>) -> Handle {
+        Handle { grant, ..self }
     }
 
     /// What `path_open` opened in a directory that passes on the rights `passed`. Which of them
@@ -107,6 +116,7 @@ impl Handle {
         if needed & !self.possible != 0 {
             return misuse::answer(self.filetype, self.possible, needed);
         }
+        denial::note(Rule::GivenUp);
         Err(Errno::NotCapable.into())
     }
 

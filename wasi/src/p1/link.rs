@@ -7,9 +7,9 @@ use super::abi::Generation::{Preview1, Unstable};
 use super::call::Call;
 use super::ctx::WasiCtx;
 use super::errno::{Errno, Fail, Outcome};
-use super::trace::Trace;
 use super::trace::names::*;
 use super::trace::row::*;
+use super::watch::Watch;
 use super::{args, clock, environ, fd, path, poll, proc, random, readdir, sched, sock};
 use crate::host::ends::{BrokenPipe, Exit, Killed, OutputLimit};
 use sconce_engine::{Caller, Error, GuestMemory, Linker, TrapCode};
@@ -48,19 +48,19 @@ fn enter<T: 'static>(caller: &Caller<'_, T>, get: fn(&T) -> &WasiCtx, body: impl
 }
 
 /// Defines the functions of a module: `name(arguments) shows [parameters] = body`, the body with `c` as its [`Call`], and the
-/// parameters as the specification has them and as traces show them. Where there is a trace, the function is another one, so that
+/// parameters as the specification has them and as traces show them. Where somebody watches, the function is another one, so that
 /// those of other runs have nothing to ask.
 macro_rules! functions {
-    ($linker:ident, $get:ident, $trace:ident, $module:expr; $(
+    ($linker:ident, $get:ident, $watch:ident, $module:expr; $(
         $name:ident($($arg:ident: $ty:ty),*) shows [$($param:expr),*] = $body:expr;
     )*) => {$({
         const ROW: Row = row!($name($($arg),*), $($param),*);
-        match $trace.cloned() {
+        match $watch.cloned() {
             None => $linker.func_wrap($module, ROW.name, move |caller: Caller<'_, T>, $($arg: $ty),*| -> Result<u32, Error> {
                 ended(enter(&caller, $get, |c| $body(c)))
             })?,
-            Some(trace) => $linker.func_wrap($module, ROW.name, move |caller: Caller<'_, T>, $($arg: $ty),*| -> Result<u32, Error> {
-                ended(enter(&caller, $get, |c| trace.call(c, ($module, &ROW), &[$($arg as u64),*], &|| $body(c))))
+            Some(watch) => $linker.func_wrap($module, ROW.name, move |caller: Caller<'_, T>, $($arg: $ty),*| -> Result<u32, Error> {
+                ended(enter(&caller, $get, |c| watch.call(c, ($module, &ROW), &[$($arg as u64),*], &|| $body(c))))
             })?,
         };
     })*};
@@ -85,18 +85,18 @@ pub fn add_to_linker<T: 'static>(linker: &mut Linker<T>, get: fn(&T) -> &WasiCtx
     define(linker, get, None)
 }
 
-/// As [`add_to_linker`], with a line in a trace for each call.
+/// As [`add_to_linker`], for calls that somebody looks at.
 ///
 /// # Errors
 ///
 /// If a name is defined already.
-pub fn add_traced_to_linker<T: 'static>(linker: &mut Linker<T>, get: fn(&T) -> &WasiCtx, trace: Trace) -> Result<(), Error> {
-    define(linker, get, Some(&Arc::new(trace)))
+pub fn add_watched_to_linker<T: 'static>(linker: &mut Linker<T>, get: fn(&T) -> &WasiCtx, watch: Watch) -> Result<(), Error> {
+    define(linker, get, Some(&Arc::new(watch)))
 }
 
-fn define<T: 'static>(linker: &mut Linker<T>, get: fn(&T) -> &WasiCtx, trace: Option<&Arc<Trace>>) -> Result<(), Error> {
+fn define<T: 'static>(linker: &mut Linker<T>, get: fn(&T) -> &WasiCtx, watch: Option<&Arc<Watch>>) -> Result<(), Error> {
     for module in ["wasi_snapshot_preview1", "wasi_unstable"] {
-        functions! { linker, get, trace, module;
+        functions! { linker, get, watch, module;
             args_get(argv: u32, buf: u32) shows [pointer("argv"), pointer("argv_buf")] = |c| args::get(c, argv, buf);
             args_sizes_get(count: u32, size: u32) shows [count("argc"), count("argv_buf_size")]
                 = |c| args::sizes_get(c, count, size);
@@ -178,16 +178,16 @@ fn define<T: 'static>(linker: &mut Linker<T>, get: fn(&T) -> &WasiCtx, trace: Op
         }
         // The one function without a result.
         const EXIT: Row = row!(proc_exit(code), number("rval"));
-        match trace.cloned() {
+        match watch.cloned() {
             None => linker.func_wrap(module, EXIT.name, move |caller: Caller<'_, T>, code: u32| -> Result<(), Error> {
                 ended(enter(&caller, get, |c| proc::exit(c, code))).map(drop)
             })?,
-            Some(trace) => linker.func_wrap(module, EXIT.name, move |caller: Caller<'_, T>, code: u32| -> Result<(), Error> {
-                ended(enter(&caller, get, |c| trace.call(c, (module, &EXIT), &[code.into()], &|| proc::exit(c, code)))).map(drop)
+            Some(watch) => linker.func_wrap(module, EXIT.name, move |caller: Caller<'_, T>, code: u32| -> Result<(), Error> {
+                ended(enter(&caller, get, |c| watch.call(c, (module, &EXIT), &[code.into()], &|| proc::exit(c, code)))).map(drop)
             })?,
         };
     }
-    functions! { linker, get, trace, "wasi_snapshot_preview1";
+    functions! { linker, get, watch, "wasi_snapshot_preview1";
         fd_filestat_get(fd: u32, out: u32) shows [FD, filestat("buf", Preview1)] = |c| fd::filestat_get(c, Preview1, fd, out);
         fd_seek(fd: u32, by: i64, whence: u32, out: u32)
             shows [FD, signed("offset"), choice("whence", whence(Preview1)), position("newoffset")]
@@ -201,7 +201,7 @@ fn define<T: 'static>(linker: &mut Linker<T>, get: fn(&T) -> &WasiCtx, trace: Op
         sock_accept(fd: u32, flags: u32, out: u32) shows [FD, flags("flags", FDFLAGS), accepted("fd")]
             = |c| sock::accept(c, fd, flags, out);
     }
-    functions! { linker, get, trace, "wasi_unstable";
+    functions! { linker, get, watch, "wasi_unstable";
         fd_filestat_get(fd: u32, out: u32) shows [FD, filestat("buf", Unstable)] = |c| fd::filestat_get(c, Unstable, fd, out);
         fd_seek(fd: u32, by: i64, whence: u32, out: u32)
             shows [FD, signed("offset"), choice("whence", whence(Unstable)), position("newoffset")]

@@ -6,6 +6,7 @@ use super::errno::{Errno, Fail, Outcome};
 use super::fd::{put_filestat, timestamps};
 use super::handle::Handle;
 use super::rights;
+use crate::host::denial::{self, Rule};
 use crate::host::paths;
 use crate::host::resolve::{Follow, PATH_MAX};
 
@@ -43,13 +44,14 @@ pub(crate) fn open(call: &Call<'_>, fd: u32, path: (u32, u32), ask: &Open, out: 
     let dir = call.ctx.dir(fd, needed)?;
     let passed = dir.rights().1;
     if (base | inheriting) & !passed != 0 {
+        denial::note(Rule::GivenUp);
         return Err(Errno::NotCapable.into());
     }
     let opening = opening.checked()?;
     let mut text = Text::new();
     let path = text.path(call, path)?;
     let opened = retry!(call, dir.host.open(&call.ctx.world.resolver, path, &opening))?;
-    call.put_u32(out, call.ctx.table.insert(Handle::opened(opened, passed))?)
+    call.put_u32(out, call.ctx.table.insert(Handle::opened(opened, passed).of(dir.grant))?)
 }
 
 /// What is asked for, in the host's words. Whether a file is opened for reading or writing is said

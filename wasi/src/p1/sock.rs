@@ -18,7 +18,7 @@ pub(crate) fn accept(call: &Call<'_>, fd: u32, flags: u32, out: u32) -> Outcome 
         _ => return Err(Errno::Inval.into()),
     };
     let socket = call.retry(|| d.host.accept(flags))?;
-    let fd = call.ctx.table.insert(Handle::new(socket))?;
+    let fd = call.ctx.table.insert(Handle::new(socket).of(d.grant))?;
     call.put_u32(out, fd)
 }
 

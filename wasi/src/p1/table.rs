@@ -2,6 +2,7 @@
 
 use super::errno::{Errno, Outcome};
 use super::handle::Handle;
+use crate::host::denial::{self, Rule};
 use sconce_engine::{MemoryBudget, MemoryLimit, Purpose};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -47,6 +48,7 @@ impl Entries {
     /// The error of one too many.
     fn refuse(&mut self) -> Errno {
         self.refused = true;
+        denial::note(Rule::Descriptors);
         Errno::MFile
     }
 }

@@ -8,6 +8,7 @@ mod misuse;
 mod paths;
 mod polls;
 mod read_only;
+mod recorded;
 mod rest;
 mod taken;
 

@@ -13,6 +13,8 @@
 //! reported, on that thread, and [`Threads::stop`] ends all that run.
 
 use super::errno::Errno;
+use super::record::Record;
+use crate::host::denial::{self, Rule};
 use sconce_engine::{AsContext, Caller, Error, Func, InterruptHandle, Linker, Module, Store, Unstarted, prepare_thread};
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -53,6 +55,8 @@ struct Inner<T: 'static> {
     running: Mutex<Running>,
     /// Told when a thread has ended.
     changed: Condvar,
+    /// Who is told of threads that were started, and of those that were not.
+    record: OnceLock<Record>,
     /// Held while a thread is made: what its store has found left of the process's limits is for it, not for another one.
     making: Mutex<()>,
 }
@@ -76,8 +80,15 @@ impl<T: Clone + Send + 'static> Threads<T> {
             linker: OnceLock::new(),
             running: Mutex::default(),
             changed: Condvar::new(),
+            record: OnceLock::new(),
             making: Mutex::default(),
         }))
+    }
+
+    /// Has a record of the threads that are started.
+    pub fn record(&self, record: Record) {
+        // The first one stays.
+        let _ = self.0.record.set(record);
     }
 
     /// Provides `thread-spawn`, which starts threads as long as this, or a clone of it, lives. Threads find
@@ -90,7 +101,11 @@ impl<T: Clone + Send + 'static> Threads<T> {
         // The linker that threads use holds this function: it must not hold the threads in turn.
         let threads = Arc::downgrade(&self.0);
         linker.func_wrap(SPAWN.0, SPAWN.1, move |caller: Caller<'_, T>, argument: i32| -> i32 {
-            spawn(&threads, &caller, argument)
+            let id = spawn(&threads, &caller, argument);
+            if let Some(record) = threads.upgrade().as_ref().and_then(|threads| threads.record.get()) {
+                record.spawned(id > 0);
+            }
+            id
         })?;
         // A second program with the same threads has the same imports.
         let _ = self.0.linker.set(linker.clone());
@@ -133,7 +148,14 @@ impl<T> Inner<T> {
 fn spawn<T: Clone + Send + 'static>(threads: &Weak<Inner<T>>, caller: &Caller<'_, T>, argument: i32) -> i32 {
     let again = -(Errno::Again as i32);
     let Some(inner) = threads.upgrade() else { return again };
-    let full = |running: &Running| running.stopped || running.threads.len() >= inner.most || running.last_id == MAX_ID;
+    let _ = denial::take();
+    let full = |running: &Running| {
+        let limited = running.threads.len() >= inner.most;
+        if limited {
+            denial::note(Rule::Threads);
+        }
+        limited || running.stopped || running.last_id == MAX_ID
+    };
     // Looked at twice: a store is not made for nothing, nor while others wait.
     if full(&inner.running()) {
         return again;

@@ -1,7 +1,6 @@
 //! A line for each call of the guest's, with its arguments and results in words.
 //!
-//! Functions are linked either as they are or with this around them ([`super::link`]), so that a run without a trace has nothing of
-//! it. A call's row says what each of its parameters is ([`row`]); [`decode`] reads them, and what they point to, into values before
+//! A run without a trace has nothing of it ([`super::watch`]). A call's row says what each of its parameters is ([`row`]); [`decode`] reads them, and what they point to, into values before
 //! the call, and the results after it; [`text`] and [`json`] write values. Memory is read as the functions read it, with the same
 //! checks: an address outside is shown as a fault.
 //!

@@ -9,6 +9,7 @@
 //! everybody (`chattr(1)`): the flag stays, the file is not cut, and its times are only set to now.
 
 use super::{Descriptor, Sharing};
+use crate::host::denial::{self, Rule};
 use crate::host::flags::Flags;
 use crate::host::quota::{Cut, Quota};
 use crate::host::transfer::Buffers;
@@ -52,7 +53,7 @@ impl Descriptor {
                 flags.difference(Flags::APPEND)
             }
             Sharing::Shared if !now.contains(OFlags::APPEND) => flags,
-            Sharing::Shared if !flags.has(Flags::APPEND) => return Err(Errno::PERM),
+            Sharing::Shared if !flags.has(Flags::APPEND) => return Err(denial::refuse(Rule::AppendOnly)),
             Sharing::Shared => flags.difference(Flags::APPEND),
         };
         self.flags.store(kept.bits(), Ordering::Relaxed);
@@ -62,7 +63,7 @@ impl Descriptor {
     /// `EPERM` for what was given to append to.
     pub(in crate::host) fn may_be_cut(&self) -> Result<()> {
         let appended = self.sharing == Sharing::Shared && rustix::fs::fcntl_getfl(self)?.contains(OFlags::APPEND);
-        if appended { Err(Errno::PERM) } else { Ok(()) }
+        if appended { Err(denial::refuse(Rule::AppendOnly)) } else { Ok(()) }
     }
 
     /// `EPERM` for what was given to append to, if other times than the present are to be set.

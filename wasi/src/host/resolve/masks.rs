@@ -14,6 +14,7 @@
 use super::controls::Control;
 use super::limits::{MAX_LINKS, STEP};
 use super::path::{Place, Way};
+use crate::host::denial::{self, Rule};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, Stat, StatxFlags};
 use rustix::io::{Errno, Result};
@@ -120,13 +121,13 @@ impl Masks {
     pub(super) fn admit(&self, dir: Place, file: impl AsFd, stat: &Stat) -> Result<Place> {
         if let Some(masked) = self.0.iter().find(|masked| masked.is(dir, stat)) {
             log::debug!("a path of the program's into {} is refused", masked.path.display());
-            return Err(Errno::PERM);
+            return Err(denial::refuse(masked.rule()));
         }
         if stat.st_dev != dir.id.0
             && let Some(control) = Control::over(file.as_fd())?
         {
             log::debug!("a path of the program's is refused: it leads to {control}");
-            return Err(Errno::PERM);
+            return Err(denial::refuse(Rule::Controls(control.to_string())));
         }
         Ok(Place { id: id(stat), ..dir })
     }
@@ -137,7 +138,7 @@ impl Masks {
             None => Ok(()),
             Some(masked) => {
                 log::debug!("a path of the program's to where {} would be is refused", masked.path.display());
-                Err(Errno::PERM)
+                Err(denial::refuse(masked.rule()))
             }
         }
     }
@@ -151,9 +152,11 @@ impl Masks {
             Err(_) => return Ok(()),
         };
         self.admit_found(dir, fd, name, &stat)?;
-        if change == Change::Moves && self.0.iter().any(|masked| masked.needs(dir, name, &stat)) {
+        if change == Change::Moves
+            && let Some(masked) = self.0.iter().find(|masked| masked.needs(dir, name, &stat))
+        {
             log::debug!("what leads to a masked directory cannot be renamed or removed by the program");
-            return Err(Errno::PERM);
+            return Err(denial::refuse(Rule::LeadsToMasked(masked.path.clone())));
         }
         Ok(())
     }
@@ -231,6 +234,13 @@ impl Masked {
         match self.kind {
             Kind::Own => is_there,
             Kind::Devices(device) => !from.devices && (is_there || device == Some(stat.st_dev)),
+        }
+    }
+
+    fn rule(&self) -> Rule {
+        match self.kind {
+            Kind::Own => Rule::Masked(self.path.clone()),
+            Kind::Devices(_) => Rule::Devices,
         }
     }
 

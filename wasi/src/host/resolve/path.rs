@@ -2,6 +2,7 @@
 
 use super::limits::PATH_MAX;
 use super::masks::FileId;
+use crate::host::denial::{self, Rule};
 use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::Stat;
 use rustix::io::{Errno, Result};
@@ -17,7 +18,7 @@ impl<'a> GuestPath<'a> {
             [] => Err(Errno::NOENT),
             _ if path.len() > PATH_MAX => Err(Errno::NAMETOOLONG),
             _ if path.contains(&0) => Err(Errno::INVAL),
-            [b'/', ..] => Err(Errno::PERM),
+            [b'/', ..] => Err(denial::refuse(Rule::Absolute)),
             _ => Ok(GuestPath(path)),
         }
     }

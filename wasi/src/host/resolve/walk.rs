@@ -12,6 +12,7 @@
 use super::limits::{ATTEMPTS, MAX_LINKS, STEP};
 use super::masks::{Masks, id};
 use super::path::{Base, Found, Place};
+use crate::host::denial::{self, Rule};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use rustix::io::{Errno, Result};
@@ -35,8 +36,10 @@ fn attempt(masks: &Masks, base: Base<'_>, path: &[u8], flags: OFlags, mode: Mode
     let mut stand = Stand { masks, base: Base { place: base.place.beyond(), ..base }, below: Vec::new() };
     let mut rest = path.to_vec();
     let mut links = 0;
+    // The last one that was followed, for who watches.
+    let mut link = Vec::new();
     if rest.first() == Some(&b'/') {
-        return Err(Errno::PERM);
+        return Err(denial::refuse(Rule::Absolute));
     }
     loop {
         let start = rest.iter().position(|c| *c != b'/').unwrap_or(rest.len());
@@ -50,7 +53,11 @@ fn attempt(masks: &Masks, base: Base<'_>, path: &[u8], flags: OFlags, mode: Mode
             b"." | b".." => {
                 stand.search()?;
                 if name == b".." {
-                    stand.up()?;
+                    stand.up().inspect_err(|_| {
+                        if links > 0 {
+                            denial::blame_link(&link);
+                        }
+                    })?;
                 }
                 if last {
                     return stand.open_here(flags, mode);
@@ -84,7 +91,10 @@ fn attempt(masks: &Masks, base: Base<'_>, path: &[u8], flags: OFlags, mode: Mode
                 }
                 links += 1;
                 if text.first() == Some(&b'/') {
-                    return Err(Errno::PERM);
+                    return Err(denial::refuse(Rule::Link(text)));
+                }
+                if denial::is_watched() {
+                    link.clone_from(&text);
                 }
                 rest.splice(..end, text);
             }
@@ -185,7 +195,7 @@ impl Stand<'_> {
     fn up(&mut self) -> Result<()> {
         let left = match self.below.pop() {
             Some(Level::Held(fd, _)) => fd,
-            Some(Level::Known(_)) | None => return Err(Errno::PERM),
+            Some(Level::Known(_)) | None => return Err(denial::refuse(Rule::Above)),
         };
         if let Some(level) = self.below.last_mut()
             && let Level::Known(place) = *level
