@@ -20,9 +20,6 @@ const NO_THREAD: u64 = (CLONE_NEWNS
     | CLONE_PTRACE
     | CLONE_UNTRACED) as u64;
 
-/// What `move_pages` passes: the pages stay what they are, and where they were is taken still.
-const MOVED_PAGES: u32 = (libc::MREMAP_MAYMOVE | libc::MREMAP_FIXED | libc::MREMAP_DONTUNMAP) as u32;
-
 const EXEC: u64 = PROT_EXEC as u64;
 const WRITE: u64 = PROT_WRITE as u64;
 
@@ -40,12 +37,7 @@ pub const SYSTEM_CALLS: &[Call] = &[
         "growth; text that is brought in, and trampolines, become executable",
     ),
     Call::any(libc::SYS_madvise, Run, "memories and stacks that are empty again; large pages"),
-    Call::only(
-        libc::SYS_mremap,
-        Run,
-        &[&[Check::Bits(3, libc::MREMAP_FIXED as u64, 0)], &[Check::Is(3, MOVED_PAGES)]],
-        "the allocator; data that was read beside the start gets its place in a memory",
-    ),
+    Call::only(libc::SYS_mremap, Run, &[&[Check::Bits(3, libc::MREMAP_FIXED as u64, 0)]], "the allocator"),
     Call::any(libc::SYS_brk, Run, "the allocator"),
     Call::any(libc::SYS_memfd_create, Run, "images of memories"),
     Call::only(
