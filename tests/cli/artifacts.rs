@@ -184,7 +184,7 @@ fn a_cache_that_cannot_be_used_costs_nothing_else() {
     for (cache, why) in [
         ("/proc/nowhere", "the cache directory /proc/nowhere is not used: it cannot be made: No such file or directory"),
         ("hello.wat", "the cache directory hello.wat is not used: it is not a directory"),
-        ("open", "the cache directory open is not used: its mode is 755, not 700"),
+        ("open", "the cache directory open is not used: its mode is 755, not 700 (chmod 700 mends that)"),
     ] {
         let _ = std::fs::DirBuilder::new().create(dir.path().join("open"));
         std::fs::set_permissions(dir.path().join("open"), std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("a mode");

@@ -214,7 +214,7 @@ pub(super) fn open_dir(path: &Path) -> Result<OwnedFd, String> {
     }
     let mode: RawMode = stat.st_mode & 0o777;
     if mode != 0o700 {
-        return Err(format!("its mode is {mode:03o}, not 700"));
+        return Err(format!("its mode is {mode:03o}, not 700 (chmod 700 mends that)"));
     }
     Ok(dir)
 }

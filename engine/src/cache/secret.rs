@@ -64,7 +64,7 @@ fn read(dir: &OwnedFd, name: &str) -> Result<Option<Seal>, String> {
     }
     let mode = stat.st_mode & 0o7777;
     if mode != 0o600 {
-        return Err(format!("its mode is {mode:03o}, not 600"));
+        return Err(format!("its mode is {mode:03o}, not 600 (chmod 600 mends that)"));
     }
     if stat.st_size != LEN as i64 {
         return Err(format!("it has {} bytes, not {LEN}", stat.st_size));
@@ -184,7 +184,7 @@ mod tests {
         for (mode, why) in [(0o644, "644"), (0o640, "640"), (0o602, "602"), (0o700, "700"), (0o400, "400"), (0o4600, "4600")] {
             fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
             // Who may not read it at all is told that, unless nothing is forbidden.
-            refused(&format!("its mode is {why}, not 600"));
+            refused(&format!("its mode is {why}, not 600 (chmod 600 mends that)"));
         }
         fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
         if std::os::unix::fs::chown(&path, Some(12345), None).is_ok() {
@@ -215,7 +215,7 @@ mod tests {
         fs::create_dir(&dir).unwrap();
         fs::set_permissions(&dir, Permissions::from_mode(0o750)).unwrap();
         let message = open(&dir.join("key")).err().unwrap();
-        assert_eq!(message, format!("the directory {} of the cache's key is not used: its mode is 750, not 700", dir.display()));
+        assert_eq!(message, format!("the directory {} of the cache's key is not used: its mode is 750, not 700 (chmod 700 mends that)", dir.display()));
         assert!(!dir.join("key").exists());
         let message = open(Path::new("/proc/nowhere/key")).err().unwrap();
         assert!(message.contains("/proc/nowhere of the cache's key is not used: it cannot be made: "), "{message}");
