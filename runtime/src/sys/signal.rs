@@ -234,8 +234,9 @@ pub fn on_alternate_stack(signal: c_int) {
     }
 }
 
-/// Has the process end with a message and exit code 1 where Rust's runtime aborts it since memory could not be had, which only
-/// [`LargePages`](crate::LargePages) knows. Any other SIGABRT ends it as it does without; one that is ignored stays so.
+/// Has the process end with a message and exit code 1 where Rust's runtime or the C library aborts it since memory could not be
+/// had: [`LargePages`](crate::LargePages) knows, or there is none. Any other SIGABRT ends it as it does without; one that is
+/// ignored stays so.
 pub fn name_lack_of_memory() {
     if !is_default(libc::SIGABRT) {
         return;
@@ -251,12 +252,23 @@ pub fn name_lack_of_memory() {
     }
 }
 
+/// Whether some megabytes cannot be had, which is when the C library's own allocations fail. Async-signal-safe.
+fn lacks_memory() -> bool {
+    const FEW: usize = 16 << 20;
+    // SAFETY: a new mapping at an address of the kernel's choice, which nobody uses.
+    unsafe {
+        let mapped =
+            libc::mmap(null_mut(), FEW, libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, -1, 0);
+        mapped == libc::MAP_FAILED || libc::munmap(mapped, FEW) != 0
+    }
+}
+
 extern "C" fn on_abort(_: c_int, info: *mut siginfo_t, _: *mut c_void) {
     const MESSAGE: &str =
         "error: out of memory: the process can have no more; is it limited (ulimit -v, ulimit -d, a control group)?\n";
     // SAFETY: the kernel's own; this is how the C library's `abort` sends it.
     let by_abort = unsafe { (*info).si_code == libc::SI_TKILL && (*info).si_pid() == libc::getpid() };
-    if by_abort && large::has_lacked() {
+    if by_abort && (large::has_lacked() || lacks_memory()) {
         // SAFETY: the bytes are there.
         unsafe {
             libc::write(2, MESSAGE.as_ptr().cast(), MESSAGE.len());
