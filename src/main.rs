@@ -54,6 +54,7 @@ fn main() {
     sconce_engine::no_core();
     // What is written beyond a limit on file sizes is an error (EFBIG), to us as to the guest.
     sconce_engine::ignore(signal_hook::consts::SIGXFSZ);
+    sconce_engine::name_lack_of_memory();
     if sconce_engine::stack_limit().is_some_and(|limit| limit < STACK) && !raise_stack_limit() {
         // The limit (`ulimit -s`) is on the first thread's stack alone.
         let thread = std::thread::Builder::new().name("main".into()).stack_size(STACK as usize).spawn(|| execute());
@@ -87,7 +88,9 @@ fn execute() -> ! {
     }
     let cli = match cli::command_line(args, std::env::var_os(cli::OPTIONS)) {
         Ok(cli) => cli,
-        Err(Refused::Parser(said)) => said.exit(),
+        Err(Refused::Parser(said)) if said.use_stderr() => said.exit(),
+        // Help, or the version, which somebody wants to have.
+        Err(Refused::Parser(said)) => end(report::write(|_| said.print())),
         Err(Refused::Other(failure)) => fail(&failure),
     };
     let result = match cli.command {

@@ -51,10 +51,10 @@ pub enum End {
 }
 
 impl End {
-    /// Ends the process.
+    /// Ends the process, at once: what was written has been flushed.
     pub fn now(self) -> ! {
         match self {
-            End::Exit(code) => std::process::exit(code),
+            End::Exit(code) => sconce_engine::end_now(code),
             End::Signal(signal) => sconce_engine::end_by_signal(signal),
         }
     }

@@ -21,6 +21,7 @@
 //!   growing may fail there.
 //! - The bytes of shared memories, but for what loads from them give.
 
+pub mod attack;
 pub mod case;
 pub mod corner;
 pub mod counts;

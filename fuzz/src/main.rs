@@ -2,12 +2,15 @@
 
 use clap::{Args, Parser, Subcommand};
 use rayon::prelude::*;
+use sconce_fuzz::attack::campaign::{self, Totals};
+use sconce_fuzz::attack::{self, Target};
 use sconce_fuzz::case::{Case, Generator, Proposals};
 use sconce_fuzz::counts::Counts;
 use sconce_fuzz::engines::Engine;
 use sconce_fuzz::export;
 use sconce_fuzz::harness::Engines;
 use sconce_fuzz::supervise::{self, End};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -80,6 +83,25 @@ enum Command {
         #[arg(long, value_parser = proposals)]
         proposals: Option<Proposals>,
     },
+    /// Give a target inputs that nobody would write: see `attack`.
+    Attack(Attack),
+    /// Give a target one input.
+    Input {
+        /// The target.
+        target: String,
+        /// A file, or a number of an attack.
+        input: PathBuf,
+        /// Write the input here.
+        #[arg(long)]
+        write: Option<PathBuf>,
+    },
+    /// Write a target's seeds, for libFuzzer to begin with.
+    Seeds {
+        /// The target.
+        target: String,
+        /// Where to.
+        folder: PathBuf,
+    },
     /// Run one case and print what each engine saw.
     One {
         /// Its number.
@@ -95,6 +117,24 @@ enum Command {
     },
 }
 
+#[derive(Args)]
+struct Attack {
+    /// What is attacked: `all` for each in turn.
+    target: String,
+    /// How many inputs.
+    #[arg(long, default_value_t = 20_000)]
+    inputs: u64,
+    /// Stop after so many seconds for each target.
+    #[arg(long, default_value_t = 3600)]
+    seconds: u64,
+    /// Begin with this number.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Where inputs that show something are written, and totals.
+    #[arg(long, default_value = "found")]
+    found: PathBuf,
+}
+
 /// Parses `simd,tail_call`.
 fn proposals(text: &str) -> Result<Proposals, String> {
     Proposals::named(text.split(',').filter(|name| !name.is_empty()))
@@ -106,8 +146,29 @@ const CHUNK: u64 = 500;
 
 fn main() -> Fallible<ExitCode> {
     match Cli::parse().command {
+        Command::Attack(attack) if supervise::is_child() => attack_child(&attack),
+        Command::Attack(attack) => attack_all(&attack),
+        Command::Input { target, input, write } => {
+            let target = attack::target(&target).ok_or("there is no such target")?;
+            let bytes = match input.to_str().and_then(|text| text.parse().ok()) {
+                Some(number) => campaign::input(target, &(target.seeds)(), number),
+                None => std::fs::read(input)?,
+            };
+            write.map(|path| std::fs::write(path, &bytes)).transpose()?;
+            let (body, begun) = ((target.body)(), Instant::now());
+            println!("{} bytes: {:?}, {:?}", bytes.len(), campaign::judge(&body, &bytes), begun.elapsed());
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Seeds { target, folder } => {
+            let target = attack::target(&target).ok_or("there is no such target")?;
+            std::fs::create_dir_all(&folder)?;
+            for (n, seed) in (target.seeds)().iter().enumerate() {
+                std::fs::write(folder.join(n.to_string()), seed)?;
+            }
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Run(run) if supervise::is_child() => search(&run),
-        Command::Run(run) => match supervise::supervise(&run.found)? {
+        Command::Run(run) => match supervise::supervise(&run.found, &[])? {
             End::Exited(status) if status.success() => Ok(ExitCode::SUCCESS),
             End::Exited(_) => Ok(ExitCode::FAILURE),
             End::Killed(signal, seeds) => {
@@ -130,6 +191,73 @@ fn main() -> Fallible<ExitCode> {
         }
         Command::One { seed, cases, write, only } => one(&cases, seed, write.as_deref(), only),
     }
+}
+
+/// Where totals of a target are.
+fn totals_file(attack: &Attack, target: &Target) -> PathBuf {
+    attack.found.join(format!("{}.json", target.name))
+}
+
+fn read_totals(file: &Path) -> Fallible<Totals> {
+    Ok(serde_json::from_slice(&std::fs::read(file)?)?)
+}
+
+fn write_totals(file: &Path, totals: &Totals) -> Fallible<()> {
+    Ok(std::fs::write(file, serde_json::to_string_pretty(totals)? + "\n")?)
+}
+
+/// The process that gives a target inputs, from where its totals say.
+fn attack_child(attack: &Attack) -> Fallible<ExitCode> {
+    let target = attack::target(&attack.target).ok_or("there is no such target")?;
+    let file = totals_file(attack, target);
+    let mut totals = read_totals(&file)?;
+    let end = attack.seed.saturating_add(attack.inputs);
+    campaign::run(target, &mut totals, (end, attack.seconds), &attack.found, |totals| {
+        std::fs::write(&file, serde_json::to_string_pretty(totals)? + "\n")
+    })?;
+    println!("{}: {}", target.name, serde_json::to_string(&totals)?);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Runs a process for each target, and another one when a signal has ended it.
+fn attack_all(attack: &Attack) -> Fallible<ExitCode> {
+    let mut good = true;
+    let all: Vec<&Target> = attack::TARGETS.iter().filter(|t| attack.target == "all" || t.name == attack.target).collect();
+    if all.is_empty() {
+        let names: Vec<_> = attack::TARGETS.iter().map(|target| target.name).collect();
+        return Err(format!("targets are all, {}", names.join(", ")).into());
+    }
+    std::fs::create_dir_all(&attack.found)?;
+    for target in all {
+        let file = totals_file(attack, target);
+        write_totals(&file, &Totals { next: attack.seed, ..Totals::default() })?;
+        let arguments = ["attack", target.name, "--found"].map(OsString::from);
+        let numbers = [("--inputs", attack.inputs), ("--seconds", attack.seconds), ("--seed", attack.seed)];
+        let numbers = numbers.into_iter().flat_map(|(flag, n)| [flag.into(), n.to_string().into()]);
+        let arguments: Vec<OsString> = arguments.into_iter().chain([attack.found.clone().into()]).chain(numbers).collect();
+        loop {
+            match supervise::supervise(&attack.found, &arguments)? {
+                End::Exited(status) => {
+                    good &= status.success();
+                    break;
+                }
+                End::Killed(signal, under_way) => {
+                    let mut totals = read_totals(&file)?;
+                    let Some(&number) = under_way.iter().max() else { return Err(format!("signal {signal} ended it").into()) };
+                    let bytes = campaign::input(target, &(target.seeds)(), number);
+                    let path = attack.found.join(format!("{}-{number}", target.name));
+                    std::fs::write(&path, bytes)?;
+                    println!("{} {number} ({}): signal {signal}", target.name, path.display());
+                    totals.inputs += number + 1 - totals.next;
+                    totals.next = number + 1;
+                    totals.findings.push((number, format!("signal {signal}")));
+                    write_totals(&file, &totals)?;
+                }
+            }
+        }
+        good &= read_totals(&file)?.findings.is_empty();
+    }
+    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Writes a case's module to where those are that showed a difference.

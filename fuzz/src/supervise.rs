@@ -1,6 +1,7 @@
 //! The search runs in a process of its own: wrong code may end it, and the cases that were under way are known then.
 
 use std::cell::Cell;
+use std::ffi::OsString;
 use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
@@ -23,16 +24,21 @@ pub enum End {
     Killed(i32, Vec<u64>),
 }
 
-/// Runs this program once more, as the one that searches.
+/// Runs this program once more, as the one that searches; with other arguments, if there are any.
 ///
 /// # Errors
 /// If it cannot be started.
-pub fn supervise(found: &Path) -> io::Result<End> {
+pub fn supervise(found: &Path, arguments: &[OsString]) -> io::Result<End> {
     std::fs::create_dir_all(found)?;
     for path in running(found)? {
         std::fs::remove_file(path)?;
     }
-    let status = Command::new(std::env::current_exe()?).args(std::env::args_os().skip(1)).env(CHILD, "1").status()?;
+    let mut command = Command::new(std::env::current_exe()?);
+    match arguments {
+        [] => command.args(std::env::args_os().skip(1)),
+        others => command.args(others),
+    };
+    let status = command.env(CHILD, "1").status()?;
     let Some(signal) = status.signal() else { return Ok(End::Exited(status)) };
     let mut seeds = Vec::new();
     for path in running(found)? {

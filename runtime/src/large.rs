@@ -29,6 +29,22 @@ impl LargePages {
     }
 }
 
+/// Whether memory that was asked for could not be had.
+static LACKED: AtomicBool = AtomicBool::new(false);
+
+/// Whether memory that was asked for could not be had, at whatever time. Async-signal-safe.
+pub(crate) fn has_lacked() -> bool {
+    LACKED.load(Ordering::Relaxed)
+}
+
+/// Notes it if there is none.
+fn noted(memory: *mut u8) -> *mut u8 {
+    if memory.is_null() {
+        LACKED.store(true, Ordering::Relaxed);
+    }
+    memory
+}
+
 /// How long the mapping of an allocation is, if it has one. Depends on nothing but the layout, so that it says the same when the
 /// allocation ends.
 fn mapping_len(layout: Layout) -> Option<usize> {
@@ -64,19 +80,19 @@ fn map(len: usize) -> *mut u8 {
 // an allocation is follows from its layout alone.
 unsafe impl GlobalAlloc for LargePages {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        match mapping_len(layout) {
+        noted(match mapping_len(layout) {
             Some(len) => map(len),
             // SAFETY: the caller's promise.
             None => unsafe { System.alloc(layout) },
-        }
+        })
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        match mapping_len(layout) {
+        noted(match mapping_len(layout) {
             Some(len) => map(len),
             // SAFETY: the caller's promise.
             None => unsafe { System.alloc_zeroed(layout) },
-        }
+        })
     }
 
     unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
@@ -93,7 +109,7 @@ unsafe impl GlobalAlloc for LargePages {
         let new = unsafe { Layout::from_size_align_unchecked(size, layout.align()) };
         match (mapping_len(layout), mapping_len(new)) {
             // SAFETY: the caller's promise.
-            (None, None) => unsafe { System.realloc(memory, layout, size) },
+            (None, None) => noted(unsafe { System.realloc(memory, layout, size) }),
             (Some(old), Some(len)) if old == len => memory,
             // What is not copied is never there twice. That the new place may not be one for large pages is the lesser evil.
             (Some(old), Some(len)) if layout.align() <= PAGE => {

@@ -129,7 +129,7 @@ pub use sys::last_resort::{Clock, kill_after};
 pub use sys::limits::{no_core, physical_memory, stack_limit};
 pub use sys::poll::poll;
 pub use sys::schedule::wake_soon;
-pub use sys::signal::{end_by_signal, ignore, on_alternate_stack, report_refused_calls, unblock};
+pub use sys::signal::{end_by_signal, end_now, ignore, name_lack_of_memory, on_alternate_stack, report_refused_calls, unblock};
 pub use sys::space::guards_unavailable;
 pub use sys::start::{closed_at_start, ignored_at_start};
 pub use sys::thread::prepare as prepare_thread;

@@ -114,7 +114,10 @@ fn a_key_that_cannot_be_used_costs_the_cache_alone() {
     fs::create_dir(&key).expect("a directory");
     not_used("it is not a regular file");
     fs::set_permissions(&place, Permissions::from_mode(0o755)).expect("a mode");
-    check(&format!("the directory {} of the cache's key is not used: its mode is 755, not 700 (chmod 700 mends that)", place.display()));
+    check(&format!(
+        "the directory {} of the cache's key is not used: its mode is 755, not 700 (chmod 700 mends that)",
+        place.display()
+    ));
 
     // Once nothing is in the way there is a key again.
     assert_eq!(dir.run("hello.wat").ok(), "hello\n");

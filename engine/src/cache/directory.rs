@@ -173,6 +173,12 @@ pub(super) fn make_unfinished(dir: &OwnedFd, name: &str) -> Result<(String, File
     Ok((unfinished, file.into()))
 }
 
+/// Whether [`make_unfinished`] makes such a name of the file's.
+pub(super) fn is_unfinished(entry: &str, name: &str) -> bool {
+    let number = entry.strip_prefix(name).and_then(|rest| rest.strip_prefix('.')?.strip_suffix(".tmp"));
+    number.is_some_and(|number| number.len() == 16 && number.bytes().all(|b| b.is_ascii_hexdigit()))
+}
+
 /// Sconce's directory in one of the user's that a variable names, or else in one below the home directory.
 pub(super) fn base_dir(variable: &str, below_home: &str) -> Option<PathBuf> {
     let absolute = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());

@@ -4,10 +4,10 @@
 //! program that may write to caches. The key is elsewhere, where state is kept. Whoever cannot read it makes no entry that is
 //! taken. Without it everything is compiled anew, and the old entries are replaced.
 
-use super::directory::{base_dir, make_unfinished, open_dir, reason};
+use super::directory::{base_dir, is_unfinished, make_unfinished, open_dir, reason};
 use crate::artifact::Seal;
 use rustix::fd::OwnedFd;
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 use rustix::rand::GetRandomFlags;
 use std::ffi::OsStr;
@@ -81,12 +81,28 @@ fn read(dir: &OwnedFd, name: &str) -> Result<Option<Seal>, String> {
 fn make(dir: &OwnedFd, name: &str) -> Result<(), Errno> {
     let (unfinished, mut file) = make_unfinished(dir, name)?;
     let made = fill(&mut file).and_then(|()| match rename(dir, &unfinished, name) {
-        Err(Errno::EXIST) => Ok(()),
+        // Whoever was first has removed this one (see below), or not yet.
+        Err(Errno::EXIST | Errno::NOENT) => Ok(()),
         renamed => renamed,
     });
     // If it has its name there is nothing by the other.
     let _ = rustix::fs::unlinkat(dir, &unfinished, AtFlags::empty());
+    if made.is_ok() {
+        remove_unfinished(dir, name);
+    }
     made
+}
+
+/// Removes what processes that were killed have left of a key that is there now. Others that are about to make it need theirs no
+/// more.
+fn remove_unfinished(dir: &OwnedFd, name: &str) {
+    // What cannot be looked for is left.
+    let Ok(entries) = Dir::read_from(dir) else { return };
+    for entry in entries.flatten() {
+        if entry.file_name().to_str().is_ok_and(|entry| is_unfinished(entry, name)) {
+            let _ = rustix::fs::unlinkat(dir, entry.file_name(), AtFlags::empty());
+        }
+    }
 }
 
 fn fill(file: &mut std::fs::File) -> Result<(), Errno> {
@@ -143,6 +159,24 @@ mod tests {
         assert_eq!(blake3::keyed_hash(&bytes.try_into().unwrap(), b""), key);
         fs::remove_file(&path).unwrap();
         assert_ne!(told(&open(&path).unwrap()), key, "another one");
+    }
+
+    #[test]
+    fn what_was_left_unfinished_goes_when_a_key_is_made() {
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().join("state/key");
+        open_dir(path.parent().unwrap()).unwrap();
+        let others = ["key.0123456789abcde.tmp", "key.0123456789abcdex.tmp", "key.tmp", "other.0123456789abcdef.tmp"];
+        for name in others.iter().chain(&["key.0123456789abcdef.tmp", "key.fedcba9876543210.tmp"]) {
+            fs::write(path.with_file_name(name), "").unwrap();
+        }
+        open(&path).unwrap();
+        let mut left: Vec<_> =
+            fs::read_dir(path.parent().unwrap()).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        left.sort();
+        let mut wanted: Vec<_> = others.into_iter().chain(["key"]).collect();
+        wanted.sort_unstable();
+        assert_eq!(left, wanted, "and what is not such a file stays");
     }
 
     #[test]
@@ -215,7 +249,13 @@ mod tests {
         fs::create_dir(&dir).unwrap();
         fs::set_permissions(&dir, Permissions::from_mode(0o750)).unwrap();
         let message = open(&dir.join("key")).err().unwrap();
-        assert_eq!(message, format!("the directory {} of the cache's key is not used: its mode is 750, not 700 (chmod 700 mends that)", dir.display()));
+        assert_eq!(
+            message,
+            format!(
+                "the directory {} of the cache's key is not used: its mode is 750, not 700 (chmod 700 mends that)",
+                dir.display()
+            )
+        );
         assert!(!dir.join("key").exists());
         let message = open(Path::new("/proc/nowhere/key")).err().unwrap();
         assert!(message.contains("/proc/nowhere of the cache's key is not used: it cannot be made: "), "{message}");

@@ -3,6 +3,7 @@
 //! Handlers run on the alternate stack, call nothing that is not async-signal-safe, and change nothing but the interrupted
 //! context and the record of the fault.
 
+use crate::large;
 use libc::{c_int, c_void, sigaction, siginfo_t, ucontext_t};
 use std::cell::UnsafeCell;
 use std::mem::{MaybeUninit, zeroed};
@@ -233,6 +234,50 @@ pub fn on_alternate_stack(signal: c_int) {
     }
 }
 
+/// Has the process end with a message and exit code 1 where Rust's runtime or the C library aborts it since memory could not be
+/// had: [`LargePages`](crate::LargePages) knows, or there is none. Any other SIGABRT ends it as it does without; one that is
+/// ignored stays so.
+pub fn name_lack_of_memory() {
+    if !is_default(libc::SIGABRT) {
+        return;
+    }
+    // SAFETY: a sigaction is plain data, and the handler is async-signal-safe.
+    unsafe {
+        let mut new: sigaction = zeroed();
+        new.sa_sigaction = on_abort as *const () as usize;
+        // It has no need of the stack that is in use, which may be a wasm stack.
+        new.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK;
+        libc::sigemptyset(&mut new.sa_mask);
+        sigaction(libc::SIGABRT, &new, null_mut());
+    }
+}
+
+/// Whether some megabytes cannot be had, which is when the C library's own allocations fail. Async-signal-safe.
+fn lacks_memory() -> bool {
+    const FEW: usize = 16 << 20;
+    // SAFETY: a new mapping at an address of the kernel's choice, which nobody uses.
+    unsafe {
+        let mapped =
+            libc::mmap(null_mut(), FEW, libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, -1, 0);
+        mapped == libc::MAP_FAILED || libc::munmap(mapped, FEW) != 0
+    }
+}
+
+extern "C" fn on_abort(_: c_int, info: *mut siginfo_t, _: *mut c_void) {
+    const MESSAGE: &str =
+        "error: out of memory: the process can have no more; is it limited (ulimit -v, ulimit -d, a control group)?\n";
+    // SAFETY: the kernel's own; this is how the C library's `abort` sends it.
+    let by_abort = unsafe { (*info).si_code == libc::SI_TKILL && (*info).si_pid() == libc::getpid() };
+    if by_abort && (large::has_lacked() || lacks_memory()) {
+        // SAFETY: the bytes are there.
+        unsafe {
+            libc::write(2, MESSAGE.as_ptr().cast(), MESSAGE.len());
+            libc::_exit(1)
+        }
+    }
+    end_by_signal(libc::SIGABRT)
+}
+
 /// Has a system call that a filter refuses by SIGSYS end the process with a message that names it, by number: for tests, which
 /// show so that the lists of system calls are complete.
 pub fn report_refused_calls() {
@@ -278,6 +323,15 @@ pub fn end_by_signal(signal: c_int) -> ! {
         libc::syscall(libc::SYS_tgkill, libc::getpid(), libc::gettid(), signal);
         libc::_exit(128 + signal)
     }
+}
+
+/// Ends the process with an exit code, from any thread, and does nothing besides.
+///
+/// Rust's `exit` gives up the stack on which the first thread's handlers run, whichever thread calls it: a signal that came then
+/// would be a fault of the first thread's.
+pub fn end_now(code: c_int) -> ! {
+    // SAFETY: nothing runs after it.
+    unsafe { libc::_exit(code) }
 }
 
 /// Makes a signal be ignored by this process.

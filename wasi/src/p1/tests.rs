@@ -7,6 +7,7 @@ mod masked;
 mod misuse;
 mod paths;
 mod polls;
+mod races;
 mod read_only;
 mod recorded;
 mod rest;
