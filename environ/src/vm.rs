@@ -70,6 +70,9 @@ pub struct VmStoreContext {
     /// Frame pointer of the trampoline through which wasm last left for the host: `[exit_fp]` is the wasm caller's frame
     /// pointer, `[exit_fp + 8]` the return address into wasm. Re-entry continues below `exit_fp` on the wasm stack.
     pub exit_fp: *mut u8,
+    /// While the host runs, what compiled code has in a register: [`crate::fuel::counter`] of what is left. Only where
+    /// the engine's code counts.
+    pub fuel: u64,
     /// Nonzero when host calls do not simply return to wasm: see [`pending`].
     pub pending: AtomicU32,
     /// A place for compiled code: for a handle on its way into an argument of [`crate::builtin::Builtin::ActivationsInsert`].

@@ -10,6 +10,7 @@ use crate::code::CodeSpace;
 use crate::lazy_pages::LazyPages;
 use crate::stack::WasmStack;
 use crate::walk::RestingStack;
+use sconce_environ::fuel;
 use sconce_environ::trap::TrapCode;
 use sconce_environ::vm::{ANY_TYPE, VmStoreContext, pending};
 use std::cell::{Cell, UnsafeCell};
@@ -59,6 +60,7 @@ impl Shared {
         let vm = VmStoreContext {
             host_sp: null_mut(),
             exit_fp: null_mut(),
+            fuel: fuel::counter(u64::MAX),
             pending: AtomicU32::new(0),
             incoming: 0,
             runtime: null_mut(),
@@ -121,6 +123,14 @@ impl Shared {
     #[inline]
     pub(crate) fn host_waits(&self) -> bool {
         self.pending().load(Ordering::Relaxed) & pending::BOUNDARY != 0
+    }
+
+    /// Wasm is being left by a fault or a signal, and has counted so far, if it counts.
+    pub(crate) fn keep_fuel(&self, counter: u64) {
+        if self.code.counts() {
+            // SAFETY: wasm was running, so nobody else looks at the context's field.
+            unsafe { (*self.vm()).fuel = counter };
+        }
     }
 
     /// Whether an interrupt was asked for.
