@@ -53,9 +53,14 @@ fn add(f: &mut CompiledFunction, operator: u32, piece: impl FnOnce(u32) -> Vec<u
 mod tests {
     use super::*;
     use sconce_environ::index::DefinedFuncIndex;
+    use sconce_runtime::stub_offsets;
 
     #[test]
     fn each_place_gets_its_own_way_out_and_back() {
+        [false, true].into_iter().for_each(each_place_has_its_own);
+    }
+
+    fn each_place_has_its_own(fuel: bool) {
         // Three calls, of which the second gives a reference; what follows its field by three bytes is where it goes on.
         let mut code = vec![0x90, 0xe8, 0, 0, 0, 0, 0x90, 0xe9, 0, 0, 0, 0, 1, 2, 3, 0x90, 0xe8, 0, 0, 0, 0];
         let reloc = |offset, behind, returns_reference| {
@@ -72,7 +77,8 @@ mod tests {
             uninterruptible: vec![(0, 1)],
             ..CompiledFunction::default()
         };
-        append(&mut f);
+        let offsets = &stub_offsets(fuel);
+        append(&mut f, offsets);
         let cold = [Afterwards::Boundary, Afterwards::Leave].map(|then| host_call_pending(offsets, 48, then));
         let hot = |start: u32, resume: u32, pending: u32, then| {
             let from_start = |at: u32| at.wrapping_sub(start).cast_signed();
@@ -108,10 +114,13 @@ mod tests {
     #[test]
     fn a_piece_is_no_longer_than_a_line() {
         let far = (-0x4000_0000, 1 << 30, 1 << 20);
-        for then in [Afterwards::Boundary, Afterwards::Leave] {
-            assert!(host_call_in_place(offsets, -100, 0x70, 1 << 20, then).len() <= LINE as usize);
+        for (then, fuel) in [Afterwards::Boundary, Afterwards::Leave].into_iter().flat_map(|then| [(then, false), (then, true)]) {
+            let offsets = &stub_offsets(fuel);
+            // One that counts has two instructions more.
+            let line = LINE as usize + if fuel { 8 } else { 0 };
+            assert!(host_call_in_place(offsets, -100, 0x70, 1 << 20, then).len() <= line);
             // With a large frame it is one, almost.
-            assert!(host_call_in_place(offsets, far.0, far.2, far.1, then).len() <= LINE as usize + 3);
+            assert!(host_call_in_place(offsets, far.0, far.2, far.1, then).len() <= line + 3);
         }
     }
 }

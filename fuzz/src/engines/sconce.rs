@@ -217,6 +217,7 @@ fn stop(error: &Error) -> Stop {
         TrapCode::StackOverflow | TrapCode::ReferenceHeapFull | TrapCode::StackMemory => Stop::Exhausted,
         TrapCode::Interrupt => Stop::Interrupted,
         TrapCode::BrokenInvariant => Stop::BrokenInvariant,
+        TrapCode::FuelExhausted => Stop::Exhausted,
     }
 }
 
