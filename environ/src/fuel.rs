@@ -317,6 +317,3 @@ impl Operators for Meter {
         vec_unary(VecUnary); vec_binary(VecBinary); vec_ternary(VecTernary); vec_shift(IntShape, VecShift); vec_test(VecTest);
     }
 }
-
-#[cfg(test)]
-mod tests;
