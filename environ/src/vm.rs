@@ -2,7 +2,7 @@
 //!
 //! Invariants, from the guest's side of the wall:
 //! - Compiled code writes only globals, handle-table elements, the activations table with its `activations_next`, the counts of
-//!   objects, `wanted_type`, and what x64's trampolines write (`exit_fp`); everything else is written by the runtime alone.
+//!   objects, `wanted_type`, and what x64's trampolines write (`exit_fp`, `fuel`); everything else is written by the runtime alone.
 //! - No pointer here is ever visible to the guest as a number.
 
 use std::ffi::c_void;
@@ -70,9 +70,6 @@ pub struct VmStoreContext {
     /// Frame pointer of the trampoline through which wasm last left for the host: `[exit_fp]` is the wasm caller's frame
     /// pointer, `[exit_fp + 8]` the return address into wasm. Re-entry continues below `exit_fp` on the wasm stack.
     pub exit_fp: *mut u8,
-    /// While the host runs, what compiled code has in a register: [`crate::fuel::counter`] of what is left. Only where
-    /// the engine's code counts.
-    pub fuel: u64,
     /// Nonzero when host calls do not simply return to wasm: see [`pending`].
     pub pending: AtomicU32,
     /// A place for compiled code: for a handle on its way into an argument of [`crate::builtin::Builtin::ActivationsInsert`].
@@ -114,6 +111,9 @@ pub struct VmStoreContext {
     pub wanted_type: u32,
     /// Padding.
     pub reserved: u32,
+    /// While the host runs, what compiled code has in a register: [`crate::fuel::counter`] of what is left. Only where
+    /// the engine's code counts.
+    pub fuel: u64,
 }
 
 /// Bits of [`VmStoreContext::pending`].

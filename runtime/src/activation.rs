@@ -60,7 +60,6 @@ impl Shared {
         let vm = VmStoreContext {
             host_sp: null_mut(),
             exit_fp: null_mut(),
-            fuel: fuel::counter(u64::MAX),
             pending: AtomicU32::new(0),
             incoming: 0,
             runtime: null_mut(),
@@ -79,6 +78,7 @@ impl Shared {
             cage_length: 0,
             wanted_type: ANY_TYPE,
             reserved: 0,
+            fuel: fuel::counter(u64::MAX),
         };
         Arc::new(Shared {
             vm: UnsafeCell::new(vm),

@@ -117,7 +117,7 @@ mod tests {
         for (then, fuel) in [Afterwards::Boundary, Afterwards::Leave].into_iter().flat_map(|then| [(then, false), (then, true)]) {
             let offsets = &stub_offsets(fuel);
             // One that counts has two instructions more.
-            let line = LINE as usize + if fuel { 8 } else { 0 };
+            let line = LINE as usize + if fuel { 14 } else { 0 };
             assert!(host_call_in_place(offsets, -100, 0x70, 1 << 20, then).len() <= line);
             // With a large frame it is one, almost.
             assert!(host_call_in_place(offsets, far.0, far.2, far.1, then).len() <= line + 3);
