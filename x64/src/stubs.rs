@@ -129,7 +129,7 @@ pub fn leave(o: &Offsets, landing_pad: u64) -> Vec<u8> {
     a.locked_and(Addr::new(Rdi, o.pending), !o.handler_bit);
     a.load(S64, Rsp, Addr::new(Rdi, o.handler + 8));
     a.load(S64, Rbp, Addr::new(Rdi, o.handler + 16));
-    resume_count(&mut a, o, Rdi);
+    // The count is where it belongs: who comes here was on the way back to wasm.
     a.load(S64, Rax, Addr::new(Rdi, o.handler + 24));
     a.load(S64, Rdx, Addr::new(Rdi, o.handler + 32));
     a.jmp_reg(Rcx);
