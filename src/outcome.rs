@@ -51,7 +51,7 @@ pub fn print(engine: &Engine, result: Result<Vec<String>, Stopped>) -> End {
     }
     if let Some(sconce_wasi::OutputLimit(bytes)) = error.downcast_ref() {
         report::error(&format!("the program wrote more to standard output and error than {bytes} bytes (--max-output)"));
-        return End::Exit(report::LIMITED);
+        return End::Exit(LIMITED);
     }
     if let Some(sconce_wasi::Killed(signal)) = error.downcast_ref() {
         return End::Signal(*signal);

@@ -351,6 +351,9 @@ impl Program {
             threads.record(record.clone());
         }
         let result = self.execute(&mut linker, &mut store, control, threads.as_ref());
+        if let (Some(stats), Some(fuel)) = (&self.stats, store.fuel_used()) {
+            stats.spent(fuel);
+        }
         if !control.claim() {
             // Another thread of the guest's ends the process.
             loop {

@@ -37,6 +37,23 @@ fn a_program_has_as_much_as_it_was_given_with_each_compiler() {
 }
 
 #[test]
+fn what_was_used_is_among_the_stats() {
+    let dir = Dir::new();
+    dir.file("app.wat", LOOP);
+    let stats = |line: &str| {
+        let said = dir.run(&format!("run --cache off --stats=json {line} app.wat")).stderr;
+        let json = said.lines().last().expect("there are stats");
+        serde_json::from_str::<serde_json::Value>(json).unwrap_or_else(|e| panic!("{e}: {said}"))["fuel"].clone()
+    };
+    for tier in ["--tier lightbeam", "--tier cranelift --bounds explicit"] {
+        assert_eq!(stats(&format!("{tier} --fuel 1000")), serde_json::json!({ "used": 905, "limit": 1000 }));
+        assert_eq!(stats(&format!("{tier} --count-fuel")), serde_json::json!({ "used": 905, "limit": null }));
+        assert_eq!(stats(&format!("{tier} --fuel 900")), serde_json::json!({ "used": 900, "limit": 900 }));
+        assert_eq!(stats(tier), serde_json::Value::Null);
+    }
+}
+
+#[test]
 fn preloaded_modules_and_their_start_functions_spend_the_same_fuel() {
     let dir = Dir::new();
     dir.file("lib.wat", r#"(module (func $start (drop (i32.const 1))) (start $start) (func (export "g") (drop (i32.const 1))))"#);

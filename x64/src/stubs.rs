@@ -12,7 +12,7 @@
 //! The frame of a host call, from its rbp (which becomes `exit_fp`) upwards: the wasm caller's rbp, the return address into
 //! wasm, stack arguments. Below: [`EXIT_FRAME_BYTES`] that are in use; wasm that is entered again continues under them.
 
-use crate::abi::{ARG_GPRS, Arguments, CALLEE_SAVED, Class, FUEL, FRAME_LINK_BYTES, Location, PLACE_BYTES, Signature, results};
+use crate::abi::{ARG_GPRS, Arguments, CALLEE_SAVED, Class, FRAME_LINK_BYTES, FUEL, Location, PLACE_BYTES, Signature, results};
 use crate::encode::{Addr, Alu, Cond, Encoder, Label, Size::S64};
 use crate::register::{Gpr, Xmm};
 use crate::sse;

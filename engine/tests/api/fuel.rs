@@ -1,7 +1,8 @@
 //! What code costs: the same in every style of both compilers, and as `environ`'s `fuel` says.
 
 use sconce_engine::{
-    AsContext, AsContextMut, BoundsStyle, CallStyle, Caller, Config, Engine, Error, Extern, Func, Linker, Module, Store, Tier, TrapCode, Val,
+    AsContext, AsContextMut, BoundsStyle, CallStyle, Caller, Config, Engine, Error, Extern, Func, Linker, Module, Store, Tier,
+    TrapCode, Val,
 };
 
 /// Each style, with its name.
