@@ -268,11 +268,13 @@ fn count_moves(code: &[u8]) -> Vec<bool> {
     decode(code).iter().filter(is_count).map(|i| i.op0_register() == Register::R15).collect()
 }
 
+type Way = fn(&Offsets, &Signature) -> Vec<u8>;
+
 #[test]
 fn each_way_between_wasm_and_the_host_takes_the_count_along() {
     let two = Signature::new([I64, F64], [I64, I64]);
     let then = Afterwards::Boundary;
-    let ways: [(&str, fn(&Offsets, &Signature) -> Vec<u8>, &[bool]); 9] = [
+    let ways: [(&str, Way, &[bool]); 9] = [
         ("entry", |o, sig| entry(sig, o), &[true, false]),
         ("registers", |o, sig| host_call_registers(sig, o, Afterwards::Boundary), &[false, true]),
         ("array", |o, sig| host_call_array(sig, o, Afterwards::Leave), &[false, true]),
