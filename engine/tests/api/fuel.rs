@@ -5,6 +5,9 @@ use sconce_engine::{
     TrapCode, Val,
 };
 
+/// A name, and what it changes.
+type Variant = (&'static str, fn(Config) -> Config);
+
 /// Each style, with its name.
 fn styles() -> Vec<(String, Config)> {
     let mut all = Vec::new();
@@ -15,7 +18,7 @@ fn styles() -> Vec<(String, Config)> {
                 all.push((format!("{tier:?} {bounds:?} {calls:?}"), plain().bounds(Some(bounds)).calls(calls)));
             }
         }
-        let variants: [(&str, fn(Config) -> Config); 6] = [
+        let variants: [Variant; 6] = [
             ("one thread", |c| c.parallel(false)),
             ("stress", |c| c.gc_stress(true)),
             ("paranoid", |c| c.paranoid(true).gc_stress(true).calls(CallStyle::Slots)),
