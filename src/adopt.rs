@@ -27,6 +27,7 @@ pub fn adopt(config: Config, args: &CompilerArgs, input: &Input, precompiled: Pr
         .baseline(args.baseline || settings.baseline)
         .gc_stress(args.gc_stress || settings.gc_stress)
         .paranoid(args.paranoid || settings.paranoid)
+        .fuel(args.count_fuel || settings.fuel)
 }
 
 /// The flags that the module was compiled with, and that are neither given nor what is usual.
@@ -38,6 +39,7 @@ fn unsaid(args: &CompilerArgs, settings: &Settings) -> Vec<&'static str> {
         (settings.baseline && !args.baseline, "--baseline"),
         (settings.gc_stress && !args.gc_stress, "--gc-stress"),
         (settings.paranoid && !args.paranoid, "--paranoid"),
+        (settings.fuel && !args.count_fuel, "--count-fuel"),
     ];
     flags.into_iter().filter(|(unsaid, _)| *unsaid).map(|(_, flag)| flag).collect()
 }
@@ -48,6 +50,7 @@ fn contradict(args: &CompilerArgs, settings: &Settings) -> bool {
         (args.baseline, settings.baseline),
         (args.gc_stress, settings.gc_stress),
         (args.paranoid, settings.paranoid),
+        (args.count_fuel, settings.fuel),
     ];
     args.bounds.is_some_and(|given| given != settings.bounds)
         || args.calls.is_some_and(|given| given != settings.calls)

@@ -26,7 +26,7 @@ pub const EXIT_STATUS: &str = "\
 Exit status:
   the program's own  what it passed to proc_exit (a shell sees the low 8 bits)
   134                it trapped; its backtrace is on standard error
-  124                a limit ended it: --timeout, --cpu-time or --max-output
+  124                a limit ended it: --timeout, --cpu-time, --fuel or --max-output
   1                  the module could not be run
   2                  wrong usage
 When a signal ends the program, the same signal ends Sconce.";

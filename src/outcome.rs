@@ -1,6 +1,6 @@
 //! The end of a run: what is said of it, and how the process ends.
 
-use crate::report::{self, End, TRAPPED};
+use crate::report::{self, End, LIMITED, TRAPPED};
 use crate::supervise::{self, Reason};
 use sconce_engine::{Engine, Error, TrapCode};
 use signal_hook::consts::{SIGPIPE, SIGQUIT};
@@ -51,7 +51,7 @@ pub fn print(engine: &Engine, result: Result<Vec<String>, Stopped>) -> End {
     }
     if let Some(sconce_wasi::OutputLimit(bytes)) = error.downcast_ref() {
         report::error(&format!("the program wrote more to standard output and error than {bytes} bytes (--max-output)"));
-        return End::Exit(report::LIMITED);
+        return End::Exit(LIMITED);
     }
     if let Some(sconce_wasi::Killed(signal)) = error.downcast_ref() {
         return End::Signal(*signal);
@@ -60,6 +60,9 @@ pub fn print(engine: &Engine, result: Result<Vec<String>, Stopped>) -> End {
         Error::Trap(trap) => {
             let advice = advice(trap.code, engine.memory_limit().bytes().is_some());
             report::error(&format!("{}{}{advice}", trap.code, backtrace(&error)));
+            if trap.code == TrapCode::FuelExhausted {
+                return End::Exit(LIMITED);
+            }
         }
         Error::Exception(exception) => report::error(&format!("{exception}{}", backtrace(&error))),
         Error::Host(host) => report::error(&format!("{host}{}", backtrace(&error))),
@@ -72,8 +75,9 @@ pub fn print(engine: &Engine, result: Result<Vec<String>, Stopped>) -> End {
 }
 
 /// What is said of traps that a limit is the reason of: where the user has limited memory, and where not.
-const ADVICE: [(TrapCode, &str, &str); 3] = [
+const ADVICE: [(TrapCode, &str, &str); 4] = [
     (TrapCode::StackOverflow, MORE_STACK, MORE_STACK),
+    (TrapCode::FuelExhausted, MORE_FUEL, MORE_FUEL),
     (TrapCode::StackMemory, "--max-memory SIZE gives more memory; what threads use of their stacks counts", ""),
     (
         TrapCode::ReferenceHeapFull,
@@ -82,6 +86,7 @@ const ADVICE: [(TrapCode, &str, &str); 3] = [
     ),
 ];
 
+const MORE_FUEL: &str = "the program has used all that --fuel N gave it; a larger N gives more";
 const MORE_STACK: &str = "--stack-size SIZE gives a larger stack";
 
 fn advice(code: TrapCode, limited: bool) -> String {

@@ -34,7 +34,8 @@ use std::time::Instant;
 ///
 /// # Errors
 /// Why it could not be started.
-pub fn run(args: RunArgs) -> Result<Infallible, Failure> {
+pub fn run(mut args: RunArgs) -> Result<Infallible, Failure> {
+    args.compiler.count_fuel |= args.fuel.is_some();
     let deadline = Deadline::begin(args.timeout, args.cpu_time);
     // Before anything is opened: the numbers of `--fd` are the parent's.
     let inherited = world::Inherited::take(&args.fd)?;
@@ -67,6 +68,9 @@ pub fn run(args: RunArgs) -> Result<Infallible, Failure> {
     let watch = Watch { trace: trace::open(&args, starts_threads(&main.module))?, record: record.clone() };
     let mut linker = world::linker(&engine, watch)?;
     check_imports(&mut linker, &main, &preloads, args.unknown_imports)?;
+    if args.fuel.is_some() && starts_threads(&main.module) {
+        return Err(Failure::not_run(format!("{}: {NO_THREADS}", main.name)));
+    }
     let words = &args.command[1..];
     let entry = entry(&main, args.invoke.as_deref(), words)?;
     // A reactor whose export takes no parameters reads its command line.
@@ -78,7 +82,7 @@ pub fn run(args: RunArgs) -> Result<Infallible, Failure> {
     let program = (main.name.as_str(), main.module.content());
     let recorded = recording.map(|recording| recording.prepare(&args, &context, &memory, program)).transpose()?;
     let helpers = later::begin(slow.into_inner(), &args, &engine);
-    let max_threads = args.max_threads;
+    let (max_threads, fuel) = (args.max_threads, args.fuel);
     let grace = if args.write_policy.is_some() { Epilogue::WRITTEN } else { Epilogue::SAID };
     let confine = {
         let (engine, context) = (engine.clone(), context.clone());
@@ -106,7 +110,7 @@ pub fn run(args: RunArgs) -> Result<Infallible, Failure> {
         }
     };
     let epilogue = Epilogue { own, grace, say: Box::new(say) };
-    let program = Program { engine, main, preloads, entry, memory, stats, max_threads, record, _helpers: helpers };
+    let program = Program { engine, main, preloads, entry, memory, stats, max_threads, fuel, record, _helpers: helpers };
     supervise::supervise(deadline, confine, epilogue, move |control| program.run(linker, context, control))
 }
 
@@ -226,6 +230,10 @@ fn starts_threads(module: &Module) -> bool {
     module.imports().any(|i| (i.module.as_str(), i.name.as_str()) == THREAD_SPAWN)
 }
 
+/// Why `--fuel` refuses a program that starts threads.
+const NO_THREADS: &str = "it starts threads, and what threads do is not the same in each run, so that --fuel cannot count it; leave out \
+                          --fuel (--timeout TIME ends a program after a time)";
+
 /// Whether a program that starts threads can: each of them has an instance of its own.
 fn check_threads(main: &Loaded, preloads: &[(String, Loaded)]) -> Result<(), Failure> {
     let has_start = functions(&main.module)
@@ -321,6 +329,7 @@ struct Program {
     stats: Option<Arc<Stats>>,
     max_threads: usize,
     record: Option<Record>,
+    fuel: Option<u64>,
     /// They end soon after this process, which keeps their pipes open.
     _helpers: Vec<OwnedFd>,
 }
@@ -331,6 +340,9 @@ impl Program {
             Ok(store) => store,
             Err(error) => return print(&self.engine, Err(Stopped { name: self.main.name.clone(), error })),
         };
+        if let Some(fuel) = self.fuel {
+            store.set_fuel(fuel);
+        }
         let threads = starts_threads(&self.main.module).then(|| self.threads(control));
         if let (Some(threads), Some(stats)) = (&threads, &self.stats) {
             stats.watch(threads);
@@ -339,6 +351,9 @@ impl Program {
             threads.record(record.clone());
         }
         let result = self.execute(&mut linker, &mut store, control, threads.as_ref());
+        if let (Some(stats), Some(fuel)) = (&self.stats, store.fuel_used()) {
+            stats.spent(fuel);
+        }
         if !control.claim() {
             // Another thread of the guest's ends the process.
             loop {

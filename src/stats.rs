@@ -38,6 +38,8 @@ pub struct Stats {
     memory: MemoryLimit,
     context: Arc<WasiCtx>,
     threads: OnceLock<Threads<Arc<WasiCtx>>>,
+    /// What was executed, where that is counted and the program has come to its end.
+    fuel: OnceLock<u64>,
     given: Given,
     /// The kernel's account of the process: a confined one opens no other file.
     status: Option<File>,
@@ -50,6 +52,7 @@ struct Given {
     cpu_time: Option<Duration>,
     fds: Option<usize>,
     threads: usize,
+    fuel: Option<u64>,
     written: Option<u64>,
     output: Option<u64>,
 }
@@ -106,6 +109,7 @@ impl Stats {
             cpu_time: args.cpu_time,
             fds: args.max_fds,
             threads: args.max_threads,
+            fuel: args.fuel,
             written: args.max_written,
             output: args.max_output,
         };
@@ -116,6 +120,7 @@ impl Stats {
             memory: memory.clone(),
             context: context.clone(),
             threads: OnceLock::new(),
+            fuel: OnceLock::new(),
             given,
             status: File::open("/proc/self/status").ok(),
         })
@@ -125,6 +130,11 @@ impl Stats {
     pub fn watch(&self, threads: &Threads<Arc<WasiCtx>>) {
         // There is one program.
         let _ = self.threads.set(threads.clone());
+    }
+
+    /// The program is over, and has spent so much fuel.
+    pub fn spent(&self, fuel: u64) {
+        let _ = self.fuel.set(fuel);
     }
 
     /// Bytes of the process that were in memory at once, at most.
@@ -141,7 +151,8 @@ impl Stats {
         let row = |name, used, most, flag| Row { name, used, most, flag };
         let bytes = Amount::Bytes;
         let threads = self.threads.get().map_or(0, |threads| threads.most_running() as u64);
-        vec![
+        let fuel = self.fuel.get().map(|&used| row("fuel", Amount::Count(used), given.fuel.map(Amount::Count), "--fuel"));
+        let mut rows = vec![
             row("time", Amount::Time(self.deadline.start().elapsed()), given.timeout.map(Amount::Time), "--timeout"),
             row("cpu-time", Amount::Time(deadline::used()), given.cpu_time.map(Amount::Time), "--cpu-time"),
             row("memory", bytes(self.memory.peak()), self.memory.bytes().map(bytes), "--max-memory"),
@@ -149,7 +160,9 @@ impl Stats {
             row("threads", Amount::Count(threads), Some(Amount::Count(given.threads as u64)), "--max-threads"),
             row("written", bytes(usage.written.unwrap_or(0)), given.written.map(bytes), "--max-written"),
             row("output", bytes(usage.output.unwrap_or(0)), given.output.map(bytes), "--max-output"),
-        ]
+        ];
+        rows.extend(fuel);
+        rows
     }
 
     /// Writes them to standard error.

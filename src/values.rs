@@ -95,6 +95,11 @@ pub fn parse_threads(text: &str) -> Result<usize, String> {
     text.parse().map_err(|_| "write a whole number".to_owned())
 }
 
+/// `--fuel`.
+pub fn parse_fuel(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| format!("write a whole number, at most {}", u64::MAX))
+}
+
 /// `--fd`: a descriptor other than the standard streams.
 pub fn parse_fd(text: &str) -> Result<i32, String> {
     match text.parse() {

@@ -16,6 +16,7 @@ use smallvec::SmallVec;
 
 pub(crate) fn memory_fill(t: &mut Translator<'_>, memory: MemoryIndex) {
     let (dst, value, len) = t.state.pop3();
+    t.pay_for_bytes(len);
     if let Some(len) = t.small_length(len) {
         return t.inline_fill(memory, dst, value, len);
     }
@@ -80,6 +81,7 @@ impl Translator<'_> {
 
     fn copy(&mut self, dst_memory: MemoryIndex, source: Source) {
         let (dst, src, len) = self.state.pop3();
+        self.pay_for_bytes(len);
         if let Some(len) = self.small_length(len) {
             return self.inline_copy((dst_memory, dst), (source, src), len);
         }

@@ -48,6 +48,8 @@ pub(crate) fn target(settings: &Settings) -> Result<OwnedTargetIsa, NewError> {
     shared.set("probestack_size_log2", &PROBE_BYTES.ilog2().to_string())?;
     shared.set("enable_verifier", bool_name(cfg!(debug_assertions)))?;
     shared.set("enable_nan_canonicalization", bool_name(settings.canonical_nans))?;
+    // Where the count is: nothing else is there then.
+    shared.set("enable_pinned_reg", bool_name(settings.fuel))?;
     shared.set("is_pic", bool_name(settings.calls == CallStyle::Slots))?;
     let mut builder = isa::lookup(Triple::host())?;
     enable_host_features(&mut builder, settings.baseline)?;

@@ -29,6 +29,7 @@ mod env;
 mod estimate;
 mod exception;
 mod float;
+mod fuel;
 mod int;
 mod isa;
 mod location;

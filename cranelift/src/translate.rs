@@ -17,6 +17,7 @@ use sconce_environ::abi::results_in_buffer;
 use sconce_environ::block::Types;
 use sconce_environ::builtin::Builtin;
 use sconce_environ::compile::{FunctionInput, Settings};
+use sconce_environ::fuel::Plan;
 use sconce_environ::index::MemoryIndex;
 use sconce_environ::locals::{DeclaredLocals, LocalNumbers};
 use sconce_environ::trap;
@@ -49,6 +50,8 @@ pub(crate) struct Translator<'a> {
     pub(crate) last_address: Option<LastAddress>,
     /// Hints for branches that have not been reached yet: offset in the body, and whether they are taken.
     hints: &'a [(u32, bool)],
+    /// What is to be paid before which operator.
+    fuel: Plan,
     /// Where in the body the operator under translation is: hints count from there.
     position: u32,
     /// Calls that are inserted in the end.
@@ -149,6 +152,7 @@ pub(crate) fn translate(
     let env = Env::new(input, settings, &mut allocations.caches, entry, vmctx, buffer, constant_flags);
     let state = State { values, reachable: true, ..State::default() };
     let locals = &allocations.estimate.locals;
+    let fuel = if settings.fuel { Plan::of(walk.clone())? } else { Plan::default() };
     let mut t = Translator {
         builder,
         state,
@@ -156,6 +160,7 @@ pub(crate) fn translate(
         locals,
         last_address: None,
         hints: input.hints,
+        fuel,
         position: 0,
         rare: RareCalls::default(),
         failure: None,
@@ -204,6 +209,10 @@ impl<'a> Translator<'a> {
             let location = location::of(self.position)?;
             self.builder.set_srcloc(location);
             if self.state.reachable {
+                let due = self.fuel.due(walk.position());
+                if due != 0 {
+                    self.pay(due);
+                }
                 walk.step(|_| Visitor(&mut *self))?;
             } else {
                 let mut dead = Unreachable(self);

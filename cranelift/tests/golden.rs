@@ -12,7 +12,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 fn settings(bounds: BoundsStyle, calls: CallStyle) -> Settings {
-    Settings { bounds, calls, canonical_nans: false, gc_stress: false, paranoid: false, baseline: false }
+    Settings { bounds, calls, canonical_nans: false, gc_stress: false, paranoid: false, fuel: false, baseline: false }
 }
 
 const GUARD: BoundsStyle = BoundsStyle::Guard;

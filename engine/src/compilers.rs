@@ -29,6 +29,7 @@ impl Compilers {
             canonical_nans: config.canonical_nans,
             gc_stress: config.gc_stress,
             paranoid: config.paranoid,
+            fuel: config.fuel,
             baseline: config.baseline,
         };
         Compilers { settings, tier: config.tier, lightbeam: OnceLock::new(), cranelift: OnceLock::new() }

@@ -61,6 +61,7 @@ pub struct Config {
     pub(crate) canonical_nans: bool,
     pub(crate) gc_stress: bool,
     pub(crate) paranoid: bool,
+    pub(crate) fuel: bool,
     pub(crate) baseline: bool,
     pub(crate) tier: Tier,
     pub(crate) parallel: bool,
@@ -85,6 +86,7 @@ impl Default for Config {
             canonical_nans: false,
             gc_stress: false,
             paranoid: false,
+            fuel: false,
             baseline: false,
             tier: Tier::Auto,
             parallel: true,
@@ -184,6 +186,13 @@ impl Config {
     /// and is slow.
     pub fn paranoid(mut self, on: bool) -> Config {
         self.paranoid = on;
+        self
+    }
+
+    /// Whether compiled code counts what it executes: [`crate::Store::set_fuel`] limits that then. The count is the
+    /// same whichever compiler made the code, and with whatever other settings.
+    pub fn fuel(mut self, on: bool) -> Config {
+        self.fuel = on;
         self
     }
 

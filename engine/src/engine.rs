@@ -88,6 +88,7 @@ impl Engine {
                 compilers: Compilers::new(config, bounds),
                 space: rt::CodeSpace::with(rt::CodeSpaceOptions {
                     private: listeners.is_some() || config.private_code,
+                    fuel: config.fuel,
                     listener: stub_listener,
                     ..rt::CodeSpaceOptions::default()
                 })?,

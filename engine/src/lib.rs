@@ -46,6 +46,7 @@ mod exception;
 mod exnref;
 mod externref;
 mod externs;
+mod fuel;
 mod func;
 mod global;
 mod handles;

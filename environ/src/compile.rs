@@ -42,6 +42,9 @@ pub struct Settings {
     /// Whether code checks what it may rely on, and traps with [`TrapCode::BrokenInvariant`] where that does
     /// not hold: for tests and fuzzing.
     pub paranoid: bool,
+    /// Whether code counts what it executes, as [`crate::fuel`] says, and traps with [`TrapCode::FuelExhausted`] when
+    /// there is not enough.
+    pub fuel: bool,
     /// Whether only instructions are used that every supported processor has, up to SSE4.1: whatever the host has besides.
     pub baseline: bool,
 }

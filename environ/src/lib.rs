@@ -13,6 +13,7 @@ pub mod compile;
 pub mod const_expr;
 pub mod decode;
 pub mod features;
+pub mod fuel;
 pub mod handlers;
 pub mod heap;
 pub mod index;

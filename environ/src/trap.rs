@@ -67,6 +67,8 @@ traps! {
     ReferenceHeapFull = 18, "reference heap is full";
     /// The limit of memory leaves nothing for a wasm stack to grow.
     StackMemory = 19, "call stack exhausted: the limit of memory is reached";
+    /// What comes next costs more fuel than is left ([`crate::fuel`]).
+    FuelExhausted = 20, "fuel exhausted";
 }
 
 impl std::fmt::Display for TrapCode {

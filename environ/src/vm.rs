@@ -2,7 +2,7 @@
 //!
 //! Invariants, from the guest's side of the wall:
 //! - Compiled code writes only globals, handle-table elements, the activations table with its `activations_next`, the counts of
-//!   objects, `wanted_type`, and what x64's trampolines write (`exit_fp`); everything else is written by the runtime alone.
+//!   objects, `wanted_type`, and what x64's trampolines write (`exit_fp`, `fuel`); everything else is written by the runtime alone.
 //! - No pointer here is ever visible to the guest as a number.
 
 use std::ffi::c_void;
@@ -111,6 +111,9 @@ pub struct VmStoreContext {
     pub wanted_type: u32,
     /// Padding.
     pub reserved: u32,
+    /// While the host runs, what compiled code has in a register: [`crate::fuel::counter`] of what is left. Only where
+    /// the engine's code counts.
+    pub fuel: u64,
 }
 
 /// Bits of [`VmStoreContext::pending`].

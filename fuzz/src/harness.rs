@@ -128,7 +128,8 @@ impl Engines {
                 return (counts, Some(text));
             }
         }
-        if let Some(text) = self.interrupted(case, &expected, configurations[0]) {
+        let limited = || with_less_fuel(case, &configurations, &expected);
+        if let Some(text) = self.interrupted(case, &expected, configurations[0]).or_else(limited) {
             return (counts, Some(text));
         }
         if case.seed.is_multiple_of(WITH_PEER) && self.peer(case).is_some() {
@@ -167,10 +168,25 @@ impl Engines {
             Ok(expected) => expected,
             Err(e) => return Some(e.to_string()),
         };
-        for engine in self.configurations(case) {
-            if let Some(text) = differs(&expected, peer, &run(engine, case), &engine.name()) {
+        let configurations = self.configurations(case);
+        // Peers do not count as Sconce does: its own are compared with each other.
+        let mut counted: Option<(&Sconce, Outcome)> = None;
+        for engine in &configurations {
+            let seen = run(engine, case);
+            if let Some(text) = differs(&expected, peer, &seen, &engine.name()) {
                 return Some(text);
             }
+            match (&counted, seen) {
+                (Some((first, expected)), seen) => {
+                    if let Some(text) = differs(expected, *first, &seen, &engine.name()) {
+                        return Some(text);
+                    }
+                }
+                (None, seen) => counted = seen.ok().map(|seen| (*engine, seen)),
+            }
+        }
+        if let Some(text) = counted.and_then(|(_, seen)| with_less_fuel(case, &configurations, &seen)) {
+            return Some(text);
         }
         counts.executed = 1;
         counts.with_wasmi = u64::from(peer.name() == self.wasmi.name());
@@ -179,6 +195,31 @@ impl Engines {
         counts.note(&expected);
         None
     }
+}
+
+/// Runs a case on those of Sconce's configurations that count, with less fuel than it takes, and says how they differ. `seen` is what
+/// the first one saw.
+fn with_less_fuel(case: &Case, configurations: &[&Sconce], seen: &[Step]) -> Option<String> {
+    let exhausted = seen.iter().any(|step| step.result == Err(Stop::Exhausted));
+    let all = seen.last().and_then(|step| step.fuel).filter(|&all| all > 0 && !exhausted)?;
+    let engines: Vec<_> = configurations.iter().filter(|engine| engine.counts()).collect();
+    for fuel in [all - 1, case.seed % all] {
+        let run = |engine: &Sconce| guarded(&engine.name(), || engine.run_with_fuel(case, fuel));
+        let first = match run(engines[0]) {
+            Ok(first) => first,
+            Err(e) => return Some(e.to_string()),
+        };
+        // What is left over after a call that did not end is nothing, so that all have spent the same in the end.
+        if first.last().and_then(|step| step.fuel) != Some(fuel) {
+            return Some(format!("{} spent not all of {fuel} fuel", engines[0].name()));
+        }
+        for engine in &engines[1..] {
+            if let Some(text) = differs(&first, *engines[0], &run(engine), &format!("{} with {fuel} fuel", engine.name())) {
+                return Some(text);
+            }
+        }
+    }
+    None
 }
 
 /// What Sconce sees of a case. A panic is a fault as any other.

@@ -28,6 +28,8 @@ pub enum Stop {
     Exception,
     /// Stack, fuel or memory of the engine: nothing after it is compared.
     Exhausted,
+    /// Sconce's limit on what is executed.
+    FuelExhausted,
     /// It did not end in time, or was interrupted on purpose.
     Interrupted,
     /// Sconce's own checks found a mistake.
@@ -47,6 +49,8 @@ pub struct Step {
     pub memories: Vec<(u64, u64)>,
     /// Digest of what host functions were told since the start.
     pub told: u64,
+    /// What was spent since the start, where that is counted.
+    pub fuel: Option<u64>,
 }
 
 /// All steps.
@@ -125,7 +129,9 @@ pub fn compare(left: &[Step], right: &[Step]) -> Verdict {
         if l.result == Err(Stop::Exhausted) || r.result == Err(Stop::Exhausted) {
             return Verdict::Same { steps, cut: true };
         }
-        if l != r {
+        // Not every engine counts.
+        let spent = |step: &Step| if l.fuel.is_some() && r.fuel.is_some() { step.fuel } else { None };
+        if (Step { fuel: spent(l), ..l.clone() }) != (Step { fuel: spent(r), ..r.clone() }) {
             return Verdict::Different(Difference { step: steps, left: describe(l), right: describe(r) });
         }
         steps += 1;
@@ -144,7 +150,8 @@ fn describe(step: &Step) -> String {
         Err(stop) => format!("{stop:?}"),
     };
     let call = step.call.as_deref().unwrap_or("instantiation");
-    format!("{call}: {result}; globals [{}]; memories {:x?}; told {:x}", list(&step.globals), step.memories, step.told)
+    let fuel = step.fuel.map_or(String::new(), |fuel| format!("; fuel {fuel}"));
+    format!("{call}: {result}; globals [{}]; memories {:x?}; told {:x}{fuel}", list(&step.globals), step.memories, step.told)
 }
 
 #[cfg(test)]
@@ -152,7 +159,7 @@ mod tests {
     use super::*;
 
     fn step(result: Result<Vec<Value>, Stop>) -> Step {
-        Step { call: Some("f".into()), result, globals: vec![], memories: vec![(65536, 1)], told: 0 }
+        Step { call: Some("f".into()), result, globals: vec![], memories: vec![(65536, 1)], told: 0, fuel: Some(7) }
     }
 
     #[test]
@@ -168,10 +175,18 @@ mod tests {
         others.push(Step { globals: vec![Value::I32(0)], ..one.clone() });
         others.push(Step { memories: vec![(65536, 2)], ..one.clone() });
         others.push(Step { told: 1, ..one.clone() });
+        others.push(Step { fuel: Some(8), ..one.clone() });
         for other in others {
             assert!(matches!(compare(std::slice::from_ref(&one), &[other]), Verdict::Different(d) if d.step == 0));
         }
         assert!(matches!(compare(&[one.clone(), one.clone()], &[one]), Verdict::Different(d) if d.step == 1));
+    }
+
+    #[test]
+    fn fuel_counts_where_both_count() {
+        let one = step(Ok(vec![]));
+        let other = Step { fuel: None, ..one.clone() };
+        assert_eq!(compare(std::slice::from_ref(&one), &[other]), Verdict::Same { steps: 1, cut: false });
     }
 
     #[test]

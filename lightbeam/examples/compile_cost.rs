@@ -17,6 +17,7 @@ fn main() {
         calls: CallStyle::Direct,
         canonical_nans: false,
         gc_stress: false,
+        fuel: false,
         paranoid: false,
         baseline: false,
     };

@@ -19,6 +19,7 @@ use sconce_x64::sse;
 const EACH_BYTE: u64 = 0x0101_0101_0101_0101;
 
 pub(crate) fn memory_fill(c: &mut Codegen<'_>, memory: MemoryIndex) {
+    c.pay_for_bytes();
     match c.small_length() {
         Some(len) => c.inline_fill(memory, len),
         None => c.builtin_with(Builtin::MemoryFill, &[Constant::Memory(memory)], 3, None),
@@ -26,6 +27,7 @@ pub(crate) fn memory_fill(c: &mut Codegen<'_>, memory: MemoryIndex) {
 }
 
 pub(crate) fn memory_copy(c: &mut Codegen<'_>, dst: MemoryIndex, src: MemoryIndex) {
+    c.pay_for_bytes();
     match c.small_length() {
         Some(len) => c.inline_copy(dst, Source::Memory(src), len),
         None => c.builtin_with(Builtin::MemoryCopy, &[Constant::Memory(dst), Constant::Memory(src)], 3, None),
@@ -33,6 +35,7 @@ pub(crate) fn memory_copy(c: &mut Codegen<'_>, dst: MemoryIndex, src: MemoryInde
 }
 
 pub(crate) fn memory_init(c: &mut Codegen<'_>, memory: MemoryIndex, data: DataIndex) {
+    c.pay_for_bytes();
     match c.small_length() {
         Some(len) => c.inline_copy(memory, Source::Data(data), len),
         None => c.builtin_with(Builtin::MemoryCopy, &[Constant::Memory(memory), Constant::Data(data)], 3, None),

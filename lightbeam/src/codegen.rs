@@ -21,6 +21,7 @@ use crate::summary::Summary;
 use crate::tables::Tables;
 use sconce_environ::block::BlockTypes;
 use sconce_environ::compile::{CompiledFunction, FunctionInput, Settings};
+use sconce_environ::fuel::Plan;
 use sconce_environ::layout::VmLayout;
 use sconce_environ::module::Module;
 use sconce_x64::encode::Encoder;
@@ -40,6 +41,8 @@ pub(crate) struct Codegen<'a> {
     /// What the first walk saw.
     pub(crate) summary: &'a Summary,
     pub(crate) body: Body<'a>,
+    /// What is to be paid before which operator.
+    pub(crate) fuel: Plan,
 
     pub(crate) e: Encoder,
     pub(crate) tables: Tables,
@@ -72,6 +75,7 @@ impl<'a> Codegen<'a> {
         settings: &'a Settings,
         features: Features,
         summary: &'a Summary,
+        fuel: Plan,
         buffers: &mut Buffers,
         out: &mut CompiledFunction,
     ) -> Codegen<'a> {
@@ -83,6 +87,7 @@ impl<'a> Codegen<'a> {
             features,
             summary,
             body: Body::new(input.body, input.body_offset),
+            fuel,
             e: std::mem::replace(&mut buffers.encoder, Encoder::new(features.avx)),
             tables: Tables::reusing(out),
             stubs: std::mem::take(&mut buffers.stubs),

@@ -47,6 +47,7 @@ mod features;
 mod float;
 mod frame;
 mod frame_layout;
+mod fuel;
 mod handlers;
 mod handles;
 mod int;

@@ -3,12 +3,17 @@
 use crate::codegen::Codegen;
 use crate::register_file::{Register, bit};
 use crate::value::Ty;
+use sconce_x64::abi::FUEL;
 use sconce_x64::register::{Gpr, Xmm};
 
 /// Weighted uses from which on a register is worth its saving and restoring.
 const PIN_WEIGHT: u32 = 4;
 /// Weighted accesses from which on the memory's base is.
 const BASE_WEIGHT: u32 = 3;
+
+/// Registers that callees preserve, besides the context's: the first one is the count's in code that counts. The first that is left
+/// is the memory's base's, if it gets one.
+const PRESERVED: [Gpr; 4] = [FUEL, Gpr::R13, Gpr::R12, Gpr::Rbx];
 
 /// Registers for pinned locals, in order of preference.
 #[derive(Debug, Default)]
@@ -28,26 +33,26 @@ impl Codegen<'_> {
         let leaf = !self.summary.calls;
         // As many as there are to be saved, and one for the context.
         let mut saved = Vec::with_capacity(6);
+        let preserved = if self.settings.fuel { &PRESERVED[1..] } else { &PRESERVED };
         let has_base = !self.module.memories.is_empty() && self.summary.memory_weight >= BASE_WEIGHT;
         if self.summary.handlers {
             // Handlers begin with nothing but the frame, and the callers' registers are needed then.
             if has_base {
-                self.memory_base = Some(Gpr::R15);
+                self.memory_base = Some(preserved[0]);
             }
-            return vec![Gpr::Rbx, Gpr::R12, Gpr::R13, Gpr::R15];
+            return preserved.iter().rev().copied().collect();
         }
         let mut pins = Pins { gprs: Vec::with_capacity(8), xmms: Vec::new() };
-        pins.gprs.extend([Gpr::R13, Gpr::R12, Gpr::Rbx]);
+        pins.gprs.extend(preserved);
         if leaf {
             // Those that nobody expects to be preserved come first.
             pins.gprs.extend([Gpr::R10, Gpr::R9, Gpr::R8]);
             pins.xmms.extend((6..15).map(Xmm));
         }
         if has_base {
-            self.memory_base = Some(Gpr::R15);
-            saved.push(Gpr::R15);
-        } else {
-            pins.gprs.insert(0, Gpr::R15);
+            let base = pins.gprs.remove(0);
+            self.memory_base = Some(base);
+            saved.push(base);
         }
         let mut order: Vec<u32> = Vec::with_capacity(self.locals.len());
         order.extend((0..self.locals.len() as u32).filter(|&n| self.summary.weights[n as usize] >= 2));

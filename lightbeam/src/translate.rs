@@ -12,6 +12,7 @@ use sconce_environ::block::Types;
 use sconce_environ::builtin::Builtin;
 use sconce_environ::compile::{CompiledFunction, FunctionInput, Settings, max_code};
 use sconce_environ::decode::{BodyValidator, DecodeError};
+use sconce_environ::fuel::Plan;
 use sconce_environ::placement::{LINE, skew_for};
 use sconce_environ::types::FuncType;
 use sconce_environ::unreachable::Unreachable;
@@ -82,13 +83,14 @@ pub(crate) fn translate(
     // A function that is swept at its beginning is no leaf.
     summary.calls |= settings.gc_stress;
     summary.context |= settings.gc_stress;
+    let fuel = if settings.fuel { Plan::of(walk.clone())? } else { Plan::default() };
     let declare = |ty| Local::new(Ty::of(ty));
     buffers.locals.extend(ty.params.iter().map(|&ty| declare(ty)));
     let others = &summary.locals.named()[params as usize..];
     buffers.locals.extend(others.iter().copied().map(buffers.declared.types()).map(declare));
     summary.vectors |= buffers.locals.iter().any(|l| l.ty == Ty::V128);
 
-    let mut c = Codegen::new(input, settings, features, &summary, &mut buffers, out);
+    let mut c = Codegen::new(input, settings, features, &summary, fuel, &mut buffers, out);
     c.tables.no_operator(0);
     c.prologue(input.module.functions[input.module.func_index(input.func)], ty);
     control::begin_function(&mut c, Types::Many(&ty.results));
@@ -170,6 +172,10 @@ fn emit(c: &mut Codegen<'_>, walk: &Walk<'_>, max_code: u64) -> Result<(), WalkE
         c.body.advance(walk.position());
         let at = c.e.offset();
         if c.blocks.is_reachable() {
+            let due = c.fuel.due(walk.position());
+            if due != 0 {
+                c.pay(due);
+            }
             walk.step(|next| {
                 c.body.until(next);
                 Visitor(c)

@@ -10,6 +10,7 @@ use crate::code::CodeSpace;
 use crate::lazy_pages::LazyPages;
 use crate::stack::WasmStack;
 use crate::walk::RestingStack;
+use sconce_environ::fuel;
 use sconce_environ::trap::TrapCode;
 use sconce_environ::vm::{ANY_TYPE, VmStoreContext, pending};
 use std::cell::{Cell, UnsafeCell};
@@ -77,6 +78,7 @@ impl Shared {
             cage_length: 0,
             wanted_type: ANY_TYPE,
             reserved: 0,
+            fuel: fuel::counter(u64::MAX),
         };
         Arc::new(Shared {
             vm: UnsafeCell::new(vm),
@@ -121,6 +123,14 @@ impl Shared {
     #[inline]
     pub(crate) fn host_waits(&self) -> bool {
         self.pending().load(Ordering::Relaxed) & pending::BOUNDARY != 0
+    }
+
+    /// Wasm is being left by a fault or a signal, and has counted so far, if it counts.
+    pub(crate) fn keep_fuel(&self, counter: u64) {
+        if self.code.counts() {
+            // SAFETY: wasm was running, so nobody else looks at the context's field.
+            unsafe { (*self.vm()).fuel = counter };
+        }
     }
 
     /// Whether an interrupt was asked for.

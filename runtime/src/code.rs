@@ -40,6 +40,8 @@ pub struct CodeSpace {
     /// [`CodeRegion`].
     units: Box<[AtomicPtr<CodeRegion>]>,
     stubs: Stubs,
+    /// Whether its code counts what it executes.
+    fuel: bool,
     /// Who wants to know of trampolines.
     listener: Option<Arc<dyn StubListener>>,
 }
@@ -53,6 +55,8 @@ pub struct CodeSpaceOptions {
     /// breakpoints in pages that are shared with a file, and profilers look for that file's
     /// symbols.
     pub private: bool,
+    /// Whether the code counts what it executes: all of it, as `environ`'s `fuel` says.
+    pub fuel: bool,
     /// Who is told of each trampoline that is made.
     pub listener: Option<Arc<dyn StubListener>>,
 }
@@ -60,16 +64,22 @@ pub struct CodeSpaceOptions {
 impl CodeSpace {
     /// Reserves address space, and makes the trampolines that are always there.
     pub(crate) fn make(options: CodeSpaceOptions, targets: &Targets) -> Result<Arc<CodeSpace>, ResourceError> {
-        let CodeSpaceOptions { size, private, listener } = options;
+        let CodeSpaceOptions { size, private, fuel, listener } = options;
         let reservation = CodeReservation::new(size, private)?;
-        let stubs = Stubs::new(&reservation, listener.as_deref(), targets)?;
+        let stubs = Stubs::new(&reservation, listener.as_deref(), targets, fuel)?;
         let units = no_regions(reservation.len() / UNIT);
-        Ok(Arc::new(CodeSpace { reservation, units, stubs, listener }))
+        Ok(Arc::new(CodeSpace { reservation, units, stubs, fuel, listener }))
     }
 
     /// Bytes reserved.
     pub fn size(&self) -> usize {
         self.reservation.len()
+    }
+
+    /// Whether its code counts what it executes.
+    #[inline]
+    pub(crate) fn counts(&self) -> bool {
+        self.fuel
     }
 
     pub(crate) fn listener(&self) -> Option<&dyn StubListener> {

@@ -114,7 +114,12 @@ fn failure(store: &mut Store, left: u64, depth: u32) -> Failure {
     let stop = store.stop.take();
     let fault = shared.fault.take();
     let (stop, backtrace) = match fault {
-        Some(fault) => (Stop::Trap(fault.code), backtrace::of_fault(&shared, &fault)),
+        Some(fault) => {
+            if fault.code == TrapCode::FuelExhausted {
+                store.fuel_is_exhausted();
+            }
+            (Stop::Trap(fault.code), backtrace::of_fault(&shared, &fault))
+        }
         // Through a trampoline: something was recorded, or an interrupt was asked for.
         None => (stop.unwrap_or(Stop::Trap(TrapCode::Interrupt)), backtrace::of_exit(&shared, (left & !1) as usize)),
     };

@@ -120,7 +120,7 @@ pub use sconce_x64::{Class, Signature};
 pub use shared::SharedMemory;
 pub use stop::{Failure, Stop};
 pub use store::{Store, StoreOptions};
-pub use stubs::{HostCallKind, STUB_OFFSETS};
+pub use stubs::{HostCallKind, stub_offsets};
 pub use sys::build::{Build, build};
 pub use sys::calls::SYSTEM_CALLS;
 pub use sys::environment::forget as forget_environment;

@@ -1,5 +1,6 @@
 //! Stores: what instances share, and everything that lives until they are all gone.
 
+mod fuel;
 mod functions;
 mod globals;
 mod memories;
@@ -89,6 +90,8 @@ pub struct Store {
     /// The values of the exception that was thrown last, which its handler is about to load.
     pub(crate) payload: Vec<u128>,
     pub(crate) heap: Heap,
+    /// The fuel that was left when it was last set.
+    granted_fuel: u64,
 }
 
 // SAFETY: a store's pointers lead to what it owns, or to code that it keeps alive, and move with
@@ -140,6 +143,7 @@ impl Store {
             carried: CarriedFuncs::default(),
             payload: Vec::new(),
             heap,
+            granted_fuel: u64::MAX,
         });
         let this: *mut Store = &mut *store;
         // SAFETY: nobody else has the context yet.

@@ -25,7 +25,7 @@ use std::sync::{Mutex, PoisonError};
 /// Trampolines begin with lines of the processor's cache, and loops in them at half of one.
 const LINE: usize = environ::placement::LINE as usize;
 
-/// Of the structures in `environ`, for the stubs.
+/// Of the structures in `environ`, for the stubs of code that does not count what it executes.
 pub const STUB_OFFSETS: Offsets = Offsets {
     store: offset_of!(VmContext, store) as i32,
     host_code: offset_of!(VmHostContext, host_code) as i32,
@@ -39,7 +39,14 @@ pub const STUB_OFFSETS: Offsets = Offsets {
     boundary: offset_of!(VmStoreContext, boundary) as i32,
     range_base: offset_of!(VmMemory, base) as i32,
     range_length: offset_of!(VmMemory, length) as i32,
+    fuel: None,
 };
+
+/// The same, for code that counts if `fuel` says so.
+pub const fn stub_offsets(fuel: bool) -> Offsets {
+    let count = offset_of!(VmStoreContext, fuel) as i32;
+    Offsets { fuel: if fuel { Some(count) } else { None }, ..STUB_OFFSETS }
+}
 
 // The stub takes them as one after the other.
 const _: () = {
@@ -101,6 +108,7 @@ pub(crate) struct Stubs {
     /// What they call if they may.
     boundary: usize,
     builtins: Box<[usize]>,
+    offsets: Offsets,
     made: Mutex<Made>,
 }
 
@@ -118,36 +126,38 @@ impl Stubs {
         reservation: &CodeReservation,
         listener: Option<&dyn StubListener>,
         targets: &Targets,
+        fuel: bool,
     ) -> Result<Stubs, ResourceError> {
         let mut made = Made::default();
-        let landing_pad = made.add(reservation, &stubs::landing_pad(&STUB_OFFSETS))?;
-        let leave = made.add(reservation, &stubs::leave(&STUB_OFFSETS, landing_pad as u64))?;
-        let code_of_boundary = stubs::boundary(&STUB_OFFSETS, targets.after_host as u64, leave as u64);
+        let offsets = stub_offsets(fuel);
+        let landing_pad = made.add(reservation, &stubs::landing_pad(&offsets))?;
+        let leave = made.add(reservation, &stubs::leave(&offsets, landing_pad as u64))?;
+        let code_of_boundary = stubs::boundary(&offsets, targets.after_host as u64, leave as u64);
         let boundary = made.add(reservation, &code_of_boundary)?;
         let vectors = vectors();
-        let make = |(&builtin, &target): (&Builtin, &usize)| trampoline(builtin, target as u64, vectors);
+        let make = |(&builtin, &target): (&Builtin, &usize)| trampoline(&offsets, builtin, target as u64, vectors);
         let code: Vec<_> = Builtin::ALL.iter().zip(&targets.builtins).map(make).collect();
         // One write for all.
         let mut all = Vec::new();
-        let mut offsets = Vec::with_capacity(Builtin::COUNT);
+        let mut starts = Vec::with_capacity(Builtin::COUNT);
         for bytes in &code {
             all.resize(all.len().next_multiple_of(LINE), FILLER);
-            offsets.push(all.len());
+            starts.push(all.len());
             all.extend_from_slice(bytes);
         }
         let base = made.add(reservation, &all)?;
-        let builtins: Box<[usize]> = offsets.into_iter().map(|o| base + o).collect();
+        let builtins: Box<[usize]> = starts.into_iter().map(|start| base + start).collect();
         if let Some(listener) = listener {
-            let pad = stubs::landing_pad(&STUB_OFFSETS);
+            let pad = stubs::landing_pad(&offsets);
             listener.stub(&Stub { name: "landing pad", address: landing_pad, code: &pad, called: false });
-            let code_of_leave = stubs::leave(&STUB_OFFSETS, landing_pad as u64);
+            let code_of_leave = stubs::leave(&offsets, landing_pad as u64);
             listener.stub(&Stub { name: "leave wasm", address: leave, code: &code_of_leave, called: false });
             listener.stub(&Stub { name: "host boundary", address: boundary, code: &code_of_boundary, called: true });
             for ((builtin, &address), code) in Builtin::ALL.iter().zip(&builtins).zip(&code) {
                 listener.stub(&Stub { name: &format!("builtin {}", builtin.name()), address, code, called: true });
             }
         }
-        Ok(Stubs { landing_pad, leave, boundary, builtins, made: Mutex::new(made) })
+        Ok(Stubs { landing_pad, leave, boundary, builtins, offsets, made: Mutex::new(made) })
     }
 
     /// Where traps continue.
@@ -184,9 +194,9 @@ impl Stubs {
             return Ok(code);
         }
         let bytes = match kind {
-            Kind::Entry => stubs::entry(sig, &STUB_OFFSETS),
-            Kind::Host(HostCallKind::Registers, then) => stubs::host_call_registers(sig, &STUB_OFFSETS, then),
-            Kind::Host(HostCallKind::Array, then) => stubs::host_call_array(sig, &STUB_OFFSETS, then),
+            Kind::Entry => stubs::entry(sig, &self.offsets),
+            Kind::Host(HostCallKind::Registers, then) => stubs::host_call_registers(sig, &self.offsets, then),
+            Kind::Host(HostCallKind::Array, then) => stubs::host_call_array(sig, &self.offsets, then),
         };
         let code = made.add(reservation, &bytes)?;
         if let Some(listener) = listener {
@@ -202,15 +212,15 @@ impl Stubs {
 }
 
 /// The way from wasm to a builtin.
-fn trampoline(builtin: Builtin, target: u64, vectors: Vectors) -> Vec<u8> {
+fn trampoline(o: &Offsets, builtin: Builtin, target: u64, vectors: Vectors) -> Vec<u8> {
     if builtin == Builtin::MemoryCopy {
-        stubs::move_(&STUB_OFFSETS, target, vectors)
+        stubs::move_(o, target, vectors)
     } else if builtin == Builtin::MemoryFill {
-        stubs::fill(&STUB_OFFSETS, target, vectors)
+        stubs::fill(o, target, vectors)
     } else if builtin.keeps_registers() {
-        stubs::builtin_keeping_registers(&STUB_OFFSETS, target)
+        stubs::builtin_keeping_registers(o, target)
     } else {
-        stubs::builtin(&STUB_OFFSETS, target)
+        stubs::builtin(o, target)
     }
 }
 

@@ -69,6 +69,7 @@ fn load_missing_data(shared: &Shared, address: usize) -> bool {
 pub(crate) fn leave_wasm(shared: &Shared, code: TrapCode, context: &mut Context) {
     // The landing pad is gone to without the trap flag.
     shared.stepping.set(false);
+    shared.keep_fuel(context.fuel());
     shared.fault.set(Some(Fault { code, pc: context.pc(), sp: context.sp(), fp: context.fp() }));
     context.redirect(shared.code.stubs().landing_pad(), shared.vm() as usize);
 }

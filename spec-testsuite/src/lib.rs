@@ -97,6 +97,8 @@ pub struct Configuration {
     pub baseline: bool,
     /// Whether compiled code checks what it otherwise relies on.
     pub paranoid: bool,
+    /// Whether compiled code counts what it executes, and has enough fuel.
+    pub fuel: bool,
 }
 
 impl Configuration {
@@ -113,15 +115,18 @@ impl Configuration {
                         gc_stress,
                         baseline: false,
                         paranoid: false,
+                        fuel: false,
                     }));
                 }
             }
             let (bounds, calls) = (BoundsStyle::Guard, CallStyle::Direct);
-            let plain = Configuration { tier, bounds, calls, gc_stress: false, baseline: false, paranoid: false };
+            let plain = Configuration { tier, bounds, calls, gc_stress: false, baseline: false, paranoid: false, fuel: false };
             all.push(Configuration { baseline: true, ..plain });
             all.push(Configuration { paranoid: true, ..plain });
+            all.push(Configuration { fuel: true, ..plain });
             let (bounds, calls) = (BoundsStyle::Explicit, CallStyle::Slots);
             all.push(Configuration { bounds, calls, gc_stress: true, paranoid: true, ..plain });
+            all.push(Configuration { bounds, calls, gc_stress: true, fuel: true, ..plain });
         }
         all
     }
@@ -152,7 +157,8 @@ impl Configuration {
         let stress = if self.gc_stress { "-stress" } else { "" };
         let baseline = if self.baseline { "-baseline" } else { "" };
         let paranoid = if self.paranoid { "-paranoid" } else { "" };
-        format!("{tier}-{bounds}-{calls}{stress}{baseline}{paranoid}")
+        let fuel = if self.fuel { "-fuel" } else { "" };
+        format!("{tier}-{bounds}-{calls}{stress}{baseline}{paranoid}{fuel}")
     }
 
     /// An engine of this configuration for modules of these proposals, without a cache, so that what is tested is what was just
@@ -164,7 +170,7 @@ impl Configuration {
         // Scripts run side by side already, and their modules are small.
         let config = Config::new().cache(CacheMode::Off).parallel(false).features(features);
         let config = config.tier(self.tier).bounds(Some(self.bounds)).calls(self.calls);
-        Engine::new(&config.gc_stress(self.gc_stress).baseline(self.baseline).paranoid(self.paranoid))
+        Engine::new(&config.gc_stress(self.gc_stress).baseline(self.baseline).paranoid(self.paranoid).fuel(self.fuel))
     }
 }
 

@@ -31,6 +31,10 @@ pub struct CompilerArgs {
     #[arg(long, help_heading = "Compilation")]
     pub baseline: bool,
 
+    /// Have compiled code count what it executes, as `--fuel N` of `sconce run` needs it.
+    #[arg(long, help_heading = "Compilation")]
+    pub count_fuel: bool,
+
     /// Sweep references at every safe point and verify all counts afterwards: finds mistakes in
     /// Sconce, and is slow.
     #[arg(long, help_heading = "Compilation", hide = true)]

@@ -21,7 +21,6 @@ const fn row(whose: &'static str, flag: &'static str, value: &'static str, here:
 
 const PROPOSALS: &str = "is not needed: the proposals that Sconce has are always on ('sconce inspect' lists those a module uses)";
 const NO_NETWORK: &str = "has no counterpart: programs cannot open connections; --listen ADDR:PORT gives a listening socket";
-const NO_FUEL: &str = "has no counterpart; --timeout TIME ends a program after a time";
 
 const FOREIGN: &[Foreign] = &[
     row("Wasmtime", "--mapdir", "GUEST::HOST", "is --dir HOST::GUEST here"),
@@ -37,6 +36,7 @@ const FOREIGN: &[Foreign] = &[
     row("Wasmtime", "-W", "max-memory-size=BYTES", "is --max-memory SIZE here"),
     row("Wasmtime", "-W", "max-wasm-stack=BYTES", "is --stack-size SIZE here"),
     row("Wasmtime", "-W", "timeout=TIME", "is --timeout TIME here"),
+    row("Wasmtime", "-W", "fuel=N", "is --fuel N here"),
     row("Wasmtime", "-W", "unknown-imports-trap", "is --unknown-imports trap here"),
     row("Wasmtime", "-W", "PROPOSAL", PROPOSALS),
     row(
@@ -58,7 +58,6 @@ const FOREIGN: &[Foreign] = &[
     row("Wasmtime", "-g", "", "is --debugger here"),
     row("Wasmtime", "--tcplisten", "ADDR:PORT", "is --listen ADDR:PORT here"),
     row("Wasmtime", "--listenfd", "", "is --fd N here"),
-    row("Wasmtime", "--fuel", "N", NO_FUEL),
     row("Wasmtime", "--config", "FILE", "has no counterpart; the variable SCONCE_OPTIONS has options for every run"),
     row("Wasmer", "--mapdir", "GUEST:HOST", "is --dir HOST::GUEST here"),
     row("Wasmer", "--volume", "HOST:GUEST", "is --dir HOST::GUEST here"),
@@ -78,7 +77,7 @@ const FOREIGN: &[Foreign] = &[
     row("WasmEdge", "--reactor", "", "is --invoke NAME here"),
     row("WasmEdge", "--time-limit", "MILLISECONDS", "is --timeout TIME here: 500ms, 10s"),
     row("WasmEdge", "--memory-page-limit", "PAGES", "is --max-memory SIZE here"),
-    row("WasmEdge", "--gas-limit", "N", NO_FUEL),
+    row("WasmEdge", "--gas-limit", "N", "is --fuel N here, in other units"),
     row("wazero", "-mount", "HOST:GUEST[:ro]", "is --dir HOST::GUEST[:ro] here"),
     row("wazero", "-env", "NAME=VALUE", "is --env NAME=VALUE here"),
     row("wazero", "-env-inherit", "", "is --inherit-env here"),

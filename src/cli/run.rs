@@ -5,8 +5,8 @@ use super::log::LogArgs;
 use super::policy::Key;
 use super::{ENVIRONMENT, EXIT_STATUS};
 use crate::values::{
-    Directory, EnvVar, ListenAddr, Preload, parse_cache, parse_directory, parse_env, parse_fd, parse_listen, parse_module_hash,
-    parse_preload, parse_size, parse_threads, parse_timeout,
+    Directory, EnvVar, ListenAddr, Preload, parse_cache, parse_directory, parse_env, parse_fd, parse_fuel, parse_listen,
+    parse_module_hash, parse_preload, parse_size, parse_threads, parse_timeout,
 };
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, ValueEnum, ValueHint};
@@ -147,6 +147,12 @@ pub struct RunArgs {
     /// `--timeout`. [default: no limit]
     #[arg(long, value_name = "TIME", help_heading = "Limits", value_parser = parse_timeout)]
     pub cpu_time: Option<Duration>,
+
+    /// Let the program execute no more than N units of work: one for each WebAssembly operator, more for those that move or clear
+    /// memory. The count is the same in each run, with either compiler. Programs that start threads are
+    /// refused. [default: no limit]
+    #[arg(long, value_name = "N", help_heading = "Limits", value_parser = parse_fuel)]
+    pub fuel: Option<u64>,
 
     /// How many threads the program may have at once besides its first one (`wasi-threads`).
     /// Starting more fails in the program.

@@ -9,6 +9,7 @@ mod completions;
 mod confine;
 mod denials;
 mod hardship;
+mod fuel;
 mod images;
 mod invoke;
 mod later;

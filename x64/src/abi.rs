@@ -70,6 +70,9 @@ pub const RESULT_GPRS: [Gpr; 8] = [Gpr::Rax, Gpr::Rcx, Gpr::Rdx, Gpr::Rsi, Gpr::
 pub const RESULT_XMMS: usize = 8;
 /// Where Lightbeam's code keeps its context, if it needs it more than once: all callees preserve it.
 pub const KEPT_CONTEXT: Gpr = Gpr::R14;
+/// Where code that counts what it executes has the count, in all functions and across their calls: Cranelift's pinned register.
+/// The host preserves it; nothing does that in code that counts.
+pub const FUEL: Gpr = Gpr::R15;
 /// Registers that both conventions preserve, besides rbp and rsp.
 pub const CALLEE_SAVED: [Gpr; 5] = [Gpr::Rbx, Gpr::R12, Gpr::R13, Gpr::R14, Gpr::R15];
 

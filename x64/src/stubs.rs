@@ -12,7 +12,7 @@
 //! The frame of a host call, from its rbp (which becomes `exit_fp`) upwards: the wasm caller's rbp, the return address into
 //! wasm, stack arguments. Below: [`EXIT_FRAME_BYTES`] that are in use; wasm that is entered again continues under them.
 
-use crate::abi::{ARG_GPRS, Arguments, CALLEE_SAVED, Class, FRAME_LINK_BYTES, Location, PLACE_BYTES, Signature, results};
+use crate::abi::{ARG_GPRS, Arguments, CALLEE_SAVED, Class, FRAME_LINK_BYTES, FUEL, Location, PLACE_BYTES, Signature, results};
 use crate::encode::{Addr, Alu, Cond, Encoder, Label, Size::S64};
 use crate::register::{Gpr, Xmm};
 use crate::sse;
@@ -54,6 +54,8 @@ pub struct Offsets {
     pub leave: i32,
     /// `boundary` in the store context.
     pub boundary: i32,
+    /// Where the store context has the count of fuel while the host runs, if the code counts.
+    pub fuel: Option<i32>,
     /// The address of the first byte, in what describes a range of bytes.
     pub range_base: i32,
     /// How many bytes there are, in the same.
@@ -127,6 +129,7 @@ pub fn leave(o: &Offsets, landing_pad: u64) -> Vec<u8> {
     a.locked_and(Addr::new(Rdi, o.pending), !o.handler_bit);
     a.load(S64, Rsp, Addr::new(Rdi, o.handler + 8));
     a.load(S64, Rbp, Addr::new(Rdi, o.handler + 16));
+    // The count is where it belongs: who comes here was on the way back to wasm.
     a.load(S64, Rax, Addr::new(Rdi, o.handler + 24));
     a.load(S64, Rdx, Addr::new(Rdi, o.handler + 32));
     a.jmp_reg(Rcx);
@@ -153,6 +156,8 @@ pub fn boundary(o: &Offsets, target: u64, leave: u64) -> Vec<u8> {
     a.mov_imm(S64, Rax, target.cast_signed());
     a.call(Rax.into());
     a.load(S64, Rdi, Addr::new(Rsp, 0));
+    // The store may have been entered again.
+    resume_count(&mut a, o, Rdi);
     forbidden(&mut a);
     a.load(S64, Rax, Addr::new(Rsp, 8));
     a.load_xmm(Xmm(0), Addr::new(Rsp, 16));
@@ -169,6 +174,20 @@ pub fn boundary(o: &Offsets, target: u64, leave: u64) -> Vec<u8> {
 fn lower_stack(a: &mut Encoder, bytes: i32) {
     if bytes != 0 {
         a.alu_imm(Alu::Sub, S64, Rsp.into(), bytes);
+    }
+}
+
+/// Wasm stops counting: the count goes to the store context, whose address is in `store`.
+fn keep_count(a: &mut Encoder, o: &Offsets, store: Gpr) {
+    if let Some(at) = o.fuel {
+        a.store(S64, Addr::new(store, at), FUEL);
+    }
+}
+
+/// Wasm goes on counting.
+fn resume_count(a: &mut Encoder, o: &Offsets, store: Gpr) {
+    if let Some(at) = o.fuel {
+        a.load(S64, FUEL, Addr::new(store, at));
     }
 }
 
@@ -215,6 +234,7 @@ pub fn entry(sig: &Signature, o: &Offsets) -> Vec<u8> {
     a.mov(S64, Rbx, Rcx);
     a.mov(S64, Rax, Rsi);
     a.mov(S64, Rdi, Rdx);
+    resume_count(&mut a, o, R12);
     a.mov(S64, Rsp, R8);
 
     let mut arguments = Arguments::new();
@@ -243,6 +263,7 @@ pub fn entry(sig: &Signature, o: &Offsets) -> Vec<u8> {
         a.mov(S64, r, Rbx);
     }
     a.call(Rax.into());
+    keep_count(&mut a, o, R12);
     if buffer.is_none() {
         for (i, place) in results(&sig.results).into_iter().enumerate() {
             let to = Addr::new(Rbx, PLACE_BYTES * i as i32);
@@ -276,6 +297,7 @@ fn leave_from_frame(a: &mut Encoder, o: &Offsets, keep: Option<Gpr>) {
         a.push(r);
     }
     a.store(S64, Addr::new(Rax, o.exit_fp), Rbp);
+    keep_count(a, o, Rax);
     a.load(S64, Rsp, Addr::new(Rax, o.host_sp));
 }
 
@@ -287,6 +309,7 @@ fn look(a: &mut Encoder, o: &Offsets, used: i32, then: Afterwards) {
         Afterwards::Leave => o.leave_bits,
     };
     a.load(S64, R11, Addr::new(Rsp, used));
+    resume_count(a, o, R11);
     a.test_imm8(Addr::new(R11, o.pending), bits);
 }
 
@@ -397,6 +420,7 @@ pub fn host_call_in_place(o: &Offsets, resume: i32, frame_size: u32, pending: i3
     a.store(S64, Addr::new(Rsp, -8), R11);
     a.store(S64, Addr::new(Rsp, -16), Rbp);
     a.store(S64, Addr::new(Rax, o.exit_fp), R10);
+    keep_count(&mut a, o, Rax);
     a.load(S64, Rsp, Addr::new(Rax, o.host_sp));
     a.call(Addr::new(Rdi, o.host_code).into());
     look(&mut a, o, 0, then);
@@ -505,6 +529,7 @@ pub fn builtin_keeping_registers(o: &Offsets, target: u64) -> Vec<u8> {
     a.push(Rax);
     a.load(S64, Rax, Addr::new(Rdi, o.store));
     a.store(S64, Addr::new(Rax, o.exit_fp), Rbp);
+    keep_count(&mut a, o, Rax);
     a.load(S64, Rsp, Addr::new(Rax, o.host_sp));
     let xmm = |n: u8| Addr::new(Rsp, 16 * i32::from(n));
     let gpr = |n: usize| Addr::new(Rsp, 16 * XMMS + 8 * n as i32);

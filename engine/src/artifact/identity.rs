@@ -119,6 +119,10 @@ fn differing(own: &Settings, found: &Settings) -> ArtifactError {
         .map(|(name, own, found)| (name, flag(own, name), flag(found, name))),
     );
     rows.retain(|(_, own, found)| own != found);
+    if own.fuel != found.fuel {
+        // What asks for code that counts is a limit, in a run.
+        rows.push(("--fuel", flag(own.fuel, "--fuel"), flag(found.fuel, "--count-fuel")));
+    }
     let joined = |texts: Vec<&str>| texts.join(" and ");
     ArtifactError::Settings {
         expected: joined(rows.iter().map(|(_, own, _)| own.as_str()).collect()),
@@ -139,7 +143,8 @@ pub(crate) fn describe(settings: &Settings) -> String {
     };
     let nans = if settings.canonical_nans { ", canonical NaNs" } else { "" };
     let baseline = if settings.baseline { ", baseline" } else { "" };
-    format!("bounds={bounds}{calls}{nans}{baseline}")
+    let fuel = if settings.fuel { ", fuel" } else { "" };
+    format!("bounds={bounds}{calls}{nans}{baseline}{fuel}")
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use sconce_environ::compile::{CompiledFunction, FunctionInput, max_code};
 use sconce_environ::decode::{BodyValidator, DecodeError, Decoded};
 use sconce_environ::index::DefinedFuncIndex;
 use sconce_environ::layout::VmLayout;
+use sconce_runtime::stub_offsets;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -184,7 +185,7 @@ fn validate_and_compile(
 ) -> Result<(), Error> {
     let input = FunctionInput::of(job.decoded, job.bytes, layout, func);
     job.compilers.get(job.compiler)?.validate_and_compile_into(validator, &input, out)?;
-    host_sites::append(out);
+    host_sites::append(out, &stub_offsets(job.compilers.settings().fuel));
     Ok(())
 }
 
@@ -201,7 +202,7 @@ pub(crate) fn compile_function(
 ) -> Result<CompilerKind, Error> {
     let input = FunctionInput::of(decoded, bytes, layout, func);
     let Err(error) = compilers.get(compiler)?.compile_into(&input, out) else {
-        host_sites::append(out);
+        host_sites::append(out, &stub_offsets(compilers.settings().fuel));
         return Ok(compiler);
     };
     if compiler == CompilerKind::Lightbeam {
@@ -209,7 +210,7 @@ pub(crate) fn compile_function(
     }
     log::info!("{error}; Lightbeam compiles it instead");
     compilers.get(CompilerKind::Lightbeam)?.compile_into(&input, out)?;
-    host_sites::append(out);
+    host_sites::append(out, &stub_offsets(compilers.settings().fuel));
     Ok(CompilerKind::Lightbeam)
 }
 

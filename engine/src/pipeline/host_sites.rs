@@ -7,12 +7,11 @@
 
 use sconce_environ::compile::{CompiledFunction, Reloc, RelocTarget};
 use sconce_environ::placement::LINE;
-use sconce_runtime::STUB_OFFSETS;
-use sconce_x64::stubs::{Afterwards, host_call_in_place, host_call_pending};
+use sconce_x64::stubs::{Afterwards, Offsets, host_call_in_place, host_call_pending};
 use sconce_x64::text::{FIELD_BYTES, FILLER, make_jump};
 
 /// Appends a piece for each [`RelocTarget::HostCall`], and lets the code jump there.
-pub(crate) fn append(f: &mut CompiledFunction) {
+pub(crate) fn append(f: &mut CompiledFunction, offsets: &Offsets) {
     let is_host_call = |reloc: &Reloc| matches!(reloc.target, RelocTarget::HostCall { .. });
     if !f.relocs.iter().any(is_host_call) {
         return;
@@ -24,7 +23,7 @@ pub(crate) fn append(f: &mut CompiledFunction) {
         let RelocTarget::HostCall { behind, returns_reference } = f.relocs[n].target else { continue };
         let then = Afterwards::of(returns_reference);
         let pending = *pending[usize::from(returns_reference)]
-            .get_or_insert_with(|| add(f, u32::MAX, |_| host_call_pending(&STUB_OFFSETS, frame_size, then)));
+            .get_or_insert_with(|| add(f, u32::MAX, |_| host_call_pending(offsets, frame_size, then)));
         let field = f.relocs[n].offset;
         let end = field + FIELD_BYTES;
         // Processors fetch by lines: a piece is one.
@@ -33,7 +32,7 @@ pub(crate) fn append(f: &mut CompiledFunction) {
         let operator = f.wasm_offsets.partition_point(|run| run.0 < field).checked_sub(1).map(|n| f.wasm_offsets[n].1);
         let start = add(f, operator.unwrap_or(u32::MAX), |start| {
             let from_start = |at: u32| at.wrapping_sub(start).cast_signed();
-            host_call_in_place(&STUB_OFFSETS, from_start(end + behind), frame_size, from_start(pending), then)
+            host_call_in_place(offsets, from_start(end + behind), frame_size, from_start(pending), then)
         });
         make_jump(&mut f.code, field, start);
     }
@@ -54,9 +53,14 @@ fn add(f: &mut CompiledFunction, operator: u32, piece: impl FnOnce(u32) -> Vec<u
 mod tests {
     use super::*;
     use sconce_environ::index::DefinedFuncIndex;
+    use sconce_runtime::stub_offsets;
 
     #[test]
     fn each_place_gets_its_own_way_out_and_back() {
+        [false, true].into_iter().for_each(each_place_has_its_own);
+    }
+
+    fn each_place_has_its_own(fuel: bool) {
         // Three calls, of which the second gives a reference; what follows its field by three bytes is where it goes on.
         let mut code = vec![0x90, 0xe8, 0, 0, 0, 0, 0x90, 0xe9, 0, 0, 0, 0, 1, 2, 3, 0x90, 0xe8, 0, 0, 0, 0];
         let reloc = |offset, behind, returns_reference| {
@@ -73,11 +77,12 @@ mod tests {
             uninterruptible: vec![(0, 1)],
             ..CompiledFunction::default()
         };
-        append(&mut f);
-        let cold = [Afterwards::Boundary, Afterwards::Leave].map(|then| host_call_pending(&STUB_OFFSETS, 48, then));
+        let offsets = &stub_offsets(fuel);
+        append(&mut f, offsets);
+        let cold = [Afterwards::Boundary, Afterwards::Leave].map(|then| host_call_pending(offsets, 48, then));
         let hot = |start: u32, resume: u32, pending: u32, then| {
             let from_start = |at: u32| at.wrapping_sub(start).cast_signed();
-            host_call_in_place(&STUB_OFFSETS, from_start(resume), 48, from_start(pending), then)
+            host_call_in_place(offsets, from_start(resume), 48, from_start(pending), then)
         };
         // With what is before the function, lines begin 16 bytes before multiples of 64.
         let (line, first) = (|at: u32| (at + 16).next_multiple_of(64) - 16, 21);
@@ -109,10 +114,13 @@ mod tests {
     #[test]
     fn a_piece_is_no_longer_than_a_line() {
         let far = (-0x4000_0000, 1 << 30, 1 << 20);
-        for then in [Afterwards::Boundary, Afterwards::Leave] {
-            assert!(host_call_in_place(&STUB_OFFSETS, -100, 0x70, 1 << 20, then).len() <= LINE as usize);
+        for (then, fuel) in [Afterwards::Boundary, Afterwards::Leave].into_iter().flat_map(|then| [(then, false), (then, true)]) {
+            let offsets = &stub_offsets(fuel);
+            // One that counts has two instructions more.
+            let line = LINE as usize + if fuel { 14 } else { 0 };
+            assert!(host_call_in_place(offsets, -100, 0x70, 1 << 20, then).len() <= line);
             // With a large frame it is one, almost.
-            assert!(host_call_in_place(&STUB_OFFSETS, far.0, far.2, far.1, then).len() <= LINE as usize + 3);
+            assert!(host_call_in_place(offsets, far.0, far.2, far.1, then).len() <= line + 3);
         }
     }
 }

@@ -8,6 +8,7 @@ mod calls;
 mod confined;
 mod damage;
 mod frames;
+mod fuel;
 mod heap_limits;
 mod host;
 mod items;

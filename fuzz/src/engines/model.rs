@@ -38,5 +38,5 @@ impl Engine for Model {
 
 fn step(instance: &Instance<'_>, call: Option<String>, result: Result<Vec<Value>, Stop>) -> Step {
     let globals = vec![Value::I64(instance.hash as i64)];
-    Step { call, result, globals, memories: Vec::new(), told: instance.told.digest() }
+    Step { call, result, globals, memories: Vec::new(), told: instance.told.digest(), fuel: None }
 }

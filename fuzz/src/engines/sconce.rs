@@ -17,6 +17,7 @@ use sconce_engine::{
 /// Sconce in one configuration.
 pub struct Sconce {
     name: String,
+    counts: bool,
     engine: sconce_engine::Engine,
     linker: Linker<Told>,
 }
@@ -36,6 +37,7 @@ pub const VARIANTS: &[Variant] = &[
     Variant { name: "", configure: |config| config, share: 3 },
     Variant { name: "-stress", configure: |config| config.gc_stress(true), share: 2 },
     Variant { name: "-paranoid", configure: |config| config.paranoid(true), share: 4 },
+    Variant { name: "-fuel", configure: |config| config.fuel(true), share: 3 },
     Variant { name: "-baseline", configure: |config| config.baseline(true), share: 1 },
 ];
 
@@ -61,7 +63,9 @@ impl Sconce {
                 _ => define(&mut linker, f)?,
             }
         }
-        Ok(Sconce { name: format!("sconce {tier:?}-{bounds:?}-{calls:?}{}", variant.name).to_lowercase(), engine, linker })
+        let name = format!("sconce {tier:?}-{bounds:?}-{calls:?}{}", variant.name).to_lowercase();
+        let counts = Store::new(&engine, Told::default())?.fuel().is_some();
+        Ok(Sconce { name, counts, engine, linker })
     }
 }
 
@@ -217,6 +221,7 @@ fn stop(error: &Error) -> Stop {
         TrapCode::StackOverflow | TrapCode::ReferenceHeapFull | TrapCode::StackMemory => Stop::Exhausted,
         TrapCode::Interrupt => Stop::Interrupted,
         TrapCode::BrokenInvariant => Stop::BrokenInvariant,
+        TrapCode::FuelExhausted => Stop::FuelExhausted,
     }
 }
 
@@ -237,7 +242,8 @@ impl Exports {
             }
             digest_memory(len, |at, bytes| m.read(&*store, at, bytes).expect("its own size"))
         };
-        Step { call, result, globals, memories: self.memories.iter().map(memory).collect(), told: store.data().digest() }
+        let memories = self.memories.iter().map(memory).collect();
+        Step { call, result, globals, memories, told: store.data().digest(), fuel: store.fuel_used() }
     }
 }
 
@@ -263,6 +269,23 @@ impl Sconce {
         Refused { engine: self.name.clone(), reason: error.to_string() }
     }
 
+    /// Whether it counts what is executed.
+    pub fn counts(&self) -> bool {
+        self.counts
+    }
+
+    /// Runs the case with so much fuel.
+    ///
+    /// # Errors
+    /// As [`Engine::run`].
+    pub fn run_with_fuel(&self, case: &Case, fuel: u64) -> Result<Outcome, Refused> {
+        let module = Module::new(&self.engine, &case.wasm).map_err(|e| self.refused(&e))?;
+        let mut store = Store::new(&self.engine, Told::default()).map_err(|e| self.refused(&e))?;
+        store.set_fuel(fuel);
+        let _watched = watchdog::watch(store.interrupt_handle());
+        self.run_in(case, &module, &mut store, |call| call())
+    }
+
     /// Runs the case while another thread interrupts each of its calls at some instant; then, in the same
     /// store, once more without. Gives what the second run saw.
     ///
@@ -277,6 +300,9 @@ impl Sconce {
             self.run_in(case, &module, &mut store, |call| interrupter.during(call))
         })?;
         *store.data_mut() = Told::default();
+        if store.fuel().is_some() {
+            store.set_fuel(u64::MAX);
+        }
         self.run_in(case, &module, &mut store, |call| call())
     }
 

@@ -164,7 +164,14 @@ impl Exports {
     fn step(&self, call: Option<String>, result: Result<Vec<Value>, Stop>, store: &Store<Told>) -> Step {
         let globals = self.globals.iter().map(|g| from_val(&g.get(store), store)).collect();
         let memory = |m: &Memory| digest_bytes(m.data(store));
-        Step { call, result, globals, memories: self.memories.iter().map(memory).collect(), told: store.data().digest() }
+        Step {
+            call,
+            result,
+            globals,
+            memories: self.memories.iter().map(memory).collect(),
+            told: store.data().digest(),
+            fuel: None,
+        }
     }
 }
 

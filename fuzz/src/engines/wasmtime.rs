@@ -173,7 +173,7 @@ impl Exports {
         let globals = self.globals.iter().map(|g| g.get(&mut *store)).collect::<Vec<_>>();
         let globals = globals.iter().map(|v| from_val(v, store)).collect();
         let memories = self.memories.iter().map(|m| m.state(store)).collect();
-        Step { call, result, globals, memories, told: store.data().digest() }
+        Step { call, result, globals, memories, told: store.data().digest(), fuel: None }
     }
 }
 

@@ -4,6 +4,7 @@ use super::caller::{Caller, look_for_interrupt};
 use crate::activation::Shared;
 use crate::stop::Stop;
 use crate::store::Store;
+use sconce_environ::fuel;
 use sconce_environ::index::DataIndex;
 use sconce_environ::vm::VmMemory;
 use std::ptr;
@@ -31,7 +32,10 @@ fn chunks(shared: &Shared, len: u64, backwards: bool, mut f: impl FnMut(usize, u
 pub(super) fn memory_grow(c: &mut Caller<'_>, memory: u32, pages: u64) -> Result<u64, Stop> {
     let n = c.memory(memory) as usize;
     let Store { memories, budget, .. } = &mut *c.store;
-    Ok(memories[n].grow(pages, budget).unwrap_or(u64::MAX))
+    let Some(before) = memories[n].grow(pages, budget) else { return Ok(u64::MAX) };
+    let bytes = pages << memories[n].ty().page_size_log2;
+    c.store.pay(fuel::of_bytes(bytes))?;
+    Ok(before)
 }
 
 /// Whoever calls passes descriptions of its instance's memories and data segments: an address that a compiler

@@ -250,7 +250,7 @@ fn tables_that_lie_are_refused() {
 
 #[test]
 fn without_a_file_code_is_never_writable_and_executable() {
-    let options = CodeSpaceOptions { size: Some(1 << 20), private: true, listener: None };
+    let options = CodeSpaceOptions { size: Some(1 << 20), private: true, ..CodeSpaceOptions::default() };
     let space = CodeSpace::with(options).unwrap();
     let region = space.load(&returns(5), tables(&[0], 6)).unwrap();
     assert_eq!(run(&region, 0), 5);

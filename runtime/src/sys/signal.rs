@@ -83,6 +83,11 @@ impl Context {
         self.get(libc::REG_RSP)
     }
 
+    /// What code that counts has counted so far: `x64`'s `abi::FUEL`.
+    pub(crate) fn fuel(&self) -> u64 {
+        self.get(libc::REG_R15) as u64
+    }
+
     /// Makes the thread continue at `pc` with `argument` in the first argument register. Direction, trap and alignment-check
     /// flags are cleared: the host's code does not expect them.
     pub(crate) fn redirect(&mut self, pc: usize, argument: usize) {

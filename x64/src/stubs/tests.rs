@@ -18,7 +18,11 @@ const OFFSETS: Offsets = Offsets {
     boundary: 72,
     range_base: 24,
     range_length: 32,
+    fuel: None,
 };
+
+/// The same where code counts.
+const COUNTING: Offsets = Offsets { fuel: Some(144), ..OFFSETS };
 
 fn decode(code: &[u8]) -> Vec<iced_x86::Instruction> {
     Decoder::with_ip(64, code, 0, DecoderOptions::NONE).iter().collect()
@@ -256,4 +260,37 @@ fn ways_back_from_wide_vectors_leave_no_upper_halves() {
             }
         }
     }
+}
+
+/// Loads and stores of the count, in order: whether each is a load.
+fn count_moves(code: &[u8]) -> Vec<bool> {
+    let is_count = |i: &&iced_x86::Instruction| i.mnemonic() == Mnemonic::Mov && i.memory_displacement64() == 144;
+    decode(code).iter().filter(is_count).map(|i| i.op0_register() == Register::R15).collect()
+}
+
+type Way = fn(&Offsets, &Signature) -> Vec<u8>;
+
+#[test]
+fn each_way_between_wasm_and_the_host_takes_the_count_along() {
+    let two = Signature::new([I64, F64], [I64, I64]);
+    let then = Afterwards::Boundary;
+    let ways: [(&str, Way, &[bool]); 9] = [
+        ("entry", |o, sig| entry(sig, o), &[true, false]),
+        ("registers", |o, sig| host_call_registers(sig, o, Afterwards::Boundary), &[false, true]),
+        ("array", |o, sig| host_call_array(sig, o, Afterwards::Leave), &[false, true]),
+        ("builtin", |o, _| builtin(o, 1 << 40), &[false, true]),
+        ("keeping registers", |o, _| builtin_keeping_registers(o, 1 << 40), &[false, true]),
+        ("move", |o, _| move_(o, 1 << 40, Vectors::Ymm), &[false, true]),
+        ("fill", |o, _| fill(o, 1 << 40, Vectors::Ymm), &[false, true]),
+        // What was dropped may have entered the store.
+        ("boundary", |o, _| boundary(o, 1 << 40, 1 << 41), &[true]),
+        // Who goes there was on the way back, and has taken it already.
+        ("leave", |o, _| leave(o, 1 << 40), &[]),
+    ];
+    for (name, make, expected) in ways {
+        assert_eq!(count_moves(&make(&COUNTING, &two)), expected, "{name}");
+        assert!(count_moves(&make(&OFFSETS, &two)).is_empty(), "{name}");
+    }
+    assert_eq!(count_moves(&host_call_in_place(&COUNTING, 64, 48, 128, then)), [false, true]);
+    assert!(count_moves(&landing_pad(&COUNTING)).is_empty(), "it has been kept");
 }
