@@ -2,7 +2,7 @@
 
 use crate::cli::CompilerArgs;
 use crate::load::{Input, Precompiled};
-use crate::report;
+use crate::report::{self, Failure};
 use sconce_engine::{BoundsStyle, CallStyle, Config, Module, Settings};
 
 /// More than the settings' place in a file.
@@ -27,6 +27,21 @@ pub fn adopt(config: Config, args: &CompilerArgs, input: &Input, precompiled: Pr
         .baseline(args.baseline || settings.baseline)
         .gc_stress(args.gc_stress || settings.gc_stress)
         .paranoid(args.paranoid || settings.paranoid)
+}
+
+/// Whether a module can have a deterministic run: if it was compiled before, it was so that every NaN is canonical.
+///
+/// # Errors
+/// That it was not.
+pub fn check_deterministic(input: &Input) -> Result<(), Failure> {
+    let settings = Module::artifact_settings(&input.head::<HEAD>()).filter(|_| input.is_artifact());
+    if settings.is_none_or(|settings| settings.canonical_nans) {
+        return Ok(());
+    }
+    Err(Failure::not_run(format!(
+        "{}: compiled without --canonical-nans, which --deterministic needs: compile the module again with it",
+        input.name
+    )))
 }
 
 /// The flags that the module was compiled with, and that are neither given nor what is usual.

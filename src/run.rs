@@ -1,6 +1,6 @@
 //! `sconce run`: everything that can be found wrong is found before the guest's first instruction.
 
-use crate::adopt::adopt;
+use crate::adopt::{adopt, check_deterministic};
 use crate::cli::{Profile, RunArgs, UnknownImports};
 use crate::deadline::Deadline;
 use crate::imports::{self, Provided};
@@ -17,7 +17,7 @@ use sconce_engine::{
     Config, Engine, Error, ExternType, FuncType, ImportType, Linker, Memory, MemoryLimit, Module, Store, Val, ValType,
 };
 use sconce_environ::shown::{Shown, quoted};
-use sconce_wasi::{Record, THREAD_SPAWN, THREAD_START, Threads, WasiCtx, Watch};
+use sconce_wasi::{Record, THREAD_SPAWN, THREAD_START, THREADS_REFUSED, Threads, WasiCtx, Watch};
 use signal_hook::consts::SIGQUIT;
 use std::cell::RefCell;
 use std::collections::HashSet;
@@ -27,14 +27,16 @@ use std::fmt::Write;
 use std::io::IsTerminal;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 use std::time::Instant;
 
 /// Runs a program, and ends the process as the program does.
 ///
 /// # Errors
 /// Why it could not be started.
-pub fn run(args: RunArgs) -> Result<Infallible, Failure> {
+pub fn run(mut args: RunArgs) -> Result<Infallible, Failure> {
+    // Which bits a NaN has is up to the code, and so to the compiler that made it.
+    args.compiler.canonical_nans |= args.deterministic;
     let deadline = Deadline::begin(args.timeout, args.cpu_time);
     // Before anything is opened: the numbers of `--fd` are the parent's.
     let inherited = world::Inherited::take(&args.fd)?;
@@ -44,6 +46,9 @@ pub fn run(args: RunArgs) -> Result<Infallible, Failure> {
     let mut main = open(Path::new(&args.command[0]))?;
     if let Some(hash) = args.module_hash {
         main = deadline.prepare(&main.name.clone(), || main.verified(hash))?;
+    }
+    if args.deterministic && precompiled == Precompiled::Allowed {
+        check_deterministic(&main)?;
     }
     let engine = load::engine(&adopt(config, &args.compiler, &main, precompiled))?;
     let (slow, loadings) = (RefCell::new(Vec::new()), RefCell::new(Vec::new()));
@@ -66,6 +71,10 @@ pub fn run(args: RunArgs) -> Result<Infallible, Failure> {
     let record = recording.as_ref().map(Recording::record);
     let watch = Watch { trace: trace::open(&args, starts_threads(&main.module))?, record: record.clone() };
     let mut linker = world::linker(&engine, watch)?;
+    let no_threads = args.deterministic && starts_threads(&main.module);
+    if no_threads {
+        refuse_threads(&mut linker, &main.name)?;
+    }
     check_imports(&mut linker, &main, &preloads, args.unknown_imports)?;
     let words = &args.command[1..];
     let entry = entry(&main, args.invoke.as_deref(), words)?;
@@ -106,7 +115,7 @@ pub fn run(args: RunArgs) -> Result<Infallible, Failure> {
         }
     };
     let epilogue = Epilogue { own, grace, say: Box::new(say) };
-    let program = Program { engine, main, preloads, entry, memory, stats, max_threads, record, _helpers: helpers };
+    let program = Program { engine, main, preloads, entry, no_threads, memory, stats, max_threads, record, _helpers: helpers };
     supervise::supervise(deadline, confine, epilogue, move |control| program.run(linker, context, control))
 }
 
@@ -226,6 +235,20 @@ fn starts_threads(module: &Module) -> bool {
     module.imports().any(|i| (i.module.as_str(), i.name.as_str()) == THREAD_SPAWN)
 }
 
+/// Has a program find out that there are no threads if it starts one, as it does where there can be no more.
+fn refuse_threads(linker: &mut Linker<Arc<WasiCtx>>, name: &str) -> Result<(), Failure> {
+    let (name, said) = (name.to_owned(), Once::new());
+    let refuse = move |_: i32| -> i32 {
+        said.call_once(|| {
+            report::warn(&format!(
+                "{name}: it cannot start a thread: the order in which threads run is no input; omit --deterministic to have them"
+            ));
+        });
+        THREADS_REFUSED
+    };
+    linker.func_wrap(THREAD_SPAWN.0, THREAD_SPAWN.1, refuse).map(drop).map_err(|e| Failure::not_run(e.to_string()))
+}
+
 /// Whether a program that starts threads can: each of them has an instance of its own.
 fn check_threads(main: &Loaded, preloads: &[(String, Loaded)]) -> Result<(), Failure> {
     let has_start = functions(&main.module)
@@ -317,6 +340,8 @@ struct Program {
     main: Loaded,
     preloads: Vec<(String, Loaded)>,
     entry: Entry,
+    /// It starts threads, and cannot.
+    no_threads: bool,
     memory: MemoryLimit,
     stats: Option<Arc<Stats>>,
     max_threads: usize,
@@ -331,7 +356,7 @@ impl Program {
             Ok(store) => store,
             Err(error) => return print(&self.engine, Err(Stopped { name: self.main.name.clone(), error })),
         };
-        let threads = starts_threads(&self.main.module).then(|| self.threads(control));
+        let threads = (!self.no_threads && starts_threads(&self.main.module)).then(|| self.threads(control));
         if let (Some(threads), Some(stats)) = (&threads, &self.stats) {
             stats.watch(threads);
         }

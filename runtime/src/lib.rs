@@ -104,7 +104,7 @@ pub use descriptors::{close_unasked, keep_apart};
 pub use enter::host_call;
 pub use error::{InstantiateError, OutOfBounds, ResourceError};
 pub use funcref::HostFunc;
-pub use guest::{GuestFault, GuestMemory};
+pub use guest::{GuestFault, GuestMemory, IOV_MAX};
 pub use handle::{FuncHandle, GlobalHandle, InstanceHandle, Item, MemoryHandle, ModuleId, StoreId, TableHandle, TagHandle};
 pub use heap::{HeapStats, HostRef, Occasion, SweepCounts};
 pub use image::{LazyData, MAX_LAZY_PARTS};

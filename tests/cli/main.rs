@@ -8,6 +8,7 @@ mod cache_key;
 mod completions;
 mod confine;
 mod denials;
+mod deterministic;
 mod images;
 mod invoke;
 mod later;
