@@ -27,6 +27,7 @@ pub fn adopt(config: Config, args: &CompilerArgs, input: &Input, precompiled: Pr
         .baseline(args.baseline || settings.baseline)
         .gc_stress(args.gc_stress || settings.gc_stress)
         .paranoid(args.paranoid || settings.paranoid)
+        .spectre_mitigations(!args.no_spectre && settings.spectre_mitigations)
 }
 
 /// Whether a module can have a deterministic run: if it was compiled before, it was so that every NaN is canonical.
@@ -53,6 +54,7 @@ fn unsaid(args: &CompilerArgs, settings: &Settings) -> Vec<&'static str> {
         (settings.baseline && !args.baseline, "--baseline"),
         (settings.gc_stress && !args.gc_stress, "--gc-stress"),
         (settings.paranoid && !args.paranoid, "--paranoid"),
+        (!settings.spectre_mitigations && !args.no_spectre, "--no-spectre"),
     ];
     flags.into_iter().filter(|(unsaid, _)| *unsaid).map(|(_, flag)| flag).collect()
 }
@@ -63,6 +65,7 @@ fn contradict(args: &CompilerArgs, settings: &Settings) -> bool {
         (args.baseline, settings.baseline),
         (args.gc_stress, settings.gc_stress),
         (args.paranoid, settings.paranoid),
+        (args.no_spectre, !settings.spectre_mitigations),
     ];
     args.bounds.is_some_and(|given| given != settings.bounds)
         || args.calls.is_some_and(|given| given != settings.calls)

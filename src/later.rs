@@ -44,7 +44,7 @@ fn delay(bytes: u64) -> Duration {
 
 /// The command line that compiles standard input with a run's settings.
 fn words(args: &RunArgs, bounds: BoundsStyle) -> Vec<OsString> {
-    let CompilerArgs { tier, bounds: _, calls, canonical_nans, baseline, gc_stress, paranoid } = &args.compiler;
+    let CompilerArgs { tier, bounds: _, calls, canonical_nans, baseline, no_spectre, gc_stress, paranoid } = &args.compiler;
     let mut words: Vec<OsString> = ["cache", "warm"].map(OsString::from).into();
     let mut flag = |name: &str, value: &str| words.push(format!("--{name}={value}").into());
     match tier {
@@ -61,8 +61,13 @@ fn words(args: &RunArgs, bounds: BoundsStyle) -> Vec<OsString> {
         Some(CallStyle::Slots) => flag("calls", "slots"),
         None => {}
     }
-    let switches =
-        [(canonical_nans, "--canonical-nans"), (baseline, "--baseline"), (gc_stress, "--gc-stress"), (paranoid, "--paranoid")];
+    let switches = [
+        (canonical_nans, "--canonical-nans"),
+        (baseline, "--baseline"),
+        (no_spectre, "--no-spectre"),
+        (gc_stress, "--gc-stress"),
+        (paranoid, "--paranoid"),
+    ];
     words.extend(switches.into_iter().filter(|(on, _)| **on).map(|(_, name)| name.into()));
     if let Some(cache) = &args.cache {
         let mut word = OsString::from("--cache=");
@@ -105,7 +110,7 @@ mod tests {
 
     #[test]
     fn what_is_compiled_later_has_the_runs_settings() {
-        let all = "--bounds guard --calls slots --canonical-nans --baseline --gc-stress --paranoid --cache -dir";
+        let all = "--bounds guard --calls slots --canonical-nans --baseline --no-spectre --gc-stress --paranoid --cache -dir";
         for (flags, bounds) in [
             ("", BoundsStyle::Guard),
             (all, BoundsStyle::Explicit),

@@ -219,6 +219,7 @@ pub fn config(args: &CompilerArgs) -> Config {
         .canonical_nans(args.canonical_nans)
         .gc_stress(args.gc_stress)
         .paranoid(args.paranoid)
+        .spectre_mitigations(!args.no_spectre)
         .baseline(args.baseline)
         .tier(tier)
 }

@@ -48,6 +48,10 @@ pub(crate) fn target(settings: &Settings) -> Result<OwnedTargetIsa, NewError> {
     shared.set("probestack_size_log2", &PROBE_BYTES.ilog2().to_string())?;
     shared.set("enable_verifier", bool_name(cfg!(debug_assertions)))?;
     shared.set("enable_nan_canonicalization", bool_name(settings.canonical_nans))?;
+    // Jump tables' indices; the rest is the translation's.
+    for name in ["enable_heap_access_spectre_mitigation", "enable_table_access_spectre_mitigation"] {
+        shared.set(name, bool_name(settings.spectre_mitigations))?;
+    }
     shared.set("is_pic", bool_name(settings.calls == CallStyle::Slots))?;
     let mut builder = isa::lookup(Triple::host())?;
     enable_host_features(&mut builder, settings.baseline)?;

@@ -30,6 +30,7 @@ impl Compilers {
             gc_stress: config.gc_stress,
             paranoid: config.paranoid,
             baseline: config.baseline,
+            spectre_mitigations: config.spectre_mitigations,
         };
         Compilers { settings, tier: config.tier, lightbeam: OnceLock::new(), cranelift: OnceLock::new() }
     }

@@ -103,6 +103,7 @@ pub use sconce_cranelift::CRANELIFT_VERSION;
 pub use sconce_environ as environ;
 pub use sconce_environ::compile::{BoundsStyle, CallStyle, Settings};
 pub use sconce_environ::trap::TrapCode;
+pub use sconce_runtime::speculation;
 pub use sconce_runtime::{
     Clock, GuestFault, GuestMemory, HeapStats as ReferenceStats, IOV_MAX, LargePages, MemoryBudget, MemoryLimit, Purpose,
     SYSTEM_CALLS, SweepCounts, close_unasked, closed_at_start, end_by_signal, forget_environment, ignore, ignored_at_start,

@@ -82,6 +82,7 @@ mod module;
 mod reservation;
 mod setup;
 mod shared;
+pub mod speculation;
 mod stack;
 mod staged;
 mod stop;

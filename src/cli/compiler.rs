@@ -31,6 +31,11 @@ pub struct CompilerArgs {
     #[arg(long, help_heading = "Compilation")]
     pub baseline: bool,
 
+    /// Leave out what keeps the program from reading past a check that the processor predicted wrong
+    /// (Spectre): for programs that you trust.
+    #[arg(long, help_heading = "Compilation")]
+    pub no_spectre: bool,
+
     /// Sweep references at every safe point and verify all counts afterwards: finds mistakes in
     /// Sconce, and is slow.
     #[arg(long, help_heading = "Compilation", hide = true)]

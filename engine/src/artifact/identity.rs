@@ -115,6 +115,7 @@ fn differing(own: &Settings, found: &Settings) -> ArtifactError {
             ("--baseline", own.baseline, found.baseline),
             ("--gc-stress", own.gc_stress, found.gc_stress),
             ("--paranoid", own.paranoid, found.paranoid),
+            ("--no-spectre", !own.spectre_mitigations, !found.spectre_mitigations),
         ]
         .map(|(name, own, found)| (name, flag(own, name), flag(found, name))),
     );
@@ -139,7 +140,8 @@ pub(crate) fn describe(settings: &Settings) -> String {
     };
     let nans = if settings.canonical_nans { ", canonical NaNs" } else { "" };
     let baseline = if settings.baseline { ", baseline" } else { "" };
-    format!("bounds={bounds}{calls}{nans}{baseline}")
+    let spectre = if settings.spectre_mitigations { "" } else { ", without spectre mitigations" };
+    format!("bounds={bounds}{calls}{nans}{baseline}{spectre}")
 }
 
 #[cfg(test)]

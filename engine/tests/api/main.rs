@@ -18,6 +18,7 @@ mod misuse;
 mod references;
 mod shared;
 mod signatures;
+mod speculation;
 mod traps;
 mod warm;
 mod wide;

@@ -14,8 +14,15 @@ use sconce_environ::layout::VmLayout;
 
 /// Explicit or guard, direct or slots; NaNs as they come.
 pub fn all_settings() -> [Settings; 4] {
-    let settings =
-        |bounds, calls| Settings { bounds, calls, canonical_nans: false, gc_stress: false, paranoid: false, baseline: false };
+    let settings = |bounds, calls| Settings {
+        bounds,
+        calls,
+        canonical_nans: false,
+        gc_stress: false,
+        paranoid: false,
+        baseline: false,
+        spectre_mitigations: true,
+    };
     [
         settings(BoundsStyle::Guard, CallStyle::Direct),
         settings(BoundsStyle::Guard, CallStyle::Slots),
