@@ -118,6 +118,16 @@ fn everything_that_is_written_is_taken() {
 }
 
 #[test]
+fn output_has_its_limit() {
+    let dir = Dir::new();
+    dir.file("app.wat", crate::support::command(r#"(func (export "_start") (call $hello) (call $hello))"#));
+    let outcome = dir.run("run --deterministic --max-output 3 app.wat");
+    assert_ne!(outcome.code(), 0, "{outcome:?}");
+    assert!(outcome.stdout == "hel" && outcome.stderr.contains("--max-output"), "{outcome:?}");
+    assert_eq!(dir.run("run --deterministic --max-output 12 app.wat").ok(), "hello\nhello\n");
+}
+
+#[test]
 fn nothing_else_comes_in() {
     let dir = Dir::new();
     dir.file("app.wat", crate::support::hello());
