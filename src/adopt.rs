@@ -2,7 +2,7 @@
 
 use crate::cli::CompilerArgs;
 use crate::load::{Input, Precompiled};
-use crate::report;
+use crate::report::{self, Failure};
 use sconce_engine::{BoundsStyle, CallStyle, Config, Module, Settings};
 
 /// More than the settings' place in a file.
@@ -28,6 +28,22 @@ pub fn adopt(config: Config, args: &CompilerArgs, input: &Input, precompiled: Pr
         .gc_stress(args.gc_stress || settings.gc_stress)
         .paranoid(args.paranoid || settings.paranoid)
         .fuel(args.count_fuel || settings.fuel)
+        .spectre_mitigations(!args.no_spectre && settings.spectre_mitigations)
+}
+
+/// Whether a module can have a deterministic run: if it was compiled before, it was so that every NaN is canonical.
+///
+/// # Errors
+/// That it was not.
+pub fn check_deterministic(input: &Input) -> Result<(), Failure> {
+    let settings = Module::artifact_settings(&input.head::<HEAD>()).filter(|_| input.is_artifact());
+    if settings.is_none_or(|settings| settings.canonical_nans) {
+        return Ok(());
+    }
+    Err(Failure::not_run(format!(
+        "{}: compiled without --canonical-nans, which --deterministic needs: compile the module again with it",
+        input.name
+    )))
 }
 
 /// The flags that the module was compiled with, and that are neither given nor what is usual.
@@ -40,6 +56,7 @@ fn unsaid(args: &CompilerArgs, settings: &Settings) -> Vec<&'static str> {
         (settings.gc_stress && !args.gc_stress, "--gc-stress"),
         (settings.paranoid && !args.paranoid, "--paranoid"),
         (settings.fuel && !args.count_fuel, "--count-fuel"),
+        (!settings.spectre_mitigations && !args.no_spectre, "--no-spectre"),
     ];
     flags.into_iter().filter(|(unsaid, _)| *unsaid).map(|(_, flag)| flag).collect()
 }
@@ -51,6 +68,7 @@ fn contradict(args: &CompilerArgs, settings: &Settings) -> bool {
         (args.gc_stress, settings.gc_stress),
         (args.paranoid, settings.paranoid),
         (args.count_fuel, settings.fuel),
+        (args.no_spectre, !settings.spectre_mitigations),
     ];
     args.bounds.is_some_and(|given| given != settings.bounds)
         || args.calls.is_some_and(|given| given != settings.calls)

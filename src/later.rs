@@ -44,7 +44,8 @@ fn delay(bytes: u64) -> Duration {
 
 /// The command line that compiles standard input with a run's settings.
 fn words(args: &RunArgs, bounds: BoundsStyle) -> Vec<OsString> {
-    let CompilerArgs { tier, bounds: _, calls, canonical_nans, baseline, count_fuel, gc_stress, paranoid } = &args.compiler;
+    let CompilerArgs { tier, bounds: _, calls, canonical_nans, baseline, count_fuel, no_spectre, gc_stress, paranoid } =
+        &args.compiler;
     let mut words: Vec<OsString> = ["cache", "warm"].map(OsString::from).into();
     let mut flag = |name: &str, value: &str| words.push(format!("--{name}={value}").into());
     match tier {
@@ -65,6 +66,7 @@ fn words(args: &RunArgs, bounds: BoundsStyle) -> Vec<OsString> {
         (canonical_nans, "--canonical-nans"),
         (baseline, "--baseline"),
         (count_fuel, "--count-fuel"),
+        (no_spectre, "--no-spectre"),
         (gc_stress, "--gc-stress"),
         (paranoid, "--paranoid"),
     ];
@@ -110,7 +112,7 @@ mod tests {
 
     #[test]
     fn what_is_compiled_later_has_the_runs_settings() {
-        let all = "--bounds guard --calls slots --canonical-nans --baseline --count-fuel --gc-stress --paranoid --cache -dir";
+        let all = "--bounds guard --calls slots --canonical-nans --baseline --count-fuel --no-spectre --gc-stress --paranoid --cache -dir";
         for (flags, bounds) in [
             ("", BoundsStyle::Guard),
             (all, BoundsStyle::Explicit),

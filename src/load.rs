@@ -220,6 +220,7 @@ pub fn config(args: &CompilerArgs) -> Config {
         .gc_stress(args.gc_stress)
         .paranoid(args.paranoid)
         .fuel(args.count_fuel)
+        .spectre_mitigations(!args.no_spectre)
         .baseline(args.baseline)
         .tier(tier)
 }

@@ -1,6 +1,6 @@
 //! `sconce run`: everything that can be found wrong is found before the guest's first instruction.
 
-use crate::adopt::adopt;
+use crate::adopt::{adopt, check_deterministic};
 use crate::cli::{Profile, RunArgs, UnknownImports};
 use crate::deadline::Deadline;
 use crate::imports::{self, Provided};
@@ -17,7 +17,7 @@ use sconce_engine::{
     Config, Engine, Error, ExternType, FuncType, ImportType, Linker, Memory, MemoryLimit, Module, Store, Val, ValType,
 };
 use sconce_environ::shown::{Shown, quoted};
-use sconce_wasi::{Record, THREAD_SPAWN, THREAD_START, Threads, WasiCtx, Watch};
+use sconce_wasi::{Record, THREAD_SPAWN, THREAD_START, THREADS_REFUSED, Threads, WasiCtx, Watch};
 use signal_hook::consts::SIGQUIT;
 use std::cell::RefCell;
 use std::collections::HashSet;
@@ -27,7 +27,7 @@ use std::fmt::Write;
 use std::io::IsTerminal;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 use std::time::Instant;
 
 /// Runs a program, and ends the process as the program does.
@@ -36,6 +36,8 @@ use std::time::Instant;
 /// Why it could not be started.
 pub fn run(mut args: RunArgs) -> Result<Infallible, Failure> {
     args.compiler.count_fuel |= args.fuel.is_some();
+    // Which bits a NaN has is up to the code, and so to the compiler that made it.
+    args.compiler.canonical_nans |= args.deterministic;
     let deadline = Deadline::begin(args.timeout, args.cpu_time);
     // Before anything is opened: the numbers of `--fd` are the parent's.
     let inherited = world::Inherited::take(&args.fd)?;
@@ -45,6 +47,9 @@ pub fn run(mut args: RunArgs) -> Result<Infallible, Failure> {
     let mut main = open(Path::new(&args.command[0]))?;
     if let Some(hash) = args.module_hash {
         main = deadline.prepare(&main.name.clone(), || main.verified(hash))?;
+    }
+    if args.deterministic && precompiled == Precompiled::Allowed {
+        check_deterministic(&main)?;
     }
     let engine = load::engine(&adopt(config, &args.compiler, &main, precompiled))?;
     let (slow, loadings) = (RefCell::new(Vec::new()), RefCell::new(Vec::new()));
@@ -67,8 +72,12 @@ pub fn run(mut args: RunArgs) -> Result<Infallible, Failure> {
     let record = recording.as_ref().map(Recording::record);
     let watch = Watch { trace: trace::open(&args, starts_threads(&main.module))?, record: record.clone() };
     let mut linker = world::linker(&engine, watch)?;
+    let no_threads = args.deterministic && starts_threads(&main.module);
+    if no_threads {
+        refuse_threads(&mut linker, &main.name)?;
+    }
     check_imports(&mut linker, &main, &preloads, args.unknown_imports)?;
-    if args.fuel.is_some() && starts_threads(&main.module) {
+    if args.fuel.is_some() && !no_threads && starts_threads(&main.module) {
         return Err(Failure::not_run(format!("{}: {NO_THREADS}", main.name)));
     }
     let words = &args.command[1..];
@@ -110,7 +119,8 @@ pub fn run(mut args: RunArgs) -> Result<Infallible, Failure> {
         }
     };
     let epilogue = Epilogue { own, grace, say: Box::new(say) };
-    let program = Program { engine, main, preloads, entry, memory, stats, max_threads, fuel, record, _helpers: helpers };
+    let program =
+        Program { engine, main, preloads, entry, memory, stats, no_threads, max_threads, fuel, record, _helpers: helpers };
     supervise::supervise(deadline, confine, epilogue, move |control| program.run(linker, context, control))
 }
 
@@ -234,6 +244,20 @@ fn starts_threads(module: &Module) -> bool {
 const NO_THREADS: &str = "it starts threads, and what threads do is not the same in each run, so that --fuel cannot count it; leave out \
                           --fuel (--timeout TIME ends a program after a time)";
 
+/// Has a program find out that there are no threads if it starts one, as it does where there can be no more.
+fn refuse_threads(linker: &mut Linker<Arc<WasiCtx>>, name: &str) -> Result<(), Failure> {
+    let (name, said) = (name.to_owned(), Once::new());
+    let refuse = move |_: i32| -> i32 {
+        said.call_once(|| {
+            report::warn(&format!(
+                "{name}: it cannot start a thread: the order in which threads run is no input; omit --deterministic to have them"
+            ));
+        });
+        THREADS_REFUSED
+    };
+    linker.func_wrap(THREAD_SPAWN.0, THREAD_SPAWN.1, refuse).map(drop).map_err(|e| Failure::not_run(e.to_string()))
+}
+
 /// Whether a program that starts threads can: each of them has an instance of its own.
 fn check_threads(main: &Loaded, preloads: &[(String, Loaded)]) -> Result<(), Failure> {
     let has_start = functions(&main.module)
@@ -325,6 +349,8 @@ struct Program {
     main: Loaded,
     preloads: Vec<(String, Loaded)>,
     entry: Entry,
+    /// It starts threads, and cannot.
+    no_threads: bool,
     memory: MemoryLimit,
     stats: Option<Arc<Stats>>,
     max_threads: usize,
@@ -343,7 +369,7 @@ impl Program {
         if let Some(fuel) = self.fuel {
             store.set_fuel(fuel);
         }
-        let threads = starts_threads(&self.main.module).then(|| self.threads(control));
+        let threads = (!self.no_threads && starts_threads(&self.main.module)).then(|| self.threads(control));
         if let (Some(threads), Some(stats)) = (&threads, &self.stats) {
             stats.watch(threads);
         }

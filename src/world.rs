@@ -68,6 +68,9 @@ pub fn context(args: &RunArgs, words: &[OsString], inherited: Inherited, limits:
     for own in own_directories(args) {
         builder = builder.mask(own);
     }
+    if args.deterministic {
+        builder = builder.deterministic(args.seed);
+    }
     for address in &args.listen {
         builder = builder.listener(listen(address)?);
     }

@@ -65,8 +65,7 @@ impl Translator<'_> {
             0 => sum,
             offset => self.builder.ins().iadd_imm_s(sum, offset.cast_signed()),
         };
-        let null = self.builder.ins().iconst(I64, 0);
-        let base = self.builder.ins().select_spectre_guard(outside, null, address);
+        let base = self.null_if(outside, address);
         Some(Address { base, offset: 0, flags })
     }
 
@@ -80,8 +79,7 @@ impl Translator<'_> {
         self.trap_if(outside, TrapCode::MemoryOutOfBounds);
         let start = self.vmctx_constant(I64, place + offset_of!(VmMemory, base) as u32);
         let address = self.builder.ins().iadd(start, index);
-        let null = self.builder.ins().iconst(I64, 0);
-        let base = self.builder.ins().select_spectre_guard(outside, null, address);
+        let base = self.null_if(outside, address);
         Address { base, offset: 0, flags: alias::data(self.builder.func) }
     }
 
@@ -124,6 +122,16 @@ impl Translator<'_> {
         }
         let last = self.builder.ins().iadd(index, end);
         self.builder.ins().icmp(IntCC::UnsignedGreaterThan, last, length)
+    }
+
+    /// Behind a check that traps under a condition: an address that is null under the same one, where the branch was predicted
+    /// wrong.
+    pub(crate) fn null_if(&mut self, condition: Value, address: Value) -> Value {
+        if !self.env.settings.spectre_mitigations {
+            return address;
+        }
+        let null = self.builder.ins().iconst(I64, 0);
+        self.builder.ins().select_spectre_guard(condition, null, address)
     }
 
     /// `base + extended index`. Consecutive accesses to a structure share it.

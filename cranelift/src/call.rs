@@ -13,7 +13,7 @@ use crate::reference::Bounds;
 use crate::translate::Translator;
 use crate::types::clif_type;
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::types::{I32, I64};
+use cranelift_codegen::ir::types::{I8, I32, I64};
 use cranelift_codegen::ir::{BlockArg, FuncRef, InstBuilder, MemFlags, Opcode, Value};
 use sconce_environ::abi::{MAX_IN_PLACE, VALUE_SIZE, in_registers, results_in_buffer};
 use sconce_environ::builtin::Builtin;
@@ -98,8 +98,10 @@ impl Translator<'_> {
         let element = self.env.module.tables[table].element;
         // What follows a check does not fault.
         let mut flags = alias::trusted(self.builder.func, Region::Tables);
+        // Under what the code is what is called, where that is not known beforehand.
+        let mut typed = None;
         if element.heap != HeapType::ConcreteFunc(ty) {
-            self.check_type(ty, entry, first);
+            typed = Some(self.check_type(ty, entry, first));
         } else if element.nullable {
             // Every function in the table has the type: only null is to be found out.
             let found = self.entry_type(entry, first);
@@ -108,7 +110,13 @@ impl Translator<'_> {
         } else {
             flags = first;
         }
-        let code = self.load_with(Opcode::Load, I64, flags, entry, offset_of!(VmTableEntry, code) as i32);
+        let mut code = self.load_with(Opcode::Load, I64, flags, entry, offset_of!(VmTableEntry, code) as i32);
+        if let Some(typed) = typed.filter(|_| self.env.settings.spectre_mitigations) {
+            // No function is called with arguments of other types, not even for as long as the branch is mispredicted. (A null
+            // entry's code is null.)
+            let null = self.builder.ins().iconst(I64, 0);
+            code = self.builder.ins().select_spectre_guard(typed, code, null);
+        }
         let vmctx = self.load_trusted(I64, Region::Tables, entry, offset_of!(VmTableEntry, vmctx) as u32);
         Callee { code: Code::Address(code), vmctx, in_place: None }
     }
@@ -121,13 +129,17 @@ impl Translator<'_> {
         self.builder.ins().icmp_imm_s(IntCC::Equal, id, i64::from(NO_TYPE.cast_signed()))
     }
 
-    /// Traps unless the entry's function has the type or a subtype of it.
-    fn check_type(&mut self, ty: TypeIndex, entry: Value, flags: MemFlags) {
+    /// Traps unless the entry's function has the type or a subtype of it. Gives whether it has, for who wants to look again.
+    fn check_type(&mut self, ty: TypeIndex, entry: Value, flags: MemFlags) -> Value {
         let found = self.entry_type(entry, flags);
         let wanted = self.vmctx_constant(I32, self.env.layout.type_id(ty));
         let same = self.builder.ins().icmp(IntCC::Equal, found, wanted);
         let (good, other) = (self.builder.create_block(), self.builder.create_block());
-        self.builder.ins().brif(same, good, &[], other, &[]);
+        let is_final = self.env.module.types[ty].is_final;
+        let joins = !is_final && self.env.settings.spectre_mitigations;
+        let typed = if joins { self.builder.append_block_param(good, I8) } else { same };
+        let of = |typed: Value| joins.then_some(BlockArg::Value(typed));
+        self.builder.ins().brif(same, good, of(same).as_slice(), other, &[]);
         self.builder.seal_block(other);
 
         // Null entries have an id of their own, so that one comparison is enough on the way to the callee.
@@ -136,15 +148,17 @@ impl Translator<'_> {
         let null = self.is_no_type(found);
         self.trap_if(null, TrapCode::UninitializedElement);
         let mismatch = alias::trap_code(TrapCode::IndirectCallTypeMismatch);
-        if self.env.module.types[ty].is_final {
+        if is_final {
             self.builder.ins().trap(mismatch);
         } else {
             let is_subtype = self.builtin(Builtin::IsSubtype, &[found, wanted]).expect("it has a result");
             self.builder.ins().trapz(is_subtype, mismatch);
-            self.builder.ins().jump(good, &[]);
+            let is_subtype = joins.then(|| self.builder.ins().icmp_imm_s(IntCC::NotEqual, is_subtype, 0));
+            self.builder.ins().jump(good, is_subtype.and_then(of).as_slice());
         }
         self.builder.seal_block(good);
         self.builder.switch_to_block(good);
+        typed
     }
 
     /// Pops a function reference; null traps.

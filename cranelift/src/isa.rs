@@ -50,6 +50,10 @@ pub(crate) fn target(settings: &Settings) -> Result<OwnedTargetIsa, NewError> {
     shared.set("enable_nan_canonicalization", bool_name(settings.canonical_nans))?;
     // Where the count is: nothing else is there then.
     shared.set("enable_pinned_reg", bool_name(settings.fuel))?;
+    // Jump tables' indices; the rest is the translation's.
+    for name in ["enable_heap_access_spectre_mitigation", "enable_table_access_spectre_mitigation"] {
+        shared.set(name, bool_name(settings.spectre_mitigations))?;
+    }
     shared.set("is_pic", bool_name(settings.calls == CallStyle::Slots))?;
     let mut builder = isa::lookup(Triple::host())?;
     enable_host_features(&mut builder, settings.baseline)?;

@@ -24,6 +24,7 @@ fn trap_codes(settings: &Settings, wat: &str) -> Vec<TrapCode> {
 fn fingerprint_tells_settings_apart() {
     let mut all = all_settings().to_vec();
     all.push(Settings { canonical_nans: true, ..all[0].clone() });
+    all.push(Settings { spectre_mitigations: false, ..all[0].clone() });
     let mut prints: Vec<_> = all.iter().map(|s| compiler(s).fingerprint()).collect();
     assert!(prints[0].contains(sconce_cranelift::CRANELIFT_VERSION) && prints[0].contains("has_sse41"), "{}", prints[0]);
     prints.sort();

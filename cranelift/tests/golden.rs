@@ -12,7 +12,16 @@ use std::fmt::Write;
 use std::path::Path;
 
 fn settings(bounds: BoundsStyle, calls: CallStyle) -> Settings {
-    Settings { bounds, calls, canonical_nans: false, gc_stress: false, paranoid: false, fuel: false, baseline: false }
+    Settings {
+        bounds,
+        calls,
+        canonical_nans: false,
+        gc_stress: false,
+        paranoid: false,
+        fuel: false,
+        baseline: false,
+        spectre_mitigations: true,
+    }
 }
 
 const GUARD: BoundsStyle = BoundsStyle::Guard;

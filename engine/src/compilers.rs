@@ -31,6 +31,7 @@ impl Compilers {
             paranoid: config.paranoid,
             fuel: config.fuel,
             baseline: config.baseline,
+            spectre_mitigations: config.spectre_mitigations,
         };
         Compilers { settings, tier: config.tier, lightbeam: OnceLock::new(), cranelift: OnceLock::new() }
     }

@@ -63,6 +63,7 @@ pub struct Config {
     pub(crate) paranoid: bool,
     pub(crate) fuel: bool,
     pub(crate) baseline: bool,
+    pub(crate) spectre_mitigations: bool,
     pub(crate) tier: Tier,
     pub(crate) parallel: bool,
     pub(crate) features: Features,
@@ -88,6 +89,7 @@ impl Default for Config {
             paranoid: false,
             fuel: false,
             baseline: false,
+            spectre_mitigations: true,
             tier: Tier::Auto,
             parallel: true,
             features: Features::default(),
@@ -170,6 +172,14 @@ impl Config {
     /// Whether every NaN that an operation produces is the canonical one.
     pub fn canonical_nans(mut self, on: bool) -> Config {
         self.canonical_nans = on;
+        self
+    }
+
+    /// Whether compiled code is kept from reading past its checks even where the processor has predicted them wrong: what a check
+    /// guards is selected again under its outcome. The default is that it is. Code without is slightly faster, and for programs
+    /// that may read all of the process's memory.
+    pub fn spectre_mitigations(mut self, on: bool) -> Config {
+        self.spectre_mitigations = on;
         self
     }
 

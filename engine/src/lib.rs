@@ -104,9 +104,10 @@ pub use sconce_cranelift::CRANELIFT_VERSION;
 pub use sconce_environ as environ;
 pub use sconce_environ::compile::{BoundsStyle, CallStyle, Settings};
 pub use sconce_environ::trap::TrapCode;
+pub use sconce_runtime::speculation;
 pub use sconce_runtime::{
-    Clock, GuestFault, GuestMemory, HeapStats as ReferenceStats, LargePages, MemoryBudget, MemoryLimit, Purpose, SYSTEM_CALLS,
-    SweepCounts, close_unasked, closed_at_start, end_by_signal, end_now, forget_environment, ignore, ignored_at_start, inherit,
-    keep_apart, kill_after, name_lack_of_memory, no_core, on_alternate_stack, physical_memory, poll, report_refused_calls,
-    stack_limit, wait_and_execute, wake_soon,
+    Clock, GuestFault, GuestMemory, HeapStats as ReferenceStats, IOV_MAX, LargePages, MemoryBudget, MemoryLimit, Purpose,
+    SYSTEM_CALLS, SweepCounts, close_unasked, closed_at_start, end_by_signal, end_now, forget_environment, ignore,
+    ignored_at_start, inherit, keep_apart, kill_after, name_lack_of_memory, no_core, on_alternate_stack, physical_memory, poll,
+    report_refused_calls, stack_limit, wait_and_execute, wake_soon,
 };

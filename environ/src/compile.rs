@@ -47,6 +47,9 @@ pub struct Settings {
     pub fuel: bool,
     /// Whether only instructions are used that every supported processor has, up to SSE4.1: whatever the host has besides.
     pub baseline: bool,
+    /// Whether what a check guards is selected again under its outcome, so that a mispredicted branch leads nowhere: addresses of
+    /// memories, data segments and tables, entries of jump tables, callees of checked types.
+    pub spectre_mitigations: bool,
 }
 
 /// A function to compile. The body has been validated.

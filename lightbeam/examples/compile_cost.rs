@@ -20,6 +20,7 @@ fn main() {
         fuel: false,
         paranoid: false,
         baseline: false,
+        spectre_mitigations: true,
     };
     let compiler = LightbeamCompiler::new(&settings).expect("a compiler for the host");
     println!("{:>12} {:>10} {:>10} {:>10} {:>12}", "code bytes", "validate", "compile", "together", "code/wasm");

@@ -102,6 +102,7 @@ impl Codegen<'_> {
         let index = self.pop();
         let r = self.own_gpr(index);
         let seen = Addr::new(VMCTX, self.layout.data(data) as i32);
+        let masks = self.settings.spectre_mitigations;
         let s = self.scratch();
         // Of a 32-bit index, so that nothing wraps.
         s.e.lea(Size::S64, s.r, Addr::new(r, size.cast_signed()));
@@ -110,8 +111,10 @@ impl Codegen<'_> {
         // The address as a whole, not the index: what stands at the segment's base is the host's, too.
         s.e.load(Size::S64, s.r, seen.plus(offset_of!(VmMemory, base) as i32));
         s.e.lea(Size::S64, r, Addr::indexed(r, s.r, 0));
-        s.e.mov_imm(Size::S32, s.r, 0);
-        s.e.cmov(Cond::A, Size::S64, r, s.r.into());
+        if masks {
+            s.e.mov_imm(Size::S32, s.r, 0);
+            s.e.cmov(Cond::A, Size::S64, r, s.r.into());
+        }
         r
     }
 
@@ -138,6 +141,7 @@ impl Codegen<'_> {
             return Access { memory: arg.memory, index: Some(r), disp: 0 };
         };
         let temporary = self.alloc_gpr();
+        let masks = self.settings.spectre_mitigations;
         if ty.memory64 {
             // Neither the sum nor the difference can be relied on. Where the memory is too short for any index, only index 0
             // goes on, speculatively.
@@ -152,8 +156,10 @@ impl Codegen<'_> {
                 }
             }
             s.e.jcc(Cond::B, outside);
-            s.e.mov_imm(Size::S32, temporary, 0);
-            s.e.cmov(Cond::B, Size::S64, s.r, temporary.into());
+            if masks {
+                s.e.mov_imm(Size::S32, temporary, 0);
+                s.e.cmov(Cond::B, Size::S64, s.r, temporary.into());
+            }
             s.e.alu(Alu::Cmp, Size::S64, r, s.r.into());
         } else {
             let length = self.length_of(arg.memory, temporary);
@@ -178,10 +184,19 @@ impl Codegen<'_> {
                 s.e.lea(Size::S64, r, Addr::indexed(r, s.r, 0));
             }
         }
-        self.e.mov_imm(Size::S32, temporary, 0);
-        self.e.cmov(Cond::A, Size::S64, r, temporary.into());
+        self.zero_if(Cond::A, r, temporary);
         self.free(temporary);
         Access { memory: arg.memory, index: Some(r), disp: 0 }
+    }
+
+    /// Behind a check that jumps away under a condition: makes a register zero under the same one, where the jump was predicted
+    /// wrong. Flags stay.
+    #[inline(always)]
+    pub(crate) fn zero_if(&mut self, cond: Cond, r: Gpr, zero: Gpr) {
+        if self.settings.spectre_mitigations {
+            self.e.mov_imm(Size::S32, zero, 0);
+            self.e.cmov(cond, Size::S64, r, zero.into());
+        }
     }
 
     /// An index of a memory or table as 64 bits in a register: what is below that is zero-extended already.

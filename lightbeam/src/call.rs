@@ -34,6 +34,8 @@ pub(crate) enum Callee {
     /// What is recorded at this address: places of the code's address and of the context's. The base is the VM context, or goes
     /// through rax, which is no argument's. Reading it may be a trap.
     Record { base: Gpr, code: i32, vmctx: i32, trap: Option<TrapCode> },
+    /// The code's address and the context's, in registers to be given up.
+    Known { code: Gpr, vmctx: Gpr },
 }
 
 pub(crate) fn call(c: &mut Codegen<'_>, func: FuncIndex) {
@@ -94,12 +96,21 @@ impl Codegen<'_> {
             // Null entries have an id of their own, so that one comparison is enough on the way to the callee.
             let bad = self.stub(StubKind::BadSignature { entry });
             let wanted = Addr::new(VMCTX, self.layout.type_id(ty) as i32);
+            let code = self.settings.spectre_mitigations.then(|| self.alloc_gpr());
             let s = self.scratch();
             s.e.load(Size::S32, s.r, wanted);
             s.e.alu_mem(Alu::Cmp, Size::S32, found(entry), s.r);
             s.e.jcc(Cond::Ne, bad);
+            if let Some(code) = code {
+                drop(s);
+                return self.masked_callee(entry, code);
+            }
         } else {
             entry = self.check_subtype(ty, entry);
+            if self.settings.spectre_mitigations {
+                let code = self.alloc_gpr();
+                return self.masked_callee(entry, code);
+            }
         }
         let (code, vmctx) = (offset_of!(VmTableEntry, code) as i32, offset_of!(VmTableEntry, vmctx) as i32);
         Callee::Record { base: entry, code, vmctx, trap: None }
@@ -128,11 +139,28 @@ impl Codegen<'_> {
         self.map_call();
         self.e.test(Size::S32, Gpr::Rax, Gpr::Rax);
         self.e.jcc(Cond::E, mismatch);
+        if self.settings.spectre_mitigations {
+            // Equal, as on the other way, if it is a subtype.
+            self.e.alu_imm(Alu::Cmp, Size::S32, Gpr::Rax.into(), 1);
+        }
         // Whichever way: the builtin keeps no register.
         self.reset_registers();
         self.meet(good);
         let entry = self.pop();
         self.own_gpr(entry)
+    }
+
+    /// What is called by an entry if flags say that the types are equal, and otherwise nothing: no function is called with arguments of
+    /// other types, not even for as long as the branch that found them out is mispredicted. The code's address is masked rather than
+    /// the entry's, so that it is loaded meanwhile.
+    fn masked_callee(&mut self, entry: Gpr, code: Gpr) -> Callee {
+        let s = self.scratch();
+        // (Moves leave flags alone.)
+        s.e.load(Size::S64, code, Addr::new(entry, offset_of!(VmTableEntry, code) as i32));
+        s.e.mov_imm(Size::S32, s.r, 0);
+        s.e.cmov(Cond::Ne, Size::S64, code, s.r.into());
+        s.e.load(Size::S64, entry, Addr::new(entry, offset_of!(VmTableEntry, vmctx) as i32));
+        Callee::Known { code, vmctx: entry }
     }
 
     /// Pops a function reference; null traps, when the call reads the record.
@@ -176,7 +204,7 @@ impl Codegen<'_> {
         let from = self.e.offset();
         self.replace_frame(bytes);
         match (callee, self.settings.calls) {
-            (Callee::Record { .. }, _) => self.e.jmp_reg(Gpr::Rax),
+            (Callee::Record { .. } | Callee::Known { .. }, _) => self.e.jmp_reg(Gpr::Rax),
             (Callee::Defined(func), CallStyle::Direct) => {
                 let offset = self.e.jmp_relative();
                 self.tables.relocation(offset, RelocTarget::Function(func));
@@ -324,6 +352,10 @@ impl Codegen<'_> {
             Callee::Record { base: VMCTX, .. } => {}
             // rax is no argument's.
             Callee::Record { base, .. } => self.moves.add(Gpr::Rax, base),
+            Callee::Known { code, vmctx } => {
+                self.moves.add(Gpr::Rax, code);
+                self.moves.add(Gpr::Rdi, vmctx);
+            }
         }
         self.parallel_gprs();
         if floats {
@@ -370,6 +402,7 @@ impl Codegen<'_> {
                 };
                 self.tables.relocation(offset, target);
             }
+            Callee::Known { .. } => self.e.call(Gpr::Rax.into()),
             Callee::Record { base, code, vmctx, trap } => {
                 let import = base == VMCTX;
                 let base = if import { VMCTX } else { Gpr::Rax };

@@ -218,10 +218,13 @@ pub(crate) fn br_table(c: &mut Codegen<'_>, targets: &BrTable<'_>) {
     c.e.jcc(Cond::Ae, default);
     if !labels.is_empty() {
         let table = c.e.table(labels.into_iter());
+        let masks = c.settings.spectre_mitigations;
         let s = c.scratch();
-        // A misspeculated index is 0. The upper half of the register is cleared in any case.
-        s.e.mov_imm(Size::S32, s.r, 0);
-        s.e.cmov(Cond::Ae, Size::S32, r, s.r.into());
+        if masks {
+            // A misspeculated index is 0. The upper half of the register is cleared in any case.
+            s.e.mov_imm(Size::S32, s.r, 0);
+            s.e.cmov(Cond::Ae, Size::S32, r, s.r.into());
+        }
         s.e.lea_label(s.r, table);
         s.e.extend(Extend::Sign32, Size::S64, r, Rm::Mem(Addr::scaled(s.r, r, 2, 0)));
         s.e.alu(Alu::Add, Size::S64, r, s.r.into());

@@ -129,6 +129,7 @@ impl Codegen<'_> {
         let outside = self.trap_label(trap);
         let r = self.own_gpr(index);
         let zero = self.alloc_gpr();
+        let masks = self.settings.spectre_mitigations;
         let fixed = self.module.table_is_fixed(table).then(|| i32::try_from(self.module.tables[table].limits.min));
         let (s, place) = self.place(self.layout.table(table));
         let field = |offset: usize| place.plus(offset as i32);
@@ -137,9 +138,11 @@ impl Codegen<'_> {
             _ => s.e.alu(Alu::Cmp, Size::S64, r, field(offset_of!(VmTable, length)).into()),
         }
         s.e.jcc(Cond::Ae, outside);
-        // (A move leaves flags alone.)
-        s.e.mov_imm(Size::S32, zero, 0);
-        s.e.cmov(Cond::Ae, Size::S64, r, zero.into());
+        if masks {
+            // (A move leaves flags alone.)
+            s.e.mov_imm(Size::S32, zero, 0);
+            s.e.cmov(Cond::Ae, Size::S64, r, zero.into());
+        }
         s.e.shift_imm(Shift::Shl, Size::S64, r.into(), size.trailing_zeros() as u8);
         s.e.alu(Alu::Add, Size::S64, r, field(offset_of!(VmTable, base)).into());
         drop(s);

@@ -9,6 +9,7 @@
 //! what was checked is what is used, and no number of the guest's makes the host allocate.
 
 use crate::lazy_source::CHUNK;
+use crate::speculation::masked_start;
 use crate::sys::syscall::syscall;
 use rustix::fd::{AsRawFd, BorrowedFd};
 use rustix::io::{Errno, ReadWriteFlags};
@@ -102,7 +103,9 @@ impl<'a> GuestMemory<'a> {
     fn pointer(self, addr: u64, len: u64) -> Result<*mut u8, GuestFault> {
         match addr.checked_add(len) {
             // Both fit usize: they are not above `self.len`.
-            Some(end) if end <= self.len as u64 => Ok(self.base.wrapping_add(addr as usize)),
+            Some(end) if end <= self.len as u64 => {
+                Ok(self.base.wrapping_add(masked_start(addr as usize, end as usize, self.len)))
+            }
             _ => Err(GuestFault),
         }
     }

@@ -10,6 +10,7 @@
 
 use crate::budget::{MemoryBudget, NO_LIMIT, Purpose};
 use crate::error::{OutOfBounds, ResourceError};
+use crate::speculation::masked_start;
 use crate::sys::mmap::{Access, Mapping};
 use crate::sys::{PAGE, page_ceil, space};
 use sconce_environ::compile::BoundsStyle;
@@ -122,7 +123,7 @@ impl Reservation {
         if end > length as u64 {
             return Err(OutOfBounds);
         }
-        Ok(self.mapping.base().wrapping_add(offset as usize))
+        Ok(self.mapping.base().wrapping_add(masked_start(offset as usize, end as usize, length)))
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::budget::{MemoryBudget, Purpose};
 use crate::error::{OutOfBounds, ResourceError};
 use crate::heap::Heap;
+use crate::speculation::{masked, masked_start};
 use sconce_environ::heap::HANDLE_BYTES;
 use sconce_environ::index::TypeId;
 use sconce_environ::types::{RefKind, TableType};
@@ -149,7 +150,7 @@ impl Table {
         if index >= self.len() {
             return Err(OutOfBounds);
         }
-        let at = index as usize;
+        let at = masked(index as usize, self.len() as usize);
         // SAFETY: the index is inside, and elements are initialised.
         Ok(unsafe {
             match self.kind() {
@@ -159,13 +160,18 @@ impl Table {
         })
     }
 
+    /// Where a range begins that was found to be inside.
+    fn inside(&self, at: u64, len: u64) -> usize {
+        masked_start(at as usize, (at + len) as usize, self.len() as usize)
+    }
+
     /// Fills `len` elements from `at` on. Objects that die are left for [`Heap::bury`].
     ///
     /// # Safety
     /// As for [`Table::grow`].
     pub(crate) unsafe fn fill(&mut self, at: u64, value: u128, len: u64, heap: &mut Heap) -> Result<(), OutOfBounds> {
         at.checked_add(len).filter(|&end| end <= self.len()).ok_or(OutOfBounds)?;
-        let (at, len) = (at as usize, len as usize);
+        let (at, len) = (self.inside(at, len), len as usize);
         if len == 0 {
             return Ok(());
         }
@@ -210,7 +216,7 @@ impl Table {
         if to.kind() != from.kind() || len == 0 {
             return Ok(());
         }
-        let (src, dst, len) = (src as usize, dst as usize, len as usize);
+        let (src, dst, len) = (from.inside(src, len), to.inside(dst, len), len as usize);
         // SAFETY: both ranges are inside; `copy` allows overlap.
         unsafe {
             match to.kind() {

@@ -68,6 +68,17 @@ pub struct RunArgs {
     #[arg(long, value_name = "N", help_heading = "What the program is given", value_parser = parse_fd)]
     pub fd: Vec<i32>,
 
+    /// Let what the program does depend on its input alone: the same arguments, variables, standard input and
+    /// files give the same output, bit for bit. Clocks begin at 2000-01-01 and move as they are read or waited
+    /// for, random bytes come from `--seed`, files and directories look alike everywhere, reads from pipes
+    /// give all that was asked for, every NaN is canonical, and no thread can be started.
+    #[arg(long, conflicts_with_all = ["listen", "fd"], help_heading = "What the program is given")]
+    pub deterministic: bool,
+
+    /// Where the random bytes of `--deterministic` begin: another number gives others.
+    #[arg(long, value_name = "N", default_value_t = 0, requires = "deterministic", help_heading = "What the program is given")]
+    pub seed: u64,
+
     /// Take grants and limits from FILE: TOML with the options above and the limits as keys, such as
     /// `dir = ["data::/data:ro"]`. Paths in it are below its directory. The command line overrides it, or adds to it.
     #[arg(long, value_name = "FILE", help_heading = "Policy", value_hint = ValueHint::FilePath)]

@@ -48,7 +48,7 @@
 ;;|                        |>   2d  ud2                                      ; trap: invalid conversion to integer
 ;;|
 ;;| function 2 $indirect: (i32) -> (i32)
-;;| 7 bytes of wasm, 90 bytes of code by lightbeam, bounds=guard
+;;| 7 bytes of wasm, 109 bytes of code by lightbeam, bounds=guard
 ;;| (prologue)                    |     0  push    rbp
 ;;|                               |     1  mov     rbp, rsp
 ;;|                               |     4  push    r14
@@ -59,25 +59,30 @@
 ;;| 0x0042 local.get 0
 ;;| 0x0044 call_indirect (type 0) |    15  mov     eax, esi
 ;;|                               |    17  cmp     rax, [r14+0x38]                  ; length of table 0
-;;|                               |    1b  jae     0x4e
+;;|                               |    1b  jae     0x61
 ;;|                               |    21  mov     ecx, 0
 ;;|                               |    26  cmovae  rax, rcx
 ;;|                               |    2a  shl     rax, 5
 ;;|                               |    2e  add     rax, [r14+0x30]                  ; base of table 0
 ;;|                               |    32  mov     r11d, [r14+0x40]                 ; type 0
 ;;|                               |    36  cmp     [rax+0x10], r11d
-;;|                               |    3a  jne     0x50
-;;|                               |    40  mov     rdi, [rax+8]
-;;|                               |    44  call    qword ptr [rax]
-;;|                               |    46  mov     eax, eax
-;;| 0x0047 end                    |    48  mov     r14, [rbp-8]
-;;|                               |    4c  leave
-;;|                               |    4d  ret
-;;| (0x0044)                      |>   4e  ud2                                      ; trap: undefined element
-;;| (0x0044)                      |>   50  cmp     dword ptr [rax+0x10], 0xffffffff
-;;|                               |    54  je      0x58
-;;|                               |    56  ud2                                      ; trap: indirect call type mismatch
-;;|                               |>   58  ud2                                      ; trap: uninitialized element
+;;|                               |    3a  jne     0x63
+;;|                               |    40  mov     rcx, [rax]
+;;|                               |    43  mov     r11d, 0
+;;|                               |    49  cmovne  rcx, r11
+;;|                               |    4d  mov     rax, [rax+8]
+;;|                               |    51  mov     rdi, rax
+;;|                               |    54  mov     rax, rcx
+;;|                               |    57  call    rax
+;;|                               |    59  mov     eax, eax
+;;| 0x0047 end                    |    5b  mov     r14, [rbp-8]
+;;|                               |    5f  leave
+;;|                               |    60  ret
+;;| (0x0044)                      |>   61  ud2                                      ; trap: undefined element
+;;| (0x0044)                      |>   63  cmp     dword ptr [rax+0x10], 0xffffffff
+;;|                               |    67  je      0x6b
+;;|                               |    69  ud2                                      ; trap: indirect call type mismatch
+;;|                               |>   6b  ud2                                      ; trap: uninitialized element
 ;;|
 ;;| function 3 $unreachable: () -> ()
 ;;| 3 bytes of wasm, 15 bytes of code by lightbeam, bounds=guard

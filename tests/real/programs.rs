@@ -211,3 +211,48 @@ fn a_missing_program_names_the_script_that_brings_it() {
     assert!(error.downcast_ref::<String>().is_some_and(|message| message.contains("ci/fetch-programs")));
     assert!(guest("hello.wasm").exists(), "the guests of this repository are committed");
 }
+
+#[test]
+fn deterministic_runs_of_python_are_alike() {
+    // Seconds, random numbers, the seed of hashes and so the order of sets, numbers of objects and files, the order of directories.
+    let script = r#"
+import os, random, sys, tempfile, time, uuid
+print(time.time(), time.monotonic(), time.process_time(), time.strftime("%c"))
+print(random.random(), os.urandom(8).hex(), uuid.uuid4(), hash("text"), set("some letters"), id(object()))
+print(os.listdir("/w"), sorted(os.stat("/w/b")), [e.inode() for e in os.scandir("/w")])
+with tempfile.NamedTemporaryFile(dir="/w") as f:
+    print(f.name, os.stat(f.name))
+try:
+    print(sys.stdin.read(), os.getpid())
+except AttributeError:
+    pass
+print(float("nan") + 1, sys.stdout.isatty())
+"#;
+    let files = [("script.py", script), ("b", "1"), ("a", "22"), ("c", "333")];
+    let mut reversed = files;
+    reversed.reverse();
+    let library = ["--deterministic".to_owned(), dir(&program("python-fs"), "/")];
+    let ended =
+        [&files, &reversed].map(|files| on("python.wasm", place_with(files).path(), &library, &["/w/script.py"], "input"));
+    let [one, two] = ended.map(Ended::good);
+    assert!(one.contains("2000") && one.contains("['a', 'b', 'c', 'script.py']"), "{one}");
+    assert_eq!(one, two);
+}
+
+#[test]
+fn deterministic_runs_of_php_are_alike() {
+    let script = r#"<?php
+sleep(1000);
+echo microtime(true), " ", hrtime(true), " ", mt_rand(), " ", random_int(0, PHP_INT_MAX), " ", uniqid(), " ", date("c"), "\n";
+echo implode(" ", array_rand(array_flip(range(1, 100)), 5)), " ", bin2hex(random_bytes(8)), "\n";
+print_r(scandir("/w")); print_r(stat("/w/b")); echo spl_object_hash(new stdClass), "\n";
+"#;
+    let files = [("script.php", script), ("b", "1"), ("a", "22")];
+    let mut reversed = files;
+    reversed.reverse();
+    let flags = ["--deterministic".to_owned()];
+    let ended = [&files, &reversed].map(|files| on("php.wasm", place_with(files).path(), &flags, &["/w/script.php"], ""));
+    let [one, two] = ended.map(|ended| ended.stdout);
+    assert!(one.contains("2000-01-01"), "{one}");
+    assert_eq!(one, two);
+}

@@ -115,6 +115,7 @@ fn differing(own: &Settings, found: &Settings) -> ArtifactError {
             ("--baseline", own.baseline, found.baseline),
             ("--gc-stress", own.gc_stress, found.gc_stress),
             ("--paranoid", own.paranoid, found.paranoid),
+            ("--no-spectre", !own.spectre_mitigations, !found.spectre_mitigations),
         ]
         .map(|(name, own, found)| (name, flag(own, name), flag(found, name))),
     );
@@ -144,7 +145,8 @@ pub(crate) fn describe(settings: &Settings) -> String {
     let nans = if settings.canonical_nans { ", canonical NaNs" } else { "" };
     let baseline = if settings.baseline { ", baseline" } else { "" };
     let fuel = if settings.fuel { ", fuel" } else { "" };
-    format!("bounds={bounds}{calls}{nans}{baseline}{fuel}")
+    let spectre = if settings.spectre_mitigations { "" } else { ", without spectre mitigations" };
+    format!("bounds={bounds}{calls}{nans}{baseline}{fuel}{spectre}")
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ mod misuse;
 mod references;
 mod shared;
 mod signatures;
+mod speculation;
 mod traps;
 mod warm;
 mod wide;

@@ -38,6 +38,7 @@ pub const VARIANTS: &[Variant] = &[
     Variant { name: "-stress", configure: |config| config.gc_stress(true), share: 2 },
     Variant { name: "-paranoid", configure: |config| config.paranoid(true), share: 4 },
     Variant { name: "-fuel", configure: |config| config.fuel(true), share: 3 },
+    Variant { name: "-unmasked", configure: |config| config.spectre_mitigations(false), share: 1 },
     Variant { name: "-baseline", configure: |config| config.baseline(true), share: 1 },
 ];
 

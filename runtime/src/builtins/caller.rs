@@ -3,6 +3,7 @@
 use crate::activation::Shared;
 use crate::heap::Heap;
 use crate::instance::Instance;
+use crate::speculation::masked_start;
 use crate::stop::Stop;
 use crate::store::Store;
 use crate::table::Table;
@@ -52,8 +53,10 @@ impl Caller<'_> {
     pub(super) unsafe fn bytes(&self, bytes: *const VmMemory, at: u64, len: u64) -> Result<*mut u8, Stop> {
         // SAFETY: the caller's promise. Descriptions live as long as the instance.
         let (base, length) = unsafe { ((*bytes).base, (*bytes).length.load(Ordering::Acquire)) };
-        let inside = at.checked_add(len).is_some_and(|end| end <= length as u64);
-        if inside { Ok(base.wrapping_add(at as usize)) } else { Err(Stop::Trap(TrapCode::MemoryOutOfBounds)) }
+        match at.checked_add(len) {
+            Some(end) if end <= length as u64 => Ok(base.wrapping_add(masked_start(at as usize, end as usize, length))),
+            _ => Err(Stop::Trap(TrapCode::MemoryOutOfBounds)),
+        }
     }
 }
 

@@ -22,6 +22,7 @@ pub fn all_settings() -> [Settings; 4] {
         paranoid: false,
         fuel: false,
         baseline: false,
+        spectre_mitigations: true,
     };
     [
         settings(BoundsStyle::Guard, CallStyle::Direct),

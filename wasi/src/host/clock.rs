@@ -17,6 +17,11 @@ impl Time {
         Time { seconds: t.tv_sec, nanoseconds: t.tv_nsec as u64 }
     }
 
+    #[inline]
+    pub(crate) fn of_nanoseconds(nanoseconds: u64) -> Time {
+        Time { seconds: (nanoseconds / 1_000_000_000) as i64, nanoseconds: nanoseconds % 1_000_000_000 }
+    }
+
     /// In nanoseconds, as far as they fit: times before are 0, times after the year 2554 are the
     /// last.
     #[inline]

@@ -4,6 +4,7 @@ use super::denial::{self, Rule};
 use super::flags::Flags;
 use super::quota::Quota;
 use super::resolve::{Base, Found, Place};
+use super::status::{FileId, Status};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{FileType, OFlags};
 use rustix::io::Result;
@@ -50,6 +51,10 @@ pub(crate) struct Descriptor {
     pub standard: Option<usize>,
     /// How much may be written to it, or to what is opened through it.
     pub quota: Option<Arc<Quota>>,
+    /// In a deterministic run: a standard stream, by its number. It is a pipe to the program.
+    as_pipe: Option<usize>,
+    /// Which file it is.
+    id: FileId,
     /// Where it is, for a directory.
     place: Place,
     sharing: Sharing,
@@ -106,6 +111,8 @@ impl Descriptor {
             ends_on_broken_pipe: false,
             standard: None,
             quota: None,
+            as_pipe: None,
+            id: Status::of(&stat).id(),
             place,
             sharing,
             mode: host & OFlags::ACCMODE,
@@ -125,6 +132,25 @@ impl Descriptor {
     pub(super) fn with_quota(mut self, quota: Option<&Arc<Quota>>) -> Descriptor {
         self.quota = quota.filter(|_| self.kind != FileType::Socket).cloned();
         self
+    }
+
+    /// As a pipe to the program, whatever it is: the standard stream of this number. A directory stays one, with which nothing
+    /// can be done.
+    pub(super) fn into_pipe(mut self, number: usize) -> Descriptor {
+        if self.kind != FileType::Directory {
+            (self.kind, self.datagram, self.as_pipe) = (FileType::Fifo, false, Some(number));
+        }
+        self
+    }
+
+    /// Whether it is shown as a pipe: the number of the standard stream.
+    pub(crate) fn as_pipe(&self) -> Option<usize> {
+        self.as_pipe
+    }
+
+    /// Which file it is.
+    pub(super) fn id(&self) -> FileId {
+        self.id
     }
 
     /// It, as where paths begin.
@@ -166,7 +192,7 @@ impl Descriptor {
     #[inline]
     pub(crate) fn written(&self) -> Result<()> {
         match self.kept().intersection(SYNC_FLAGS).difference(self.kernel_sync) {
-            none if none.is_empty() => Ok(()),
+            none if none.is_empty() || self.as_pipe.is_some() => Ok(()),
             Flags::DSYNC => rustix::fs::fdatasync(&self.file),
             _ => rustix::fs::fsync(&self.file),
         }

@@ -17,11 +17,6 @@ impl Descriptor {
         rustix::fs::seek(self, to)
     }
 
-    #[inline(always)]
-    pub(crate) fn tell(&self) -> Result<u64> {
-        rustix::fs::tell(self)
-    }
-
     pub(crate) fn sync(&self) -> Result<()> {
         rustix::fs::fsync(self)
     }

@@ -1,6 +1,7 @@
 //! What a program is given: arguments, environment, directories, streams, sockets.
 
 use super::descriptor::{Access, Descriptor, Sharing};
+use super::determinism::Determinism;
 use super::quota::Quota;
 use super::resolve::{Place, Resolver, Unfit};
 use rustix::fd::{AsFd, AsRawFd, OwnedFd};
@@ -47,6 +48,8 @@ pub(crate) struct World {
     /// Whether a file could not have more bytes, for whatever limit.
     pub file_size_refused: AtomicBool,
     on_standard_close: Option<fn(usize)>,
+    /// What stands in for the machine, in a deterministic run.
+    pub determinism: Option<Box<Determinism>>,
 }
 
 impl World {
@@ -99,6 +102,9 @@ pub enum BuildError {
     /// A directory that no path may lead to cannot be looked for.
     #[error("cannot look for the directories that no program may reach: {0}")]
     Masks(std::io::Error),
+    /// Sockets and descriptors have no place in a deterministic run.
+    #[error("a deterministic run has neither sockets nor other descriptors: what comes from them, and when, is not its input")]
+    NotDeterministic,
     /// A descriptor that was handed in is of no use.
     #[error("cannot use descriptor: {0}")]
     Descriptor(#[from] std::io::Error),
@@ -137,6 +143,7 @@ pub struct WasiCtxBuilder {
     sockets: Vec<OwnedFd>,
     descriptors: Vec<OwnedFd>,
     ignored: Vec<i32>,
+    seed: Option<u64>,
     limits: Limits,
 }
 
@@ -288,6 +295,17 @@ impl WasiCtxBuilder {
         self
     }
 
+    /// What the program observes depends on its input alone: arguments, environment, standard input, what is in its directories, and
+    /// this seed. Time begins at a fixed date and passes as the program looks at it or waits for it; random bytes are the
+    /// seed's; files have numbers in the order in which they are seen, and the same times; directories are in order; standard streams
+    /// are pipes, and what is read from them is complete. There can be neither sockets nor further descriptors.
+    ///
+    /// What another process does to the program's directories meanwhile counts as input, as do failures of the machine (a full disk).
+    pub fn deterministic(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
     /// Signals that the guest is started with as ignored, by the host's numbers. Raising one does nothing;
     /// with SIGPIPE among them, writing to a standard stream that nobody reads is the error `EPIPE`, and not
     /// the guest's end.
@@ -318,12 +336,19 @@ impl WasiCtxBuilder {
     /// What was given, checked.
     pub(crate) fn grants(self) -> Result<Grants, BuildError> {
         self.check_strings()?;
+        if self.seed.is_some() && !(self.sockets.is_empty() && self.descriptors.is_empty()) {
+            return Err(BuildError::NotDeterministic);
+        }
         let broken_pipe_is_ignored = self.ignored.contains(&rustix::process::Signal::PIPE.as_raw());
         let output = self.limits.output.map(|bytes| Quota::new(bytes, true));
         let written = self.limits.written.map(|bytes| Quota::new(bytes, false));
         let [stdin, stdout, stderr] = self.stdio;
         let streams = [stdin.open(0, false)?, stdout.open(1, !broken_pipe_is_ignored)?, stderr.open(2, !broken_pipe_is_ignored)?];
-        let streams = streams.map(|stream| Some(stream?.with_quota(output.as_ref())));
+        let mut streams = streams.map(|stream| Some(stream?.with_quota(output.as_ref())));
+        if self.seed.is_some() {
+            let mut number = 0..;
+            streams = streams.map(|d| number.next().and_then(|n| Some(d?.into_pipe(n))));
+        }
         // Without anything that can be a directory there are no paths, and nothing has to be looked for.
         let no_paths = self.preopens.is_empty() && self.descriptors.is_empty() && self.sockets.is_empty();
         let resolver = if no_paths { Ok(Resolver::idle()) } else { Resolver::probed(&self.masked) };
@@ -341,6 +366,7 @@ impl WasiCtxBuilder {
                 written,
                 file_size_refused: AtomicBool::new(false),
                 on_standard_close: self.on_standard_close,
+                determinism: self.seed.map(|seed| Box::new(Determinism::new(seed, &self.limits.memory))),
             },
             limits: self.limits,
         })

@@ -32,6 +32,26 @@ pub(crate) struct Opening {
     flags: Flags,
 }
 
+impl Opening {
+    pub(super) fn follow(&self) -> Follow {
+        self.follow
+    }
+
+    pub(super) fn creates(&self) -> bool {
+        self.host.contains(OFlags::CREATE)
+    }
+
+    pub(super) fn truncates(&self) -> bool {
+        self.host.contains(OFlags::TRUNC)
+    }
+
+    /// The same, but waiting for the other end of a FIFO.
+    pub(super) fn waiting(mut self) -> Opening {
+        self.host.remove(OFlags::NONBLOCK);
+        self
+    }
+}
+
 impl Open {
     /// `EINVAL` for a directory that is to be created: this is no way to make one.
     pub(crate) fn checked(&self) -> Result<Opening> {

@@ -86,6 +86,18 @@ impl<B: Buffers> Buffers for Cut<B> {
         Ok(self.of.len()?.min(self.most))
     }
 
+    fn check(self) -> Result<()> {
+        self.of.check()
+    }
+
+    fn put(self, at: usize, bytes: &[u8]) -> Result<()> {
+        self.of.put(at, bytes)
+    }
+
+    fn get(self, at: usize, out: &mut [u8]) -> Result<()> {
+        self.of.get(at, out)
+    }
+
     fn write(self, to: BorrowedFd<'_>) -> Result<usize> {
         self.of.write_with(to, self.most(), None, ReadWriteFlags::empty())
     }

@@ -3,6 +3,9 @@
 use super::clock::Time;
 use rustix::fs::{FileType, Stat};
 
+/// Which file it is: its device and its number there.
+pub(crate) type FileId = (u64, u64);
+
 /// What there is to know of a file. (The kernel's own structure is longer, and copying it about
 /// shows.)
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -22,6 +25,10 @@ pub(crate) struct Status {
 }
 
 impl Status {
+    pub(crate) fn id(&self) -> FileId {
+        (self.device, self.inode)
+    }
+
     #[inline]
     pub(crate) fn of(stat: &Stat) -> Status {
         let time = |seconds, nanoseconds| Time { seconds, nanoseconds }.in_nanoseconds();

@@ -9,6 +9,12 @@ use rustix::net::{RecvFlags, ReturnFlags, SendFlags};
 pub(crate) trait Buffers: Copy {
     /// Bytes that they have.
     fn len(self) -> Result<u64>;
+    /// Whether they are where there is memory.
+    fn check(self) -> Result<()>;
+    /// Copies bytes into them, from some place in the whole on.
+    fn put(self, at: usize, bytes: &[u8]) -> Result<()>;
+    /// Copies bytes out of them, from some place in the whole on.
+    fn get(self, at: usize, out: &mut [u8]) -> Result<()>;
     /// `readv(2)`.
     fn read(self, from: BorrowedFd<'_>) -> Result<usize>;
     /// `preadv(2)`; an offset above `i64::MAX` is `EINVAL`.

@@ -1,8 +1,7 @@
-//! `clock_*`: the kernel's clocks.
+//! `clock_*`: the kernel's clocks, or those of a deterministic run.
 
 use super::call::Call;
 use super::errno::{Errno, Outcome};
-use crate::host::clock;
 use rustix::time::ClockId;
 
 /// `$clockid` of a clock that `poll_oneoff` measures by.
@@ -24,13 +23,13 @@ fn host(id: u32) -> Outcome<ClockId> {
 
 /// `clock_res_get`: nanoseconds between ticks, never 0.
 pub(crate) fn res_get(call: &Call<'_>, id: u32, out: u32) -> Outcome {
-    let resolution = clock::resolution(host(id)?).in_nanoseconds().max(1);
+    let resolution = call.ctx.world.resolution(host(id)?).in_nanoseconds().max(1);
     Ok(call.memory.write(out, resolution)?)
 }
 
 /// `clock_time_get`. Every clock is read exactly, whatever precision would do.
 #[inline]
 pub(crate) fn time_get(call: &Call<'_>, id: u32, _precision: u64, out: u32) -> Outcome {
-    let now = clock::now(host(id)?).in_nanoseconds();
+    let now = call.ctx.world.now(host(id)?).in_nanoseconds();
     Ok(call.memory.write(out, now)?)
 }

@@ -8,6 +8,7 @@ use super::rights;
 use super::strings::Strings;
 use super::table::{MAX_DESCRIPTORS, Table};
 use crate::host::descriptor::Access;
+use crate::host::determinism::listing;
 use crate::host::grants::{BuildError, Grants, WasiCtxBuilder, World};
 use rustix::fd::{AsFd, BorrowedFd};
 use rustix::fs::FileType;
@@ -28,6 +29,8 @@ pub struct WasiCtx {
     pub(crate) has_sockets: bool,
     /// What its directories may remember.
     pub(crate) room: Arc<Room>,
+    /// The same in a deterministic run.
+    pub(crate) listings: listing::Room,
     /// What the host keeps for it counts against this.
     pub(crate) memory: MemoryLimit,
 }
@@ -78,7 +81,8 @@ impl WasiCtxBuilder {
                 _ => BuildError::NoMemory,
             })?;
         }
-        Ok(WasiCtx { args, env, table, world, directories: names, has_sockets, room: Room::new(MOST), memory: limits.memory })
+        let (room, listings) = (Room::new(MOST), listing::Room::new(listing::MOST, &limits.memory));
+        Ok(WasiCtx { args, env, table, world, directories: names, has_sockets, room, listings, memory: limits.memory })
     }
 }
 

@@ -15,7 +15,8 @@ use std::sync::atomic::Ordering;
 pub(crate) fn read(call: &Call<'_>, fd: u32, iovs: u32, count: u32, out: u32) -> Outcome {
     call.memory.check(out, 4u32)?;
     let d = call.ctx.fd(fd, rights::FD_READ)?;
-    let n = retry!(call, d.host.read(call.iovs(iovs, count)))?;
+    let mut done = 0;
+    let n = retry!(call, call.ctx.world.read(&d.host, call.iovs(iovs, count), &mut done))?;
     call.put_u32(out, n as u32)
 }
 
@@ -33,8 +34,10 @@ pub(crate) fn pread(call: &Call<'_>, fd: u32, iovs: u32, count: u32, at: u64, ou
 pub(crate) fn write(call: &Call<'_>, fd: u32, iovs: u32, count: u32, out: u32) -> Outcome {
     call.memory.check(out, 4u32)?;
     let d = call.ctx.fd(fd, rights::FD_WRITE)?;
-    let n = retry!(call, d.host.write(call.iovs(iovs, count))).map_err(|e| unwritten(call, &d, e))?;
+    let mut done = 0;
+    let n = retry!(call, call.ctx.world.write(&d.host, call.iovs(iovs, count), &mut done)).map_err(|e| unwritten(call, &d, e))?;
     d.host.written()?;
+    call.ctx.world.written(&d.host)?;
     call.put_u32(out, n as u32)
 }
 
@@ -58,6 +61,7 @@ pub(crate) fn pwrite(call: &Call<'_>, fd: u32, iovs: u32, count: u32, at: u64, o
     let d = call.ctx.fd(fd, rights::FD_WRITE | rights::FD_SEEK)?;
     let n = retry!(call, d.host.write_at(call.iovs(iovs, count), at)).map_err(|e| unwritten(call, &d, e))?;
     d.host.written()?;
+    call.ctx.world.written(&d.host)?;
     call.put_u32(out, n as u32)
 }
 
@@ -76,14 +80,14 @@ pub(crate) fn seek(call: &Call<'_>, generation: Generation, fd: u32, by: i64, wh
         _ => call.ctx.fd(fd, rights::FD_SEEK),
     }?;
     call.memory.check(out, 8u32)?;
-    let position = d.host.seek(from)?;
+    let position = call.ctx.world.seek(&d.host, from)?;
     Ok(call.memory.write(out, position)?)
 }
 
 /// `fd_tell`.
 pub(crate) fn tell(call: &Call<'_>, fd: u32, out: u32) -> Outcome {
     let d = call.ctx.fd(fd, rights::FD_TELL)?;
-    let position = d.host.tell()?;
+    let position = call.ctx.world.seek(&d.host, SeekFrom::Current(0))?;
     Ok(call.memory.write(out, position)?)
 }
 
@@ -133,7 +137,8 @@ pub(crate) fn advise(call: &Call<'_>, fd: u32, at: u64, len: u64, advice: u32) -
 /// `fd_allocate`.
 pub(crate) fn allocate(call: &Call<'_>, fd: u32, at: u64, len: u64) -> Outcome {
     let d = call.ctx.fd(fd, rights::FD_ALLOCATE)?;
-    call.retry(|| d.host.allocate(at, len)).map_err(|e| unwritten(call, &d, e))
+    call.retry(|| d.host.allocate(at, len)).map_err(|e| unwritten(call, &d, e))?;
+    Ok(call.ctx.world.written(&d.host)?)
 }
 
 /// `fd_fdstat_get`.
@@ -164,7 +169,7 @@ pub(crate) fn fdstat_set_rights(call: &Call<'_>, fd: u32, base: u64, inheriting:
 #[inline(always)]
 pub(crate) fn filestat_get(call: &Call<'_>, generation: Generation, fd: u32, out: u32) -> Outcome {
     let d = call.ctx.fd(fd, rights::FD_FILESTAT_GET)?;
-    let status = d.host.status()?;
+    let status = call.ctx.world.status(&d.host)?;
     put_filestat(call, &status, d.filetype, generation, out)
 }
 
@@ -177,14 +182,15 @@ pub(crate) fn put_filestat(call: &Call<'_>, status: &Status, filetype: u8, gener
 /// `fd_filestat_set_size`.
 pub(crate) fn filestat_set_size(call: &Call<'_>, fd: u32, size: u64) -> Outcome {
     let d = call.ctx.fd(fd, rights::FD_FILESTAT_SET_SIZE)?;
-    call.retry(|| d.host.set_size(size)).map_err(|e| unwritten(call, &d, e))
+    call.retry(|| d.host.set_size(size)).map_err(|e| unwritten(call, &d, e))?;
+    Ok(call.ctx.world.written(&d.host)?)
 }
 
 /// `fd_filestat_set_times`.
 pub(crate) fn filestat_set_times(call: &Call<'_>, fd: u32, atim: u64, mtim: u64, flags: u32) -> Outcome {
     let d = call.ctx.fd(fd, rights::FD_FILESTAT_SET_TIMES)?;
     let times = timestamps(atim, mtim, flags)?;
-    Ok(d.host.set_times(&times)?)
+    Ok(call.ctx.world.set_times(&d.host, &times)?)
 }
 
 /// Times to set, as `$fstflags` choose them: a value, now, or as they are.

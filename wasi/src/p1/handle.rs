@@ -7,6 +7,7 @@ use super::positions::Positions;
 use super::rights;
 use crate::host::denial::{self, Rule};
 use crate::host::descriptor::Descriptor;
+use crate::host::determinism::listing::Listing;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock};
 
@@ -30,6 +31,8 @@ pub(crate) struct Handle {
     inheriting: AtomicU64,
     /// Where each entry of a directory ended when it was last read. Locked while the position is set and entries are read.
     pub entry_ends: OnceLock<Mutex<Positions>>,
+    /// What a directory had when it was last read from its beginning, in a deterministic run.
+    pub listing: Mutex<Option<Listing>>,
 }
 
 impl Handle {
@@ -46,6 +49,7 @@ impl Handle {
             base: AtomicU64::new(possible),
             inheriting: AtomicU64::new(inheriting),
             entry_ends: OnceLock::new(),
+            listing: Mutex::new(None),
         }
     }
 

@@ -50,7 +50,7 @@ pub(crate) fn open(call: &Call<'_>, fd: u32, path: (u32, u32), ask: &Open, out: 
     let opening = opening.checked()?;
     let mut text = Text::new();
     let path = text.path(call, path)?;
-    let opened = retry!(call, dir.host.open(&call.ctx.world.resolver, path, &opening))?;
+    let opened = retry!(call, call.ctx.world.open(&dir.host, path, &opening))?;
     call.put_u32(out, call.ctx.table.insert(Handle::opened(opened, passed).of(dir.grant))?)
 }
 
@@ -82,7 +82,7 @@ pub(crate) fn filestat_get(call: &Call<'_>, generation: Generation, fd: u32, loo
     let dir = call.ctx.dir(fd, rights::PATH_FILESTAT_GET)?;
     let mut text = Text::new();
     let path = text.path(call, path)?;
-    let status = retry!(call, dir.host.status_of(&call.ctx.world.resolver, path, follow))?;
+    let status = retry!(call, call.ctx.world.status_of(&dir.host, path, follow))?;
     put_filestat(call, &status, filetype_of(status.kind), generation, out)
 }
 
@@ -99,7 +99,7 @@ pub(crate) fn filestat_set_times(
     let dir = call.ctx.dir(fd, rights::PATH_FILESTAT_SET_TIMES)?;
     let mut text = Text::new();
     let path = text.path(call, path)?;
-    call.retry(|| dir.host.set_times_of(&call.ctx.world.resolver, path, follow, &times))
+    call.retry(|| call.ctx.world.set_times_of(&dir.host, path, follow, &times))
 }
 
 /// `path_create_directory`.
@@ -107,7 +107,8 @@ pub(crate) fn create_directory(call: &Call<'_>, fd: u32, path: (u32, u32)) -> Ou
     let dir = call.ctx.dir(fd, rights::PATH_CREATE_DIRECTORY)?;
     let mut text = Text::new();
     let path = text.path(call, path)?;
-    call.retry(|| dir.host.create_directory(&call.ctx.world.resolver, path))
+    call.retry(|| dir.host.create_directory(&call.ctx.world.resolver, path))?;
+    Ok(call.ctx.world.created_name(&dir.host, path)?)
 }
 
 /// `path_remove_directory`.
@@ -150,7 +151,8 @@ pub(crate) fn symlink(call: &Call<'_>, old: (u32, u32), fd: u32, new: (u32, u32)
     let dir = call.ctx.dir(fd, rights::PATH_SYMLINK)?;
     let (mut old_text, mut new_text) = (Text::new(), Text::new());
     let (old, new) = (old_text.bytes(call, old)?, new_text.path(call, new)?);
-    call.retry(|| dir.host.symlink(&call.ctx.world.resolver, old, new))
+    call.retry(|| dir.host.symlink(&call.ctx.world.resolver, old, new))?;
+    Ok(call.ctx.world.created_name(&dir.host, new)?)
 }
 
 /// `path_readlink`: as much of the link's text as fits; how much goes to `out`.

@@ -10,7 +10,6 @@ use super::errno::{Errno, Fail, Outcome};
 use super::handle::Handle;
 use super::rights;
 use super::table::MAX_DESCRIPTORS;
-use crate::host::clock;
 use crate::host::poll::{Direction, Poll, Ready, Subject};
 use rustix::time::ClockId;
 use sconce_engine::{MemoryBudget, Purpose};
@@ -80,7 +79,7 @@ pub(crate) fn oneoff(call: &Call<'_>, generation: Generation, input: u32, output
     let subscriptions = (0..u64::from(count))
         .map(|i| subscription(call, generation, u64::from(input) + i * size))
         .collect::<Outcome<Vec<_>>>()?;
-    let mut poll = Poll::new(&subscriptions, Subscription::subject);
+    let mut poll = Poll::new(&call.ctx.world, &subscriptions, Subscription::subject);
     loop {
         call.retry(|| poll.wait())?;
         let mut written = 0;
@@ -106,7 +105,7 @@ fn subscription(call: &Call<'_>, generation: Generation, at: u64) -> Outcome<Sub
             let id = call.memory.read::<u32>(at)?;
             let value = call.memory.read::<u64>(at + 8)?;
             let flags = call.memory.read::<u16>(at + 24)?;
-            clock_waiting(id, value, flags)
+            clock_waiting(call, id, value, flags)
         }
         FD_READ | FD_WRITE => {
             let fd = call.memory.read::<u32>(at + 16)?;
@@ -133,7 +132,7 @@ fn polled(call: &Call<'_>, fd: u32, right: u64) -> Outcome<Arc<Handle>> {
 }
 
 /// `$subscription_clock`. CPU time cannot be waited for: nothing passes on it meanwhile.
-fn clock_waiting(id: u32, value: u64, flags: u16) -> Waiting {
+fn clock_waiting(call: &Call<'_>, id: u32, value: u64, flags: u16) -> Waiting {
     const ABSTIME: u16 = 1;
     let id = match id {
         REALTIME => ClockId::Realtime,
@@ -143,7 +142,10 @@ fn clock_waiting(id: u32, value: u64, flags: u16) -> Waiting {
     match flags {
         ABSTIME => Waiting::Clock(id, value),
         // Time that passes does so on the monotonic clock, whatever the time of day is set to.
-        0 => Waiting::Clock(ClockId::Monotonic, clock::now(ClockId::Monotonic).in_nanoseconds().saturating_add(value)),
+        0 => {
+            let now = call.ctx.world.now(ClockId::Monotonic).in_nanoseconds();
+            Waiting::Clock(ClockId::Monotonic, now.saturating_add(value))
+        }
         _ => Waiting::Wrong(Errno::Inval),
     }
 }

@@ -1,6 +1,7 @@
 //! Where the entries of directories ended: what `fd_readdir` remembers. All directories of a guest share the room for it, so that
 //! opening many of them takes no more of the host's memory than one large directory does.
 
+use sconce_engine::speculation::masked;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -48,7 +49,8 @@ impl Positions {
 
     /// Where entry `n` ended; the beginning, if that is not known.
     pub(crate) fn end_of(&self, n: usize) -> u64 {
-        self.ends.get(n).copied().unwrap_or(0)
+        // A number of the program's, which may be predicted to be inside.
+        self.ends.get(n).and_then(|_| self.ends.get(masked(n, self.ends.len()))).copied().unwrap_or(0)
     }
 
     /// Notes where entry `n` ended, which is one that is known or the first that is not, and gives the next one's number; none if

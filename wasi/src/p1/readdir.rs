@@ -3,9 +3,11 @@
 use super::abi;
 use super::call::Call;
 use super::errno::{Errno, Outcome};
+use super::handle::Handle;
 use super::positions::{MOST, Positions};
 use super::rights;
-use crate::host::entries::Entry;
+use crate::host::determinism::listing::Listing;
+use rustix::fs::FileType;
 use std::mem::MaybeUninit;
 use std::sync::{Mutex, PoisonError};
 
@@ -29,6 +31,9 @@ pub(crate) fn readdir(call: &Call<'_>, fd: u32, buf: u32, len: u32, cookie: u64,
     call.memory.check(buf, len)?;
     call.memory.check(out, 4u32)?;
     let d = call.ctx.fd(fd, rights::FD_READDIR)?;
+    if call.ctx.world.determinism.is_some() {
+        return in_order(call, &d, (buf, len), cookie, out);
+    }
     let ends = d.entry_ends.get_or_init(|| Mutex::new(Positions::new(&call.ctx.room)));
     let mut ends = ends.lock().unwrap_or_else(PoisonError::into_inner);
     let (position, mut number) = beginning(&ends, cookie)?;
@@ -51,12 +56,53 @@ pub(crate) fn readdir(call: &Call<'_>, fd: u32, buf: u32, len: u32, cookie: u64,
             continue;
         }
         let next = number.map_or(entry.end() | KERNEL, |n| n as u64);
-        let (bytes, whole) = dirent(&entry, next);
+        let (bytes, whole) = dirent(entry.name(), entry.inode(), entry.kind(), next);
         let take = whole.min((len - used) as usize);
         call.memory.write_bytes(u64::from(buf) + u64::from(used), &bytes[..take])?;
         used += take as u32;
     }
     call.put_u32(out, used)
+}
+
+/// The same in a deterministic run: entries are in order. They are those of the moment when the program began at the first one; a
+/// cookie is the entry's number among them.
+fn in_order(call: &Call<'_>, d: &Handle, (buf, len): (u32, u32), cookie: u64, out: u32) -> Outcome {
+    let mut listing = d.listing.lock().unwrap_or_else(PoisonError::into_inner);
+    if cookie == 0 || listing.is_none() {
+        // What the old one has taken is there for the new one.
+        *listing = None;
+        *listing = Some(listed(call, d)?);
+    }
+    let from = usize::try_from(cookie).map_err(|_| Errno::Inval)?;
+    let entries = listing.as_ref().map_or(&[][..], |listing| listing.from(from));
+    let mut used = 0;
+    for (entry, next) in entries.iter().zip(cookie.saturating_add(1)..) {
+        let (bytes, whole) = dirent(&entry.name, entry.number, entry.kind, next);
+        let take = whole.min((len - used) as usize);
+        call.memory.write_bytes(u64::from(buf) + u64::from(used), &bytes[..take])?;
+        used += take as u32;
+        if used == len {
+            break;
+        }
+    }
+    call.put_u32(out, used)
+}
+
+fn listed(call: &Call<'_>, d: &Handle) -> Outcome<Listing> {
+    let mut space = [const { MaybeUninit::uninit() }; ENTRIES];
+    let mut entries = d.host.entries(0, &mut space)?;
+    let mut listing = Listing::new(&call.ctx.listings);
+    loop {
+        if entries.asks_next() {
+            call.go_on()?;
+        }
+        match entries.next() {
+            None => break,
+            Some(entry) => listing.add(entry?.name())?,
+        }
+    }
+    call.ctx.world.finish(&d.host, &mut listing)?;
+    Ok(listing)
 }
 
 /// Where to begin, and the number of the entry before; none if entries are not numbered there.
@@ -74,13 +120,12 @@ fn beginning(ends: &Positions, cookie: u64) -> Outcome<(u64, Option<usize>)> {
 }
 
 /// A `$dirent` and its name, and how many bytes they have. No name is longer than 255.
-fn dirent(entry: &Entry<'_>, next: u64) -> ([u8; HEAD + 256], usize) {
-    let name = entry.name();
+fn dirent(name: &[u8], number: u64, kind: FileType, next: u64) -> ([u8; HEAD + 256], usize) {
     let mut bytes = [0; HEAD + 256];
     bytes[0..8].copy_from_slice(&next.to_le_bytes());
-    bytes[8..16].copy_from_slice(&entry.inode().to_le_bytes());
+    bytes[8..16].copy_from_slice(&number.to_le_bytes());
     bytes[16..20].copy_from_slice(&(name.len() as u32).to_le_bytes());
-    bytes[20] = abi::filetype_of(entry.kind());
+    bytes[20] = abi::filetype_of(kind);
     let kept = name.len().min(256);
     bytes[HEAD..HEAD + kept].copy_from_slice(&name[..kept]);
     (bytes, HEAD + kept)

@@ -87,6 +87,9 @@ pub(crate) const MUTATE: u64 = FD_WRITE | FD_ALLOCATE | FD_FILESTAT_SET_SIZE | F
 /// for.
 pub(crate) fn possible(d: &Descriptor) -> (u64, u64) {
     let (mut base, inheriting) = match d.kind {
+        // A pipe that may be something else: what else could be done with that does not show.
+        _ if d.as_pipe() == Some(0) => return (TERMINAL & !FD_WRITE, 0),
+        _ if d.as_pipe().is_some() => return (TERMINAL & !FD_READ, 0),
         FileType::Directory => return (DIRECTORY, OPENED),
         FileType::Socket => (SOCKET, SOCKET),
         FileType::CharacterDevice if d.terminal => (TERMINAL, 0),

@@ -3,6 +3,7 @@
 use super::errno::{Errno, Outcome};
 use super::handle::Handle;
 use crate::host::denial::{self, Rule};
+use sconce_engine::speculation::masked;
 use sconce_engine::{MemoryBudget, MemoryLimit, Purpose};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -79,7 +80,11 @@ impl Table {
     #[inline]
     pub(crate) fn get(&self, fd: u32, needed: u64) -> Outcome<Arc<Handle>> {
         let entries = self.entries();
-        let d = entries.slots.get(fd as usize).and_then(Option::as_ref).ok_or(Errno::BadF)?;
+        if fd as usize >= entries.slots.len() {
+            return Err(Errno::BadF.into());
+        }
+        // A number of the program's, which may be predicted to be inside.
+        let d = entries.slots[masked(fd as usize, entries.slots.len())].as_ref().ok_or(Errno::BadF)?;
         d.check(needed)?;
         Ok(d.clone())
     }

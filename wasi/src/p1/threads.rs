@@ -27,6 +27,8 @@ use std::thread;
 pub const SPAWN: (&str, &str) = ("wasi", "thread-spawn");
 /// The export that a thread runs.
 pub const START: &str = "wasi_thread_start";
+/// What `thread-spawn` returns where there can be no (more) threads.
+pub const REFUSED: i32 = -(Errno::Again as i32);
 /// Numbers of threads are 29 bits, and never 0 (the convention of `wasi-threads`).
 const MAX_ID: i32 = (1 << 29) - 1;
 /// Bytes of a thread's host stack: host functions run here, wasm does not.
@@ -146,7 +148,7 @@ impl<T> Inner<T> {
 
 /// The number of the new thread, or less than 0: an errno, negated.
 fn spawn<T: Clone + Send + 'static>(threads: &Weak<Inner<T>>, caller: &Caller<'_, T>, argument: i32) -> i32 {
-    let again = -(Errno::Again as i32);
+    let again = REFUSED;
     let Some(inner) = threads.upgrade() else { return again };
     let _ = denial::take();
     let full = |running: &Running| {

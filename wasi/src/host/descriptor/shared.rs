@@ -32,6 +32,9 @@ const TERMINAL: usize = 256;
 impl Descriptor {
     /// The guest's flags.
     pub(crate) fn flags(&self) -> Result<Flags> {
+        if self.as_pipe.is_some() {
+            return Ok(self.kept());
+        }
         let append = Flags::of(rustix::fs::fcntl_getfl(self)?).intersection(Flags::APPEND);
         Ok(append.union(self.kept()))
     }
@@ -41,6 +44,10 @@ impl Descriptor {
     ///
     /// `EPERM` for a guest that would write elsewhere than at the end of what it was given to append to.
     pub(crate) fn set_flags(&self, flags: Flags) -> Result<()> {
+        if self.as_pipe.is_some() {
+            self.flags.store(flags.bits(), Ordering::Relaxed);
+            return Ok(());
+        }
         let now = rustix::fs::fcntl_getfl(self)?;
         let kept = match self.sharing {
             Sharing::Own => {
@@ -207,6 +214,11 @@ impl Descriptor {
         }
         let most = if self.kind == FileType::CharacterDevice { TERMINAL } else { PIPE };
         from.write_with(self.as_fd(), most, None, ReadWriteFlags::empty())
+    }
+
+    /// Waits until something can be read or written.
+    pub(in crate::host) fn until(&self, events: PollFlags) -> Result<()> {
+        self.ready(events, None).map(drop)
     }
 
     #[inline(never)]

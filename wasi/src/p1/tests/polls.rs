@@ -183,3 +183,54 @@ fn streams_are_told_apart() {
     assert_eq!(null.read(0, 10), Ok(vec![]));
     assert_eq!(null.write(1, b"gone"), Ok(4));
 }
+
+#[test]
+fn waiting_takes_a_deterministic_guest_no_time() {
+    let g = Guest::with(Access::ReadWrite, |b| b.deterministic(0));
+    for generation in [Preview1, Unstable] {
+        let before = now(&g, 0);
+        // A day, a year and for ever: the day is over, and nothing else.
+        let day = 86_400_000_000_000;
+        let clocks =
+            [(1, 1, day), (2, 0, 365 * day), (3, 1, u64::MAX)].map(|(n, id, time)| clock_sub(generation, n, id, time, 0));
+        assert_eq!(poll(&g, generation, &clocks), Ok(vec![(1, 0, 0, 0, 0)]));
+        let passed = now(&g, 0) - before;
+        assert!((day..day + 1_000_000).contains(&passed), "{passed}");
+        // Until some time of the day, which is over already or not.
+        let until = clock_sub(generation, 4, 0, before + 2 * day, 1);
+        assert_eq!(poll(&g, generation, &[clock_sub(generation, 5, 0, 1, 1), until.clone()]), Ok(vec![(5, 0, 0, 0, 0)]));
+        assert_eq!(poll(&g, generation, &[until]), Ok(vec![(4, 0, 0, 0, 0)]));
+        // Descriptors are ready, whatever is in them: standard input is a pipe that is at its end, and does not say so.
+        let all = [clocks[0].clone(), fd_sub(generation, 6, 1, 0), fd_sub(generation, 7, 2, 1), fd_sub(generation, 8, 1, 1)];
+        let events = poll(&g, generation, &all).unwrap();
+        assert_eq!(events, [(6, 0, 1, 1, 0), (7, 0, 2, 0, 0), (8, Errno::BadF as u16, 1, 0, 0)]);
+    }
+    // For ever: it comes.
+    assert_eq!(poll(&g, Preview1, &[clock_sub(Preview1, 9, 1, u64::MAX, 0)]), Ok(vec![(9, 0, 0, 0, 0)]));
+}
+
+#[test]
+fn a_deterministic_guest_gets_all_that_it_asks_for() {
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    let g = Guest::with(Access::ReadWrite, |b| b.stdin(OwnedFd::from(reader)).deterministic(0));
+    g.call(|c| fd::fdstat_set_flags(c, 0, fdflags::NONBLOCK.into())).unwrap();
+    let feeder = std::thread::spawn(move || {
+        for piece in ["ab", "c", "defg", "hij"] {
+            std::thread::sleep(std::time::Duration::from_millis(10));
+            writer.write_all(piece.as_bytes()).unwrap();
+        }
+    });
+    // Into several buffers, one of them empty.
+    let (iovs, count) = g.iovs(&[(BUF, 1), (BUF + 100, 0), (BUF + 200, 3), (BUF + 300, 2)]);
+    g.call(|c| fd::read(c, 0, iovs, count, OUT)).unwrap();
+    let parts = [(BUF, 1), (BUF + 200, 3), (BUF + 300, 2)].map(|(at, len)| String::from_utf8(g.bytes(at, len)).unwrap());
+    assert_eq!((g.u32(OUT), parts), (6, ["a", "bcd", "ef"].map(String::from)));
+    assert_eq!(g.read(0, 0), Ok(vec![]));
+    assert_eq!(g.read(0, 100), Ok(b"ghij".to_vec()));
+    assert_eq!(g.read(0, 100), Ok(vec![]));
+    feeder.join().unwrap();
+    // What is wrong with buffers is found before anything is read.
+    let bad = g.iovs(&[(BUF, 1), (MEMORY as u32 - 1, 2)]);
+    assert_eq!(g.call(|c| fd::read(c, 0, bad.0, bad.1, OUT)), errno(Errno::Fault));
+    assert_eq!(g.call(|c| fd::read(c, 0, IOVS, 1025, OUT)), errno(Errno::Inval));
+}

@@ -114,3 +114,29 @@ fn what_cannot_be_built_says_why() {
     let missing = WasiCtx::builder().preopen_path("/missing/dir".as_ref(), "/a", Access::ReadOnly).unwrap_err();
     assert_eq!(missing.to_string(), "cannot open directory /missing/dir: No such file or directory (os error 2)");
 }
+
+#[test]
+fn a_deterministic_guest_observes_its_seed_and_its_own_calls() {
+    let observed = |seed| {
+        let g = Guest::with(Access::ReadWrite, |b| b.deterministic(seed));
+        let mut seen = Vec::new();
+        for _ in 0..2 {
+            for id in 0..4 {
+                g.call(|c| clock::time_get(c, id, 0, OUT)).unwrap();
+                seen.push(g.u64(OUT));
+                g.call(|c| clock::res_get(c, id, OUT)).unwrap();
+                seen.push(g.u64(OUT));
+            }
+        }
+        g.call(|c| random::get(c, BUF, 10_000)).unwrap();
+        (seen, g.bytes(BUF, 10_000), g)
+    };
+    let (times, bytes, g) = observed(1);
+    assert_eq!(times[..4], [946_684_800_000_001_000, 1000, 2000, 1000]);
+    assert_eq!(observed(1).0, times);
+    assert_eq!(observed(1).1, bytes);
+    assert_ne!(observed(2).1, bytes);
+    g.call(|c| random::get(c, BUF, 10_000)).unwrap();
+    assert_ne!(g.bytes(BUF, 10_000), bytes);
+    assert_eq!(g.call(|c| random::get(c, MEMORY as u32 - 1, 2)), errno(Errno::Fault));
+}
