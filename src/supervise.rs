@@ -25,7 +25,7 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::mpsc::channel;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -269,15 +269,31 @@ fn cannot(what: &str, error: &io::Error) -> Failure {
     Failure::not_run(format!("cannot {what}: {}{remedy}", reason(error)))
 }
 
+/// Says so once: in the guest's thread, or in the one that waits for it no longer, whichever comes first. Neither waits for who does
+/// not read: there is room for so short a message, or there is none.
+fn say_that_it_is_over(over: Over) {
+    static SAID: Mutex<bool> = Mutex::new(false);
+    let begin = Instant::now();
+    while begin.elapsed() <= LAST_WORDS {
+        let Ok(mut said) = SAID.try_lock() else {
+            let _ = sconce_engine::poll(&mut [], Some(REMINDERS));
+            continue;
+        };
+        let errors = rustix::stdio::stderr();
+        let room = || sconce_engine::poll(&mut [PollFd::new(&errors, PollFlags::OUT)], Some(LAST_WORDS)).is_ok_and(|n| n > 0);
+        if !*said && room() {
+            report::error(&over.to_string());
+            *said = true;
+        }
+        return;
+    }
+}
+
 /// How the process ends for this reason; a timeout is said.
 pub fn end(reason: Reason) -> End {
     match reason {
         Reason::Over(over) => {
-            // Nor does the end wait for who does not read: there is room for so short a message, or there is none.
-            let errors = rustix::stdio::stderr();
-            if sconce_engine::poll(&mut [PollFd::new(&errors, PollFlags::OUT)], Some(LAST_WORDS)).is_ok_and(|n| n > 0) {
-                report::error(&over.to_string());
-            }
+            say_that_it_is_over(over);
             End::Exit(LIMITED)
         }
         Reason::Signal(signal) => End::Signal(signal),

@@ -34,6 +34,7 @@ pub struct CompilerArgs {
     /// Have compiled code count what it executes, as `--fuel N` of `sconce run` needs it.
     #[arg(long, help_heading = "Compilation")]
     pub count_fuel: bool,
+
     /// Leave out what keeps the program from reading past a check that the processor predicted wrong
     /// (Spectre): for programs that you trust.
     #[arg(long, help_heading = "Compilation")]
