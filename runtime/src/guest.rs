@@ -242,13 +242,7 @@ impl<'a> GuestMemory<'a> {
         offset: i64,
         flags: ReadWriteFlags,
     ) -> Result<usize, Errno> {
-        let mut rest = most;
-        let cut = |mut vec: libc::iovec| {
-            vec.iov_len = vec.iov_len.min(rest);
-            rest -= vec.iov_len;
-            vec
-        };
-        self.vectored_many(iovs, count, cut, |vecs| {
+        self.vectored_many(iovs, count, cut(most), |vecs| {
             let args = [fd.as_raw_fd() as usize, vecs.as_ptr() as usize, vecs.len(), offset as usize, 0, flags.bits() as usize];
             // SAFETY: `vectored_many` hands over buffers inside the memory, `cut` makes them no longer, and
             // the call is one of the two for many buffers with flags.
@@ -284,15 +278,16 @@ impl<'a> GuestMemory<'a> {
         })
     }
 
-    /// `sendmsg(2)` from the guest's iovec array, with `flags` (`MSG_*`). A peer that is gone is `EPIPE`,
+    /// `sendmsg(2)` from the guest's iovec array, of at most `most` bytes, with `flags` (`MSG_*`). A peer that is gone is `EPIPE`,
     /// never a signal. Returns the bytes sent.
-    pub fn send(self, fd: BorrowedFd<'_>, iovs: u32, count: u32, flags: i32) -> Result<usize, Errno> {
-        self.vectored(iovs, count, |vecs| {
+    pub fn send(self, fd: BorrowedFd<'_>, (iovs, count): (u32, u32), most: usize, flags: i32) -> Result<usize, Errno> {
+        let send = |vecs: &[libc::iovec]| {
             let message = message(vecs);
             let args = [fd.as_raw_fd() as usize, &raw const message as usize, (flags | libc::MSG_NOSIGNAL) as usize, 0, 0, 0];
             // SAFETY: the message's vectors are ranges inside the memory, and it has neither address nor control buffer.
             unsafe { syscall(libc::SYS_sendmsg, args) }
-        })
+        };
+        if most == usize::MAX { self.vectored(iovs, count, send) } else { self.vectored_many(iovs, count, cut(most), send) }
     }
 
     /// The guest's iovec at `addr`, read once and checked, as the kernel wants it.
@@ -344,6 +339,16 @@ impl<'a> GuestMemory<'a> {
         }
         // SAFETY: the loop wrote all `count` entries of `space`, and MaybeUninit<iovec> has iovec's layout.
         call(unsafe { std::slice::from_raw_parts(space.as_ptr().cast::<libc::iovec>(), space.len()) })
+    }
+}
+
+/// Makes vectors shorter, so that all of them together have at most `most` bytes.
+fn cut(most: usize) -> impl FnMut(libc::iovec) -> libc::iovec {
+    let mut rest = most;
+    move |mut vec| {
+        vec.iov_len = vec.iov_len.min(rest);
+        rest -= vec.iov_len;
+        vec
     }
 }
 
@@ -449,15 +454,21 @@ mod tests {
         let mut bytes = *b"................hello...........";
         let memory = GuestMemory::from(&mut bytes[..]);
         iovecs(memory, 0, &[(16, 3), (19, 2)]);
-        assert_eq!(memory.send(a.as_fd(), 0, 2, 0), Ok(5));
+        assert_eq!(memory.send(a.as_fd(), (0, 2), usize::MAX, 0), Ok(5));
         iovecs(memory, 0, &[(24, 4), (0, 0)]);
         let (n, flags) = memory.recv(b.as_fd(), 0, 2, 0).unwrap();
         assert_eq!((n, flags & libc::MSG_TRUNC), (4, libc::MSG_TRUNC));
         let mut out = [0; 5];
         memory.read_bytes(24u32, &mut out).unwrap();
         assert_eq!(&out, b"hell.");
+        iovecs(memory, 0, &[(16, 3), (19, 2)]);
+        assert_eq!(memory.send(a.as_fd(), (0, 2), 4, 0), Ok(4));
+        assert_eq!(memory.send(a.as_fd(), (0, 2), 2, 0), Ok(2));
+        iovecs(memory, 0, &[(24, 8), (0, 0)]);
+        assert_eq!(memory.recv(b.as_fd(), 0, 2, 0).unwrap().0, 4);
+        assert_eq!(memory.recv(b.as_fd(), 0, 2, 0).unwrap().0, 2);
         drop(b);
-        assert_eq!(memory.send(a.as_fd(), 0, 1, 0), Err(Errno::CONNREFUSED));
+        assert_eq!(memory.send(a.as_fd(), (0, 1), usize::MAX, 0), Err(Errno::CONNREFUSED));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use std::ptr::{self, null_mut};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Bytes of a large page, and of the smallest allocation that gets one.
-const LARGE: usize = 2 << 20;
+pub(crate) const LARGE: usize = 2 << 20;
 
 /// The allocator, for a program's `#[global_allocator]`.
 #[derive(Copy, Clone, Debug, Default)]

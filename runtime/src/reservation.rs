@@ -47,7 +47,9 @@ impl Reservation {
         let countable = Some(ty.limits.min).filter(|&min| min <= countable_pages(&ty));
         let bytes = countable.and_then(|min| min.checked_mul(ty.page_size()));
         let min = bytes.filter(|&min| min <= most).ok_or_else(|| too_large(most))?;
-        budget.take(Purpose::Memories, min)?;
+        // Small pages of its own are as large to the machine as any: what may become resident counts.
+        let counted = whole_pages(min);
+        budget.take(Purpose::Memories, counted)?;
         let indexable = if ty.memory64 { MAX_RESERVATION_64.max(min) } else { INDEX32_BYTES };
         let capacity = ty.max_bytes().min(indexable).min(budget.most()).max(min);
         let reserved = if bounds.guards(&ty) {
@@ -61,7 +63,7 @@ impl Reservation {
             }
         };
         let give_back = |budget: &mut MemoryBudget, e| {
-            budget.give_back(Purpose::Memories, min);
+            budget.give_back(Purpose::Memories, counted);
             os()(e)
         };
         let mapping = reserved.map_err(|e| give_back(budget, e))?;
@@ -104,11 +106,12 @@ impl Reservation {
             budget.note_refusal(new);
             return None;
         }
-        budget.take(Purpose::Memories, more).ok()?;
-        let [start, end] = [old, new].map(|n| n.next_multiple_of(PAGE as u64).min(self.mapping.len() as u64) as usize);
+        let counted = whole_pages(new) - whole_pages(old);
+        budget.take(Purpose::Memories, counted).ok()?;
+        let [start, end] = [old, new].map(|n| whole_pages(n).min(self.mapping.len() as u64) as usize);
         // SAFETY: pages that were inaccessible; nobody has a reference into them.
         if unsafe { self.mapping.protect(start, end - start, Access::ReadWrite) }.is_err() {
-            budget.give_back(Purpose::Memories, more);
+            budget.give_back(Purpose::Memories, counted);
             return None;
         }
         // Release: who sees the length sees the pages.
@@ -125,6 +128,11 @@ impl Reservation {
         }
         Ok(self.mapping.base().wrapping_add(masked_start(offset as usize, end as usize, length)))
     }
+}
+
+/// Bytes of the machine's pages that so many are in: of memories that can be had, for which that does not overflow.
+fn whole_pages(bytes: u64) -> u64 {
+    bytes.next_multiple_of(PAGE as u64)
 }
 
 /// Pages that `memory.size` can say: an i32 where indices are. Of pages of one byte that is one

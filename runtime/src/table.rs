@@ -3,6 +3,7 @@
 use crate::budget::{MemoryBudget, Purpose};
 use crate::error::{OutOfBounds, ResourceError};
 use crate::heap::Heap;
+use crate::large::LARGE;
 use crate::speculation::{masked, masked_start};
 use sconce_environ::heap::HANDLE_BYTES;
 use sconce_environ::index::TypeId;
@@ -24,6 +25,11 @@ pub(crate) struct Table {
     ty: TableType<TypeId>,
     elements: Elements,
     vm: *mut VmTable,
+}
+
+/// What a table of so many bytes may have in memory: large pages, from one on.
+fn counted(bytes: u64) -> u64 {
+    if bytes < LARGE as u64 { bytes } else { bytes.checked_next_multiple_of(LARGE as u64).unwrap_or(u64::MAX) }
 }
 
 /// The entry of a function reference.
@@ -116,13 +122,17 @@ impl Table {
             }
             return Err(ResourceError::TableLimit { wanted, limit: own.min(most) });
         }
-        let bytes = delta * self.element_size();
+        let [old, new] = [before, wanted].map(|n| n.saturating_mul(self.element_size()));
+        let bytes = counted(new) - counted(old);
         budget.take(Purpose::Tables, bytes)?;
         let more = delta as usize;
-        let reserved = match &mut self.elements {
-            // Twice as much, or else what is needed.
-            Elements::Funcs(v) => v.try_reserve(more).or_else(|_| v.try_reserve_exact(more)),
-            Elements::Handles(v) => v.try_reserve(more).or_else(|_| v.try_reserve_exact(more)),
+        // Twice as much costs the less the more often it grows. Not so of large pages: what lies behind a table in the last one of
+        // them is in memory too, and they are added without copying anything.
+        let reserved = match (&mut self.elements, new > LARGE as u64 / 2) {
+            (Elements::Funcs(v), false) => v.try_reserve(more),
+            (Elements::Handles(v), false) => v.try_reserve(more),
+            (Elements::Funcs(v), true) => v.try_reserve_exact(more),
+            (Elements::Handles(v), true) => v.try_reserve_exact(more),
         };
         if reserved.is_err() {
             budget.give_back(Purpose::Tables, bytes);

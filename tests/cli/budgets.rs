@@ -1,6 +1,9 @@
 //! What a program may use of memory, files, output and processor time.
 
 use crate::support::*;
+use std::io::Read;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 
 /// Programs that take memory until there is none, each in its own way, with the flags that it takes and what it is taken for.
 /// `unreachable` is reached when the program has noticed; some are stopped.
@@ -19,12 +22,50 @@ const FLOODS: &[(&str, &str, &str, &str)] = &[
             unreachable))"#,
     ),
     (
+        // A byte of one has a page of the machine's to itself.
+        "small-memories",
+        "",
+        "memories",
+        r#"(module (import "wasi" "thread-spawn" (func $spawn (param i32) (result i32))) (import "env" "memory" (memory $m 1 1 shared))
+          (memory $a 1 1 (pagesize 1)) (memory $b 1 1 (pagesize 1)) (memory $c 1 1 (pagesize 1)) (memory $d 1 1 (pagesize 1)) (memory $e 1 1 (pagesize 1)) (memory $f 1 1 (pagesize 1)) (memory $g 1 1 (pagesize 1)) (memory $h 1 1 (pagesize 1))
+          (func (export "wasi_thread_start") (param i32 i32)
+            (i32.store8 $a (i32.const 0) (i32.const 1)) (i32.store8 $b (i32.const 0) (i32.const 1))
+            (i32.store8 $c (i32.const 0) (i32.const 1)) (i32.store8 $d (i32.const 0) (i32.const 1))
+            (i32.store8 $e (i32.const 0) (i32.const 1)) (i32.store8 $f (i32.const 0) (i32.const 1))
+            (i32.store8 $g (i32.const 0) (i32.const 1)) (i32.store8 $h (i32.const 0) (i32.const 1))
+            (drop (memory.atomic.wait32 $m (i32.const 0) (i32.const 0) (i64.const -1))))
+          (func (export "_start")
+            (loop $more (br_if $more (i32.gt_s (call $spawn (i32.const 0)) (i32.const 0))))
+            (drop (memory.atomic.wait32 $m (i32.const 0) (i32.const 0) (i64.const 500000000)))
+            unreachable))"#,
+    ),
+    (
         "functions-table",
         "--max-table 4000000000",
         "tables",
         r#"(module (table $t 1 funcref) (func $f) (elem declare func $f)
           (func (export "_start")
             (loop $more (br_if $more (i32.ne (table.grow $t (ref.func $f) (i32.const 1000)) (i32.const -1))))
+            unreachable))"#,
+    ),
+    (
+        // Each is a little larger than a large page.
+        "large-tables",
+        "",
+        "tables",
+        r#"(module (import "wasi" "thread-spawn" (func $spawn (param i32) (result i32))) (import "env" "memory" (memory $m 1 1 shared))
+          (table $a 0 externref) (table $b 0 externref) (table $c 0 funcref) (table $d 0 funcref)
+          (func (export "wasi_thread_start") (param i32 i32)
+            (drop (table.grow $a (ref.null extern) (i32.const 524289)))
+            (drop (table.grow $c (ref.null func) (i32.const 65537)))
+            (drop (table.grow $b (ref.null extern) (i32.const 524288))) (drop (table.grow $b (ref.null extern) (i32.const 1)))
+            (drop (table.grow $d (ref.null func) (i32.const 65536))) (drop (table.grow $d (ref.null func) (i32.const 1)))
+            (drop (memory.atomic.wait32 $m (i32.const 0) (i32.const 0) (i64.const -1))))
+          (func (export "_start") (local $n i32)
+            (loop $more
+              (drop (call $spawn (i32.const 0)))
+              (drop (memory.atomic.wait32 $m (i32.const 0) (i32.const 0) (i64.const 10000000)))
+              (br_if $more (i32.lt_u (local.tee $n (i32.add (local.get $n) (i32.const 1))) (i32.const 30))))
             unreachable))"#,
     ),
     (
@@ -324,6 +365,32 @@ fn output_is_limited_and_ends_the_program() {
     }
     assert_eq!(dir.run("run --max-output 100 --dir . --invoke file w.wat 900").ok(), "-910\n-910\n", "files are no output");
     assert_eq!(zeros.len(), 100);
+}
+
+#[test]
+fn output_to_a_socket_is_limited_too() {
+    let dir = Dir::new();
+    dir.file("w.wat", WRITER);
+    let send = WRITER
+        .replace("\"fd_write\" (func $write (param i32 i32 i32 i32)", "\"sock_send\" (func $send (param i32 i32 i32 i32 i32)");
+    dir.file(
+        "send.wat",
+        send.replace(
+            "(call $write (local.get $fd) (i32.const 200) (i32.const 2)",
+            "(call $send (local.get $fd) (i32.const 200) (i32.const 2) (i32.const 0)",
+        ),
+    );
+    for module in ["w.wat", "send.wat"] {
+        for (most, code) in [(200, 0), (199, 0), (101, 0), (100, 124), (99, 124), (0, 124)] {
+            let (mut ours, theirs) = UnixStream::pair().unwrap();
+            let words = format!("run --max-output {most} --max-written 7 --invoke output {module} 1 90");
+            let o = outcome(dir.sconce(words.split(' ')).stdout(OwnedFd::from(theirs)));
+            assert_eq!(o.code(), code, "{module} {most}: {o:?}");
+            let mut got = Vec::new();
+            ours.read_to_end(&mut got).unwrap();
+            assert_eq!(got.iter().filter(|&&b| b == 0).count(), most, "{module}");
+        }
+    }
 }
 
 #[test]

@@ -22,7 +22,9 @@ pub fn wake_soon() {
     let size = size_of::<Attributes>();
     // SAFETY: the kernel writes at most `size` bytes of what it knows of this thread, and reads as many.
     unsafe {
-        if libc::syscall(libc::SYS_sched_getattr, 0, &raw mut own, size, 0) == 0 && own.policy == libc::SCHED_OTHER as u32 {
+        let read = libc::syscall(libc::SYS_sched_getattr, 0, &raw mut own, size, 0) == 0;
+        // Of a niceness below zero threads that it starts would lose what the user has given them; it goes first as it is.
+        if read && own.policy == libc::SCHED_OTHER as u32 && own.nice >= 0 {
             own.size = size as u32;
             own.flags = RESET_ON_FORK;
             own.runtime = SHORT;

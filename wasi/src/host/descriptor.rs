@@ -128,9 +128,9 @@ impl Descriptor {
         self
     }
 
-    /// It, with a quota on what is written to it, if that is no socket.
+    /// It, with a quota on what is written to it.
     pub(super) fn with_quota(mut self, quota: Option<&Arc<Quota>>) -> Descriptor {
-        self.quota = quota.filter(|_| self.kind != FileType::Socket).cloned();
+        self.quota = quota.cloned();
         self
     }
 

@@ -431,7 +431,10 @@ fn others(
             })?,
             false => Place::nowhere(),
         };
-        Ok(Descriptor::placed(fd, place, sharing, Access::ReadWrite).map_err(std::io::Error::from)?.with_quota(quota))
+        let d = Descriptor::placed(fd, place, sharing, Access::ReadWrite).map_err(std::io::Error::from)?;
+        // What is sent to a peer fills no disk.
+        let quota = quota.filter(|_| d.kind != FileType::Socket);
+        Ok(d.with_quota(quota))
     };
     sockets.chain(descriptors).map(other).collect()
 }

@@ -110,10 +110,11 @@ impl<B: Buffers> Buffers for Cut<B> {
         self.of.write_with(to, self.most().min(most), at, flags)
     }
 
-    // A quota is on what is written to streams and files: the rest is as it is without one.
-    fn send(self, to: BorrowedFd<'_>, flags: SendFlags) -> Result<usize> {
-        self.of.send(to, flags)
+    fn send(self, to: BorrowedFd<'_>, most: usize, flags: SendFlags) -> Result<usize> {
+        self.of.send(to, self.most().min(most), flags)
     }
+
+    // A quota is on what is written: the rest is as it is without one.
 
     fn read(self, from: BorrowedFd<'_>) -> Result<usize> {
         self.of.read(from)

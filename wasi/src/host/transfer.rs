@@ -29,6 +29,6 @@ pub(crate) trait Buffers: Copy {
     fn write_with(self, to: BorrowedFd<'_>, most: usize, at: Option<u64>, flags: ReadWriteFlags) -> Result<usize>;
     /// `recvmsg(2)`: how many bytes, and what the kernel says of them.
     fn receive(self, from: BorrowedFd<'_>, flags: RecvFlags) -> Result<(usize, ReturnFlags)>;
-    /// `sendmsg(2)`; never a signal.
-    fn send(self, to: BorrowedFd<'_>, flags: SendFlags) -> Result<usize>;
+    /// `sendmsg(2)`, of the first `most` bytes; never a signal.
+    fn send(self, to: BorrowedFd<'_>, most: usize, flags: SendFlags) -> Result<usize>;
 }

@@ -43,7 +43,7 @@ pub(crate) fn write(call: &Call<'_>, fd: u32, iovs: u32, count: u32, out: u32) -
 
 /// What a write that failed means for the run.
 #[cold]
-fn unwritten(call: &Call<'_>, d: &Handle, fail: Fail) -> Fail {
+pub(super) fn unwritten(call: &Call<'_>, d: &Handle, fail: Fail) -> Fail {
     if fail == Fail::Errno(Errno::FBig) {
         call.ctx.world.file_size_refused.store(true, Ordering::Relaxed);
     }

@@ -89,7 +89,7 @@ impl Buffers for Iovs<'_> {
         Ok((n, ReturnFlags::from_bits_retain(got as u32)))
     }
 
-    fn send(self, to: BorrowedFd<'_>, flags: SendFlags) -> Result<usize> {
-        self.memory.send(to, self.at, self.count, flags.bits() as i32)
+    fn send(self, to: BorrowedFd<'_>, most: usize, flags: SendFlags) -> Result<usize> {
+        self.memory.send(to, (self.at, self.count), most, flags.bits() as i32)
     }
 }

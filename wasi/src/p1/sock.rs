@@ -3,6 +3,7 @@
 use super::abi::fdflags;
 use super::call::Call;
 use super::errno::{Errno, Outcome};
+use super::fd::unwritten;
 use super::handle::Handle;
 use super::rights;
 use crate::host::flags::Flags;
@@ -48,7 +49,7 @@ pub(crate) fn send(call: &Call<'_>, fd: u32, iovs: u32, count: u32, flags: u32, 
     if flags != 0 {
         return Err(Errno::Inval.into());
     }
-    let n = call.retry(|| d.host.send(call.iovs(iovs, count)))?;
+    let n = call.retry(|| d.host.send(call.iovs(iovs, count))).map_err(|e| unwritten(call, &d, e))?;
     call.put_u32(out, n as u32)
 }
 

@@ -158,11 +158,18 @@ impl Descriptor {
         self.waiting(PollFlags::IN, || into.receive(self.as_fd(), flags))
     }
 
-    /// `sendmsg(2)`, in the way that the guest's flags want it.
+    /// `sendmsg(2)`, in the way that the guest's flags want it, of as much as it may write.
     pub(crate) fn send(&self, from: impl Buffers) -> Result<usize> {
+        match &self.quota {
+            None => self.send_all(from),
+            Some(quota) => quota.spend(from.len()?, |most| self.send_all(Cut { of: from, most })),
+        }
+    }
+
+    fn send_all(&self, from: impl Buffers) -> Result<usize> {
         let dont_wait = self.imitated().has(Flags::NONBLOCK);
         let flags = if dont_wait { SendFlags::DONTWAIT } else { SendFlags::empty() };
-        self.waiting(PollFlags::OUT, || from.send(self.as_fd(), flags))
+        self.waiting(PollFlags::OUT, || from.send(self.as_fd(), usize::MAX, flags))
     }
 
     /// A transfer that may wait. A description that does not block, while the guest wants to, is waited for here.
@@ -202,7 +209,7 @@ impl Descriptor {
             return self.waiting(PollFlags::OUT, || from.write(self.as_fd()));
         }
         if self.kind == FileType::Socket {
-            return self.send(from);
+            return self.send_all(from);
         }
         match from.write_with(self.as_fd(), usize::MAX, None, ReadWriteFlags::NOWAIT) {
             Err(Errno::OPNOTSUPP) => {}
