@@ -3,7 +3,7 @@
 
 use crate::report::{self, End, LIMITED};
 use rustix::time::{ClockId, clock_gettime};
-use sconce_engine::{Clock, kill_after, wake_soon};
+use sconce_engine::{Clock, kill_after, signal_after, wake_soon};
 use std::fmt;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
@@ -59,13 +59,29 @@ impl Deadline {
 
     /// When it has to be looked at next whether something is over; `None` if nothing ever is, or no clock goes so far.
     pub fn look_at(self) -> Option<Instant> {
-        let at = self.after.and_then(|after| self.start.checked_add(after));
+        let at = self.time_is_over();
         let cpu = self.cpu.and_then(|most| {
             // Not before all processors together can have used what is left; then again.
             let least = most.saturating_sub(used()) / self.processors;
             Instant::now().checked_add(least.max(TICK))
         });
         at.into_iter().chain(cpu).min()
+    }
+
+    /// Whether processor time is limited.
+    pub fn counts_processor_time(self) -> bool {
+        self.cpu.is_some()
+    }
+
+    /// When time is over, whatever processor time is used until then.
+    pub fn time_is_over(self) -> Option<Instant> {
+        self.after.and_then(|after| self.start.checked_add(after))
+    }
+
+    /// Has the kernel send this signal when processor time is over, so that nobody needs to look: looking uses some, and a program
+    /// that sleeps would be charged with that. False if that is not how it will be known.
+    pub fn signal(self, signal: i32) -> bool {
+        self.cpu.is_some_and(|most| signal_after(Clock::Process, most.saturating_sub(used()).max(TICK), signal))
     }
 
     /// Has the kernel end the process if it should be there a while after it is over: somebody may have taken it over.

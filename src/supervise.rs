@@ -16,7 +16,7 @@ use crate::stdio;
 use rustix::event::{PollFd, PollFlags};
 use rustix::pipe::{PipeFlags, pipe_with};
 use sconce_engine::InterruptHandle;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGVTALRM};
 use signal_hook::flag;
 use signal_hook::low_level::pipe;
 use std::fs::File;
@@ -176,6 +176,12 @@ pub fn supervise(
         let fd = register(number, &seen, &signal, &wake).map_err(|e| cannot("prepare for signals", &e))?;
         own.push(fd);
     }
+    // Whether the kernel will say that processor time is over, and has said it.
+    let (told, tells) = (Arc::new(AtomicBool::new(false)), deadline.counts_processor_time());
+    if tells {
+        own.push(wake_at(SIGVTALRM, &told, &wake).map_err(|e| cannot("prepare for signals", &e))?);
+    }
+    let tells = tells && deadline.signal(SIGVTALRM);
     progress::leave_signals();
     if deadline.look_at().is_some() {
         sconce_engine::wake_soon();
@@ -204,7 +210,8 @@ pub fn supervise(
     let (mut kill_at, mut cut_at) = (None, None);
     loop {
         let reminder = control.remind().then(|| Instant::now() + REMINDERS);
-        let look_at = cut_at.or(kill_at).or_else(|| deadline.look_at());
+        let next = || if tells && !told.load(SeqCst) { deadline.time_is_over() } else { deadline.look_at() };
+        let look_at = cut_at.or(kill_at).or_else(next);
         wait(&mut pipe, look_at.into_iter().chain(reminder).min());
         stdio::close_here();
         let received = signal.swap(0, SeqCst);
@@ -249,8 +256,13 @@ fn register(number: i32, seen: &Arc<AtomicBool>, signal: &Arc<AtomicUsize>, wake
     } else {
         flag::register_conditional_default(number, seen.clone())?;
     }
-    flag::register(number, seen.clone())?;
     flag::register_usize(number, signal.clone(), number as usize)?;
+    wake_at(number, seen, wake)
+}
+
+/// Has a signal noted in `seen`, too, and written to a copy of `wake`, whose number is given.
+fn wake_at(number: i32, seen: &Arc<AtomicBool>, wake: &File) -> io::Result<RawFd> {
+    flag::register(number, seen.clone())?;
     let wake = wake.try_clone()?;
     let fd = wake.as_raw_fd();
     pipe::register(number, wake)?;

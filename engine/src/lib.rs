@@ -109,5 +109,5 @@ pub use sconce_runtime::{
     Clock, GuestFault, GuestMemory, HeapStats as ReferenceStats, IOV_MAX, LargePages, MemoryBudget, MemoryLimit, Purpose,
     SYSTEM_CALLS, SweepCounts, close_unasked, closed_at_start, end_by_signal, end_now, forget_environment, ignore,
     ignored_at_start, inherit, keep_apart, kill_after, name_lack_of_memory, no_core, on_alternate_stack, physical_memory, poll,
-    report_refused_calls, stack_limit, wait_and_execute, wake_soon,
+    report_refused_calls, signal_after, stack_limit, wait_and_execute, wake_soon,
 };

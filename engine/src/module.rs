@@ -75,9 +75,9 @@ impl Module {
         self.compiled().compiler.name()
     }
 
-    /// Bytes of its code and of what belongs to it.
+    /// Bytes of memory that its code takes, and what belongs to it: tables, data, what is known of it.
     pub fn code_bytes(&self) -> u64 {
-        self.compiled().loaded.code().bytes()
+        self.compiled().bytes()
     }
 
     /// Its name, from the name section.

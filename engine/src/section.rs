@@ -41,6 +41,16 @@ impl Section {
         self.bytes.get_or_init(|| self.read()).as_deref()
     }
 
+    /// How many bytes of it are in memory.
+    pub(crate) fn resident(&self) -> u64 {
+        self.bytes.get().and_then(Option::as_deref).map_or(0, |bytes| bytes.len() as u64)
+    }
+
+    /// How many bytes it has.
+    pub(crate) fn len(&self) -> u64 {
+        self.file.as_ref().map_or_else(|| self.resident(), |(_, range)| range.end - range.start)
+    }
+
     fn read(&self) -> Option<Box<[u8]>> {
         let good = |bytes: Box<[u8]>| self.check.as_ref().is_none_or(|check| check(&bytes)).then_some(bytes);
         self.read_file().and_then(good).or_else(|| self.made_again().and_then(good))

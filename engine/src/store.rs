@@ -322,7 +322,7 @@ impl<'a, T: 'static> StoreContextMut<'a, T> {
         let StoreInner { modules, counts, runtime, .. } = unsafe { &mut *self.inner.as_ptr() };
         if let Entry::Vacant(vacant) = modules.entry(module.compiled().loaded.id()) {
             if *counts == Counts::All {
-                runtime.take(rt::Purpose::Code, module.compiled().loaded.code().bytes())?;
+                runtime.take(rt::Purpose::Modules, module.compiled().bytes())?;
             }
             vacant.insert(module.clone());
         }

@@ -29,6 +29,7 @@ pub mod placement;
 pub mod proposals;
 pub mod registry;
 pub mod shown;
+mod size;
 pub mod space;
 pub mod stack_maps;
 pub mod text;

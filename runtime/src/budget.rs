@@ -26,8 +26,8 @@ pub enum Purpose {
     Stacks,
     /// What instances consist of, but for the above.
     Instances,
-    /// Compiled code and its tables.
-    Code,
+    /// Modules: compiled code and its tables, data, what is known of them.
+    Modules,
     /// What the host keeps for the program, such as its descriptors.
     Host,
 }
@@ -40,7 +40,7 @@ impl Purpose {
         Purpose::References,
         Purpose::Stacks,
         Purpose::Instances,
-        Purpose::Code,
+        Purpose::Modules,
         Purpose::Host,
     ];
 
@@ -61,7 +61,7 @@ impl Purpose {
             Purpose::References => ("references", "references"),
             Purpose::Stacks => ("stacks", "a call stack"),
             Purpose::Instances => ("instances", "an instance"),
-            Purpose::Code => ("code", "compiled code"),
+            Purpose::Modules => ("modules", "a module"),
             Purpose::Host => ("host", "the host"),
         }
     }
@@ -253,10 +253,10 @@ mod tests {
         assert_eq!(limit.used(), 90);
         drop(a);
         assert_eq!(limit.used(), 30);
-        b.take(Purpose::Code, 70).unwrap();
+        b.take(Purpose::Modules, 70).unwrap();
         drop(b);
         assert_eq!(limit.used(), 0);
-        assert_eq!((limit.peak(), limit.peak_of(Purpose::Stacks), limit.peak_of(Purpose::Code)), (100, 40, 70));
+        assert_eq!((limit.peak(), limit.peak_of(Purpose::Stacks), limit.peak_of(Purpose::Modules)), (100, 40, 70));
         assert!(limit.has_refused() && !limit.has_refused_elements());
         assert!(MemoryBudget::new(&MemoryLimit::default()).take(Purpose::Memories, NO_LIMIT + 1).is_err());
     }

@@ -126,7 +126,7 @@ pub use sys::build::{Build, build};
 pub use sys::calls::SYSTEM_CALLS;
 pub use sys::environment::forget as forget_environment;
 pub use sys::helper::wait_and_execute;
-pub use sys::last_resort::{Clock, kill_after};
+pub use sys::last_resort::{Clock, kill_after, signal_after};
 pub use sys::limits::{no_core, physical_memory, stack_limit};
 pub use sys::poll::poll;
 pub use sys::schedule::wake_soon;
