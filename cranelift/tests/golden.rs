@@ -7,22 +7,9 @@ mod common;
 
 use common::compile;
 use sconce_environ::compile::{BoundsStyle, CallStyle, Settings};
-use sconce_test_support::all_settings;
+use sconce_test_support::{all_settings, settings};
 use std::fmt::Write;
 use std::path::Path;
-
-fn settings(bounds: BoundsStyle, calls: CallStyle) -> Settings {
-    Settings {
-        bounds,
-        calls,
-        canonical_nans: false,
-        gc_stress: false,
-        paranoid: false,
-        fuel: false,
-        baseline: false,
-        spectre_mitigations: true,
-    }
-}
 
 const GUARD: BoundsStyle = BoundsStyle::Guard;
 const EXPLICIT: BoundsStyle = BoundsStyle::Explicit;

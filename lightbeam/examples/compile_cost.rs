@@ -3,25 +3,17 @@
 //! valid, and for both together, as the engine does it; and bytes of machine code a byte of wasm.
 
 use sconce_environ::compile::FunctionInput;
-use sconce_environ::compile::{BoundsStyle, CallStyle, CompiledFunction, Compiler, Settings};
+use sconce_environ::compile::{BoundsStyle, CallStyle, CompiledFunction, Compiler};
 use sconce_environ::decode::{Features, decode};
 use sconce_environ::layout::VmLayout;
 use sconce_lightbeam::LightbeamCompiler;
+use sconce_test_support::settings;
 use std::time::Instant;
 
 const ROUNDS: usize = 5;
 
 fn main() {
-    let settings = Settings {
-        bounds: BoundsStyle::Guard,
-        calls: CallStyle::Direct,
-        canonical_nans: false,
-        gc_stress: false,
-        fuel: false,
-        paranoid: false,
-        baseline: false,
-        spectre_mitigations: true,
-    };
+    let settings = settings(BoundsStyle::Guard, CallStyle::Direct);
     let compiler = LightbeamCompiler::new(&settings).expect("a compiler for the host");
     println!("{:>12} {:>10} {:>10} {:>10} {:>12}", "code bytes", "validate", "compile", "together", "code/wasm");
     for file in std::env::args().skip(1) {

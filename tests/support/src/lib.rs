@@ -12,9 +12,9 @@ use sconce_environ::decode::{Decoded, Features, decode};
 use sconce_environ::index::DefinedFuncIndex;
 use sconce_environ::layout::VmLayout;
 
-/// Explicit or guard, direct or slots; NaNs as they come.
-pub fn all_settings() -> [Settings; 4] {
-    let settings = |bounds, calls| Settings {
+/// What is usual besides.
+pub fn settings(bounds: BoundsStyle, calls: CallStyle) -> Settings {
+    Settings {
         bounds,
         calls,
         canonical_nans: false,
@@ -23,7 +23,11 @@ pub fn all_settings() -> [Settings; 4] {
         fuel: false,
         baseline: false,
         spectre_mitigations: true,
-    };
+    }
+}
+
+/// Explicit or guard, direct or slots; NaNs as they come.
+pub fn all_settings() -> [Settings; 4] {
     [
         settings(BoundsStyle::Guard, CallStyle::Direct),
         settings(BoundsStyle::Guard, CallStyle::Slots),
