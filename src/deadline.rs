@@ -32,7 +32,7 @@ pub enum Over {
 impl fmt::Display for Over {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Over::Time(after) => write!(f, "timed out after {after:?}"),
+            Over::Time(after) => write!(f, "timed out after {after:?} (--timeout)"),
             Over::CpuTime(most) => write!(f, "out of processor time after {most:?} of it (--cpu-time)"),
         }
     }
@@ -93,18 +93,18 @@ impl Deadline {
         }
     }
 
-    /// Prepares a module, and ends the process where that is not done in time: nothing that it does has to be undone.
-    pub fn prepare<T>(self, name: &str, prepare: impl FnOnce() -> T) -> T {
+    /// Prepares something, so that what `done` says is so, and ends the process where that is not so in time: nothing has to be undone.
+    pub fn prepare<T>(self, done: &str, prepare: impl FnOnce() -> T) -> T {
         if self.look_at().is_none() {
             return prepare();
         }
-        let (done, waits) = channel::<()>();
-        let name = name.to_owned();
+        let (ready, waits) = channel::<()>();
+        let done = done.to_owned();
         let watch = move || {
             wake_soon();
             loop {
                 if let Some(over) = self.over() {
-                    report::error(&format!("{over}, before {name} was compiled"));
+                    report::error(&format!("{over}, before {done}"));
                     End::Exit(LIMITED).now();
                 }
                 let rest = self.look_at().map_or(Duration::MAX, |at| at.saturating_duration_since(Instant::now()));
@@ -116,7 +116,7 @@ impl Deadline {
         // Where no thread can be had, the time is looked at when the guest starts.
         let watching = thread::Builder::new().name("deadline".into()).stack_size(STACK).spawn(watch);
         let result = prepare();
-        drop(done);
+        drop(ready);
         // The process may end by it until it is gone.
         let _ = watching.map(thread::JoinHandle::join);
         result

@@ -120,12 +120,17 @@ impl Given {
                 None => words("--dir without ':ro' would allow it"),
             },
             Rule::Above => match of_place() {
-                Some((_, place, below)) => {
+                Some((dir, place, below)) => {
                     let above = lexically(place, below).1;
-                    Remedy::Words(format!(
-                        "only a directory above it would allow that (--dir {})",
-                        Shown::new(&above.to_string_lossy()).at_most(MOST_PATH)
-                    ))
+                    let host = Shown::new(&above.to_string_lossy()).at_most(MOST_PATH).to_string();
+                    let levels = place.components().count() - above.components().count();
+                    Remedy::Words(match above_in_guest(Path::new(&dir.guest), levels) {
+                        Some(guest) => {
+                            let guest = Shown::new(&guest.to_string_lossy()).at_most(MOST_PATH).to_string();
+                            format!("only a directory above it, in its place, would allow that (--dir {host}::{guest})")
+                        }
+                        None => format!("only a directory above it would allow that (--dir {host})"),
+                    })
                 }
                 None => words("--dir with a directory above it would allow it"),
             },
@@ -222,6 +227,14 @@ const MOST_PATH: usize = 1024;
 
 fn shown(text: impl AsRef<OsStr>) -> String {
     quoted(&text.as_ref().to_string_lossy()).at_most(MOST_PATH).to_string()
+}
+
+/// The program's name for what is so many levels above a directory, if that can have one.
+fn above_in_guest(guest: &Path, levels: usize) -> Option<PathBuf> {
+    let above = guest.ancestors().nth(levels)?;
+    let named = guest.components().filter(|part| matches!(part, Component::Normal(_))).count();
+    let above = if above.as_os_str().is_empty() { Path::new(".") } else { above };
+    (levels <= named).then(|| above.to_owned())
 }
 
 /// A path below a directory, by names alone, and the directory that it stays in.

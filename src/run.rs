@@ -39,14 +39,19 @@ pub fn run(mut args: RunArgs) -> Result<Infallible, Failure> {
     // Which bits a NaN has is up to the code, and so to the compiler that made it.
     args.compiler.canonical_nans |= args.deterministic;
     let deadline = Deadline::begin(args.timeout, args.cpu_time);
+    deadline.insist();
+    if args.seed.is_some() && !args.deterministic {
+        return Err(Failure::usage("--seed: it is of use with --deterministic alone, which is not given"));
+    }
     // Before anything is opened: the numbers of `--fd` are the parent's.
     let inherited = world::Inherited::take(&args.fd)?;
     let precompiled = if args.allow_precompiled { Precompiled::Allowed } else { Precompiled::Refused };
     let config = config(&args)?;
-    let open = |path: &Path| deadline.prepare(&load::name(path), || load::open(path));
+    let compiled = |name: &str| format!("{name} was compiled");
+    let open = |path: &Path| deadline.prepare(&compiled(&load::name(path)), || load::open(path));
     let mut main = open(Path::new(&args.command[0]))?;
     if let Some(hash) = args.module_hash {
-        main = deadline.prepare(&main.name.clone(), || main.verified(hash))?;
+        main = deadline.prepare(&compiled(&main.name.clone()), || main.verified(hash))?;
     }
     if args.deterministic && precompiled == Precompiled::Allowed {
         check_deterministic(&main)?;
@@ -56,7 +61,7 @@ pub fn run(mut args: RunArgs) -> Result<Infallible, Failure> {
     let load = |input: load::Input| -> Result<Loaded, Failure> {
         let name = input.name.clone();
         let begin = Instant::now();
-        let module = deadline.prepare(&name, || load::compile(&engine, &input, precompiled))?;
+        let module = deadline.prepare(&compiled(&name), || load::compile(&engine, &input, precompiled))?;
         loadings.borrow_mut().push(Loading::new(&name, &module, begin.elapsed()));
         if module.awaits_better_code() {
             slow.borrow_mut().extend(input.into_module_file().zip(module.content()));
@@ -70,7 +75,10 @@ pub fn run(mut args: RunArgs) -> Result<Infallible, Failure> {
 
     let recording = Recording::begin(&args)?;
     let record = recording.as_ref().map(Recording::record);
-    let watch = Watch { trace: trace::open(&args, starts_threads(&main.module))?, record: record.clone() };
+    let watch = Watch {
+        trace: deadline.prepare("the trace was opened", || trace::open(&args, starts_threads(&main.module)))?,
+        record: record.clone(),
+    };
     let mut linker = world::linker(&engine, watch)?;
     let no_threads = args.deterministic && starts_threads(&main.module);
     if no_threads {
@@ -85,7 +93,8 @@ pub fn run(mut args: RunArgs) -> Result<Infallible, Failure> {
     // A reactor whose export takes no parameters reads its command line.
     let words = if matches!(&entry, Entry::Invoke { arguments, .. } if !arguments.is_empty()) { &[] } else { words };
     let memory = engine.memory_limit();
-    let context = Arc::new(world::context(&args, words, inherited, limits::wasi(&args, &memory))?);
+    let context = || world::context(&args, words, inherited, limits::wasi(&args, &memory));
+    let context = Arc::new(deadline.prepare("what the program is given was opened", context)?);
     let stats = Stats::wanted(&args, deadline, loadings.into_inner(), &memory, &context).map(Arc::new);
     let said_last = limits::Said::of(&args, &memory, &context);
     let program = (main.name.as_str(), main.module.content());
@@ -99,7 +108,6 @@ pub fn run(mut args: RunArgs) -> Result<Infallible, Failure> {
             // What this process makes from now on gets into no later run.
             engine.close_cache();
             limits::limit_files(&args)?;
-            deadline.insist();
             confine::confine(&args, &engine, &context)?;
             engine.begin_background_work();
             Ok(())

@@ -95,9 +95,15 @@ pub fn parse_threads(text: &str) -> Result<usize, String> {
     text.parse().map_err(|_| "write a whole number".to_owned())
 }
 
-/// `--fuel`.
-pub fn parse_fuel(text: &str) -> Result<u64, String> {
+/// `--fuel`, `--max-table`, `--seed`: a number without a unit.
+pub fn parse_count(text: &str) -> Result<u64, String> {
     text.parse().map_err(|_| format!("write a whole number, at most {}", u64::MAX))
+}
+
+/// `--max-fds`.
+pub fn parse_descriptors(text: &str) -> Result<usize, String> {
+    const MOST: usize = sconce_wasi::MAX_DESCRIPTORS;
+    text.parse().ok().filter(|&n| n <= MOST).ok_or_else(|| format!("write a whole number, at most {MOST}"))
 }
 
 /// `--fd`: a descriptor other than the standard streams.

@@ -69,7 +69,7 @@ pub fn context(args: &RunArgs, words: &[OsString], inherited: Inherited, limits:
         builder = builder.mask(own);
     }
     if args.deterministic {
-        builder = builder.deterministic(args.seed);
+        builder = builder.deterministic(args.seed.unwrap_or(0));
     }
     for address in &args.listen {
         builder = builder.listener(listen(address)?);

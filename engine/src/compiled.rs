@@ -4,7 +4,7 @@
 use crate::config::CompilerKind;
 use crate::section::Section;
 use sconce_environ::index::FuncIndex;
-use sconce_environ::module::{EntityIndex, EntityType, Module, SegmentMode};
+use sconce_environ::module::{EntityIndex, EntityType, Module};
 use sconce_environ::names::{self, Names};
 use sconce_environ::registry::ExternType;
 use sconce_runtime as rt;
@@ -70,14 +70,11 @@ impl CompiledModule {
         self.loaded.code().tables().wasm_offset_at(self.debug.offsets.bytes()?, offset)
     }
 
-    /// Bytes of memory that it may take with its code, whoever runs it: data that instances get from it rather than from a file, and what
-    /// is known of it, too.
+    /// Bytes of memory that it may take with its code, its data and what is known of it, whoever runs it: the same however it came to be,
+    /// though what comes from the cache is read when it is used.
     pub(crate) fn bytes(&self) -> u64 {
-        let environ = self.environ();
-        let is_passive = environ.data.values().any(|segment| matches!(segment.mode, SegmentMode::Passive));
-        let data = if is_passive { self.data.len() } else { self.data.resident() };
-        let custom = self.debug.custom.iter().map(|(_, section)| section.resident()).sum::<u64>();
-        self.loaded.code().bytes() + environ.size() + data + custom + self.debug.offsets.resident()
+        let sections = self.debug.custom.iter().map(|(_, section)| section.len()).sum::<u64>();
+        self.loaded.code().bytes() + self.environ().size() + self.data.len() + sections + self.debug.offsets.len()
     }
 
     /// An export.

@@ -41,14 +41,10 @@ impl Section {
         self.bytes.get_or_init(|| self.read()).as_deref()
     }
 
-    /// How many bytes of it are in memory.
-    pub(crate) fn resident(&self) -> u64 {
-        self.bytes.get().and_then(Option::as_deref).map_or(0, |bytes| bytes.len() as u64)
-    }
-
     /// How many bytes it has.
     pub(crate) fn len(&self) -> u64 {
-        self.file.as_ref().map_or_else(|| self.resident(), |(_, range)| range.end - range.start)
+        let here = || self.bytes.get().and_then(Option::as_deref).map_or(0, |bytes| bytes.len() as u64);
+        self.file.as_ref().map_or_else(here, |(_, range)| range.end - range.start)
     }
 
     fn read(&self) -> Option<Box<[u8]>> {

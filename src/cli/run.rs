@@ -5,8 +5,8 @@ use super::log::LogArgs;
 use super::policy::Key;
 use super::{ENVIRONMENT, EXIT_STATUS};
 use crate::values::{
-    Directory, EnvVar, ListenAddr, Preload, parse_cache, parse_directory, parse_env, parse_fd, parse_fuel, parse_listen,
-    parse_module_hash, parse_preload, parse_size, parse_threads, parse_timeout,
+    Directory, EnvVar, ListenAddr, Preload, parse_cache, parse_count, parse_descriptors, parse_directory, parse_env, parse_fd,
+    parse_listen, parse_module_hash, parse_preload, parse_size, parse_threads, parse_timeout,
 };
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, ValueEnum, ValueHint};
@@ -75,12 +75,12 @@ pub struct RunArgs {
     #[arg(long, conflicts_with_all = ["listen", "fd"], help_heading = "What the program is given")]
     pub deterministic: bool,
 
-    /// Where the random bytes of `--deterministic` begin: another number gives others.
-    #[arg(long, value_name = "N", default_value_t = 0, requires = "deterministic", help_heading = "What the program is given")]
-    pub seed: u64,
+    /// Where the random bytes of `--deterministic` begin: another number gives others. [default: 0]
+    #[arg(long, value_name = "N", help_heading = "What the program is given", value_parser = parse_count)]
+    pub seed: Option<u64>,
 
     /// Take grants and limits from FILE: TOML with the options above and the limits as keys, such as
-    /// `dir = ["data::/data:ro"]`. Paths in it are below its directory. The command line overrides it, or adds to it.
+    /// `dir = ["data::/data:ro"]`. Paths in it are relative to its directory. The command line overrides it, or adds to it.
     #[arg(long, value_name = "FILE", help_heading = "Policy", value_hint = ValueHint::FilePath)]
     pub policy: Option<PathBuf>,
 
@@ -123,12 +123,12 @@ pub struct RunArgs {
     pub max_memory: Option<u64>,
 
     /// The most elements that each table of the program may have. Growing beyond it fails in the program.
-    #[arg(long, value_name = "N", default_value_t = 10_000_000, help_heading = "Limits")]
+    #[arg(long, value_name = "N", default_value_t = 10_000_000, help_heading = "Limits", value_parser = parse_count)]
     pub max_table: u64,
 
     /// How many files, directories and sockets the program may have open at once, with its standard streams and
     /// what it is given. Opening more fails in the program. [default: as the system allows (ulimit -n)]
-    #[arg(long, value_name = "N", help_heading = "Limits")]
+    #[arg(long, value_name = "N", help_heading = "Limits", value_parser = parse_descriptors)]
     pub max_fds: Option<usize>,
 
     /// The most bytes that a file may have by the program's doing. Writing beyond it fails in the program; the kernel holds
@@ -162,7 +162,7 @@ pub struct RunArgs {
     /// Let the program execute no more than N units of work: one for each WebAssembly operator, more for those that move or clear
     /// memory. The count is the same in each run, with either compiler. Programs that start threads are
     /// refused. [default: no limit]
-    #[arg(long, value_name = "N", help_heading = "Limits", value_parser = parse_fuel)]
+    #[arg(long, value_name = "N", help_heading = "Limits", value_parser = parse_count)]
     pub fuel: Option<u64>,
 
     /// How many threads the program may have at once besides its first one (`wasi-threads`).

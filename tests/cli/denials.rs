@@ -95,7 +95,7 @@ fn each_rule_is_said_with_path_and_option() {
     let expected = [
         format!("path_open \"/etc/passwd\": paths are looked up below the program's directories, and this one begins with '/'; {none}"),
         format!("path_open \"/data/sub/../../x/../../y\" (HEREUP/y on the host): '..' {out}; only a directory above it would allow that (--dir HEREUP)"),
-        format!("path_unlink_file \"/data/../x\" (HERE/x on the host): '..' {out}; only a directory above it would allow that (--dir HERE)"),
+        format!("path_unlink_file \"/data/../x\" (HERE/x on the host): '..' {out}; only a directory above it, in its place, would allow that (--dir HERE::/)"),
         format!("path_open \"/data/absolute\" (HERE/in/absolute on the host): a link to \"/etc/passwd\" {out}; no option has absolute links followed; --dir can give what it leads to under a name of its own"),
         format!("path_open \"/data/sub/relative\" (HERE/in/sub/relative on the host): a link to \"../../out\" {out}; --dir with a directory that contains both the link and what it leads to would allow it"),
         format!("path_symlink \"/data/link\": a link to an absolute path leads out of every directory; {none}"),

@@ -219,7 +219,7 @@ fn a_limit_that_strikes_is_named_by_what_it_limits() {
     let dir = Dir::new();
     for (module, words, parts) in [
         ("(table 20000000 funcref)", "", &["a table of 20000000 elements is too large"][..]),
-        ("(table 1000000 funcref)", "--max-memory 1M", &["a table cannot have 32000000 bytes", "1048576 bytes", "--max-memory"]),
+        ("(table 1000000 funcref)", "--max-memory 1M", &["a table cannot have 33554432 bytes", "1048576 bytes", "--max-memory"]),
         ("(memory 100)", "--max-memory 1M", &["a memory cannot have 6553600 bytes", "--max-memory"]),
         ("(memory i64 0x1000000000000)", "", &["a memory of", "too large"]),
     ] {

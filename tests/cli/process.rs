@@ -91,7 +91,7 @@ fn a_small_stack_or_few_descriptors_are_no_abort() {
     for kilobytes in [64, 256, 1024] {
         assert_eq!(run_shell(&dir, &format!("ulimit -s {kilobytes}; $S --cache off hello.wat")).ok(), "hello\n");
         let out = run_shell(&dir, &format!("ulimit -s {kilobytes}; exec $S --timeout 100ms forever.wat"));
-        assert_eq!((out.code(), out.stderr.as_str()), (124, "error: timed out after 100ms\n"));
+        assert_eq!((out.code(), out.stderr.as_str()), (124, "error: timed out after 100ms (--timeout)\n"));
     }
     let mut child = start(&mut shell(&dir, "ulimit -s 64; exec $S forever.wat"));
     let _rest = hello_of(&mut child);
@@ -163,7 +163,7 @@ fn the_last_thread_can_be_ended() {
         assert_eq!(finish(child).status.signal(), Some(signal.as_raw()));
     }
     let out = outcome(&mut limited(3, 6, "--timeout 500ms"));
-    assert_eq!((out.code(), out.stderr.as_str()), (124, "error: timed out after 500ms\n"));
+    assert_eq!((out.code(), out.stderr.as_str()), (124, "error: timed out after 500ms (--timeout)\n"));
     // Not even the first.
     let message = outcome(&mut limited(4, 1, "")).fails(1);
     contains(&message, &["cannot start the program's thread", "ulimit -u"]);

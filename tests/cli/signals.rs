@@ -192,7 +192,11 @@ fn a_timeout_covers_compilation() {
     dir.file("large.wasm", large(150));
     for command in ["--cache off --timeout 1ms large.wasm", "--cache off --timeout 1ms --preload p=large.wasm large.wasm"] {
         let out = dir.run(command);
-        assert_eq!((out.code(), &*out.stderr), (124, "error: timed out after 1ms, before large.wasm was compiled\n"), "{out:?}");
+        assert_eq!(
+            (out.code(), &*out.stderr),
+            (124, "error: timed out after 1ms (--timeout), before large.wasm was compiled\n"),
+            "{out:?}"
+        );
     }
     // A module that never comes whole is no other case.
     let mut child = start(dir.sconce(["--timeout", "200ms", "-"]).stdin(Stdio::piped()));
@@ -201,7 +205,7 @@ fn a_timeout_covers_compilation() {
     drop(stdin);
     assert_eq!(
         (out.code(), &*out.stderr),
-        (124, "error: timed out after 200ms, before standard input was compiled\n"),
+        (124, "error: timed out after 200ms (--timeout), before standard input was compiled\n"),
         "{out:?}"
     );
 }
@@ -245,7 +249,7 @@ fn a_timeout_ends_loops_calls_and_waits() {
     for file in ["forever.wat", "prompt.wat", "fill.wat", "start.wat"] {
         let child = start(dir.sconce(["--timeout", "2s", file]).stdin(Stdio::piped()));
         let out = finish(child);
-        assert_eq!((out.code(), out.stderr.as_str()), (124, "error: timed out after 2s\n"), "{file}: {out:?}");
+        assert_eq!((out.code(), out.stderr.as_str()), (124, "error: timed out after 2s (--timeout)\n"), "{file}: {out:?}");
     }
     // What ends in time is as if there were no limit.
     dir.file("hello.wat", crate::support::hello());

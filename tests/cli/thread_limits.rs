@@ -91,8 +91,8 @@ fn stacks_of_threads_count_as_far_as_they_are_used() {
         assert!((8..16).contains(&waiting), "{waiting}");
         assert_eq!(number(run("--invoke wait t.wat 100")), 100);
         // 2,000 frames of 16 to 48 bytes fit in 136 KiB, but 10,000 do not.
-        assert_eq!(run("--max-memory 200K --invoke deep t.wat 2000").ok(), "2000\n");
-        let text = run("--max-memory 200K --invoke deep t.wat 10000").fails(134);
+        assert_eq!(run("--max-memory 216K --invoke deep t.wat 2000").ok(), "2000\n");
+        let text = run("--max-memory 216K --invoke deep t.wat 10000").fails(134);
         contains(&text, &["error: call stack exhausted: the limit of memory is reached\n", "help: --max-memory"]);
         assert_eq!(run("--max-memory 1M --invoke deep t.wat 10000").ok(), "10000\n");
         contains(&run("--invoke deep t.wat 1000000").fails(134), &["error: call stack exhausted\n", "help: --stack-size"]);
@@ -112,7 +112,7 @@ fn what_a_threads_instance_is_made_of_counts() {
     dir.file("globals.wat", program(&"(global (mut v128) (v128.const i64x2 0 0))".repeat(4000)));
     dir.file("table.wat", program("(table 3000 funcref)"));
     for module in ["functions", "globals", "table"] {
-        let waiting = number(dir.run(&format!("run --max-memory 1M --invoke wait {module}.wat 100")));
+        let waiting = number(dir.run(&format!("run --max-memory 1300K --invoke wait {module}.wat 100")));
         assert!((2..8).contains(&waiting), "{module}: {waiting}");
     }
     // It is said when not even the first one can be had.

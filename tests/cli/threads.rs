@@ -60,7 +60,7 @@ fn a_trap_in_any_thread_ends_the_process_with_its_backtrace() {
 fn a_timeout_ends_all() {
     for export in ["all spin", "all wait"] {
         each("--timeout 2s", export, &[], |o| {
-            assert_eq!((o.code(), o.stderr.as_str()), (124, "error: timed out after 2s\n"));
+            assert_eq!((o.code(), o.stderr.as_str()), (124, "error: timed out after 2s (--timeout)\n"));
         });
     }
 }

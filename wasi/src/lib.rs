@@ -34,6 +34,7 @@ pub use host::grants::{BuildError, Limits, Refusal, WasiCtxBuilder};
 pub use p1::ctx::{Usage, WasiCtx};
 pub use p1::link::{add_to_linker, add_watched_to_linker};
 pub use p1::record::{Denial, MOST_DENIALS, Record, Recorded, Use};
+pub use p1::table::MAX_DESCRIPTORS;
 pub use p1::threads::{REFUSED as THREADS_REFUSED, SPAWN as THREAD_SPAWN, START as THREAD_START, Threads};
 pub use p1::trace::{Trace, TraceFormat};
 pub use p1::watch::Watch;

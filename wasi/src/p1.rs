@@ -29,7 +29,7 @@ mod rights;
 mod sched;
 mod sock;
 mod strings;
-mod table;
+pub(crate) mod table;
 #[cfg(test)]
 mod tests;
 pub(crate) mod threads;

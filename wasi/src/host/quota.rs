@@ -45,6 +45,10 @@ impl Quota {
     fn take(&self, wanted: u64) -> Result<u64> {
         let more = |used: u64| Some(used + wanted.min(self.most - used));
         let used = self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).unwrap_or(self.most);
+        if wanted > self.most - used {
+            // A part may be written; some programs take that for a failure.
+            self.struck.store(true, Ordering::Relaxed);
+        }
         match wanted.min(self.most - used) {
             0 if wanted > 0 => Err(self.refuse()),
             taken => Ok(taken),

@@ -8,7 +8,7 @@ use sconce_engine::{MemoryBudget, MemoryLimit, Purpose};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// Most descriptors that a guest can have at once; more is `EMFILE`. The host's own limit may come first.
-pub(crate) const MAX_DESCRIPTORS: usize = 65_536;
+pub const MAX_DESCRIPTORS: usize = 65_536;
 
 /// The table of a guest.
 #[derive(Debug)]
