@@ -125,11 +125,13 @@ impl Shared {
         self.pending().load(Ordering::Relaxed) & pending::BOUNDARY != 0
     }
 
-    /// Wasm is being left by a fault or a signal, and has counted so far, if it counts.
+    /// Wasm is being left by a fault or a signal, and has counted so far, if it counts. A count only rises: one that is lower has
+    /// wrapped around, in code that was stopped just before it would have found that there is not enough.
     pub(crate) fn keep_fuel(&self, counter: u64) {
         if self.code.counts() {
             // SAFETY: wasm was running, so nobody else looks at the context's field.
-            unsafe { (*self.vm()).fuel = counter };
+            let kept = unsafe { &mut (*self.vm()).fuel };
+            *kept = if counter < *kept { fuel::counter(0) } else { counter };
         }
     }
 
@@ -137,5 +139,27 @@ impl Shared {
     #[inline]
     pub(crate) fn interrupted(&self) -> bool {
         self.pending().load(Ordering::Relaxed) & pending::INTERRUPT != 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::code::CodeSpaceOptions;
+
+    /// As where an interrupt finds code between the addition and the trap.
+    #[test]
+    fn a_count_that_has_wrapped_around_leaves_nothing() {
+        for (counts, counted) in [(true, [7, 7, 9, u64::MAX, u64::MAX]), (false, [5; 5])] {
+            let space = CodeSpace::with(CodeSpaceOptions { fuel: counts, ..CodeSpaceOptions::default() }).unwrap();
+            let shared = Shared::new(WasmStack::new(64 << 10, None).unwrap(), space);
+            // SAFETY: no wasm runs.
+            unsafe { (*shared.vm()).fuel = 5 };
+            for (counter, kept) in [7, 7, 9, 3, 4].into_iter().zip(counted) {
+                shared.keep_fuel(counter);
+                // SAFETY: as above.
+                assert_eq!(unsafe { (*shared.vm()).fuel }, kept, "{counter}");
+            }
+        }
     }
 }

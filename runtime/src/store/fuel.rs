@@ -25,7 +25,7 @@ impl Store {
 
     /// What was spent since it was last set.
     pub fn fuel_used(&self) -> u64 {
-        self.granted_fuel - self.fuel()
+        self.granted_fuel.saturating_sub(self.fuel())
     }
 
     fn leave_fuel(&mut self, left: u64) {

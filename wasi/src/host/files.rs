@@ -27,7 +27,11 @@ impl Descriptor {
 
     /// A length of 0 means to the end.
     pub(crate) fn advise(&self, at: u64, len: u64, advice: Advice) -> Result<()> {
-        rustix::fs::fadvise(self, offset(at)?, NonZeroU64::new(offset(len)?), advice)
+        let (at, len) = (offset(at)?, NonZeroU64::new(offset(len)?));
+        if self.as_pipe().is_some() {
+            return Err(Errno::SPIPE);
+        }
+        rustix::fs::fadvise(self, at, len, advice)
     }
 
     /// Makes room on the disk.

@@ -140,3 +140,15 @@ fn a_deterministic_guest_observes_its_seed_and_its_own_calls() {
     assert_ne!(g.bytes(BUF, 10_000), bytes);
     assert_eq!(g.call(|c| random::get(c, MEMORY as u32 - 1, 2)), errno(Errno::Fault));
 }
+
+/// Whether standard input is a pipe or a file is not to be found out.
+#[test]
+fn streams_of_a_deterministic_guest_are_pipes() {
+    let file = OwnedFd::from(std::fs::File::open("/proc/self/exe").unwrap());
+    let pipe = OwnedFd::from(std::io::pipe().unwrap().0);
+    for stdin in [file, pipe] {
+        let g = Guest::with(Access::ReadWrite, |b| b.stdin(stdin).deterministic(0));
+        assert_eq!(g.call(|c| fd::advise(c, 0, 0, 0, 0)), errno(Errno::SPipe));
+        assert_eq!(g.call(|c| fd::tell(c, 0, OUT)), errno(Errno::SPipe));
+    }
+}
