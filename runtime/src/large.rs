@@ -115,7 +115,7 @@ unsafe impl GlobalAlloc for LargePages {
             (Some(old), Some(len)) if layout.align() <= PAGE => {
                 // SAFETY: the mapping of an allocation that the caller gives up for another one.
                 let moved = unsafe { mremap(memory.cast(), old, len, MremapFlags::MAYMOVE) };
-                moved.map_or(null_mut(), <*mut _>::cast)
+                noted(moved.map_or(null_mut(), <*mut _>::cast))
             }
             // SAFETY: both are at least as large as what is copied and disjoint; the old one is given up only
             // if there is a new one.
