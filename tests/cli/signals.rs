@@ -8,7 +8,7 @@ use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Says hello, then waits for input.
 fn prompt() -> String {
@@ -254,6 +254,29 @@ fn a_timeout_ends_loops_calls_and_waits() {
     // What ends in time is as if there were no limit.
     dir.file("hello.wat", crate::support::hello());
     assert_eq!(dir.run("--timeout 1h hello.wat").ok(), "hello\n");
+}
+
+/// Stopped, it can do nothing about its time: as where somebody has taken it over. The kernel does not need it.
+#[test]
+fn a_process_that_is_held_up_beyond_its_time_is_killed_by_the_kernel() {
+    let dir = Dir::new();
+    dir.file("forever.wat", forever());
+    let mut child = start(&mut dir.sconce(["--timeout", "1s", "forever.wat"]));
+    let mut hello = [0; 6];
+    child.stdout.as_mut().expect("a pipe").read_exact(&mut hello).expect("it says hello");
+    kill_process(Pid::from_child(&child), Signal::STOP).expect("it is there");
+    let begin = Instant::now();
+    let status = loop {
+        match child.try_wait().expect("a child") {
+            Some(status) => break Some(status),
+            None if begin.elapsed() > Duration::from_secs(60) => break None,
+            None => std::thread::sleep(Duration::from_millis(50)),
+        }
+    };
+    if status.is_none() {
+        child.kill().expect("it is there");
+    }
+    assert_eq!(status.map(|status| status.signal()), Some(Some(9)));
 }
 
 #[test]
