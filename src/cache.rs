@@ -2,13 +2,14 @@
 
 use crate::calls;
 use crate::cli::{CacheArgs, CacheCommand, WarmArgs};
+use crate::later;
 use crate::load;
 use crate::progress::Bar;
 use crate::report::{self, End, Failure};
 use rustix::event::{PollFd, PollFlags};
 use rustix::process::{Resource, Rlimit, setpriority_process, setrlimit};
 use sconce_confine::{Plan, Rights};
-use sconce_engine::{CacheMode, Engine, Others, Progress, Warmed};
+use sconce_engine::{CacheMode, Engine, Module, Others, Progress, Warmed};
 use std::cell::RefCell;
 use std::fs::File;
 use std::os::fd::AsFd;
@@ -16,7 +17,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Does what is asked for with the cache.
 ///
@@ -29,7 +30,7 @@ pub fn cache(args: &CacheArgs) -> Result<(), Failure> {
 }
 
 fn warm(args: &WarmArgs) -> Result<(), Failure> {
-    let end = args.beside_run.is_some().then(|| Arc::new(EndOfRun::default()));
+    let end = args.beside_run.is_some().then(|| Arc::new(EndOfRun::begin()));
     if end.is_some() {
         stay_behind();
     }
@@ -54,7 +55,7 @@ fn warm(args: &WarmArgs) -> Result<(), Failure> {
         let input = module.take().map_or_else(|| load::open(path), Ok)?;
         let warmed = match &end {
             // The program may have written to its own module meanwhile.
-            Some(end) => load::warm(&engine, input, args.beside_run, Others::GoFirst, &**end),
+            Some(end) => warm_beside(&engine, input, args.beside_run, end),
             // A process beside a run may end before it is done.
             None => load::warm(&engine, input, None, Others::AreWaitedFor, &Bar::new(&name)),
         }?;
@@ -74,6 +75,19 @@ fn warm(args: &WarmArgs) -> Result<(), Failure> {
         Ok(())
     };
     report::each(&args.files, "were not compiled for the cache", warm_one)
+}
+
+/// First what the run has not compiled whole, if that is so; then, if it lasts, the best code.
+fn warm_beside(engine: &Engine, input: load::Input, meant: Option<[u8; 32]>, end: &EndOfRun) -> Result<Warmed, Failure> {
+    load::refuse_compiled(&input, load::NO_CACHE)?;
+    let name = input.name.clone();
+    let bytes = input.into_bytes()?;
+    let delay = later::delay(bytes.len() as u64);
+    let first = Module::warm_at_once(engine, bytes.clone(), meant, Some(end)).map_err(|e| load::wrong(&name, &e))?;
+    if first == Warmed::Now && !end.lasts(delay) {
+        return Ok(first);
+    }
+    Module::warm(engine, bytes, meant, Others::GoFirst, Some(end)).map_err(|e| load::wrong(&name, &e))
 }
 
 /// Seconds of processor time after which a module is not worth it any more.
@@ -108,18 +122,35 @@ fn confine(engine: &Engine, cache: &CacheMode) {
 const GRACE: Duration = Duration::from_secs(1);
 
 /// Whether the run that this process works for has ended: it holds the other end of the pipe that is standard output here.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct EndOfRun {
+    begin: Instant,
+    ended: AtomicBool,
     stop: AtomicBool,
 }
 
 impl EndOfRun {
+    fn begin() -> EndOfRun {
+        EndOfRun { begin: Instant::now(), ended: AtomicBool::new(false), stop: AtomicBool::new(false) }
+    }
+
+    /// Waits for so long, as counted from the start of this process, and says whether the run has not ended by then.
+    fn lasts(&self, long: Duration) -> bool {
+        /// How often it is looked whether it has.
+        const PAUSE: Duration = Duration::from_millis(10);
+        while !self.ended.load(Relaxed) && self.begin.elapsed() < long {
+            thread::sleep(PAUSE);
+        }
+        !self.ended.load(Relaxed)
+    }
+
     fn watch(self: &Arc<EndOfRun>) {
         let end = self.clone();
         let watch = move || {
             let output = rustix::stdio::stdout();
             // A hang-up comes whether it is asked for or not.
             while !matches!(sconce_engine::poll(&mut [PollFd::new(&output, PollFlags::empty())], None), Ok(n) if n > 0) {}
+            end.ended.store(true, Relaxed);
             thread::sleep(GRACE);
             end.stop.store(true, Relaxed);
             // One function of the module may still keep it busy.

@@ -14,7 +14,7 @@ mod words;
 pub use cache::{CacheArgs, CacheCommand, WarmArgs};
 pub use compiler::{CompilerArgs, Tier};
 pub use parse::{Refused, command_line};
-pub use run::{Confine, Explain, GivenOption, Profile, RunArgs, StatsFormat, TraceFormat, UnknownImports};
+pub use run::{Confine, Explain, GivenOption, Profile, RunArgs, StatsFormat, TraceFormat, UnknownImports, Validate};
 pub use tools::{CompileArgs, CompletionsArgs, DisasArgs, InspectArgs, ValidateArgs, WastArgs};
 pub use words::{OPTIONS, is_global};
 

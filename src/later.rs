@@ -4,10 +4,11 @@
 //! That process runs no guest code, and takes nothing from this one but the module's file, the settings and
 //! the name of the cache: so what later runs execute was not made where a guest could reach. It is there before this process
 //! gives up the right to start others, and waits: what it costs begins when the run has lasted for a tenth of what compiling the
-//! module will about take. It has the lowest priority, and ends soon after the run does ([`crate::cache`]).
+//! module will about take. Of a module whose functions were compiled when they were called it first makes what a run would have made
+//! that compiles all of it, which is soon done. It has the lowest priority, and ends soon after the run does ([`crate::cache`]).
 
 use crate::cli::{CompilerArgs, RunArgs, Tier};
-use sconce_engine::{BoundsStyle, CallStyle, Engine};
+use sconce_engine::{BoundsStyle, CallStyle, Engine, IfEnded};
 use std::ffi::OsString;
 use std::fs::File;
 use std::os::fd::OwnedFd;
@@ -21,15 +22,27 @@ const MOST: Duration = Duration::from_secs(5);
 /// The same for each byte of a module: Cranelift takes about ten times as long.
 const PER_BYTE: Duration = Duration::from_nanos(100);
 
+/// A module that a run uses, with less than the best code.
+#[derive(Debug)]
+pub struct Slow {
+    /// Its file, and the hash of what that held.
+    pub file: File,
+    pub content: [u8; 32],
+    /// Whether all of it was compiled, and the cache has that.
+    pub whole: bool,
+}
+
 /// Has these modules compiled once the program has run for a while; what is given keeps the processes that do so. Where that
 /// cannot be done, nothing is.
-pub fn begin(modules: Vec<(File, [u8; 32])>, args: &RunArgs, engine: &Engine) -> Vec<OwnedFd> {
+pub fn begin(modules: Vec<Slow>, args: &RunArgs, engine: &Engine) -> Vec<OwnedFd> {
     let mut helpers = Vec::new();
-    for (module, content) in modules {
+    for Slow { file: module, content, whole } in modules {
         let len = module.metadata().map_or(0, |m| m.len());
         let words = words(args, engine.bounds()).into_iter().chain([of_run(content).into(), MODULE.into()]);
         let words: Vec<Vec<u8>> = [OsString::from("sconce")].into_iter().chain(words).map(OsStringExt::into_vec).collect();
-        match sconce_engine::wait_and_execute(&words, module.into(), delay(len)) {
+        // What has not been compiled at all is worth it even for a program that ends at once.
+        let (wait, if_ended) = if whole { (delay(len), IfEnded::End) } else { (LEAST, IfEnded::Execute) };
+        match sconce_engine::wait_and_execute(&words, module.into(), wait, if_ended) {
             Ok(helper) => helpers.push(helper),
             Err(e) => log::debug!("nothing is compiled for later runs: {e}"),
         }
@@ -38,7 +51,7 @@ pub fn begin(modules: Vec<(File, [u8; 32])>, args: &RunArgs, engine: &Engine) ->
 }
 
 /// How long the program must have run for a module of so many bytes.
-fn delay(bytes: u64) -> Duration {
+pub fn delay(bytes: u64) -> Duration {
     PER_BYTE.saturating_mul(u32::try_from(bytes).unwrap_or(u32::MAX)).clamp(LEAST, MOST)
 }
 

@@ -321,9 +321,12 @@ pub fn warm(
     progress: &dyn Progress,
 ) -> Result<Warmed, Failure> {
     let name = input.name.clone();
-    refuse_compiled(&input, "this is what 'sconce compile' wrote, and needs no cache")?;
+    refuse_compiled(&input, NO_CACHE)?;
     Module::warm(engine, input.into_bytes()?, meant, others, Some(progress)).map_err(|e| wrong(&name, &e))
 }
+
+/// Why the cache wants none of it.
+pub const NO_CACHE: &str = "this is what 'sconce compile' wrote, and needs no cache";
 
 /// Why `run` refuses machine code that nobody vouches for.
 const NOT_ALLOWED: &str =

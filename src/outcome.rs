@@ -65,6 +65,7 @@ pub fn print(engine: &Engine, result: Result<Vec<String>, Stopped>) -> End {
             }
         }
         Error::Exception(exception) => report::error(&format!("{exception}{}", backtrace(&error))),
+        Error::Deferred(deferred) => report::error(&format!("{name}: {deferred}{}", backtrace(&error))),
         Error::Host(host) => report::error(&format!("{host}{}", backtrace(&error))),
         other => {
             report::error(&format!("{name}: {other}"));

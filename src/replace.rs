@@ -99,7 +99,7 @@ impl Helper {
     fn begin(new: &Path, path: &Path) -> io::Result<Helper> {
         let (socket, its) = socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
         let words: [&[u8]; 4] = [b"sconce", COMMAND.as_bytes(), new.as_os_str().as_bytes(), path.as_os_str().as_bytes()];
-        let _until_closed = sconce_engine::wait_and_execute(&words, its, Duration::ZERO)?;
+        let _until_closed = sconce_engine::wait_and_execute(&words, its, Duration::ZERO, sconce_engine::IfEnded::End)?;
         let mut socket = File::from(socket);
         // It says that it is there: without /proc, it cannot be executed.
         let begun = socket.read_exact(&mut [0]);

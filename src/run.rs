@@ -1,9 +1,10 @@
 //! `sconce run`: everything that can be found wrong is found before the guest's first instruction.
 
 use crate::adopt::{adopt, check_deterministic};
-use crate::cli::{Profile, RunArgs, UnknownImports};
+use crate::cli::{Profile, RunArgs, UnknownImports, Validate};
 use crate::deadline::Deadline;
 use crate::imports::{self, Provided};
+use crate::later::Slow;
 use crate::load::{self, Precompiled};
 use crate::outcome::{Stopped, backtrace, finish, print};
 use crate::record::{Finish, Recording};
@@ -14,7 +15,7 @@ use crate::values::{Preload, nearest};
 use crate::{confine, invoke, later, limits, trace, unknown, world};
 use rustix::fd::OwnedFd;
 use sconce_engine::{
-    Config, Engine, Error, ExternType, FuncType, ImportType, Linker, Memory, MemoryLimit, Module, Store, Val, ValType,
+    CallStyle, Config, Engine, Error, ExternType, FuncType, ImportType, Linker, Memory, MemoryLimit, Module, Store, Val, ValType,
 };
 use sconce_environ::shown::{Shown, quoted};
 use sconce_wasi::{Record, THREAD_SPAWN, THREAD_START, THREADS_REFUSED, Threads, WasiCtx, Watch};
@@ -64,7 +65,9 @@ pub fn run(mut args: RunArgs) -> Result<Infallible, Failure> {
         let module = deadline.prepare(&compiled(&name), || load::compile(&engine, &input, precompiled))?;
         loadings.borrow_mut().push(Loading::new(&name, &module, begin.elapsed()));
         if module.awaits_better_code() {
-            slow.borrow_mut().extend(input.into_module_file().zip(module.content()));
+            let whole = module.lazy_stats().is_none();
+            let known = input.into_module_file().zip(module.content());
+            slow.borrow_mut().extend(known.map(|(file, content)| Slow { file, content, whole }));
         }
         Ok(Loaded { name, module })
     };
@@ -137,6 +140,7 @@ fn config(args: &RunArgs) -> Result<Config, Failure> {
     let config = config
         .max_table(args.max_table)
         .private_code(args.max_file_size.is_some())
+        .lazy((args.validate == Validate::Lazy && args.compiler.calls != Some(CallStyle::Direct)).then_some(LAZY))
         .hold_background(true)
         .debugger(args.debugger)
         .perf_map(args.profile == Some(Profile::PerfMap));
@@ -159,6 +163,9 @@ fn warn_of_cache(engine: &Engine, args: &RunArgs) {
         }
     }
 }
+
+/// Bytes of code from which on functions are compiled when they are called: less takes a millisecond to compile whole.
+const LAZY: usize = 64 << 10;
 
 /// Room for a few frames, so that even a small program starts.
 const MIN_STACK: u64 = 64 << 10;

@@ -45,8 +45,12 @@ impl<'a> MachineCode<'a> {
         MachineCode { compiler: engine.inner.compilers.preferred(), source: Source::Compiled { engine, bytes, decoded, layout } }
     }
 
-    /// Functions are those of a compiled module.
+    /// Functions are those of a compiled module; of one whose functions are compiled when they are called, as
+    /// [`MachineCode::compile`] has them.
     pub fn of(module: &'a Module) -> MachineCode<'a> {
+        if let Some(lazy) = &module.compiled().lazy {
+            return MachineCode::compile(module.engine(), lazy.binary(), lazy.decoded());
+        }
         MachineCode {
             compiler: module.compiled().compiler,
             source: Source::Linked { module, text: module.compiled().loaded.code().text() },

@@ -2,8 +2,9 @@
 //! no engine, so that whoever holds one keeps none alive.
 
 use crate::config::CompilerKind;
+use crate::lazy::LazyCode;
 use crate::section::Section;
-use sconce_environ::index::FuncIndex;
+use sconce_environ::index::{DefinedFuncIndex, FuncIndex};
 use sconce_environ::module::{EntityIndex, EntityType, Module};
 use sconce_environ::names::{self, Names};
 use sconce_environ::registry::ExternType;
@@ -21,6 +22,8 @@ pub struct CompiledModule {
     /// Contents of all data segments.
     pub(crate) data: Arc<Section>,
     pub(crate) debug: DebugSections,
+    /// Of a module whose functions are compiled when they are called.
+    pub(crate) lazy: Option<Arc<LazyCode>>,
     pub(crate) exports: OnceLock<HashMap<String, EntityIndex>>,
     /// The hash of what it was compiled from, where the cache wanted to know.
     pub(crate) content: OnceLock<blake3::Hash>,
@@ -65,16 +68,23 @@ impl CompiledModule {
         self.debug.code_offset
     }
 
-    /// The wasm offset of the operator that the instruction at this offset of text belongs to.
-    pub(crate) fn wasm_offset(&self, offset: u32) -> Option<u32> {
-        self.loaded.code().tables().wasm_offset_at(self.debug.offsets.bytes()?, offset)
+    /// The wasm offset of the operator that an instruction belongs to, at this offset from its function's start.
+    pub(crate) fn wasm_offset(&self, func: DefinedFuncIndex, start: usize, offset: u32) -> Option<u32> {
+        if let Some(lazy) = &self.lazy {
+            return lazy.wasm_offset(func, offset);
+        }
+        let code = self.loaded.code();
+        let start = u32::try_from(start.checked_sub(code.text_base())?).ok()?;
+        code.tables().wasm_offset_at(self.debug.offsets.bytes()?, start.checked_add(offset)?)
     }
 
     /// Bytes of memory that it may take with its code, its data and what is known of it, whoever runs it: the same however it came to be,
-    /// though what comes from the cache is read when it is used.
+    /// though what comes from the cache is read when it is used; and what is compiled when it is called, with the binary
+    /// for that, about as much.
     pub(crate) fn bytes(&self) -> u64 {
         let sections = self.debug.custom.iter().map(|(_, section)| section.len()).sum::<u64>();
-        self.loaded.code().bytes() + self.environ().size() + self.data.len() + sections + self.debug.offsets.len()
+        let lazy = self.lazy.as_ref().map_or(0, |lazy| lazy.bytes());
+        self.loaded.code().bytes() + self.environ().size() + self.data.len() + sections + self.debug.offsets.len() + lazy
     }
 
     /// An export.

@@ -64,6 +64,11 @@ impl Compilers {
         }
     }
 
+    /// Whether both may be used as suits.
+    pub(crate) fn is_auto(&self) -> bool {
+        self.tier == Tier::Auto
+    }
+
     /// Who compiles a module that somebody waits for.
     pub(crate) fn choice(&self) -> CompilerKind {
         match self.tier {

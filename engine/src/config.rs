@@ -55,6 +55,7 @@ pub struct Config {
     pub(crate) cache_limit: u64,
     pub(crate) cache_key: Option<PathBuf>,
     pub(crate) hold_background: bool,
+    pub(crate) lazy: Option<usize>,
     pub(crate) max_memory: Option<u64>,
     pub(crate) max_table: u64,
     pub(crate) stack_size: usize,
@@ -81,6 +82,7 @@ impl Default for Config {
             cache_limit: 1 << 30,
             cache_key: None,
             hold_background: false,
+            lazy: None,
             max_memory: None,
             max_table: sconce_runtime::DEFAULT_TABLE_ELEMENTS,
             stack_size: 1 << 20,
@@ -139,6 +141,14 @@ impl Config {
     /// default is not to.
     pub fn hold_background(mut self, on: bool) -> Config {
         self.hold_background = on;
+        self
+    }
+
+    /// Whether functions are validated and compiled when they are called, with [`Tier::Auto`], in modules whose code has at least so many
+    /// bytes: those begin sooner, and cost what they run. That a function is not valid is found out when it is called then; such a call
+    /// fails with [`crate::Error::Deferred`]. The default, `None`, is that a module is validated whole before anything of it runs.
+    pub fn lazy(mut self, least: Option<usize>) -> Config {
+        self.lazy = least;
         self
     }
 

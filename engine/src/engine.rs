@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::debug::Listeners;
 use crate::error::Error;
 use crate::types::{FuncType, ValType};
-use sconce_environ::compile::BoundsStyle;
+use sconce_environ::compile::{BoundsStyle, CallStyle};
 use sconce_environ::decode::Features;
 use sconce_environ::index::TypeId;
 use sconce_environ::registry::TypeRegistry;
@@ -27,6 +27,8 @@ pub struct Engine {
 pub(crate) struct EngineInner {
     pub(crate) config: Config,
     pub(crate) compilers: Compilers,
+    /// Those for functions that are called through slots.
+    replaceable: OnceLock<Arc<Compilers>>,
     pub(crate) space: Arc<rt::CodeSpace>,
     /// Who is told of code in memory.
     pub(crate) listeners: Option<Arc<Listeners>>,
@@ -86,6 +88,7 @@ impl Engine {
             inner: Arc::new(EngineInner {
                 config: config.clone(),
                 compilers: Compilers::new(config, bounds),
+                replaceable: OnceLock::new(),
                 space: rt::CodeSpace::with(rt::CodeSpaceOptions {
                     private: listeners.is_some() || config.private_code,
                     fuel: config.fuel,
@@ -213,6 +216,26 @@ impl Engine {
         }
     }
 
+    /// The compilers for code whose functions can be replaced, and so call each other through slots.
+    pub(crate) fn replaceable(&self) -> &Arc<Compilers> {
+        let make = || {
+            let config = self.inner.config.clone().calls(CallStyle::Slots);
+            Arc::new(Compilers::new(&config, self.bounds()))
+        };
+        self.inner.replaceable.get_or_init(make)
+    }
+
+    /// Does work beside a program, from when threads may be started on, if that is allowed at all and there is a processor for it.
+    pub(crate) fn work_beside(&self, work: impl FnOnce() + Send + 'static) {
+        if !self.inner.config.parallel || std::thread::available_parallelism().is_ok_and(|n| n.get() < 2) {
+            return;
+        }
+        match self.held().as_mut() {
+            Some(held) => held.push(Box::new(work)),
+            None => self.start_beside(work),
+        }
+    }
+
     /// Brings in data, which instances wait for, and text, which can as well be left undone, beside a program's start.
     pub(crate) fn beside(&self, data: Work, text: Work) {
         if let Some(held) = self.held().as_mut().filter(|_| self.inner.config.parallel) {
@@ -229,10 +252,10 @@ impl Engine {
     }
 
     fn start_beside(&self, work: impl FnOnce() + Send + 'static) {
-        // Small, since address space may be short.
-        const STACK: usize = 256 << 10;
+        // Small, since address space may be short. Compilers do not recurse.
+        const STACK: usize = 512 << 10;
         if let Err(e) = std::thread::Builder::new().name("text".into()).stack_size(STACK).spawn(work) {
-            log::debug!("no thread to bring in text: {e}");
+            log::debug!("no thread beside the program: {e}");
         }
     }
 

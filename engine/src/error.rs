@@ -38,6 +38,9 @@ pub enum Error {
     /// Wasm code trapped.
     #[error(transparent)]
     Trap(Box<TrapError>),
+    /// A function that was called for the first time is not valid, or cannot be compiled; see [`crate::Config::lazy`].
+    #[error(transparent)]
+    Deferred(Box<DeferredError>),
     /// An exception that no wasm code has caught. A host function that returns it throws it on.
     #[error(transparent)]
     Exception(Box<ExceptionError>),
@@ -73,6 +76,27 @@ impl StdError for TrapError {}
 impl fmt::Display for TrapError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.code.fmt(f)
+    }
+}
+
+/// Why there is no code for a function that was called, and where that was.
+#[derive(Debug)]
+pub struct DeferredError {
+    /// [`Error::Decode`], [`Error::Compile`] or [`Error::Resources`].
+    pub error: Error,
+    /// Who called it, innermost frame first.
+    pub backtrace: Backtrace,
+}
+
+impl StdError for DeferredError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.error.source()
+    }
+}
+
+impl fmt::Display for DeferredError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
     }
 }
 
@@ -168,6 +192,11 @@ impl Error {
         Error::Trap(Box::new(TrapError { code, backtrace: Backtrace::default() }))
     }
 
+    /// A call of a function for which there is no code.
+    pub(crate) fn deferred(error: Error) -> Error {
+        Error::Deferred(Box::new(DeferredError { error, backtrace: Backtrace::default() }))
+    }
+
     /// What a host function returns to throw an exception into the wasm code that called it.
     pub fn exception(exception: Exception) -> Error {
         Error::Exception(Box::new(ExceptionError { exception, backtrace: Backtrace::default(), origin: None }))
@@ -194,6 +223,7 @@ impl Error {
         match self {
             Error::Trap(e) => Some(&e.backtrace),
             Error::Exception(e) => Some(&e.backtrace),
+            Error::Deferred(e) => Some(&e.backtrace),
             Error::Host(e) => e.backtrace.as_deref(),
             _ => None,
         }
@@ -225,6 +255,7 @@ impl Error {
         match &mut self {
             Error::Trap(e) if e.backtrace.frames.is_empty() => e.backtrace = take(),
             Error::Exception(e) if e.backtrace.frames.is_empty() => e.backtrace = take(),
+            Error::Deferred(e) if e.backtrace.frames.is_empty() => e.backtrace = take(),
             Error::Host(e) if e.backtrace.is_none() => e.backtrace = Some(Box::new(take())),
             _ => {}
         }

@@ -52,6 +52,7 @@ mod global;
 mod handles;
 mod host;
 mod instance;
+mod lazy;
 mod limits;
 mod linker;
 mod load;
@@ -80,7 +81,7 @@ pub use code::MachineCode;
 pub use compiled::CompiledModule;
 pub use config::{CacheMode, Config, Tier};
 pub use engine::Engine;
-pub use error::{ArtifactError, Error, HostError, LinkError, TrapError};
+pub use error::{ArtifactError, DeferredError, Error, HostError, LinkError, TrapError};
 pub use exception::Exception;
 pub use exnref::ExnRef;
 pub use externref::ExternRef;
@@ -88,6 +89,7 @@ pub use externs::Extern;
 pub use handles::{Func, Global, Instance, Memory, Table, Tag};
 pub use host::{HostResult, IntoFunc};
 pub use instance::Unstarted;
+pub use lazy::LazyStats;
 pub use linker::Linker;
 pub use module::Module;
 pub use pipeline::{Progress, read_module, read_module_or_component, read_script, text};
@@ -106,7 +108,7 @@ pub use sconce_environ::compile::{BoundsStyle, CallStyle, Settings};
 pub use sconce_environ::trap::TrapCode;
 pub use sconce_runtime::speculation;
 pub use sconce_runtime::{
-    Clock, GuestFault, GuestMemory, HeapStats as ReferenceStats, IOV_MAX, LargePages, MemoryBudget, MemoryLimit, Purpose,
+    Clock, GuestFault, GuestMemory, HeapStats as ReferenceStats, IOV_MAX, IfEnded, LargePages, MemoryBudget, MemoryLimit, Purpose,
     SYSTEM_CALLS, SweepCounts, close_unasked, closed_at_start, end_by_signal, end_now, forget_environment, ignore,
     ignored_at_start, inherit, keep_apart, kill_after, name_lack_of_memory, no_core, on_alternate_stack, physical_memory, poll,
     report_refused_calls, signal_after, stack_limit, wait_and_execute, wake_soon,

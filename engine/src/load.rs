@@ -7,13 +7,15 @@ use crate::compiled::{CompiledModule, DebugSections};
 use crate::config::CompilerKind;
 use crate::engine::Engine;
 use crate::error::Error;
+use crate::lazy::LazyCode;
 use crate::module::Module;
-use crate::pipeline::{self, Compilation, Progress, code_offset, debug_sections, may_be_module, read_module, text};
+use crate::pipeline::{self, Compilation, Progress, code_offset, debug_sections, kept_sections, may_be_module, read_module, text};
 use crate::remake::Remake;
 use crate::section::{Section, read_exact_at};
 use sconce_environ as environ;
-use sconce_environ::decode::decode;
+use sconce_environ::decode::{CustomSection, decode};
 use sconce_runtime as rt;
+use std::borrow::Cow;
 use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt;
@@ -64,7 +66,7 @@ impl Module {
         // A private copy, since the file may change at any time. Its hash is its own, and is not looked up again.
         let bytes = read_module(file, length)?;
         let content = engine.cache().map(|_| blake3::hash(&bytes));
-        compile(engine, &bytes, content, progress)
+        compile(engine, bytes.into(), content, progress)
     }
 
     /// Decodes and validates without compiling.
@@ -97,24 +99,32 @@ impl Module {
 }
 
 fn from_bytes(engine: &Engine, bytes: &[u8], progress: Option<&dyn Progress>) -> Result<Module, Error> {
-    let Some(cache) = engine.cache() else { return compile(engine, bytes, None, progress) };
+    let Some(cache) = engine.cache() else { return compile(engine, bytes.into(), None, progress) };
     let content = blake3::hash(bytes);
     match lookup(engine, cache, content, None)? {
         Some(module) => Ok(module),
-        None => compile(engine, bytes, Some(content), progress),
+        None => compile(engine, bytes.into(), Some(content), progress),
     }
 }
 
 /// Compiles a module; with the hash of its bytes, for the cache too.
 fn compile(
     engine: &Engine,
-    bytes: &[u8],
+    bytes: Cow<'_, [u8]>,
     content: Option<blake3::Hash>,
     progress: Option<&dyn Progress>,
 ) -> Result<Module, Error> {
     let inner = &engine.inner;
-    let binary = text::to_binary(bytes)?;
+    let text = match text::to_binary(&bytes)? {
+        Cow::Owned(binary) => Some(binary),
+        Cow::Borrowed(_) => None,
+    };
+    let binary = text.map_or(bytes, Cow::Owned);
     let compiler = inner.compilers.choice();
+    let binary = match lazily(engine, binary, content)? {
+        Ok(module) => return Ok(module),
+        Err(binary) => binary,
+    };
     let Compilation { mut decoded, linked, data } =
         Compilation::new(&inner.compilers, &inner.config, compiler, &binary, progress)?;
     let debug = DebugSections {
@@ -124,7 +134,8 @@ fn compile(
     };
     let code = inner.space.load(&linked.text, linked.tables.map(rt::TableBytes::from))?;
     let module = std::mem::take(&mut decoded.module);
-    let compiled = compiled(engine, compiler, module, code, linked.thunks, (Section::from(data), None), debug);
+    let data = Data::Section(Section::from(data), None);
+    let compiled = compiled(engine, compiler, module, code, linked.thunks, data, debug);
     // An entry is written from the code that runs. Debuggers write breakpoints there, which would be another run's.
     if let (Some(cache), Some(content), false) = (engine.cache(), content, engine.debugger()) {
         let _ = compiled.content.set(content);
@@ -142,6 +153,46 @@ fn compile(
         }
     }
     Ok(Module::of(engine, compiled, None))
+}
+
+/// The module with its functions left as they are, to be compiled when they are called, where that is wanted and can be; otherwise
+/// its bytes.
+fn lazily<'a>(
+    engine: &Engine,
+    binary: Cow<'a, [u8]>,
+    content: Option<blake3::Hash>,
+) -> Result<Result<Module, Cow<'a, [u8]>>, Error> {
+    let inner = &engine.inner;
+    let Some(least) = inner.config.lazy.filter(|_| inner.compilers.is_auto()) else { return Ok(Err(binary)) };
+    // Listeners are told of a module's functions at once.
+    if binary.len() < least || inner.listeners.is_some() || !inner.space.can_grow() {
+        return Ok(Err(binary));
+    }
+    let mut decoded = decode(&binary, inner.config.features)?;
+    if decoded.code.as_ref().is_none_or(|code| ((code.end - code.start) as usize) < least) {
+        return Ok(Err(binary));
+    }
+    for (index, segment) in &mut decoded.module.data {
+        segment.bytes = decoded.data[index].clone();
+    }
+    let escaping: Vec<_> = decoded.module.escaping.iter().filter_map(|&f| decoded.module.defined_func(f)).collect();
+    let (code, thunks) = inner.space.grow(decoded.bodies.len() as u32, escaping.into_iter())?;
+    let start = code.start().clone();
+    let lazy = LazyCode::new(engine.replaceable().clone(), Arc::new(binary.into_owned()), decoded, code);
+    let (decoded, binary) = (lazy.decoded(), lazy.binary());
+    let section = |s: &CustomSection| Section::part(binary, s.contents.start as usize..s.contents.end as usize);
+    let debug = DebugSections {
+        offsets: Section::default(),
+        custom: kept_sections(decoded).map(|s| (s.name.clone(), section(s))).collect(),
+        code_offset: code_offset(decoded),
+    };
+    let module = lazy.module().clone();
+    let compiled = compiled(engine, CompilerKind::Lightbeam, module, start, thunks, Data::Lazy(lazy.clone()), debug);
+    engine.work_beside(lazy.work_ahead());
+    if let Some(content) = content {
+        let _ = compiled.content.set(content);
+    }
+    Ok(Ok(Module::of(engine, compiled, None)))
 }
 
 /// The key of the entry for these contents, as this compiler compiles them here.
@@ -205,12 +256,18 @@ fn assemble(engine: &Engine, source: &Source<'_>, seal: Option<&Seal>) -> Result
         Text::Whole(text) => engine.inner.space.load(&text, tables)?,
         Text::Lazy(source) => engine.inner.space.load_lazily(source, tables)?,
     };
-    let compiled = compiled(engine, compiler, module, code, thunks, data, debug);
+    let compiled = compiled(engine, compiler, module, code, thunks, Data::Section(data.0, data.1), debug);
     let used = match (source, engine.cache()) {
         (Source::File(..), Some(cache)) => Used::begin(cache, &digest, &compiled.loaded, |data, text| engine.beside(data, text)),
         (Source::File(..) | Source::Bytes(_), _) => None,
     };
     Ok(Module::of(engine, compiled, used))
+}
+
+/// Where a module's data is, and with it, if they are compiled when they are called, its functions.
+enum Data {
+    Section(Section, Option<rt::LazyData>),
+    Lazy(Arc<LazyCode>),
 }
 
 /// Makes a module known to the engine, and to who listens.
@@ -220,21 +277,26 @@ fn compiled(
     module: environ::module::Module,
     code: Arc<rt::CodeRegion>,
     thunks: u32,
-    (data, lazy_data): (Section, Option<rt::LazyData>),
+    data: Data,
     debug: DebugSections,
 ) -> Arc<CompiledModule> {
-    let data = Arc::new(data);
+    let (section, lazy_data, lazy) = match data {
+        Data::Section(section, lazy_data) => (section, lazy_data, None),
+        Data::Lazy(lazy) => (Section::default(), None, Some(lazy)),
+    };
+    let section = Arc::new(section);
     let loaded = rt::LoadedModule::new(rt::ModuleParts {
         type_ids: engine.register(&module),
         module: Arc::new(module),
         code,
         thunks,
-        data: data.clone(),
+        data: lazy.clone().map_or(section.clone() as _, |lazy| lazy as _),
         lazy_data,
         bounds: engine.bounds(),
+        lazy: lazy.clone().map(|lazy| lazy as _),
     });
-    let compiled =
-        Arc::new(CompiledModule { compiler, loaded, thunks, data, debug, exports: OnceLock::new(), content: OnceLock::new() });
+    let (exports, content) = (OnceLock::new(), OnceLock::new());
+    let compiled = Arc::new(CompiledModule { compiler, loaded, thunks, data: section, debug, lazy, exports, content });
     if let Some(listeners) = &engine.inner.listeners {
         listeners.module(&compiled);
     }

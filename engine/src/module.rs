@@ -1,10 +1,12 @@
 //! A compiled module, as the embedder has it.
 
+use crate::ahead::Artifact;
 use crate::artifact::{self, Identity};
 use crate::cache::Used;
 use crate::compiled::CompiledModule;
 use crate::engine::Engine;
 use crate::error::{ArtifactError, Error};
+use crate::lazy::LazyStats;
 use crate::types::{ExportType, ImportType, extern_type};
 use sconce_environ as environ;
 use sconce_environ::compile::Settings;
@@ -80,6 +82,11 @@ impl Module {
         self.compiled().bytes()
     }
 
+    /// What of it has been compiled, if its functions are when they are called ([`crate::Config::lazy`]).
+    pub fn lazy_stats(&self) -> Option<LazyStats> {
+        self.compiled().lazy.as_ref().map(|lazy| lazy.stats())
+    }
+
     /// Its name, from the name section.
     pub fn name(&self) -> Option<&str> {
         self.compiled().name()
@@ -104,9 +111,16 @@ impl Module {
     /// The compiled module as bytes for [`Module::deserialize`].
     ///
     /// # Errors
-    /// [`Error::Artifact`] if the module came from an artifact's file that has been damaged since.
+    /// [`Error::Artifact`] if the module came from an artifact's file that has been damaged since. Of a module whose functions are
+    /// compiled when they are called ([`crate::Config::lazy`]), what is wrong with one of them.
     pub fn serialize(&self) -> Result<Vec<u8>, Error> {
         let mut bytes = Vec::new();
+        if let Some(lazy) = &self.compiled().lazy {
+            // What has been compiled so far is no artifact: all of it is compiled for one.
+            let artifact = Artifact::by(self.engine(), self.compiled().compiler, lazy.binary().to_vec(), None)?;
+            artifact.write(&mut bytes).map_err(Error::Io)?;
+            return Ok(bytes);
+        }
         let identity = Identity::of(&self.engine().inner.compilers, self.compiled().compiler)?;
         let written = self.compiled().write(&identity, None, &mut bytes);
         written.map_err(|_| ArtifactError::Corrupt("a part of its file is gone"))?;

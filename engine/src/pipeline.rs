@@ -5,12 +5,14 @@ mod compile;
 mod data;
 mod host_sites;
 mod link;
+mod one;
 mod progress;
 mod source;
 pub mod text;
 
 pub(crate) use compile::{compile_function, validate};
 pub(crate) use link::Linked;
+pub(crate) use one::{One, Sources};
 pub use progress::Progress;
 pub(crate) use source::{MAX_BINARY, may_be_module};
 pub use source::{read_module, read_module_or_component, read_script};
@@ -19,7 +21,7 @@ use crate::compilers::Compilers;
 use crate::config::{CompilerKind, Config};
 use crate::error::Error;
 use compile::Job;
-use sconce_environ::decode::{Decoded, decode};
+use sconce_environ::decode::{CustomSection, Decoded, decode};
 use std::ops::Range;
 
 /// What compiling a binary gives, before anything is done with it.
@@ -51,9 +53,13 @@ impl Compilation {
 
 /// What backtraces need of a binary: names and contents of sections.
 pub(crate) fn debug_sections<'a>(decoded: &'a Decoded, binary: &'a [u8]) -> impl Iterator<Item = (&'a str, &'a [u8])> {
-    let wanted = |name: &str| name == "name" || name.starts_with(".debug_");
     let contents = |range: &Range<u32>| &binary[range.start as usize..range.end as usize];
-    decoded.custom_sections.iter().filter(move |s| wanted(&s.name)).map(move |s| (s.name.as_str(), contents(&s.contents)))
+    kept_sections(decoded).map(move |s| (s.name.as_str(), contents(&s.contents)))
+}
+
+/// The sections that those are.
+pub(crate) fn kept_sections(decoded: &Decoded) -> impl Iterator<Item = &CustomSection> {
+    decoded.custom_sections.iter().filter(|s| s.name == "name" || s.name.starts_with(".debug_"))
 }
 
 /// Where the code section's contents begin in a binary.

@@ -9,6 +9,8 @@ use std::sync::{Arc, OnceLock};
 #[derive(Default)]
 pub(crate) struct Section {
     bytes: OnceLock<Option<Box<[u8]>>>,
+    /// A part of what is kept anyway.
+    part: Option<(Arc<Vec<u8>>, Range<usize>)>,
     file: Option<(Arc<OwnedFd>, Range<u64>)>,
     /// Says whether what was read from the file is what it should be.
     check: Option<Check>,
@@ -36,12 +38,20 @@ impl Section {
         Section { file: Some((file, range)), check: Some(Box::new(check)), remake, ..Section::default() }
     }
 
+    /// A part of what is kept anyway; nothing if it does not lie inside.
+    pub(crate) fn part(of: &Arc<Vec<u8>>, range: Range<usize>) -> Section {
+        Section { part: Some((of.clone(), range)), ..Section::default() }
+    }
+
     /// The bytes; `None` if the file cannot be read any more, or was changed, and cannot be made again.
     pub(crate) fn bytes(&self) -> Option<&[u8]> {
+        if let Some((of, range)) = &self.part {
+            return of.get(range.clone());
+        }
         self.bytes.get_or_init(|| self.read()).as_deref()
     }
 
-    /// How many bytes it has.
+    /// How many bytes it has of its own.
     pub(crate) fn len(&self) -> u64 {
         let here = || self.bytes.get().and_then(Option::as_deref).map_or(0, |bytes| bytes.len() as u64);
         self.file.as_ref().map_or_else(here, |(_, range)| range.end - range.start)

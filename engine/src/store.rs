@@ -362,7 +362,7 @@ impl<'a, T: 'static> StoreContextMut<'a, T> {
             let module = modules.get(&f.module)?;
             Some(Frame {
                 func: module.environ().func_index(f.func),
-                wasm_offset: module.compiled().wasm_offset(f.offset),
+                wasm_offset: module.compiled().wasm_offset(f.func, f.start, f.offset),
                 module: module.compiled().clone(),
             })
         };

@@ -3,6 +3,7 @@
 use crate::ahead::Artifact;
 use crate::artifact::{self, Source};
 use crate::cache::{Key, Others};
+use crate::config::CompilerKind;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::load::{key, read_whole};
@@ -38,26 +39,21 @@ impl Module {
         others: Others,
         progress: Option<&dyn Progress>,
     ) -> Result<Warmed, Error> {
-        let Some(cache) = engine.cache() else { return Ok(Warmed::NoCache) };
-        let content = blake3::hash(&bytes);
-        if meant.is_some_and(|meant| content != meant) {
-            return Ok(Warmed::Changed);
-        }
-        let compiler = engine.inner.compilers.preferred();
-        let key = key(engine, compiler, content)?;
-        let claim = cache.claim(key, others);
-        // After the claim: who had it before may have written the entry.
-        if is_whole(engine, key)? {
-            return Ok(Warmed::Before);
-        }
-        let Some(_claim) = claim else { return Ok(Warmed::Elsewhere) };
-        let artifact = Artifact::by(engine, compiler, bytes, progress)?;
-        let written = cache.store(key, |seal, out| artifact.write_for(Some(seal), out));
-        if written {
-            return Ok(Warmed::Now);
-        }
-        cache.check_writable().unwrap_or_else(|problem| engine.note_cache_problem(problem));
-        Ok(Warmed::NoCache)
+        warm(engine, engine.inner.compilers.preferred(), bytes, meant, others, progress)
+    }
+
+    /// The same by the compiler whose code a run would not wait for, if the engine takes both compilers' code: for a module that a run
+    /// has begun without compiling all of it.
+    ///
+    /// # Errors
+    /// As [`Module::warm`].
+    pub fn warm_at_once(
+        engine: &Engine,
+        bytes: Vec<u8>,
+        meant: Option<[u8; 32]>,
+        progress: Option<&dyn Progress>,
+    ) -> Result<Warmed, Error> {
+        warm(engine, engine.inner.compilers.choice(), bytes, meant, Others::GoFirst, progress)
     }
 
     /// The hash (BLAKE3) of the bytes that it was compiled from, if there is a cache, which knows modules by it.
@@ -71,6 +67,35 @@ impl Module {
         let engine = self.engine();
         self.compiled().compiler != engine.inner.compilers.preferred() && !engine.debugger() && engine.had_cache()
     }
+}
+
+fn warm(
+    engine: &Engine,
+    compiler: CompilerKind,
+    bytes: Vec<u8>,
+    meant: Option<[u8; 32]>,
+    others: Others,
+    progress: Option<&dyn Progress>,
+) -> Result<Warmed, Error> {
+    let Some(cache) = engine.cache() else { return Ok(Warmed::NoCache) };
+    let content = blake3::hash(&bytes);
+    if meant.is_some_and(|meant| content != meant) {
+        return Ok(Warmed::Changed);
+    }
+    let key = key(engine, compiler, content)?;
+    let claim = cache.claim(key, others);
+    // After the claim: who had it before may have written the entry.
+    if is_whole(engine, key)? {
+        return Ok(Warmed::Before);
+    }
+    let Some(_claim) = claim else { return Ok(Warmed::Elsewhere) };
+    let artifact = Artifact::by(engine, compiler, bytes, progress)?;
+    let written = cache.store(key, |seal, out| artifact.write_for(Some(seal), out));
+    if written {
+        return Ok(Warmed::Now);
+    }
+    cache.check_writable().unwrap_or_else(|problem| engine.note_cache_problem(problem));
+    Ok(Warmed::NoCache)
 }
 
 /// Whether the cache has this entry, undamaged. One that is not whole goes.

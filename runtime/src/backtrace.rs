@@ -34,8 +34,9 @@ pub struct RawFrame {
     pub module: ModuleId,
     /// The function.
     pub func: DefinedFuncIndex,
-    /// Offset in the module's text of an instruction: the one that faulted, or the last byte of the
-    /// call.
+    /// Address of the function's code.
+    pub start: usize,
+    /// Offset from there of an instruction: the one that faulted, or the last byte of the call.
     pub offset: u32,
 }
 
@@ -100,9 +101,8 @@ impl<'a> Walk<'a> {
     }
 
     fn frame(&self, pc: usize) -> Option<RawFrame> {
-        let code = self.code_at(pc)?;
-        let FunctionAt { module, func, .. } = code.function()?;
-        Some(RawFrame { module, func, offset: code.offset() })
+        let FunctionAt { module, func, start, .. } = self.code_at(pc)?.function()?;
+        Some(RawFrame { module, func, start, offset: (pc - start) as u32 })
     }
 
     fn code_at(&self, pc: usize) -> Option<CodeAt<'a>> {

@@ -8,7 +8,9 @@
 //! their wasm stacks can name, so a handler or a walk of a store's stack never meets one that is
 //! gone.
 
+pub(crate) mod growing;
 pub(crate) mod lookup;
+mod pieces;
 pub(crate) mod reservation;
 #[cfg(test)]
 mod tests;
@@ -21,6 +23,7 @@ use crate::listener::StubListener;
 use crate::stubs::{Stubs, Targets};
 use crate::sys::mmap::Access;
 use crate::sys::page_ceil;
+use pieces::Pieces;
 use reservation::{CodeReservation, UNIT};
 use sconce_environ::code_tables::{CodeTables, FunctionRecord, Stream};
 use sconce_environ::index::DefinedFuncIndex;
@@ -97,7 +100,7 @@ impl CodeSpace {
     /// # Errors
     /// If there is no room, or `tables` speak of code outside `text`.
     pub fn load(self: &Arc<Self>, text: &[u8], tables: Tables) -> Result<Arc<CodeRegion>, ResourceError> {
-        let region = self.place(text.len(), tables)?;
+        let region = self.place_linked(text.len(), tables)?;
         // SAFETY: the region is new, so nobody reads or runs it; its text begins at its first page.
         unsafe { self.reservation.write(region.first * UNIT, text, Access::ReadExecute)? };
         Ok(self.publish(region))
@@ -113,7 +116,7 @@ impl CodeSpace {
             // beside.
             return self.load(&text.whole().ok_or(ResourceError::DamagedCode)?, tables);
         };
-        let mut region = self.place(text.len, tables)?;
+        let mut region = self.place_linked(text.len, tables)?;
         let usage = Use::Text(file.clone(), (region.first * UNIT) as u64);
         // SAFETY: the region owns its pages, in which nothing has been made accessible; text begins
         // at the first of them, and they map the file from there on.
@@ -122,29 +125,38 @@ impl CodeSpace {
         Ok(self.publish(region))
     }
 
-    /// Finds room for a text and fills its slots.
-    fn place(self: &Arc<Self>, text_len: usize, tables: Tables) -> Result<CodeRegion, ResourceError> {
-        let full = ResourceError::CodeSpaceFull { wanted: text_len, size: self.size() };
+    /// Finds room for a text that its tables describe, and fills the slots of its functions.
+    fn place_linked(self: &Arc<Self>, text_len: usize, tables: Tables) -> Result<CodeRegion, ResourceError> {
         let inside = |f: &FunctionRecord| f.start.checked_add(f.len).is_some_and(|end| end as usize <= text_len);
         // The artifact has been authenticated; this only keeps a damaged one from being confusing.
         if !tables.functions.iter().all(inside) {
             return Err(ResourceError::DamagedCode);
         }
-        let end = text_layout::slots_end(text_len as u64, tables.functions.len());
+        let mut region = self.place(text_len, tables.functions.len(), ModuleId::next())?;
+        self.fill_slots(&region, tables.functions.iter().map(|f| f.start))?;
+        region.tables = tables;
+        Ok(region)
+    }
+
+    /// Finds room for a text and so many slots.
+    fn place(self: &Arc<Self>, text_len: usize, slots: usize, module: ModuleId) -> Result<CodeRegion, ResourceError> {
+        let full = ResourceError::CodeSpaceFull { wanted: text_len, size: self.size() };
+        let end = text_layout::slots_end(text_len as u64, slots);
         let size = end.and_then(|end| page_ceil(end as usize)).filter(|&n| n <= self.size());
         let units = size.ok_or(full)?.div_ceil(UNIT).max(1);
-        let slots = text_layout::slots_at(text_len as u64) as usize;
         let first = self.reservation.allocate(units)?;
         let base = self.reservation.base().wrapping_add(first * UNIT);
-        let module = ModuleId::next();
+        let (tables, pieces) = (CodeTables::<Vec<u8>>::default().map(TableBytes::from), None);
         // From here on dropping the region gives the units back.
-        let region = CodeRegion { space: self.clone(), first, units, base, text_len, lazy: None, tables, module };
-        let addresses: Vec<u8> =
-            region.tables.functions.iter().flat_map(|f| (base as u64 + u64::from(f.start)).to_le_bytes()).collect();
-        // Nothing replaces them yet, so nothing can. SAFETY: the units are free, so nobody uses them; slots begin at a page of
-        // their own.
-        unsafe { self.reservation.write(first * UNIT + slots, &addresses, Access::Read)? };
-        Ok(region)
+        Ok(CodeRegion { space: self.clone(), first, units, base, text_len, lazy: None, tables, pieces, module })
+    }
+
+    /// Fills a new region's slots with the addresses of these places in its text.
+    fn fill_slots(&self, region: &CodeRegion, starts: impl Iterator<Item = u32>) -> Result<(), ResourceError> {
+        let addresses: Vec<u8> = starts.flat_map(|start| (region.base as u64 + u64::from(start)).to_le_bytes()).collect();
+        let slots = text_layout::slots_at(region.text_len as u64) as usize;
+        // SAFETY: the region is new, so nobody uses its pages; slots begin at one of their own.
+        unsafe { self.reservation.write(region.first * UNIT + slots, &addresses, Access::Read) }
     }
 
     /// Lets handlers find a region.
@@ -217,6 +229,8 @@ pub struct CodeRegion {
     /// Where text comes from, if it is not all there.
     lazy: Option<LazyPages>,
     tables: Tables,
+    /// Of a region that grows: what it has so far. Its own tables are empty then.
+    pieces: Option<Pieces>,
     module: ModuleId,
 }
 
@@ -294,7 +308,7 @@ impl CodeRegion {
         &self.space
     }
 
-    /// Address of a function's code; `None` if there is no such function.
+    /// Address of a function's code; `None` if it is not in this region.
     pub(crate) fn function_address(&self, func: DefinedFuncIndex) -> Option<usize> {
         self.tables.functions.get(func.as_u32() as usize).map(|f| self.text_base() + f.start as usize)
     }

@@ -6,13 +6,14 @@ use crate::handle::ModuleId;
 use crate::image::{LazyData, MemoryImages};
 use crate::lazy_pages::{Presence, marks};
 use crate::lazy_source::LazySource;
+use crate::resolve::Resolve;
 use crate::staged::Staged;
 use sconce_environ::compile::BoundsStyle;
 use sconce_environ::index::*;
 use sconce_environ::layout::VmLayout;
 use sconce_environ::module::{EntityIndex, Module};
 use sconce_environ::types::{GlobalType, TableType};
-use sconce_x64::stubs::THUNK_SIZE;
+use sconce_x64::stubs::{LAZY_STUB_SIZE, THUNK_SIZE};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -38,6 +39,8 @@ pub struct ModuleParts {
     pub lazy_data: Option<LazyData>,
     /// What the code was compiled for.
     pub bounds: BoundsStyle,
+    /// Who compiles functions when they are called, if they have not been; `code` is [`crate::GrowingCode::start`] then.
+    pub lazy: Option<Arc<dyn Resolve>>,
 }
 
 /// A module that can be instantiated.
@@ -102,6 +105,11 @@ impl LoadedModule {
     /// Debuggers know this object as long as the module, and so its code, is there. Counts once.
     pub fn keep_debug_object(&self, object: DebugObject) {
         let _ = self.debug_object.set(object);
+    }
+
+    /// Who compiles its functions when they are called.
+    pub(crate) fn lazy(&self) -> Option<&dyn Resolve> {
+        self.parts.lazy.as_deref()
     }
 
     /// Its code.
@@ -201,7 +209,7 @@ impl LoadedModule {
         self.data_presence.get().map(|parts| marks(parts.iter()))
     }
 
-    /// Address by which the function is named outside: its thunk if it escapes, its code otherwise.
+    /// Address by which the function is named outside: its thunk if it escapes, its code or its stub otherwise.
     pub(crate) fn function_address(&self, func: FuncIndex) -> Option<usize> {
         let code = &self.parts.code;
         let thunk = |n: usize| {
@@ -211,6 +219,7 @@ impl LoadedModule {
         let defined = self.module().defined_func(func)?;
         match self.module().escaping.binary_search(&func) {
             Ok(n) => thunk(n),
+            Err(_) if self.parts.lazy.is_some() => Some(code.text_base() + defined.as_u32() as usize * LAZY_STUB_SIZE),
             Err(_) => code.function_address(defined),
         }
     }

@@ -5,7 +5,7 @@ use crate::code::{CodeSpace, CodeSpaceOptions};
 use crate::error::ResourceError;
 use crate::stubs::Targets;
 use crate::sys::signal;
-use crate::{builtins, enter, interrupt, traps};
+use crate::{builtins, enter, interrupt, resolve, traps};
 use std::sync::Arc;
 
 impl CodeSpace {
@@ -34,5 +34,9 @@ pub(crate) fn install_handlers() {
 
 /// Where trampolines lead.
 pub(crate) fn targets() -> Targets {
-    Targets { after_host: enter::after_host as *const () as usize, builtins: builtins::targets() }
+    Targets {
+        after_host: enter::after_host as *const () as usize,
+        resolve: resolve::resolve as *const () as usize,
+        builtins: builtins::targets(),
+    }
 }

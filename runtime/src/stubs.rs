@@ -95,6 +95,8 @@ pub(crate) enum Kind {
 pub(crate) struct Targets {
     /// What the boundary calls.
     pub after_host: usize,
+    /// What finds the code of a function that is called for the first time.
+    pub resolve: usize,
     /// By number.
     pub builtins: [usize; Builtin::COUNT],
 }
@@ -107,6 +109,8 @@ pub(crate) struct Stubs {
     leave: usize,
     /// What they call if they may.
     boundary: usize,
+    /// Where lazy stubs go.
+    resolve: usize,
     builtins: Box<[usize]>,
     offsets: Offsets,
     made: Mutex<Made>,
@@ -134,6 +138,8 @@ impl Stubs {
         let leave = made.add(reservation, &stubs::leave(&offsets, landing_pad as u64))?;
         let code_of_boundary = stubs::boundary(&offsets, targets.after_host as u64, leave as u64);
         let boundary = made.add(reservation, &code_of_boundary)?;
+        let code_of_resolve = stubs::resolve(&offsets, targets.resolve as u64);
+        let resolve = made.add(reservation, &code_of_resolve)?;
         let vectors = vectors();
         let make = |(&builtin, &target): (&Builtin, &usize)| trampoline(&offsets, builtin, target as u64, vectors);
         let code: Vec<_> = Builtin::ALL.iter().zip(&targets.builtins).map(make).collect();
@@ -153,11 +159,12 @@ impl Stubs {
             let code_of_leave = stubs::leave(&offsets, landing_pad as u64);
             listener.stub(&Stub { name: "leave wasm", address: leave, code: &code_of_leave, called: false });
             listener.stub(&Stub { name: "host boundary", address: boundary, code: &code_of_boundary, called: true });
+            listener.stub(&Stub { name: "first call", address: resolve, code: &code_of_resolve, called: true });
             for ((builtin, &address), code) in Builtin::ALL.iter().zip(&builtins).zip(&code) {
                 listener.stub(&Stub { name: &format!("builtin {}", builtin.name()), address, code, called: true });
             }
         }
-        Ok(Stubs { landing_pad, leave, boundary, builtins, offsets, made: Mutex::new(made) })
+        Ok(Stubs { landing_pad, leave, boundary, resolve, builtins, offsets, made: Mutex::new(made) })
     }
 
     /// Where traps continue.
@@ -173,6 +180,11 @@ impl Stubs {
     /// What they call if they may: [`VmStoreContext::boundary`].
     pub(crate) fn boundary(&self) -> usize {
         self.boundary
+    }
+
+    /// Where lazy stubs go.
+    pub(crate) fn resolve(&self) -> usize {
+        self.resolve
     }
 
     /// What `VmContext::builtins` points to.

@@ -99,6 +99,8 @@ pub struct Configuration {
     pub paranoid: bool,
     /// Whether compiled code counts what it executes, and has enough fuel.
     pub fuel: bool,
+    /// Whether functions are validated and compiled when they are called.
+    pub lazy: bool,
 }
 
 impl Configuration {
@@ -116,17 +118,32 @@ impl Configuration {
                         baseline: false,
                         paranoid: false,
                         fuel: false,
+                        lazy: false,
                     }));
                 }
             }
             let (bounds, calls) = (BoundsStyle::Guard, CallStyle::Direct);
-            let plain = Configuration { tier, bounds, calls, gc_stress: false, baseline: false, paranoid: false, fuel: false };
+            let plain = Configuration {
+                tier,
+                bounds,
+                calls,
+                gc_stress: false,
+                baseline: false,
+                paranoid: false,
+                fuel: false,
+                lazy: false,
+            };
             all.push(Configuration { baseline: true, ..plain });
             all.push(Configuration { paranoid: true, ..plain });
             all.push(Configuration { fuel: true, ..plain });
             let (bounds, calls) = (BoundsStyle::Explicit, CallStyle::Slots);
             all.push(Configuration { bounds, calls, gc_stress: true, paranoid: true, ..plain });
             all.push(Configuration { bounds, calls, gc_stress: true, fuel: true, ..plain });
+            if tier == Tier::Lightbeam {
+                let lazy = Configuration { tier: Tier::Auto, lazy: true, calls: CallStyle::Slots, ..plain };
+                all.extend([lazy, Configuration { bounds, fuel: true, ..lazy }]);
+                all.extend([Configuration { gc_stress: true, ..lazy }, Configuration { paranoid: true, ..lazy }]);
+            }
         }
         all
     }
@@ -158,7 +175,8 @@ impl Configuration {
         let baseline = if self.baseline { "-baseline" } else { "" };
         let paranoid = if self.paranoid { "-paranoid" } else { "" };
         let fuel = if self.fuel { "-fuel" } else { "" };
-        format!("{tier}-{bounds}-{calls}{stress}{baseline}{paranoid}{fuel}")
+        let lazy = if self.lazy { "-lazy" } else { "" };
+        format!("{tier}-{bounds}-{calls}{stress}{baseline}{paranoid}{fuel}{lazy}")
     }
 
     /// An engine of this configuration for modules of these proposals, without a cache, so that what is tested is what was just
@@ -169,7 +187,7 @@ impl Configuration {
     pub fn engine(&self, features: Features) -> Result<Engine, Error> {
         // Scripts run side by side already, and their modules are small.
         let config = Config::new().cache(CacheMode::Off).parallel(false).features(features);
-        let config = config.tier(self.tier).bounds(Some(self.bounds)).calls(self.calls);
+        let config = config.tier(self.tier).bounds(Some(self.bounds)).calls(self.calls).lazy(self.lazy.then_some(0));
         Engine::new(&config.gc_stress(self.gc_stress).baseline(self.baseline).paranoid(self.paranoid).fuel(self.fuel))
     }
 }

@@ -18,6 +18,16 @@ use std::time::Duration;
 const AUTO: &str = "Cranelift's code if the cache has it. Otherwise the program starts at once with Lightbeam's, and when \
                     it has run for a while, Cranelift compiles it in the background, for the next run";
 
+/// When functions are validated.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Validate {
+    /// When they are called.
+    #[default]
+    Lazy,
+    /// Before the program begins.
+    Eager,
+}
+
 /// `sconce run`.
 #[derive(Debug, Args)]
 #[command(
@@ -185,6 +195,12 @@ pub struct RunArgs {
 
     #[command(flatten)]
     pub compiler: CompilerArgs,
+
+    /// When functions are validated, and compiled for the first time. `lazy`: with `--tier auto`, when
+    /// they are called, in modules of 64 KiB or more; a call of a function that is not valid stops the program then. `eager`:
+    /// all of them before the program begins.
+    #[arg(long, value_enum, default_value_t, value_name = "WHEN", help_heading = "Compilation", hide_possible_values = true)]
+    pub validate: Validate,
 
     /// Where compiled modules are kept for the next run: a directory, or `off`. When they take more
     /// than 1 GiB, the least recently used are removed. [default: `sconce` in the user's cache

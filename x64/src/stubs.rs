@@ -97,6 +97,50 @@ pub fn thunks(slots: impl IntoIterator<Item = i32>) -> Vec<u8> {
     a.finish().to_vec()
 }
 
+/// Bytes of a lazy stub.
+pub const LAZY_STUB_SIZE: usize = 16;
+
+/// A row of so many lazy stubs, for functions from 0 on: what stands in for a function that has not been compiled. Each puts its
+/// number into r11, which is no argument's, and goes to [`resolve`], which is at this distance from the row's start.
+pub fn lazy_stubs(count: u32, resolve: i32) -> Vec<u8> {
+    let mut a = Encoder::new(false);
+    a.mov_imm(S64, R11, 0);
+    let number = a.offset() as usize - 4;
+    a.jmp_to(resolve);
+    let distance = a.offset() as usize - 4;
+    a.pad(LAZY_STUB_SIZE as u32);
+    // There may be a hundred thousand: but for two fields they are copies of one.
+    let stub = a.finish().to_vec();
+    let mut row = stub.repeat(count as usize);
+    for (n, stub) in (0..).zip(row.chunks_exact_mut(LAZY_STUB_SIZE)) {
+        let behind = (n * LAZY_STUB_SIZE + distance + 4) as i32;
+        stub[number..number + 4].copy_from_slice(&(n as u32).to_le_bytes());
+        stub[distance..distance + 4].copy_from_slice(&(resolve - behind).to_le_bytes());
+    }
+    row
+}
+
+/// Where lazy stubs go: calls the function at `target`, `fn(context, number) -> address`, with the context of the function
+/// that was called, and goes on at that address, all registers (of vectors, the lower 128 bits) but r11 as they were. This is no safe
+/// point: references may be in registers.
+pub fn resolve(o: &Offsets, target: u64) -> Vec<u8> {
+    let mut a = Encoder::new(false);
+    let used = leave_keeping_registers(&mut a, o);
+    a.mov(S64, Rsi, R11);
+    a.mov_imm(S64, Rax, target.cast_signed());
+    a.call(Rax.into());
+    // In the other word below the frame that is in use by agreement.
+    a.store(S64, Addr::new(Rbp, -16), Rax);
+    let detour = Detour::begin(&mut a, o, used, Afterwards::Leave);
+    restore_registers(&mut a);
+    a.load(S64, R11, Addr::new(Rbp, -16));
+    a.mov(S64, Rsp, Rbp);
+    a.pop(Rbp);
+    a.jmp_reg(R11);
+    detour.end(&mut a, o);
+    a.finish().to_vec()
+}
+
 /// Where traps continue, with the store context's address in rdi: puts the processor's modes in order, drops wasm's frames
 /// and returns from the innermost entry trampoline with a nonzero value: the `exit_fp` at that time, with bit 0 set.
 pub fn landing_pad(o: &Offsets) -> Vec<u8> {
@@ -523,28 +567,44 @@ fn call_builtin(a: &mut Encoder, o: &Offsets, target: u64) {
 /// 128 bits). Those that System V does not preserve are saved on the host's stack.
 pub fn builtin_keeping_registers(o: &Offsets, target: u64) -> Vec<u8> {
     let mut a = Encoder::new(false);
-    a.push(Rbp);
-    a.mov(S64, Rbp, Rsp);
-    // In the bytes below the frame that are in use by agreement.
-    a.push(Rax);
-    a.load(S64, Rax, Addr::new(Rdi, o.store));
-    a.store(S64, Addr::new(Rax, o.exit_fp), Rbp);
-    keep_count(&mut a, o, Rax);
-    a.load(S64, Rsp, Addr::new(Rax, o.host_sp));
-    let xmm = |n: u8| Addr::new(Rsp, 16 * i32::from(n));
-    let gpr = |n: usize| Addr::new(Rsp, 16 * XMMS + 8 * n as i32);
-    let used = 16 * XMMS + (8 * CALLER_SAVED.len()).next_multiple_of(16) as i32;
-    lower_stack(&mut a, used);
-    (0..XMMS as u8).for_each(|n| a.store_xmm(xmm(n), Xmm(n)));
-    CALLER_SAVED.iter().enumerate().for_each(|(n, &r)| a.store(S64, gpr(n), r));
+    let used = leave_keeping_registers(&mut a, o);
     a.mov_imm(S64, Rax, target.cast_signed());
     a.call(Rax.into());
     let detour = Detour::begin(&mut a, o, used, Afterwards::Leave);
-    (0..XMMS as u8).for_each(|n| a.load_xmm(Xmm(n), xmm(n)));
-    CALLER_SAVED.iter().enumerate().for_each(|(n, &r)| a.load(S64, r, gpr(n)));
-    a.load(S64, Rax, Addr::new(Rbp, -8));
+    restore_registers(&mut a);
     return_to_wasm(&mut a, o, 0, detour);
     a.finish().to_vec()
+}
+
+/// Where the host's stack has a vector register's lower half.
+fn saved_xmm(n: u8) -> Addr {
+    Addr::new(Rsp, 16 * i32::from(n))
+}
+
+/// Where it has number `n` of [`CALLER_SAVED`].
+fn saved_gpr(n: usize) -> Addr {
+    Addr::new(Rsp, 16 * XMMS + 8 * n as i32)
+}
+
+/// As [`leave_wasm`]; registers that System V does not preserve are on the host's stack afterwards, in so many bytes, and rax is
+/// below the frame. But for rax and rsp they are as they were.
+fn leave_keeping_registers(a: &mut Encoder, o: &Offsets) -> i32 {
+    make_frame(a);
+    // In the bytes below the frame that are in use by agreement.
+    a.push(Rax);
+    leave_from_frame(a, o, None);
+    let used = 16 * XMMS + (8 * CALLER_SAVED.len()).next_multiple_of(16) as i32;
+    lower_stack(a, used);
+    (0..XMMS as u8).for_each(|n| a.store_xmm(saved_xmm(n), Xmm(n)));
+    CALLER_SAVED.iter().enumerate().for_each(|(n, &r)| a.store(S64, saved_gpr(n), r));
+    used
+}
+
+/// Loads what [`leave_keeping_registers`] has saved.
+fn restore_registers(a: &mut Encoder) {
+    (0..XMMS as u8).for_each(|n| a.load_xmm(Xmm(n), saved_xmm(n)));
+    CALLER_SAVED.iter().enumerate().for_each(|(n, &r)| a.load(S64, r, saved_gpr(n)));
+    a.load(S64, Rax, Addr::new(Rbp, -8));
 }
 
 #[cfg(test)]

@@ -52,6 +52,19 @@ struct Piece {
 }
 
 impl Unit {
+    /// Bytes of code.
+    pub(super) fn len(&self) -> usize {
+        self.code.len()
+    }
+
+    /// The functions that its functions call, one after the other.
+    pub(super) fn callees(&self) -> impl Iterator<Item = DefinedFuncIndex> {
+        self.relocs.iter().filter_map(|reloc| match reloc.target {
+            RelocTarget::Slot(func) | RelocTarget::Function(func) => Some(func),
+            RelocTarget::HostCall { .. } => None,
+        })
+    }
+
     /// With room for what so many bytes of bodies become: about as much as Lightbeam makes of them. What is
     /// not written takes address space alone. It is no matter if there is none: then lists grow.
     pub(super) fn with_room(bytes: usize) -> Unit {
@@ -148,6 +161,20 @@ pub(super) fn link(module: &Module, unit: Unit) -> Result<Linked, Error> {
     text.resize(thunks as usize, FILLER);
     text.extend_from_slice(&stubs::thunks(escaping.map(|func| (slot(func) - thunks) as i32)));
     Ok(Linked { text, thunks, tables, offsets })
+}
+
+/// Functions that are called through slots, with every relocation fixed for code that begins at `address`, a multiple of a line. `slot`
+/// gives addresses of slots.
+pub(super) fn place(unit: Unit, address: usize, slot: impl Fn(DefinedFuncIndex) -> usize) -> (Vec<u8>, CodeTables) {
+    let Unit { mut code, relocs, tables, .. } = unit;
+    for reloc in &relocs {
+        let RelocTarget::Slot(func) = reloc.target else { unreachable!("functions that can be replaced are called through slots") };
+        let value = slot(func) as i64 + i64::from(reloc.addend) - (address as i64 + i64::from(reloc.offset));
+        // All code is within 2 GiB.
+        let at = reloc.offset as usize;
+        code[at..at + FIELD_BYTES as usize].copy_from_slice(&(value as i32).to_le_bytes());
+    }
+    (code, tables)
 }
 
 #[cfg(test)]

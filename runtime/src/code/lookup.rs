@@ -4,7 +4,7 @@
 //! Code names its module and its function. Nobody concludes either from where code lies, and what a
 //! record's place among the others of its region means is known here alone.
 
-use super::{CodeRegion, CodeSpace};
+use super::{CodeRegion, CodeSpace, Tables};
 use crate::handle::ModuleId;
 use crate::lazy_pages::TableBytes;
 use sconce_environ::code_tables::{Handlers, StackMapSteps};
@@ -16,14 +16,22 @@ use sconce_x64::text::is_return;
 #[derive(Copy, Clone, Debug)]
 pub(crate) struct CodeAt<'a> {
     region: &'a CodeRegion,
-    /// Offset in the region's text.
+    /// What describes the text around it: the region's own tables, or those of one of its pieces.
+    tables: &'a Tables,
+    /// Which functions those are of, where they are not all of the module's in their order.
+    functions: Option<&'a [DefinedFuncIndex]>,
+    /// Where in the region's text offsets begin that tables have.
+    start: u32,
+    /// Offset from there.
     offset: u32,
 }
 
 /// The function that a place is in.
 #[derive(Copy, Clone, Debug)]
 pub(crate) struct FunctionAt<'a> {
-    region: &'a CodeRegion,
+    tables: &'a Tables,
+    /// Its number in those.
+    number: DefinedFuncIndex,
     /// The module that defines it.
     pub module: ModuleId,
     /// Its index there.
@@ -41,51 +49,62 @@ impl CodeSpace {
     pub(crate) unsafe fn at<'a>(&self, pc: usize) -> Option<CodeAt<'a>> {
         // SAFETY: the caller's promise.
         let region = unsafe { self.region_at(pc)? };
-        Some(CodeAt { region, offset: (pc - region.text_base()) as u32 })
+        region.code_at((pc - region.text_base()) as u32)
+    }
+}
+
+impl CodeRegion {
+    /// What stands at an offset in its text; `None` where a region that grows has nothing. Async-signal-safe.
+    #[inline]
+    fn code_at(&self, offset: u32) -> Option<CodeAt<'_>> {
+        let (tables, functions, start) = match &self.pieces {
+            None => (&self.tables, None, 0),
+            Some(pieces) => {
+                let piece = pieces.at(offset)?;
+                (&piece.tables, Some(&*piece.functions), piece.start)
+            }
+        };
+        Some(CodeAt { region: self, tables, functions, start, offset: offset - start })
     }
 }
 
 impl<'a> CodeAt<'a> {
-    /// Offset in the text that debuggers and tables count from.
-    #[inline]
-    pub(crate) fn offset(self) -> u32 {
-        self.offset
-    }
-
     /// The function that it is in; `None` between functions, and in thunks. Async-signal-safe.
     #[inline]
     pub(crate) fn function(self) -> Option<FunctionAt<'a>> {
-        let CodeAt { region, offset } = self;
-        let func = region.tables().function_at(offset)?;
-        let start = region.text_base() + region.tables().functions[func.as_u32() as usize].start as usize;
-        Some(FunctionAt { region, module: region.module(), func, start })
+        let CodeAt { region, tables, functions, start, offset } = self;
+        let number = tables.function_at(offset)?;
+        let n = number.as_u32() as usize;
+        let start = region.text_base() + (start + tables.functions[n].start) as usize;
+        let func = functions.map_or(Some(number), |functions| functions.get(n).copied())?;
+        Some(FunctionAt { tables, number, module: region.module(), func, start })
     }
 
     /// The trap that a fault of this instruction is. Async-signal-safe.
     #[inline]
     pub(crate) fn trap(self) -> Option<TrapCode> {
-        self.region.tables().trap_at(self.offset)
+        self.tables.trap_at(self.offset)
     }
 
     /// Whether wasm can be left at this instruction: it is of a function, it is known by now, and
     /// no table says otherwise. Async-signal-safe.
     pub(crate) fn is_interruptible(self) -> bool {
-        let CodeAt { region, offset } = self;
-        region.tables().function_at(offset).is_some()
-            && !region.tables().is_uninterruptible(offset)
-            && region.byte_at(offset as usize).is_some_and(|byte| !is_return(byte))
+        let CodeAt { region, tables, start, offset, .. } = self;
+        tables.function_at(offset).is_some()
+            && !tables.is_uninterruptible(offset)
+            && region.byte_at((start + offset) as usize).is_some_and(|byte| !is_return(byte))
     }
 
     /// Of the last byte of a call: who handles what it throws, in its function.
     #[inline]
     pub(crate) fn handlers(self) -> Option<Handlers<'a, TableBytes>> {
-        self.region.tables().handlers_at(self.offset + 1)
+        self.tables.handlers_at(self.offset + 1)
     }
 
-    /// The address of an offset in the text that it is in.
+    /// The address of an offset that tables have.
     #[inline]
     pub(crate) fn address(self, offset: u32) -> usize {
-        self.region.text_base() + offset as usize
+        self.region.text_base() + (self.start + offset) as usize
     }
 }
 
@@ -93,6 +112,6 @@ impl<'a> FunctionAt<'a> {
     /// What its frames hold, call by call.
     #[inline]
     pub(crate) fn stack_maps(self) -> StackMapSteps<'a> {
-        self.region.tables().stack_maps_of(self.func)
+        self.tables.stack_maps_of(self.number)
     }
 }

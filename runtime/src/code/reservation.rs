@@ -84,6 +84,22 @@ impl CodeReservation {
         unsafe { self.mapping.protect(start, len, access).map_err(os()) }
     }
 
+    /// Makes pages executable that are as yet inaccessible; what they have is what is written to the file, now or later.
+    ///
+    /// # Safety
+    /// Nobody uses them.
+    pub(crate) unsafe fn make_executable(&self, offset: usize, len: usize) -> Result<(), ResourceError> {
+        // SAFETY: the caller's promise.
+        unsafe { self.mapping.protect(offset, len, Access::ReadExecute) }.map_err(ResourceError::os("cannot get memory for code"))
+    }
+
+    /// Another view of pages, elsewhere, in which they can be written.
+    pub(crate) fn writable(&self, offset: usize, len: usize) -> Result<Mapping, ResourceError> {
+        let os = ResourceError::os("cannot get memory for code");
+        let file = self.file.as_ref().ok_or(ResourceError::CodeSpaceFull { wanted: len, size: self.len() })?;
+        Mapping::shared(file, len, offset as u64).map_err(os)
+    }
+
     /// Whether code can be added to a page that is executable already.
     pub(crate) fn appends(&self) -> bool {
         self.file.is_some()

@@ -57,8 +57,9 @@ impl Store {
 /// Whether references other than to functions can come into a module's code.
 fn handles_references(loaded: &LoadedModule) -> bool {
     let module = loaded.module();
-    // Exceptions can be caught as references, those of other modules' tags too.
-    !module.tags.is_empty()
+    // Exceptions can be caught as references, those of other modules' tags too, by code that may not be there yet.
+    loaded.lazy().is_some()
+        || !module.tags.is_empty()
         || !loaded.code().tables()[CodeTable::Handlers].is_empty()
         || module.tables.values().any(|t| t.element.is_handle())
         || module.globals.values().any(|g| g.content.is_handle())

@@ -12,15 +12,29 @@ use std::time::Duration;
 /// The program that runs, though its file may have been replaced.
 const THIS: &CStr = c"/proc/self/exe";
 
+/// What a process does whose maker has ended before it was wanted.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum IfEnded {
+    /// It ends as well.
+    End,
+    /// It does at once what it is for.
+    Execute,
+}
+
 /// Has a copy of this process wait, and then execute this program with these words (the first is its name) and the
 /// environment of now. Its standard input is `input`; its standard output is the reading end of a pipe whose other end is
-/// given, so that it sees this process end, however it does: if it does so while the copy waits, that ends as well. It has
+/// given, so that it sees this process end, however it does; `if_ended` says what then, if that is while the copy waits. It has
 /// nothing else open, leads a process group, so that signals of a terminal are not for it, and is nobody's to wait for: from
 /// here on no child of this process is (`SA_NOCLDWAIT`), so that this is for a process that starts no others.
 ///
 /// # Errors
 /// When a process, a pipe or `/dev/null` cannot be had, and for words with a NUL.
-pub fn wait_and_execute(words: &[impl AsRef<[u8]>], input: OwnedFd, wait: Duration) -> Result<OwnedFd> {
+pub fn wait_and_execute(
+    words: &[impl AsRef<[u8]>],
+    input: OwnedFd,
+    wait: Duration,
+    if_ended: IfEnded,
+) -> Result<OwnedFd> {
     let (until_closed, open) = std::io::pipe()?;
     let null_device = std::fs::File::options().read(true).write(true).open("/dev/null")?;
     let words = words.iter().map(|word| CString::new(word.as_ref())).collect::<std::result::Result<Vec<_>, _>>()?;
@@ -32,7 +46,7 @@ pub fn wait_and_execute(words: &[impl AsRef<[u8]>], input: OwnedFd, wait: Durati
     match unsafe { libc::fork() } {
         -1 => Err(Error::last_os_error()),
         // SAFETY: the child; everything that it needs was made before.
-        0 => unsafe { child(&argv, descriptors, wait) },
+        0 => unsafe { child(&argv, descriptors, wait, if_ended) },
         _ => Ok(open.into()),
     }
 }
@@ -52,7 +66,7 @@ fn do_not_collect() {
 ///
 /// # Safety
 /// To be called in a child that nobody else is in; `argv` ends with null.
-unsafe fn child(argv: &[*const c_char], [input, until_closed, null_device]: [c_int; 3], wait: c_int) -> ! {
+unsafe fn child(argv: &[*const c_char], [input, until_closed, null_device]: [c_int; 3], wait: c_int, if_ended: IfEnded) -> ! {
     // SAFETY: async-signal-safe calls on numbers that are open here, and on memory that is this process's own.
     unsafe {
         libc::setpgid(0, 0);
@@ -62,7 +76,7 @@ unsafe fn child(argv: &[*const c_char], [input, until_closed, null_device]: [c_i
             libc::_exit(1);
         }
         let mut end = libc::pollfd { fd: 1, events: 0, revents: 0 };
-        if libc::poll(&mut end, 1, wait) == 0 {
+        if libc::poll(&mut end, 1, wait) == 0 || if_ended == IfEnded::Execute {
             unsafe extern "C" {
                 static environ: *const *const c_char;
             }

@@ -100,6 +100,14 @@ impl Mapping {
         Ok(Mapping { base: base.cast(), len })
     }
 
+    /// A view of `len` bytes of `file` from `at` on, both multiples of the page size, readable and writable.
+    pub(crate) fn shared(file: &MemFile, len: usize, at: u64) -> Result<Mapping> {
+        let access = ProtFlags::READ | ProtFlags::WRITE;
+        // SAFETY: as in `reserve`.
+        let base = unsafe { mmap(null_mut(), len, access, MapFlags::SHARED, file.as_fd(), at)? };
+        Ok(Mapping { base: base.cast(), len })
+    }
+
     /// Address of the first byte.
     pub(crate) fn base(&self) -> *mut u8 {
         self.base

@@ -174,10 +174,37 @@ fn a_builtin_calls_its_target() {
 }
 
 #[test]
-fn a_builtin_can_keep_all_registers() {
-    let code = decode(&builtin_keeping_registers(&OFFSETS, 0));
+fn lazy_stubs_say_which_function_and_go_to_one_place() {
+    for resolve in [-0x7000_0000, -1, 0x1234, 0x7000_0000] {
+        let row = lazy_stubs(1000, resolve);
+        assert_eq!(row.len(), 1000 * LAZY_STUB_SIZE);
+        for (n, stub) in row.chunks(LAZY_STUB_SIZE).enumerate() {
+            let code = Decoder::with_ip(64, stub, (n * LAZY_STUB_SIZE) as u64, DecoderOptions::NONE).iter().take(2).collect::<Vec<_>>();
+            assert_eq!((code[0].mnemonic(), code[0].op0_register()), (Mnemonic::Mov, Register::R11D));
+            assert_eq!((code[0].immediate(1), code[1].mnemonic()), (n as u64, Mnemonic::Jmp));
+            assert_eq!(code[1].near_branch_target().cast_signed(), i64::from(resolve));
+            assert!(stub[code[1].next_ip() as usize % LAZY_STUB_SIZE..].iter().all(|&byte| byte == FILLER));
+        }
+    }
+    assert!(lazy_stubs(0, 0).is_empty());
+}
+
+#[test]
+fn registers_are_kept_where_code_does_not_expect_a_call() {
+    keeps_all_registers(&decode(&builtin_keeping_registers(&OFFSETS, 0)), Mnemonic::Ret);
+    // Where a jump takes the place of the return, r11 has the address last of all.
+    let code = decode(&resolve(&OFFSETS, 0));
+    let jump = code.iter().position(|i| i.mnemonic() == Mnemonic::Jmp && i.op0_register() == Register::R11).unwrap();
+    let address = code[..jump].iter().rfind(|i| i.op0_register() == Register::R11).unwrap();
+    assert_eq!((address.memory_base(), address.memory_displacement64() as i64), (Register::RBP, -16));
+    let stored = code.iter().find(|i| i.op1_register() == Register::RAX && i.memory_displacement64() as i64 == -16).unwrap();
+    assert_eq!(stored.memory_base(), Register::RBP);
+    keeps_all_registers(&code, Mnemonic::Jmp);
+}
+
+fn keeps_all_registers(code: &[iced_x86::Instruction], end: Mnemonic) {
     let call = code.iter().position(|i| i.mnemonic() == Mnemonic::Call).unwrap();
-    let ret = code.iter().position(|i| i.mnemonic() == Mnemonic::Ret).unwrap();
+    let ret = code.iter().position(|i| i.mnemonic() == end).unwrap();
     let is_stack = |r| matches!(r, Register::RSP | Register::RBP);
     let saved: Vec<_> = code[..call]
         .iter()
@@ -192,7 +219,7 @@ fn a_builtin_can_keep_all_registers() {
     // The first one is the store context's address, for a look at what is pending.
     assert_eq!(saved, loaded[1..]);
     // Places are apart from each other and below the address on top.
-    let used = depth_until(&code, |i| i.mnemonic() == Mnemonic::Call) - 16;
+    let used = depth_until(code, |i| i.mnemonic() == Mnemonic::Call) - 16;
     assert_eq!(used % 16, 0);
     let mut bytes: Vec<u64> = saved.iter().flat_map(|&(r, at)| at..at + r.size() as u64).collect();
     bytes.sort_unstable();
@@ -274,12 +301,13 @@ type Way = fn(&Offsets, &Signature) -> Vec<u8>;
 fn each_way_between_wasm_and_the_host_takes_the_count_along() {
     let two = Signature::new([I64, F64], [I64, I64]);
     let then = Afterwards::Boundary;
-    let ways: [(&str, Way, &[bool]); 9] = [
+    let ways: [(&str, Way, &[bool]); 10] = [
         ("entry", |o, sig| entry(sig, o), &[true, false]),
         ("registers", |o, sig| host_call_registers(sig, o, Afterwards::Boundary), &[false, true]),
         ("array", |o, sig| host_call_array(sig, o, Afterwards::Leave), &[false, true]),
         ("builtin", |o, _| builtin(o, 1 << 40), &[false, true]),
         ("keeping registers", |o, _| builtin_keeping_registers(o, 1 << 40), &[false, true]),
+        ("resolve", |o, _| resolve(o, 1 << 40), &[false, true]),
         ("move", |o, _| move_(o, 1 << 40, Vectors::Ymm), &[false, true]),
         ("fill", |o, _| fill(o, 1 << 40, Vectors::Ymm), &[false, true]),
         // What was dropped may have entered the store.

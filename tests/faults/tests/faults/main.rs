@@ -10,6 +10,7 @@ mod fused;
 mod host;
 mod in_place;
 mod interrupt;
+mod lazy;
 mod leaves;
 mod limits;
 mod memory;

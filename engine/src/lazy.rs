@@ -1,0 +1,259 @@
+//! Modules whose functions are validated and compiled when they are called.
+//!
+//! The core specification allows to validate a function as late as that (appendix, "Implementation
+//! Limitations"): a call of one that turns out to be invalid traps then, before anything of it has run, and
+//! so does each later call. A program of many megabytes begins as soon as its sections are decoded, and costs
+//! what it runs.
+
+mod ahead;
+
+use crate::compilers::Compilers;
+use crate::error::Error;
+use crate::pipeline::{One, Sources};
+use ahead::{Ahead, Work};
+use sconce_environ::compile::CompiledFunction;
+use sconce_environ::decode::Decoded;
+use sconce_environ::index::DefinedFuncIndex;
+use sconce_environ::layout::VmLayout;
+use sconce_environ::module::Module;
+use sconce_runtime as rt;
+use std::any::Any;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
+
+/// Nobody has compiled it.
+const NONE: u8 = 0;
+/// A thread compiles it.
+const BEGUN: u8 = 1;
+/// The same, and another one waits for that.
+const AWAITED: u8 = 2;
+/// Its code can be called.
+const DONE: u8 = 3;
+
+/// A module's functions, and the code of those that have been called.
+pub(crate) struct LazyCode {
+    compilers: Arc<Compilers>,
+    binary: Arc<Vec<u8>>,
+    decoded: Decoded,
+    layout: VmLayout,
+    code: rt::GrowingCode,
+    states: Box<[AtomicU8]>,
+    /// For threads that wait for another one's work.
+    changed: (Mutex<()>, Condvar),
+    ahead: Arc<Ahead>,
+    counts: Counts,
+}
+
+/// What was compiled, and when.
+#[derive(Debug, Default)]
+struct Counts {
+    called: AtomicU64,
+    ahead: AtomicU64,
+}
+
+/// What of a module has been compiled.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub struct LazyStats {
+    /// Functions of the module.
+    pub functions: u64,
+    /// Those that were compiled when they were called.
+    pub called: u64,
+    /// Those that were compiled before that, by another thread.
+    pub ahead: u64,
+    /// Bytes of their code.
+    pub code: u64,
+}
+
+impl LazyCode {
+    /// From a module in binary form whose functions have not been looked at. What is to be called first can be said by
+    /// [`LazyCode::expect`].
+    pub(crate) fn new(compilers: Arc<Compilers>, binary: Arc<Vec<u8>>, decoded: Decoded, code: rt::GrowingCode) -> Arc<LazyCode> {
+        let (layout, count) = (VmLayout::new(&decoded.module), decoded.bodies.len());
+        let states = (0..count).map(|_| AtomicU8::new(NONE)).collect();
+        let (changed, ahead) = (Default::default(), Arc::default());
+        Arc::new(LazyCode { compilers, binary, decoded, layout, code, states, changed, ahead, counts: Counts::default() })
+    }
+
+    /// The decoded module, whose data segments are ranges of the binary.
+    pub(crate) fn module(&self) -> &Module {
+        &self.decoded.module
+    }
+
+    pub(crate) fn decoded(&self) -> &Decoded {
+        &self.decoded
+    }
+
+    /// What it was decoded from.
+    pub(crate) fn binary(&self) -> &Arc<Vec<u8>> {
+        &self.binary
+    }
+
+    /// Bytes of memory that it may take: the binary, and code and tables as far as Lightbeam makes them of most modules.
+    pub(crate) fn bytes(&self) -> u64 {
+        let bodies = self.decoded.code.as_ref().map_or(0, |range| u64::from(range.end - range.start));
+        self.binary.len() as u64 + 2 * bodies
+    }
+
+    pub(crate) fn stats(&self) -> LazyStats {
+        let count = |n: &AtomicU64| n.load(Ordering::Relaxed);
+        LazyStats {
+            functions: self.states.len() as u64,
+            called: count(&self.counts.called),
+            ahead: count(&self.counts.ahead),
+            code: self.code.bytes(),
+        }
+    }
+
+    /// Has another thread, if it can be had, compile what is likely to be called, before it is.
+    pub(crate) fn work_ahead(self: &Arc<LazyCode>) -> impl FnOnce() + Send + 'static {
+        if let Some(start) = self.module().start.and_then(|start| self.module().defined_func(start)) {
+            self.expect([start]);
+        }
+        let (code, ahead) = (Beside(Arc::downgrade(self)), self.ahead.clone());
+        move || ahead.run(&code)
+    }
+
+    /// These are likely to be called soon.
+    pub(crate) fn expect(&self, functions: impl IntoIterator<Item = DefinedFuncIndex>) {
+        self.ahead.add(functions.into_iter().filter(|&func| self.state(func) == NONE), ahead::DEPTH);
+    }
+
+    fn state(&self, func: DefinedFuncIndex) -> u8 {
+        self.states[func.as_u32() as usize].load(Ordering::Acquire)
+    }
+
+    /// Compiles a function unless that is done, or being done; gives what it calls. That it is not valid is said when it is called.
+    fn compile_ahead(&self, func: DefinedFuncIndex) -> Option<Vec<DefinedFuncIndex>> {
+        if self.begin(func, BEGUN) != NONE {
+            return None;
+        }
+        let callees = self.compile_begun(func).ok()?;
+        self.counts.ahead.fetch_add(1, Ordering::Relaxed);
+        Some(callees)
+    }
+
+    /// Whoever gets [`NONE`] is to compile the function.
+    fn begin(&self, func: DefinedFuncIndex, as_what: u8) -> u8 {
+        let state = &self.states[func.as_u32() as usize];
+        state.compare_exchange(NONE, as_what, Ordering::AcqRel, Ordering::Acquire).unwrap_or_else(|state| state)
+    }
+
+    /// Compiles a function for which [`LazyCode::begin`] has given the turn; gives what it calls.
+    fn compile_begun(&self, func: DefinedFuncIndex) -> Result<Vec<DefinedFuncIndex>, Error> {
+        // A compiler that panics leaves the function to the next one that calls it.
+        let mut turn = Turn { code: self, func, end: NONE };
+        let one = One::new(func, &self.compiled(func)?)?;
+        let callees = one.callees().collect();
+        let functions = Box::new([func]);
+        self.code.add(one.len(), |address| {
+            let (code, tables) = one.place(address, |func| self.code.slot_address(func));
+            rt::Placed { code, tables: tables.map(rt::TableBytes::from), functions }
+        })?;
+        turn.end = DONE;
+        Ok(callees)
+    }
+
+    fn compiled(&self, func: DefinedFuncIndex) -> Result<CompiledFunction, Error> {
+        let LazyCode { compilers, binary, decoded, layout, .. } = self;
+        let mut out = CompiledFunction::default();
+        Sources { compilers, bytes: binary, decoded, layout }.validate_and_compile(func, &mut out)?;
+        Ok(out)
+    }
+
+    /// The wasm offset of the operator that an instruction belongs to, at this offset from its function's start. The function is compiled
+    /// once more for that, which gives the same code: nothing is kept for backtraces that never come.
+    pub(crate) fn wasm_offset(&self, func: DefinedFuncIndex, offset: u32) -> Option<u32> {
+        let offsets = self.compiled(func).ok()?.wasm_offsets;
+        let n = offsets.partition_point(|&(at, _)| at <= offset).checked_sub(1)?;
+        Some(offsets[n].1).filter(|&wasm| wasm != u32::MAX)
+    }
+
+    /// The address of a function's code, when it is there.
+    fn called(&self, func: DefinedFuncIndex) -> Result<usize, Error> {
+        loop {
+            match self.begin(func, BEGUN) {
+                DONE => return Ok(self.code.target(func)),
+                NONE => {
+                    let callees = self.compile_begun(func)?;
+                    self.counts.called.fetch_add(1, Ordering::Relaxed);
+                    self.expect(callees);
+                }
+                state => self.wait(func, state),
+            }
+        }
+    }
+
+    /// Waits until another thread has compiled a function, or has failed to.
+    fn wait(&self, func: DefinedFuncIndex, state: u8) {
+        let (lock, changed) = &self.changed;
+        let mut guard = lock.lock().unwrap_or_else(PoisonError::into_inner);
+        let mine = &self.states[func.as_u32() as usize];
+        if state == BEGUN {
+            let _ = mine.compare_exchange(BEGUN, AWAITED, Ordering::AcqRel, Ordering::Acquire);
+        }
+        while mine.load(Ordering::Acquire) == AWAITED {
+            guard = changed.wait(guard).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+/// Another thread's view: it keeps no module alive.
+struct Beside(Weak<LazyCode>);
+
+impl Work for Beside {
+    fn compile(&self, func: DefinedFuncIndex, left: u32) -> bool {
+        let Some(code) = self.0.upgrade() else { return false };
+        if let (Some(callees), Some(left)) = (code.compile_ahead(func), left.checked_sub(1)) {
+            code.ahead.add(callees.into_iter().filter(|&func| code.state(func) == NONE), left);
+        }
+        true
+    }
+
+    fn compile_rest(&self, n: usize) -> bool {
+        /// Functions of a piece.
+        const PIECE: usize = 8;
+        let Some(code) = self.0.upgrade() else { return false };
+        let count = code.states.len();
+        for func in (n * PIECE..count).take(PIECE) {
+            code.compile_ahead(DefinedFuncIndex::from_u32(func as u32));
+        }
+        (n + 1) * PIECE < count
+    }
+}
+
+/// A function that this thread compiles; when that is over others are told.
+struct Turn<'a> {
+    code: &'a LazyCode,
+    func: DefinedFuncIndex,
+    end: u8,
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        let state = &self.code.states[self.func.as_u32() as usize];
+        if state.swap(self.end, Ordering::AcqRel) == AWAITED {
+            let (lock, changed) = &self.code.changed;
+            drop(lock.lock().unwrap_or_else(PoisonError::into_inner));
+            changed.notify_all();
+        }
+    }
+}
+
+impl Drop for LazyCode {
+    fn drop(&mut self) {
+        self.ahead.close();
+    }
+}
+
+impl rt::Resolve for LazyCode {
+    fn resolve(&self, func: DefinedFuncIndex) -> Result<usize, Box<dyn Any + Send>> {
+        self.called(func).map_err(|error| -> Box<dyn Any + Send> { Box::new(Error::deferred(error)) })
+    }
+}
+
+/// The data segments' contents.
+impl AsRef<[u8]> for LazyCode {
+    fn as_ref(&self) -> &[u8] {
+        &self.binary
+    }
+}
