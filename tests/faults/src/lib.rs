@@ -34,26 +34,32 @@ pub fn config((tier, bounds, calls): Style) -> Config {
     Config::new().tier(tier).bounds(Some(bounds)).calls(calls).parallel(false)
 }
 
-/// Runs a test in every style, and in paranoid style with each compiler and bounds style. A failure says in which.
+/// Runs a test in every style, in paranoid style with each compiler and bounds style, and where functions are compiled when they are
+/// called. A failure says in which.
 ///
 /// # Panics
 /// If the test does, or if there is no engine.
 pub fn for_each_style(test: impl Fn(&Engine)) {
-    let paranoid = direct_styles().map(|style| (style, true));
-    for (style, paranoid) in STYLES.into_iter().map(|style| (style, false)).chain(paranoid) {
-        let engine = Engine::new(&config(style).paranoid(paranoid)).expect("an engine");
-        let _context = Context(style, paranoid);
+    let plain = STYLES.into_iter().map(|style| (format!("style {style:?}"), config(style)));
+    let paranoid = direct_styles().map(|style| (format!("style {style:?}, paranoid"), config(style).paranoid(true)));
+    let lazy = |bounds| {
+        let style = (Tier::Auto, bounds, CallStyle::Slots);
+        (format!("style {style:?}, lazy"), config(style).lazy(Some(0)))
+    };
+    for (name, config) in plain.chain(paranoid).chain([BoundsStyle::Guard, BoundsStyle::Explicit].map(lazy)) {
+        let engine = Engine::new(&config).expect("an engine");
+        let _context = Context(name);
         test(&engine);
     }
 }
 
 /// Names the style while a panic unwinds.
-struct Context(Style, bool);
+struct Context(String);
 
 impl Drop for Context {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("in style {:?}{}", self.0, if self.1 { ", paranoid" } else { "" });
+            eprintln!("in {}", self.0);
         }
     }
 }
