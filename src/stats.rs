@@ -4,7 +4,7 @@ use crate::cli::{RunArgs, StatsFormat};
 use crate::deadline::{self, Deadline};
 use crate::report;
 use sconce_engine::environ::shown::quoted;
-use sconce_engine::{MemoryLimit, Module, Purpose};
+use sconce_engine::{LazyStats, MemoryLimit, Module, Purpose};
 use sconce_wasi::{Threads, WasiCtx};
 use serde_json::{Value, json};
 use std::fmt::Write;
@@ -17,15 +17,14 @@ use std::time::Duration;
 #[derive(Debug)]
 pub struct Loading {
     name: String,
-    compiler: &'static str,
-    code: u64,
+    module: Module,
     time: Duration,
 }
 
 impl Loading {
     /// It took so long to load it.
     pub fn new(name: &str, module: &Module, time: Duration) -> Loading {
-        Loading { name: name.to_owned(), compiler: module.compiler(), code: module.code_bytes(), time }
+        Loading { name: name.to_owned(), module: module.clone(), time }
     }
 }
 
@@ -193,9 +192,17 @@ impl Stats {
         if let Some(peak) = self.resident() {
             let _ = write!(text, "\n  {:<10} {} of the process at most", "resident", Amount::Bytes(peak).text());
         }
-        for Loading { name, compiler, code, time } in &self.loadings {
-            let code = Amount::Bytes(*code).text();
+        for Loading { name, module, time } in &self.loadings {
+            let (compiler, code) = (module.compiler(), Amount::Bytes(module.code_bytes()).text());
             let _ = write!(text, "\n  {} code by {compiler}: {code}, loaded in {time:.3?}", quoted(name));
+            if let Some(LazyStats { functions, called, ahead, code, time }) = module.lazy_stats() {
+                let code = Amount::Bytes(code).text();
+                let _ = write!(
+                    text,
+                    "\n    compiled   {} of {functions} functions: {called} when called, {ahead} ahead, {code} of code, in {time:.3?}",
+                    called + ahead
+                );
+            }
         }
         text
     }
@@ -208,8 +215,14 @@ impl Stats {
         let purposes: serde_json::Map<_, _> = self.purposes().map(|(name, bytes)| (name.to_owned(), json!(bytes))).collect();
         all["memory"]["peaks"] = purposes.into();
         all.insert("resident".into(), json!(self.resident()));
-        let module =
-            |m: &Loading| json!({ "name": m.name, "compiler": m.compiler, "code": m.code, "loading": m.time.as_secs_f64() });
+        let module = |m: &Loading| {
+            let lazy = m.module.lazy_stats().map(|LazyStats { functions, called, ahead, code, time }| {
+                let time = time.as_secs_f64();
+                json!({ "functions": functions, "called": called, "ahead": ahead, "code": code, "time": time })
+            });
+            let (compiler, code) = (m.module.compiler(), m.module.code_bytes());
+            json!({ "name": m.name, "compiler": compiler, "code": code, "loading": m.time.as_secs_f64(), "compiled": lazy })
+        };
         all.insert("modules".into(), self.loadings.iter().map(module).collect());
         all.into()
     }

@@ -6,6 +6,9 @@
 //! what it runs.
 
 mod ahead;
+mod contents;
+
+pub(crate) use contents::LazyContents;
 
 use crate::compilers::Compilers;
 use crate::error::Error;
@@ -15,11 +18,15 @@ use sconce_environ::compile::CompiledFunction;
 use sconce_environ::decode::Decoded;
 use sconce_environ::index::DefinedFuncIndex;
 use sconce_environ::layout::VmLayout;
-use sconce_environ::module::Module;
+use sconce_environ::module::{EntityIndex, Module};
 use sconce_runtime as rt;
 use std::any::Any;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+/// Bytes of a function's body that take a millisecond or more to compile.
+const LARGE: usize = 32 << 10;
 
 /// Nobody has compiled it.
 const NONE: u8 = 0;
@@ -49,6 +56,7 @@ pub(crate) struct LazyCode {
 struct Counts {
     called: AtomicU64,
     ahead: AtomicU64,
+    nanoseconds: AtomicU64,
 }
 
 /// What of a module has been compiled.
@@ -62,19 +70,59 @@ pub struct LazyStats {
     pub ahead: u64,
     /// Bytes of their code.
     pub code: u64,
+    /// What that took, threads together.
+    pub time: Duration,
 }
 
 impl LazyCode {
-    /// From a module in binary form whose functions have not been looked at. What is to be called first can be said by
-    /// [`LazyCode::expect`].
+    /// From a module in binary form whose functions have not been looked at.
     pub(crate) fn new(compilers: Arc<Compilers>, binary: Arc<Vec<u8>>, decoded: Decoded, code: rt::GrowingCode) -> Arc<LazyCode> {
         let (layout, count) = (VmLayout::new(&decoded.module), decoded.bodies.len());
         let states = (0..count).map(|_| AtomicU8::new(NONE)).collect();
         let (changed, ahead) = (Default::default(), Arc::default());
-        Arc::new(LazyCode { compilers, binary, decoded, layout, code, states, changed, ahead, counts: Counts::default() })
+        let code = Arc::new(LazyCode { compilers, binary, decoded, layout, code, states, changed, ahead, counts: Counts::default() });
+        code.expect(code.first());
+        code
     }
 
-    /// The decoded module, whose data segments are ranges of the binary.
+    /// What is called first, as far as that is known.
+    fn first(&self) -> impl Iterator<Item = DefinedFuncIndex> {
+        let module = self.module();
+        let exported = |name: &str| match module.exports.iter().find(|export| export.name == name)?.entity {
+            EntityIndex::Func(func) => Some(func),
+            _ => None,
+        };
+        let functions = [module.start, exported("_start"), exported("_initialize")];
+        functions.into_iter().flatten().filter_map(|func| module.defined_func(func))
+    }
+
+    /// Compiles what is likely to be called first, for as long as this thread is busy with `work`: there may be a processor that has
+    /// nothing else to do.
+    pub(crate) fn beside<T>(&self, work: impl FnOnce() -> T) -> T {
+        let busy = AtomicBool::new(true);
+        let ahead = || {
+            let mut later = Vec::new();
+            while busy.load(Ordering::Relaxed)
+                && let Some((func, left)) = self.ahead.take()
+            {
+                // Nobody waits for a large one here.
+                match self.decoded.bodies[func].len() <= LARGE {
+                    true => self.go_ahead(func, left),
+                    false => later.push((func, left)),
+                }
+            }
+            later.into_iter().for_each(|(func, left)| self.ahead.add([func].into_iter(), left));
+        };
+        std::thread::scope(|scope| {
+            // Without one there is less to be called.
+            let _ = std::thread::Builder::new().name("ahead".into()).spawn_scoped(scope, ahead);
+            let result = work();
+            busy.store(false, Ordering::Relaxed);
+            result
+        })
+    }
+
+    /// The decoded module.
     pub(crate) fn module(&self) -> &Module {
         &self.decoded.module
     }
@@ -101,20 +149,18 @@ impl LazyCode {
             called: count(&self.counts.called),
             ahead: count(&self.counts.ahead),
             code: self.code.bytes(),
+            time: Duration::from_nanos(count(&self.counts.nanoseconds)),
         }
     }
 
     /// Has another thread, if it can be had, compile what is likely to be called, before it is.
     pub(crate) fn work_ahead(self: &Arc<LazyCode>) -> impl FnOnce() + Send + 'static {
-        if let Some(start) = self.module().start.and_then(|start| self.module().defined_func(start)) {
-            self.expect([start]);
-        }
         let (code, ahead) = (Beside(Arc::downgrade(self)), self.ahead.clone());
         move || ahead.run(&code)
     }
 
     /// These are likely to be called soon.
-    pub(crate) fn expect(&self, functions: impl IntoIterator<Item = DefinedFuncIndex>) {
+    fn expect(&self, functions: impl IntoIterator<Item = DefinedFuncIndex>) {
         self.ahead.add(functions.into_iter().filter(|&func| self.state(func) == NONE), ahead::DEPTH);
     }
 
@@ -132,6 +178,13 @@ impl LazyCode {
         Some(callees)
     }
 
+    /// The same, and so many steps further ahead later on.
+    fn go_ahead(&self, func: DefinedFuncIndex, left: u32) {
+        if let (Some(callees), Some(left)) = (self.compile_ahead(func), left.checked_sub(1)) {
+            self.ahead.add(callees.into_iter().filter(|&func| self.state(func) == NONE), left);
+        }
+    }
+
     /// Whoever gets [`NONE`] is to compile the function.
     fn begin(&self, func: DefinedFuncIndex, as_what: u8) -> u8 {
         let state = &self.states[func.as_u32() as usize];
@@ -140,6 +193,7 @@ impl LazyCode {
 
     /// Compiles a function for which [`LazyCode::begin`] has given the turn; gives what it calls.
     fn compile_begun(&self, func: DefinedFuncIndex) -> Result<Vec<DefinedFuncIndex>, Error> {
+        let since = Instant::now();
         // A compiler that panics leaves the function to the next one that calls it.
         let mut turn = Turn { code: self, func, end: NONE };
         let one = One::new(func, &self.compiled(func)?)?;
@@ -147,9 +201,15 @@ impl LazyCode {
         let functions = Box::new([func]);
         self.code.add(one.len(), |address| {
             let (code, tables) = one.place(address, |func| self.code.slot_address(func));
-            rt::Placed { code, tables: tables.map(rt::TableBytes::from), functions }
+            // They stay as they are.
+            let fitted = |mut table: Vec<u8>| {
+                table.shrink_to_fit();
+                rt::TableBytes::from(table)
+            };
+            rt::Placed { code, tables: tables.map(fitted), functions }
         })?;
         turn.end = DONE;
+        self.counts.nanoseconds.fetch_add(since.elapsed().as_nanos() as u64, Ordering::Relaxed);
         Ok(callees)
     }
 
@@ -203,9 +263,7 @@ struct Beside(Weak<LazyCode>);
 impl Work for Beside {
     fn compile(&self, func: DefinedFuncIndex, left: u32) -> bool {
         let Some(code) = self.0.upgrade() else { return false };
-        if let (Some(callees), Some(left)) = (code.compile_ahead(func), left.checked_sub(1)) {
-            code.ahead.add(callees.into_iter().filter(|&func| code.state(func) == NONE), left);
-        }
+        code.go_ahead(func, left);
         true
     }
 
@@ -248,12 +306,5 @@ impl Drop for LazyCode {
 impl rt::Resolve for LazyCode {
     fn resolve(&self, func: DefinedFuncIndex) -> Result<usize, Box<dyn Any + Send>> {
         self.called(func).map_err(|error| -> Box<dyn Any + Send> { Box::new(Error::deferred(error)) })
-    }
-}
-
-/// The data segments' contents.
-impl AsRef<[u8]> for LazyCode {
-    fn as_ref(&self) -> &[u8] {
-        &self.binary
     }
 }

@@ -7,9 +7,9 @@ use crate::compiled::{CompiledModule, DebugSections};
 use crate::config::CompilerKind;
 use crate::engine::Engine;
 use crate::error::Error;
-use crate::lazy::LazyCode;
+use crate::lazy::{LazyCode, LazyContents};
 use crate::module::Module;
-use crate::pipeline::{self, Compilation, Progress, code_offset, debug_sections, kept_sections, may_be_module, read_module, text};
+use crate::pipeline::{self, Compilation, Pieces, Progress, code_offset, debug_sections, kept_sections, may_be_module, read_module, text};
 use crate::remake::Remake;
 use crate::section::{Section, read_exact_at};
 use sconce_environ as environ;
@@ -48,24 +48,25 @@ impl Module {
         let length = file.metadata().ok().filter(|m| m.is_file()).map(|m| m.len());
         let mut sample = [0; 4096];
         let plausible = |length| file.read_at(&mut sample, 0).is_ok_and(|n| may_be_module(&sample[..n], length));
-        if let Some(cache) = engine.cache()
-            && length.is_some_and(plausible)
+        let cache = engine.cache().filter(|_| length.is_some_and(plausible));
+        let state = cache.and_then(|_| FileState::of(file)).map(|state| (state, Clock::read()));
+        let known = cache.zip(state.as_ref()).and_then(|(cache, (state, clock))| cache.remembered(state, *clock));
+        if let (Some(cache), Some(content)) = (cache, known)
+            && let Some(module) = lookup(engine, cache, content, Some(file))?
         {
-            let state = FileState::of(file).map(|state| (state, Clock::read()));
-            let known = state.and_then(|(state, clock)| cache.remembered(&state, clock));
-            if let Some(content) = known.or_else(|| hash_file(file))
-                && let Some(module) = lookup(engine, cache, content, Some(file))?
-            {
-                let unchanged = |state: &FileState| known.is_none() && FileState::of(file).as_ref() == Some(state);
-                if let Some((state, clock)) = state.filter(|(state, _)| unchanged(state)) {
-                    cache.remember(&state, content, clock);
-                }
-                return Ok(module);
-            }
+            return Ok(module);
         }
-        // A private copy, since the file may change at any time. Its hash is its own, and is not looked up again.
+        // A private copy, since the file may change at any time: its hash is its own.
         let bytes = read_module(file, length)?;
         let content = engine.cache().map(|_| blake3::hash(&bytes));
+        if let (Some(cache), Some(content)) = (cache, content.filter(|_| known.is_none()))
+            && let Some(module) = lookup(engine, cache, content, Some(file))?
+        {
+            if let Some((state, clock)) = state.filter(|(state, _)| FileState::of(file).as_ref() == Some(state)) {
+                cache.remember(&state, content, clock);
+            }
+            return Ok(module);
+        }
         compile(engine, bytes.into(), content, progress)
     }
 
@@ -172,22 +173,26 @@ fn lazily<'a>(
     if decoded.code.as_ref().is_none_or(|code| ((code.end - code.start) as usize) < least) {
         return Ok(Err(binary));
     }
-    for (index, segment) in &mut decoded.module.data {
-        segment.bytes = decoded.data[index].clone();
-    }
+    // Segments that no code can name are nothing that code is compiled for.
+    pipeline::look_for_names_of_data(&mut decoded, &binary);
+    let named = decoded.module.data_can_be_named;
+    let segments = if named { decoded.module.data.clone() } else { std::mem::take(&mut decoded.module.data) };
     let escaping: Vec<_> = decoded.module.escaping.iter().filter_map(|&f| decoded.module.defined_func(f)).collect();
     let (code, thunks) = inner.space.grow(decoded.bodies.len() as u32, escaping.into_iter())?;
     let start = code.start().clone();
     let lazy = LazyCode::new(engine.replaceable().clone(), Arc::new(binary.into_owned()), decoded, code);
     let (decoded, binary) = (lazy.decoded(), lazy.binary());
+    let mut module = environ::module::Module { data: segments, ..decoded.module.clone() };
+    let mut join = || Pieces::join(&mut module, &decoded.data);
+    let pieces = if inner.config.parallel { lazy.beside(join) } else { join() };
     let section = |s: &CustomSection| Section::part(binary, s.contents.start as usize..s.contents.end as usize);
     let debug = DebugSections {
         offsets: Section::default(),
         custom: kept_sections(decoded).map(|s| (s.name.clone(), section(s))).collect(),
         code_offset: code_offset(decoded),
     };
-    let module = lazy.module().clone();
-    let compiled = compiled(engine, CompilerKind::Lightbeam, module, start, thunks, Data::Lazy(lazy.clone()), debug);
+    let data = Data::Lazy(LazyContents::new(binary, pieces), lazy.clone());
+    let compiled = compiled(engine, CompilerKind::Lightbeam, module, start, thunks, data, debug);
     engine.work_beside(lazy.work_ahead());
     if let Some(content) = content {
         let _ = compiled.content.set(content);
@@ -267,7 +272,7 @@ fn assemble(engine: &Engine, source: &Source<'_>, seal: Option<&Seal>) -> Result
 /// Where a module's data is, and with it, if they are compiled when they are called, its functions.
 enum Data {
     Section(Section, Option<rt::LazyData>),
-    Lazy(Arc<LazyCode>),
+    Lazy(LazyContents, Arc<LazyCode>),
 }
 
 /// Makes a module known to the engine, and to who listens.
@@ -280,17 +285,19 @@ fn compiled(
     data: Data,
     debug: DebugSections,
 ) -> Arc<CompiledModule> {
-    let (section, lazy_data, lazy) = match data {
-        Data::Section(section, lazy_data) => (section, lazy_data, None),
-        Data::Lazy(lazy) => (Section::default(), None, Some(lazy)),
+    let (section, contents, lazy_data, lazy): (_, Arc<dyn rt::Contents>, _, _) = match data {
+        Data::Section(section, lazy_data) => {
+            let section = Arc::new(section);
+            (section.clone(), section, lazy_data, None)
+        }
+        Data::Lazy(contents, lazy) => (Arc::default(), Arc::new(contents), None, Some(lazy)),
     };
-    let section = Arc::new(section);
     let loaded = rt::LoadedModule::new(rt::ModuleParts {
         type_ids: engine.register(&module),
         module: Arc::new(module),
         code,
         thunks,
-        data: lazy.clone().map_or(section.clone() as _, |lazy| lazy as _),
+        data: contents,
         lazy_data,
         bounds: engine.bounds(),
         lazy: lazy.clone().map(|lazy| lazy as _),
@@ -301,22 +308,4 @@ fn compiled(
         listeners.module(&compiled);
     }
     compiled
-}
-
-/// The hash of a regular file's contents, read in blocks and not kept; its position stays.
-fn hash_file(file: &File) -> Option<blake3::Hash> {
-    const BLOCK: usize = 256 << 10;
-    let metadata = file.metadata().ok().filter(|m| m.is_file())?;
-    let mut hasher = blake3::Hasher::new();
-    let mut block = vec![0; BLOCK.min(usize::try_from(metadata.len()).ok()? + 1)];
-    let mut at = 0;
-    loop {
-        match file.read_at(&mut block, at).ok()? {
-            0 => return Some(hasher.finalize()),
-            n => {
-                hasher.update(&block[..n]);
-                at += n as u64;
-            }
-        }
-    }
 }

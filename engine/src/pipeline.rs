@@ -11,6 +11,7 @@ mod source;
 pub mod text;
 
 pub(crate) use compile::{compile_function, validate};
+pub(crate) use data::Pieces;
 pub(crate) use link::Linked;
 pub(crate) use one::{One, Sources};
 pub use progress::Progress;
@@ -45,10 +46,15 @@ impl Compilation {
         let mut decoded = decode(binary, config.features)?;
         let job = Job { compilers, compiler, bytes: binary, decoded: &decoded, parallel: config.parallel, progress };
         let linked = compile::compile(&job)?;
-        decoded.module.data_can_be_named = data::is_named(&decoded, binary);
-        let data = data::contents(&mut decoded.module, &decoded.data, binary);
+        look_for_names_of_data(&mut decoded, binary);
+        let data = Pieces::join(&mut decoded.module, &decoded.data).contents(binary);
         Ok(Compilation { decoded, linked, data })
     }
+}
+
+/// Finds out whether any instruction names a data segment, where a section of the binary says that some may.
+pub(crate) fn look_for_names_of_data(decoded: &mut Decoded, binary: &[u8]) {
+    decoded.module.data_can_be_named = data::is_named(decoded, binary);
 }
 
 /// What backtraces need of a binary: names and contents of sections.

@@ -96,3 +96,5 @@ impl AsRef<[u8]> for Section {
         self.bytes().unwrap_or_default()
     }
 }
+
+impl rt::Contents for Section {}

@@ -118,7 +118,7 @@ pub use large::LargePages;
 pub use lazy_pages::TableBytes;
 pub use lazy_source::{CHUNK, Digest, LazySource, Remake};
 pub use listener::{Stub, StubListener};
-pub use module::{LoadedModule, ModuleParts};
+pub use module::{Contents, LoadedModule, ModuleParts};
 pub use resolve::Resolve;
 pub use sconce_x64::{Class, Signature};
 pub use shared::SharedMemory;

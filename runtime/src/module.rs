@@ -14,12 +14,23 @@ use sconce_environ::layout::VmLayout;
 use sconce_environ::module::{EntityIndex, Module};
 use sconce_environ::types::{GlobalType, TableType};
 use sconce_x64::stubs::{LAZY_STUB_SIZE, THUNK_SIZE};
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// Data below this many bytes is copied in: measured, mapping an image and taking its faults costs as much.
 const IMAGE_MINIMUM: usize = 64 << 10;
+
+/// The contents of all data segments of a module, one after the other: the same bytes whenever they are asked for.
+pub trait Contents: AsRef<[u8]> + Send + Sync {
+    /// If they are kept as pieces with zeros around them, passes on those that begin in a range, in the order in which they are to be
+    /// written, with their places from its start, and gives true.
+    fn pieces(&self, range: Range<u32>, f: &mut dyn FnMut(usize, &[u8])) -> bool {
+        let _ = (range, f);
+        false
+    }
+}
 
 /// What a loaded module is made of.
 pub struct ModuleParts {
@@ -32,9 +43,8 @@ pub struct ModuleParts {
     /// Offset in text of the first thunk. There is one, of 16 bytes, for each escaping function that the module defines, in
     /// index order.
     pub thunks: u32,
-    /// The contents of all data segments, one after the other: the same bytes whenever they are asked for.
-    /// Not looked at by an instance that gets lazy data.
-    pub data: Arc<dyn AsRef<[u8]> + Send + Sync>,
+    /// The contents of all data segments. Not looked at by an instance that gets lazy data.
+    pub data: Arc<dyn Contents>,
     /// Where the first instance's data comes from as it is used.
     pub lazy_data: Option<LazyData>,
     /// What the code was compiled for.
@@ -153,6 +163,11 @@ impl LoadedModule {
     pub(crate) fn data(&self, data: DataIndex) -> Option<&[u8]> {
         let range = &self.module().data[data].bytes;
         (*self.parts.data).as_ref().get(range.start as usize..range.end as usize)
+    }
+
+    /// Passes on the pieces of a data segment that are to be written to memory that is zero; false if it is not known in pieces.
+    pub(crate) fn data_pieces(&self, data: DataIndex, f: &mut dyn FnMut(usize, &[u8])) -> bool {
+        self.parts.data.pieces(self.module().data[data].bytes.clone(), f)
     }
 
     /// Where data comes from as it is used, for the first instance that asks. Others share an image instead.

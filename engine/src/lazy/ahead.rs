@@ -57,6 +57,11 @@ impl Ahead {
         }
     }
 
+    /// What is next, if there is anything.
+    pub(super) fn take(&self) -> Option<(DefinedFuncIndex, u32)> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner).functions.pop_front()
+    }
+
     /// No more is to be done.
     pub(super) fn close(&self) {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner).closed = true;

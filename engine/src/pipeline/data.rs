@@ -6,7 +6,7 @@
 use crate::artifact::LAZY;
 use sconce_environ::PrimaryMap;
 use sconce_environ::decode::Decoded;
-use sconce_environ::index::{DataIndex, MemoryIndex};
+use sconce_environ::index::{DataIndex, DefinedFuncIndex, MemoryIndex};
 use sconce_environ::module::{ConstExpr, ConstOp, DataSegment, Module, SegmentMode};
 use sconce_runtime as rt;
 use std::ops::Range;
@@ -17,54 +17,113 @@ const GAP: u64 = 4096;
 /// Data that comes in as it is used begins and ends with chunks.
 const CHUNK: u64 = rt::CHUNK as u64;
 
-/// The contents of all segments, one after the other, with `module.data` changed to match. `ranges` are the segments' contents
-/// in `binary`.
-///
-/// Segments are joined if all of them are active, at constant places inside memories that the module defines, and no
-/// instruction names one. A memory is zero before its segments are copied in, and none of them traps, so joined ones have the
-/// same effect.
-pub(crate) fn contents(module: &mut Module, ranges: &PrimaryMap<DataIndex, Range<u32>>, binary: &[u8]) -> Vec<u8> {
-    let bytes_of = |index: DataIndex| &binary[ranges[index].start as usize..ranges[index].end as usize];
-    let Some(places) = places(module).filter(|_| !module.data_can_be_named) else {
-        return ranges.keys().flat_map(bytes_of).copied().collect();
-    };
-    let runs = runs(module, &places);
-    let mut contents = Vec::new();
-    let mut joined = PrimaryMap::new();
-    for run in &runs {
-        let start = contents.len();
-        contents.resize(start + (run.end - run.start) as usize, 0);
-        // Offsets were constants of 32 or 64 bits before.
-        let op =
-            if module.memories[run.memory].memory64 { ConstOp::I64(run.start as i64) } else { ConstOp::I32(run.start as i32) };
-        joined.push(DataSegment {
-            bytes: start as u32..contents.len() as u32,
-            mode: SegmentMode::Active { target: run.memory, offset: ConstExpr { ops: [op].into() } },
-        });
-    }
-    // In the order of the segments: a later one overwrites an earlier one.
-    for (index, place) in places.iter().filter(|(_, place)| place.start < place.end) {
-        let run = runs.partition_point(|run| (run.memory, run.start) <= (place.memory, place.start)) - 1;
-        let at = joined[DataIndex::from_u32(run as u32)].bytes.start as usize + (place.start - runs[run].start) as usize;
-        contents[at..at + (place.end - place.start) as usize].copy_from_slice(bytes_of(index));
-    }
-    module.data = joined;
-    contents
+/// The contents of all segments, one after the other, as pieces of a binary with zeros around them.
+#[derive(Debug, Default)]
+pub(crate) struct Pieces {
+    /// Segment by segment, and in each of those in the order in which they are written: a later one overwrites an earlier one.
+    pieces: Vec<Piece>,
+    /// Bytes of all contents.
+    len: u32,
 }
 
-/// Whether an instruction of the module names a data segment. The bodies have been validated.
+#[derive(Debug)]
+struct Piece {
+    /// Where it is in the contents.
+    at: u32,
+    /// Where it is in the binary.
+    from: u32,
+    len: u32,
+}
+
+impl Pieces {
+    /// Of all segments, with `module.data` changed to match. `ranges` are the segments' contents in the binary.
+    ///
+    /// Segments are joined if all of them are active, at constant places inside memories that the module defines, and no
+    /// instruction names one. A memory is zero before its segments are copied in, and none of them traps, so joined ones have the
+    /// same effect.
+    pub(crate) fn join(module: &mut Module, ranges: &PrimaryMap<DataIndex, Range<u32>>) -> Pieces {
+        let mut pieces = Vec::with_capacity(ranges.len());
+        let mut push = |at: u32, range: &Range<u32>| pieces.push(Piece { at, from: range.start, len: range.end - range.start });
+        let mut end = 0;
+        let Some(places) = places(module).filter(|_| !module.data_can_be_named) else {
+            for range in ranges.values() {
+                push(end, range);
+                end += range.end - range.start;
+            }
+            return Pieces { pieces, len: end };
+        };
+        let runs = runs(module, &places);
+        let mut joined = PrimaryMap::new();
+        for run in &runs {
+            let start = end;
+            end += (run.end - run.start) as u32;
+            // Offsets were constants of 32 or 64 bits before.
+            let wide = module.memories[run.memory].memory64;
+            let op = if wide { ConstOp::I64(run.start as i64) } else { ConstOp::I32(run.start as i32) };
+            joined.push(DataSegment {
+                bytes: start..end,
+                mode: SegmentMode::Active { target: run.memory, offset: ConstExpr { ops: [op].into() } },
+            });
+        }
+        for (index, place) in places.iter().filter(|(_, place)| place.start < place.end) {
+            let run = runs.partition_point(|run| (run.memory, run.start) <= (place.memory, place.start)) - 1;
+            let start = joined[DataIndex::from_u32(run as u32)].bytes.start;
+            push(start + (place.start - runs[run].start) as u32, &ranges[index]);
+        }
+        // Most are in order, and the order within a run stays.
+        pieces.sort_by_key(|piece| joined.values().as_slice().partition_point(|run| run.bytes.start <= piece.at));
+        module.data = joined;
+        Pieces { pieces, len: end }
+    }
+
+    /// The contents, out of the binary.
+    pub(crate) fn contents(&self, binary: &[u8]) -> Vec<u8> {
+        // Memory that is zero by itself takes none where nothing is copied to it.
+        let mut contents = vec![0; self.len as usize];
+        for &Piece { at, from, len } in &self.pieces {
+            let (at, from, len) = (at as usize, from as usize, len as usize);
+            contents[at..at + len].copy_from_slice(&binary[from..from + len]);
+        }
+        contents
+    }
+
+    /// Passes on all pieces of a segment, whose range of the contents this is, with their places from its start.
+    pub(crate) fn within(&self, range: Range<u32>, binary: &[u8], f: &mut dyn FnMut(usize, &[u8])) {
+        let first = self.pieces.partition_point(|piece| piece.at < range.start);
+        for &Piece { at, from, len } in self.pieces[first..].iter().take_while(|piece| piece.at < range.end) {
+            f((at - range.start) as usize, &binary[from as usize..][..len as usize]);
+        }
+    }
+}
+
+/// Whether an instruction of the module names a data segment, or may do so, where a body cannot be read.
 ///
 /// Compilers of today write a data count section whether it is needed or not, so the section says little.
 pub(crate) fn is_named(decoded: &Decoded, binary: &[u8]) -> bool {
-    decoded.module.data_can_be_named && decoded.bodies.keys().any(|func| body_names_data(decoded.body(binary, func)))
-}
-
-fn body_names_data(body: &[u8]) -> bool {
-    // `memory.init` is 8 and `data.drop` is 9 behind the prefix, in a byte or in a longer LEB128. Few bodies have such bytes at
-    // all, and most of those as parts of numbers.
-    if !body.windows(2).any(|w| w[0] == 0xfc && matches!(w[1], 8 | 9 | 0x88 | 0x89)) {
+    if !decoded.module.data_can_be_named {
         return false;
     }
+    let Some(range) = &decoded.code else { return false };
+    let code = &binary[range.start as usize..range.end as usize];
+    let mut last = None;
+    // `memory.init` is 8 and `data.drop` is 9 behind the prefix, in a byte or in a longer LEB128. Few bodies have such bytes at
+    // all, and most of those as parts of numbers.
+    for at in memchr::memchr_iter(PREFIX, code).filter(|at| matches!(code.get(at + 1), Some(8 | 9 | 0x88 | 0x89))) {
+        let at = range.start + at as u32;
+        let n = decoded.bodies.values().as_slice().partition_point(|body| body.end <= at);
+        let func = DefinedFuncIndex::from_u32(n as u32);
+        // Bodies are looked at once.
+        if last.replace(func) != Some(func) && n < decoded.bodies.len() && body_names_data(decoded.body(binary, func)) {
+            return true;
+        }
+    }
+    false
+}
+
+/// The prefix of those operators.
+const PREFIX: u8 = 0xfc;
+
+fn body_names_data(body: &[u8]) -> bool {
     let body = FunctionBody::new(BinaryReader::new(body, 0));
     let Ok(mut operators) = body.get_operators_reader() else { return true };
     while !operators.eof() {
@@ -140,12 +199,16 @@ mod tests {
         let binary = wat::parse_str(wat).unwrap();
         let mut decoded = decode(&binary, Features::default()).unwrap();
         decoded.module.data_can_be_named = is_named(&decoded, &binary);
-        let contents = contents(&mut decoded.module, &decoded.data, &binary);
+        let pieces = Pieces::join(&mut decoded.module, &decoded.data);
+        let contents = pieces.contents(&binary);
         let mut memory = vec![0; 65536];
         for segment in decoded.module.data.values() {
             let SegmentMode::Active { offset, .. } = &segment.mode else { continue };
             let [ConstOp::I32(at)] = offset.ops[..] else { continue };
             let bytes = &contents[segment.bytes.start as usize..segment.bytes.end as usize];
+            let mut piece_by_piece = vec![0; bytes.len()];
+            pieces.within(segment.bytes.clone(), &binary, &mut |at, piece| piece_by_piece[at..at + piece.len()].copy_from_slice(piece));
+            assert_eq!(piece_by_piece, bytes);
             if let Some(place) = memory.get_mut(at as usize..at as usize + bytes.len()) {
                 place.copy_from_slice(bytes);
             }

@@ -278,6 +278,10 @@ impl Decoder {
     }
 
     fn data(&mut self, section: wasmparser::DataSectionReader<'_>) -> Result<()> {
+        // Each has two bytes at least, but how many bytes there are is not known here.
+        let most = section.count().min(1 << 16) as usize;
+        self.decoded.data.reserve(most);
+        self.decoded.module.data.reserve(most);
         for data in section {
             let data = data?;
             self.proposals.data(&data);

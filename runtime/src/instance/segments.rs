@@ -155,6 +155,16 @@ pub(super) unsafe fn data_segments(store: &mut Store, instance: &mut Instance) -
             let at = evaluate(offset, instance, &store.globals);
             let memory = &mut store.memories[instance.memories[target] as usize];
             let at = offset_value(at, memory.ty().memory64);
+            let written = if target >= imported && memory.at(at, segment.bytes.len() as u64).is_ok() {
+                // A memory of its own, so it is zero where nothing else has been placed.
+                let mut written = true;
+                module.data_pieces(d, &mut |from, piece| written &= memory.write(at + from as u64, piece).is_ok()) && written
+            } else {
+                false
+            };
+            if written {
+                continue;
+            }
             let bytes = module.data(d).ok_or(ResourceError::DamagedCode)?;
             if memory.write(at, bytes).is_err() {
                 keep_active_data(instance, d.as_u32() as usize)?;

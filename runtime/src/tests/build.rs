@@ -116,7 +116,7 @@ impl Builder {
         text.extend_from_slice(&stubs::thunks((0..self.funcs.len() as u32).map(|n| (slot(n) - thunks) as i32)));
         let code = space.load(&text, tables.map(TableBytes::from)).unwrap();
         let type_ids = (0..self.module.types.len() as u32).map(TypeId::from_u32).collect();
-        let (module, data, bounds) = (Arc::new(self.module), Arc::new(self.data), self.bounds);
+        let (module, data, bounds) = (Arc::new(self.module), Arc::new(Data(self.data)), self.bounds);
         LoadedModule::new(ModuleParts { module, type_ids, code, thunks: thunks as u32, data, lazy_data: None, bounds, lazy: None })
     }
 }
@@ -193,3 +193,14 @@ pub(super) fn trap(result: Result<Vec<u128>, Failure>) -> (TrapCode, RawBacktrac
 pub(super) fn functions(trace: &RawBacktrace) -> Vec<u32> {
     trace.frames.iter().map(|f| f.func.as_u32()).collect()
 }
+
+/// Data segments' contents.
+struct Data(Vec<u8>);
+
+impl AsRef<[u8]> for Data {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl crate::module::Contents for Data {}
