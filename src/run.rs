@@ -140,7 +140,7 @@ fn config(args: &RunArgs) -> Result<Config, Failure> {
     let config = config
         .max_table(args.max_table)
         .private_code(args.max_file_size.is_some())
-        .lazy((args.validate == Validate::Lazy && args.compiler.calls != Some(CallStyle::Direct)).then_some(LAZY))
+        .lazy((args.validate == Validate::Lazy && args.compiler.calls != Some(CallStyle::Direct)).then_some(args.lazy_from))
         .hold_background(true)
         .debugger(args.debugger)
         .perf_map(args.profile == Some(Profile::PerfMap));
@@ -163,9 +163,6 @@ fn warn_of_cache(engine: &Engine, args: &RunArgs) {
         }
     }
 }
-
-/// Bytes of code from which on functions are compiled when they are called: less takes a millisecond to compile whole.
-const LAZY: usize = 64 << 10;
 
 /// Room for a few frames, so that even a small program starts.
 const MIN_STACK: u64 = 64 << 10;

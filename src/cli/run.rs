@@ -202,6 +202,10 @@ pub struct RunArgs {
     #[arg(long, value_enum, default_value_t, value_name = "WHEN", help_heading = "Compilation", hide_possible_values = true)]
     pub validate: Validate,
 
+    /// How many bytes of code a module must have for that: so that tests need no large ones.
+    #[arg(long, hide = true, value_name = "BYTES", default_value_t = 64 << 10)]
+    pub lazy_from: usize,
+
     /// Where compiled modules are kept for the next run: a directory, or `off`. When they take more
     /// than 1 GiB, the least recently used are removed. [default: `sconce` in the user's cache
     /// directory]

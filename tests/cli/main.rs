@@ -14,6 +14,7 @@ mod hardship;
 mod images;
 mod invoke;
 mod later;
+mod lazy;
 mod messages;
 mod names;
 mod old_exceptions;

@@ -1,0 +1,97 @@
+//! Modules whose functions are validated and compiled when they are called: what is said of invalid ones, what the cache gets.
+
+use crate::support::{Dir, contains, outcome};
+use serde_json::Value;
+use std::fs;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+/// A program with so many functions that nobody calls, and one that is not valid, which is called if there are arguments.
+fn program(functions: usize) -> String {
+    let function = format!("(func (param i32 i32) {})", "(local.set 0 (i32.rotl (local.get 0) (local.get 1)))".repeat(100));
+    format!(
+        r#"(module (import "wasi_snapshot_preview1" "args_sizes_get" (func $sizes (param i32 i32) (result i32)))
+        (memory (export "memory") 1)
+        (func $wrong (result i32) (i64.const 0))
+        (func $middle (call $wrong) (drop))
+        (func (export "_start")
+            (drop (call $sizes (i32.const 0) (i32.const 4)))
+            (if (i32.gt_u (i32.load (i32.const 0)) (i32.const 1)) (then (call $middle)))){})"#,
+        function.repeat(functions)
+    )
+}
+
+#[test]
+fn a_function_that_is_not_valid_stops_the_program_when_it_is_called() {
+    let dir = Dir::new();
+    dir.file("app.wat", program(200));
+    for flags in ["", "--cache off"] {
+        for _ in 0..2 {
+            assert_eq!(dir.run(&format!("run {flags} app.wat")).ok(), "");
+            let said = dir.run(&format!("run {flags} app.wat x")).fails(134);
+            contains(&said, &["error: app.wat: ", "type mismatch", "function 1 (wrong)", "   0: ", " middle\n", " _start"]);
+        }
+    }
+    // Where all is looked at before, in whatever way, nothing runs.
+    let small = program(0);
+    dir.file("small.wat", small);
+    for words in [
+        "run --validate eager app.wat",
+        "run --tier lightbeam app.wat",
+        "run --tier cranelift app.wat",
+        "run --calls direct app.wat",
+        "run --debugger app.wat",
+        "run --max-file-size 1M app.wat",
+        "run small.wat",
+        "compile app.wat",
+        "cache warm app.wat",
+        "validate app.wat",
+        "inspect app.wat",
+    ] {
+        contains(&dir.run(words).fails(1), &["type mismatch", "function 1 (wrong)"]);
+    }
+    contains(&dir.run("run --lazy-from 0 small.wat x").fails(134), &["function 1 (wrong)"]);
+}
+
+#[test]
+fn what_was_compiled_is_said() {
+    let dir = Dir::new();
+    dir.file("app.wat", program(200));
+    let said = dir.run("run --cache off --stats app.wat").stderr;
+    contains(&said, &[" of 203 functions: ", " when called, ", " ahead, ", "of code, in "]);
+    let json = dir.run("run --cache off --stats=json app.wat").stderr;
+    let compiled = &serde_json::from_str::<Value>(&json).expect("JSON")["modules"][0]["compiled"];
+    let number = |name: &str| compiled[name].as_u64().expect("a number");
+    assert_eq!(number("functions"), 203);
+    // `_start` alone, and what it calls, if another thread was fast.
+    let all = number("called") + number("ahead");
+    assert!((1..=4).contains(&all), "{compiled}");
+    let json = dir.run("run --cache off --validate eager --tier lightbeam --stats=json app.wat").fails(1);
+    contains(&json, &["type mismatch"]);
+}
+
+/// However short the run was, the next one finds all code.
+#[test]
+fn the_next_run_finds_all_code_in_the_cache() {
+    let dir = Dir::new();
+    let text = program(200).replace("(i64.const 0)", "(i32.const 0)");
+    dir.file("app.wat", text);
+    let entries = || {
+        let files = fs::read_dir(dir.path().join("cache/sconce")).into_iter().flatten().filter_map(Result::ok);
+        files.filter(|file| file.metadata().is_ok_and(|m| m.len() > 10_000) && !file.path().to_string_lossy().ends_with("tmp")).count()
+    };
+    let lazy = |words: &str| {
+        let json = dir.run(words).stderr;
+        !serde_json::from_str::<Value>(&json).expect("JSON")["modules"][0]["compiled"].is_null()
+    };
+    assert!(lazy("run --stats=json app.wat"));
+    let since = Instant::now();
+    while entries() == 0 {
+        assert!(since.elapsed() < Duration::from_secs(60), "no entry");
+        sleep(Duration::from_millis(5));
+    }
+    assert!(!lazy("run --stats=json app.wat"));
+    assert_eq!(outcome(&mut dir.sconce(["run", "app.wat", "x"])).ok(), "");
+    // Nobody leaves anything where there is no cache.
+    assert!(lazy("run --cache off --stats=json app.wat"));
+}
