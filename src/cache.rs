@@ -1,5 +1,6 @@
 //! `sconce cache`: what is kept of compiled modules.
 
+use crate::cached;
 use crate::calls;
 use crate::cli::{CacheArgs, CacheCommand, WarmArgs};
 use crate::later;
@@ -25,6 +26,9 @@ use std::time::{Duration, Instant};
 /// A message for people.
 pub fn cache(args: &CacheArgs) -> Result<(), Failure> {
     match &args.command {
+        CacheCommand::Ls(args) => cached::list(args),
+        CacheCommand::Stats(args) => cached::stats(args),
+        CacheCommand::Clean(args) => cached::clean(args),
         CacheCommand::Warm(args) => warm(args),
     }
 }

@@ -11,7 +11,7 @@ mod run;
 mod tools;
 mod words;
 
-pub use cache::{CacheArgs, CacheCommand, WarmArgs};
+pub use cache::{CacheArgs, CacheCommand, CleanArgs, ListArgs, StatsArgs, WarmArgs, WhichArgs};
 pub use compiler::{CompilerArgs, Tier};
 pub use parse::{Refused, command_line};
 pub use run::{Confine, Explain, GivenOption, Profile, RunArgs, StatsFormat, TraceFormat, UnknownImports, Validate};

@@ -140,7 +140,7 @@ mod tests {
             let file = [of_run([7; 32]).into(), MODULE.into()];
             let later = [OsString::from("sconce")].into_iter().chain(words(&run, bounds)).chain(file).collect();
             let Subcommand::Cache(cache) = parse(later) else { panic!("no cache") };
-            let CacheCommand::Warm(warm) = cache.command;
+            let CacheCommand::Warm(warm) = cache.command else { panic!("another command") };
             assert_eq!(warm.beside_run, Some([7; 32]));
             assert_eq!(warm.compiler.bounds, Some(bounds));
             assert_eq!(warm.cache, run.cache);

@@ -3,6 +3,7 @@
 
 mod adopt;
 mod cache;
+mod cached;
 mod calls;
 mod capabilities;
 mod cli;
@@ -33,6 +34,7 @@ mod stats;
 mod stdio;
 mod supervise;
 mod trace;
+mod units;
 mod unknown;
 mod validate;
 mod values;
@@ -110,8 +112,13 @@ fn execute() -> ! {
         Command::Inspect(args) => inspect::inspect(&args),
         Command::Disas(args) => disas::disas(&args),
         Command::Cache(args) => {
-            let CacheCommand::Warm(warm) = &args.command;
-            warm.log.start();
+            let log = match &args.command {
+                CacheCommand::Ls(args) => &args.which.log,
+                CacheCommand::Stats(args) => &args.which.log,
+                CacheCommand::Clean(args) => &args.which.log,
+                CacheCommand::Warm(args) => &args.log,
+            };
+            log.start();
             cache::cache(&args)
         }
         Command::Completions(args) => completions::completions(&args),

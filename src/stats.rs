@@ -3,6 +3,7 @@
 use crate::cli::{RunArgs, StatsFormat};
 use crate::deadline::{self, Deadline};
 use crate::report;
+use crate::units;
 use sconce_engine::environ::shown::quoted;
 use sconce_engine::{LazyStats, MemoryLimit, Module, Purpose};
 use sconce_wasi::{Threads, WasiCtx};
@@ -83,13 +84,7 @@ impl Amount {
         match self {
             Amount::Time(time) => format!("{time:.3?}"),
             Amount::Count(n) => n.to_string(),
-            Amount::Bytes(n) => {
-                let units = [(1u64 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
-                match units.iter().find(|(size, _)| n >= *size) {
-                    Some((size, unit)) => format!("{:.1} {unit}", n as f64 / *size as f64),
-                    None => format!("{n} bytes"),
-                }
-            }
+            Amount::Bytes(n) => units::bytes(n),
         }
     }
 }

@@ -25,6 +25,6 @@ mod write;
 
 pub(crate) use format::{LAZY, is_artifact};
 pub(crate) use identity::{Identity, describe, version};
-pub(crate) use read::{Parts, Source, Text, read, settings};
+pub(crate) use read::{Parts, Source, Text, compiler, read, settings};
 pub(crate) use seal::Seal;
 pub(crate) use write::Contents;

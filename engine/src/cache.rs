@@ -18,11 +18,13 @@
 mod directory;
 mod file_state;
 mod key;
+mod list;
 mod secret;
 mod used;
 
 pub(crate) use file_state::{Clock, FileState};
 pub(crate) use key::Key;
+pub(crate) use list::Listed;
 pub(crate) use used::Used;
 
 use crate::artifact::Seal;

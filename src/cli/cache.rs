@@ -19,8 +19,76 @@ pub struct CacheArgs {
 /// Subcommands of `sconce cache`.
 #[derive(Debug, Subcommand)]
 pub enum CacheCommand {
+    /// List what is kept: of these modules, or all, what was used last first.
+    Ls(ListArgs),
+    /// Say how much is kept, and where.
+    Stats(StatsArgs),
+    /// Remove what is kept: of these modules, or all.
+    Clean(CleanArgs),
     /// Compile modules with Cranelift, so that their next runs start with the fastest code.
     Warm(WarmArgs),
+}
+
+/// Which cache.
+#[derive(Debug, Args)]
+pub struct WhichArgs {
+    /// The cache's directory, as in `run`. [default: `sconce` in the user's cache directory]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath,
+          value_parser = OsStringValueParser::new().try_map(|s| parse_cache(&s)))]
+    pub cache: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub log: LogArgs,
+}
+
+/// `sconce cache ls`.
+#[derive(Debug, Args)]
+#[command(max_term_width = 110)]
+pub struct ListArgs {
+    /// Only what is kept of these modules, as the flags below have them compiled. [default: all]
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub files: Vec<PathBuf>,
+
+    /// Print JSON: an array of objects.
+    #[arg(long)]
+    pub json: bool,
+
+    #[command(flatten)]
+    pub compiler: CompilerArgs,
+
+    #[command(flatten)]
+    pub which: WhichArgs,
+}
+
+/// `sconce cache stats`.
+#[derive(Debug, Args)]
+#[command(max_term_width = 110)]
+pub struct StatsArgs {
+    /// Print JSON: an object.
+    #[arg(long)]
+    pub json: bool,
+
+    #[command(flatten)]
+    pub which: WhichArgs,
+}
+
+/// `sconce cache clean`.
+#[derive(Debug, Args)]
+#[command(max_term_width = 110)]
+pub struct CleanArgs {
+    /// Only what is kept of these modules, as the flags below have them compiled. [default: all]
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub files: Vec<PathBuf>,
+
+    /// Only what was not used for so many days.
+    #[arg(long, value_name = "DAYS")]
+    pub unused_for: Option<u32>,
+
+    #[command(flatten)]
+    pub compiler: CompilerArgs,
+
+    #[command(flatten)]
+    pub which: WhichArgs,
 }
 
 /// `sconce cache warm`.

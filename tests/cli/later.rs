@@ -224,3 +224,46 @@ fn what_has_changed_since_it_was_loaded_is_left_alone() {
     let short = dir.sconce(["cache", "warm", "--beside-run=12", "hello.wat"]).output().expect("it runs");
     assert_eq!(short.status.code(), Some(2));
 }
+
+#[test]
+fn what_is_kept_is_listed_counted_and_cleaned() {
+    let dir = Dir::new();
+    dir.file("hello.wat", crate::support::hello());
+    dir.file("other.wat", r#"(module (func (export "_start")))"#);
+    // Of what is not there nothing is made.
+    assert_eq!(dir.run("cache ls").ok(), "");
+    assert_eq!(dir.run("cache ls --json").ok(), "[]\n");
+    assert_eq!(dir.run("cache stats").ok(), "there is no cache yet\n");
+    assert_eq!(dir.run("cache clean").ok(), "there is no cache yet\n");
+    assert!(!dir.path().join("cache/sconce").exists());
+
+    assert_eq!(dir.run("cache warm hello.wat other.wat").ok(), "");
+    assert_eq!(dir.run("cache warm --tier lightbeam hello.wat").ok(), "");
+    fs::write(dir.path().join("cache/sconce/mine.txt"), "mine").unwrap();
+    let all = dir.run("cache ls").ok();
+    assert_eq!(all.lines().count(), 3, "{all}");
+    assert_eq!((all.matches("Cranelift").count(), all.matches("Lightbeam").count()), (2, 1), "{all}");
+    contains(&all, &["KiB", "used within the hour"]);
+    let of_hello = dir.run("cache ls hello.wat").ok();
+    assert_eq!((of_hello.lines().count(), of_hello.matches("hello.wat").count()), (2, 2), "{of_hello}");
+    let json: serde_json::Value = serde_json::from_str(&dir.run("cache ls --json other.wat").ok()).expect("JSON");
+    assert_eq!((json[0]["compiler"].as_str(), json[0]["module"].as_str()), (Some("Cranelift"), Some("other.wat")));
+    assert_eq!((json[0]["damaged"].as_bool(), json.as_array().map(Vec::len)), (Some(false), Some(1)));
+    // Settings say which.
+    assert_eq!(dir.run("cache ls --count-fuel hello.wat").ok(), "");
+    contains(&dir.run("cache stats").ok(), &["cache/sconce: ", " of 1.0 GiB\n", "  Cranelift        2 files, ", "  Lightbeam        1 file, "]);
+    let stats: serde_json::Value = serde_json::from_str(&dir.run("cache stats --json").ok()).expect("JSON");
+    assert_eq!((stats["kinds"]["Cranelift"]["files"].as_u64(), stats["limit"].as_u64()), (Some(2), Some(1 << 30)));
+
+    contains(&dir.run("cache clean --unused-for 1").ok(), &["removed 0 files, 0 bytes"]);
+    contains(&dir.run("cache clean hello.wat").ok(), &["removed 2 files, "]);
+    assert_eq!(dir.run("cache ls").ok().lines().count(), 1);
+    contains(&dir.run("cache clean").ok(), &["removed "]);
+    assert_eq!(dir.run("cache ls").ok(), "");
+    assert_eq!(fs::read_to_string(dir.path().join("cache/sconce/mine.txt")).unwrap(), "mine", "it is not the cache's");
+
+    contains(&dir.run("cache ls none.wat").fails(1), &["none.wat"]);
+    contains(&dir.run("cache stats --cache off").fails(2), &["--cache off"]);
+    dir.file("file", "");
+    contains(&dir.run("cache stats --cache file").fails(1), &["cache directory file is not used"]);
+}

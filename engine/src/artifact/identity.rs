@@ -28,6 +28,11 @@ impl Identity {
         Ok(Identity { target, settings, contract: contract() })
     }
 
+    /// Whose code it is, as messages name it.
+    pub(super) fn compiler(&self) -> Option<&'static str> {
+        compiler_of(&self.target)
+    }
+
     /// Whose code it is, of those whose code is taken.
     pub(super) fn check(&self, compilers: &Compilers) -> Result<CompilerKind, Error> {
         let accepted = compilers.accepted();

@@ -109,13 +109,21 @@ impl<'a> Cursor<'a> {
 
 /// The settings of the artifact that begins so.
 pub(crate) fn settings(bytes: &[u8]) -> Option<Settings> {
+    Some(identity(bytes)?.settings)
+}
+
+/// Who compiled the artifact that begins so, as messages name it.
+pub(crate) fn compiler(bytes: &[u8]) -> Option<&'static str> {
+    identity(bytes)?.compiler()
+}
+
+fn identity(bytes: &[u8]) -> Option<Identity> {
     let (head, eager) = bytes.split_first_chunk::<HEAD>()?;
     if !is_artifact(head) {
         return None;
     }
     check_version(head).ok()?;
-    let identity: Identity = postcard::from_bytes(Cursor(eager).part().ok()?).ok()?;
-    Some(identity.settings)
+    postcard::from_bytes(Cursor(eager).part().ok()?).ok()
 }
 
 /// Reads an artifact, copying what is trusted before it is hashed. With a seal, it must be that cache entry.

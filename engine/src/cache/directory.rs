@@ -87,7 +87,7 @@ impl Directory {
             let unfinished = name.ends_with(".tmp");
             let hash = name.strip_suffix(HINT).unwrap_or(name);
             // Whatever else is in the directory is not the cache's.
-            if !unfinished && (hash.len() != 2 * blake3::OUT_LEN || !hash.bytes().all(|b| b.is_ascii_hexdigit())) {
+            if !unfinished && !is_entry_name(hash) {
                 continue;
             }
             let Ok(stat) = rustix::fs::statat(&self.dir, name, AtFlags::SYMLINK_NOFOLLOW) else { continue };
@@ -122,6 +122,11 @@ impl Directory {
         }
         Ok(())
     }
+}
+
+/// Whether entries have such names.
+pub(super) fn is_entry_name(name: &str) -> bool {
+    name.len() == 2 * blake3::OUT_LEN && name.bytes().all(|b| b.is_ascii_hexdigit())
 }
 
 /// Notes in an entry's modification time that it is used, at most once an hour.

@@ -18,9 +18,9 @@ const PATIENCE: Duration = Duration::from_millis(15);
 /// Calls of a program's functions.
 const MAX_CALLS: usize = 12;
 
-/// Both compilers, in each of these configurations.
+/// Both compilers, and Lightbeam for functions as they are called, in each of these configurations.
 pub struct Engines {
-    pairs: Vec<[Engine; 2]>,
+    all: Vec<[Engine; 3]>,
     watch: Arc<Watch>,
 }
 
@@ -47,18 +47,19 @@ impl Engines {
     /// # Errors
     /// When the host does not give the address space that they ask for.
     pub fn new() -> Result<Engines, Error> {
-        let mut pairs = Vec::new();
+        let mut all = Vec::new();
         for bounds in [BoundsStyle::Guard, BoundsStyle::Explicit] {
             for calls in [CallStyle::Direct, CallStyle::Slots] {
                 for paranoid in [false, true] {
                     let config = Config::new().bounds(Some(bounds)).calls(calls).paranoid(paranoid).parallel(false);
                     let config = config.max_memory(Some(MAX_MEMORY)).canonical_nans(true);
                     let engine = |tier| Engine::new(&config.clone().tier(tier));
-                    pairs.push([engine(Tier::Lightbeam)?, engine(Tier::Cranelift)?]);
+                    let lazy = Engine::new(&config.clone().tier(Tier::Auto).lazy(Some(0)))?;
+                    all.push([engine(Tier::Lightbeam)?, engine(Tier::Cranelift)?, lazy]);
                 }
             }
         }
-        Ok(Engines { pairs, watch: Watch::start() })
+        Ok(Engines { all, watch: Watch::start() })
     }
 
     /// Decodes and validates, and compares with what wasmparser says.
@@ -66,7 +67,7 @@ impl Engines {
     /// # Errors
     /// Where they do not agree.
     pub fn decode(&self, bytes: &[u8]) -> Result<bool, Finding> {
-        let engine = &self.pairs[0][0];
+        let engine = &self.all[0][0];
         let own = Module::validate(engine, bytes);
         if let Err(e) = &own {
             told(&e.to_string())?;
@@ -90,9 +91,19 @@ impl Engines {
     pub fn run(&self, bytes: &[u8]) -> Result<&'static str, Finding> {
         let valid = self.decode(bytes)?;
         let number = digest(bytes);
-        let pair = &self.pairs[(number % self.pairs.len() as u64) as usize];
+        let [lightbeam, cranelift, lazy] = &self.all[(number % self.all.len() as u64) as usize];
         let mut seen = Vec::new();
-        for engine in pair {
+        match Module::new(lazy, bytes) {
+            // What is not valid of it may never be called.
+            Ok(module) => seen.push(self.execute(lazy, &module, number, Hosts::Return)?),
+            Err(e @ Error::Resources(_)) => told(&e.to_string())?,
+            Err(e) if !valid => told(&e.to_string())?,
+            Err(e) => return Err(format!("valid, and not loaded: {e}")),
+        }
+        if !valid {
+            seen.clear();
+        }
+        for engine in [lightbeam, cranelift] {
             match (Module::new(engine, bytes), valid) {
                 (Ok(module), true) => seen.push(self.execute(engine, &module, number, Hosts::Return)?),
                 // A limit of its own.
@@ -102,12 +113,15 @@ impl Engines {
                 (Ok(_), false) => return Err("compiled, and not valid".to_owned()),
             }
         }
-        let [Seen { steps: a, .. }, Seen { steps: b, .. }] = &seen[..] else {
+        let [Seen { steps: lazily, .. }, Seen { steps: a, .. }, Seen { steps: b, .. }] = &seen[..] else {
             return Ok(if valid { "refused by a compiler" } else { "invalid" });
         };
-        // As far as both came.
+        // As far as all came.
         if let Some((a, b)) = a.iter().zip(b).find(|(a, b)| a != b) {
             return Err(format!("Lightbeam's code gives {a}, and Cranelift's {b}"));
+        }
+        if let Some((a, b)) = a.iter().zip(lazily).find(|(a, b)| a != b) {
+            return Err(format!("Lightbeam's code gives {a}, and {b} where functions are compiled when they are called"));
         }
         Ok(match (a.is_empty(), seen.iter().any(|s| s.whole)) {
             (true, false) => "no instance",
@@ -122,7 +136,7 @@ impl Engines {
     /// If something is shown that should not be.
     pub fn fail(&self, bytes: &[u8]) -> Result<&'static str, Finding> {
         let number = digest(bytes);
-        let [engine, _] = &self.pairs[(number % self.pairs.len() as u64) as usize];
+        let [engine, ..] = &self.all[(number % self.all.len() as u64) as usize];
         match Module::new(engine, bytes) {
             Ok(module) => {
                 let seen = self.execute(engine, &module, number, Hosts::Fail)?;

@@ -40,6 +40,7 @@ pub const VARIANTS: &[Variant] = &[
     Variant { name: "-fuel", configure: |config| config.fuel(true), share: 3 },
     Variant { name: "-unmasked", configure: |config| config.spectre_mitigations(false), share: 1 },
     Variant { name: "-baseline", configure: |config| config.baseline(true), share: 1 },
+    Variant { name: "-lazy", configure: |config| config.lazy(Some(0)), share: 3 },
 ];
 
 /// What `fail` returns.
@@ -53,7 +54,9 @@ impl Sconce {
     /// # Errors
     /// When the host does not give the address space that it asks for.
     pub fn new(tier: Tier, bounds: BoundsStyle, calls: CallStyle, variant: &Variant) -> Result<Sconce, Error> {
-        let config = Config::new().tier(tier).bounds(Some(bounds)).calls(calls).parallel(false).stack_size(16 << 20);
+        // Lightbeam's code, and that alone may be made lazily.
+        let chosen = if tier == Tier::Lightbeam { Tier::Auto } else { tier };
+        let config = Config::new().tier(chosen).bounds(Some(bounds)).calls(calls).parallel(false).stack_size(16 << 20);
         let config = (variant.configure)(config);
         let engine = sconce_engine::Engine::new(&config)?;
         let mut linker = Linker::new(&engine);
