@@ -59,7 +59,7 @@ fn warm(args: &WarmArgs) -> Result<(), Failure> {
         let input = module.take().map_or_else(|| load::open(path), Ok)?;
         let warmed = match &end {
             // The program may have written to its own module meanwhile.
-            Some(end) => warm_beside(&engine, input, args.beside_run, end),
+            Some(end) => warm_beside(&engine, input, args, end),
             // A process beside a run may end before it is done.
             None => load::warm(&engine, input, None, Others::AreWaitedFor, &Bar::new(&name)),
         }?;
@@ -81,17 +81,20 @@ fn warm(args: &WarmArgs) -> Result<(), Failure> {
     report::each(&args.files, "were not compiled for the cache", warm_one)
 }
 
-/// First what the run has not compiled whole, if that is so; then, if it lasts, the best code.
-fn warm_beside(engine: &Engine, input: load::Input, meant: Option<[u8; 32]>, end: &EndOfRun) -> Result<Warmed, Failure> {
+/// First what the run has not compiled whole, if that is so, and then, if the run lasts, the best code.
+fn warm_beside(engine: &Engine, input: load::Input, args: &WarmArgs, end: &EndOfRun) -> Result<Warmed, Failure> {
     load::refuse_compiled(&input, load::NO_CACHE)?;
     let name = input.name.clone();
     let bytes = input.into_bytes()?;
-    let delay = later::delay(bytes.len() as u64);
-    let first = Module::warm_at_once(engine, bytes.clone(), meant, Some(end)).map_err(|e| load::wrong(&name, &e))?;
-    if first == Warmed::Now && !end.lasts(delay) {
-        return Ok(first);
+    let wrong = |e| load::wrong(&name, &e);
+    if args.not_whole {
+        let delay = later::delay(bytes.len() as u64);
+        let first = Module::warm_at_once(engine, bytes.clone(), args.beside_run, Some(end)).map_err(wrong)?;
+        if !end.lasts(delay) {
+            return Ok(first);
+        }
     }
-    Module::warm(engine, bytes, meant, Others::GoFirst, Some(end)).map_err(|e| load::wrong(&name, &e))
+    Module::warm(engine, bytes, args.beside_run, Others::GoFirst, Some(end)).map_err(wrong)
 }
 
 /// Seconds of processor time after which a module is not worth it any more.

@@ -253,7 +253,7 @@ mod tests {
             ("compile app.wasm --out", &["--output"]),
             ("completions z", &["zsh"]),
             ("run --call", &[]),
-            ("cache ", &["warm", "help"]),
+            ("cache ", &["ls", "stats", "clean", "warm", "help"]),
             ("cache warm --ti", &["--tier"]),
         ] {
             assert_eq!(

@@ -38,7 +38,8 @@ pub fn begin(modules: Vec<Slow>, args: &RunArgs, engine: &Engine) -> Vec<OwnedFd
     let mut helpers = Vec::new();
     for Slow { file: module, content, whole } in modules {
         let len = module.metadata().map_or(0, |m| m.len());
-        let words = words(args, engine.bounds()).into_iter().chain([of_run(content).into(), MODULE.into()]);
+        let not_whole = (!whole).then(|| NOT_WHOLE.into());
+        let words = words(args, engine.bounds()).into_iter().chain(not_whole).chain([of_run(content).into(), MODULE.into()]);
         let words: Vec<Vec<u8>> = [OsString::from("sconce")].into_iter().chain(words).map(OsStringExt::into_vec).collect();
         // What has not been compiled at all is worth it even for a program that ends at once.
         let (wait, if_ended) = if whole { (delay(len), IfEnded::End) } else { (LEAST, IfEnded::Execute) };
@@ -94,6 +95,9 @@ fn words(args: &RunArgs, bounds: BoundsStyle) -> Vec<OsString> {
 
 /// Standard input, opened anew: the run has read its own to the end.
 const MODULE: &str = "/proc/self/fd/0";
+
+/// The flag by which that process knows that there is no code of all of the module.
+const NOT_WHOLE: &str = "--not-whole";
 
 /// The flag by which that process knows whom it works for, and on what: the program may write to its own module meanwhile.
 fn of_run(content: [u8; 32]) -> String {

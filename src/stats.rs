@@ -189,7 +189,7 @@ impl Stats {
         }
         for Loading { name, module, time } in &self.loadings {
             let (compiler, code) = (module.compiler(), Amount::Bytes(module.code_bytes()).text());
-            let _ = write!(text, "\n  {} code by {compiler}: {code}, loaded in {time:.3?}", quoted(name));
+            let _ = write!(text, "\n  {} by {compiler}: {code}, loaded in {time:.3?}", quoted(name));
             if let Some(LazyStats { functions, called, ahead, code, time }) = module.lazy_stats() {
                 let code = Amount::Bytes(code).text();
                 let _ = write!(

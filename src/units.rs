@@ -39,7 +39,9 @@ mod tests {
         ] {
             assert_eq!(bytes(n), text);
         }
-        for (hours, text) in [(0, "within the hour"), (1, "1 hour ago"), (47, "47 hours ago"), (48, "2 days ago"), (71, "2 days ago")] {
+        for (hours, text) in
+            [(0, "within the hour"), (1, "1 hour ago"), (47, "47 hours ago"), (48, "2 days ago"), (71, "2 days ago")]
+        {
             assert_eq!(ago(SystemTime::now() - Duration::from_secs(hours * 3600 + 5)), text);
         }
         assert_eq!(ago(SystemTime::now() + Duration::from_secs(5000)), "within the hour");

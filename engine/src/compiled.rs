@@ -2,8 +2,8 @@
 //! no engine, so that whoever holds one keeps none alive.
 
 use crate::config::CompilerKind;
-use crate::lazy::LazyCode;
 use crate::section::Section;
+use sconce_environ::decode::Decoded;
 use sconce_environ::index::{DefinedFuncIndex, FuncIndex};
 use sconce_environ::module::{EntityIndex, EntityType, Module};
 use sconce_environ::names::{self, Names};
@@ -11,6 +11,7 @@ use sconce_environ::registry::ExternType;
 use sconce_runtime as rt;
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 /// A module's code in memory, with everything that is known of it.
 pub struct CompiledModule {
@@ -23,7 +24,9 @@ pub struct CompiledModule {
     pub(crate) data: Arc<Section>,
     pub(crate) debug: DebugSections,
     /// Of a module whose functions are compiled when they are called.
-    pub(crate) lazy: Option<Arc<LazyCode>>,
+    pub(crate) lazy: Option<Arc<dyn OnDemand>>,
+    /// Bytes of its data segments' contents.
+    pub(crate) data_len: u64,
     pub(crate) exports: OnceLock<HashMap<String, EntityIndex>>,
     /// The hash of what it was compiled from, where the cache wanted to know.
     pub(crate) content: OnceLock<blake3::Hash>,
@@ -38,6 +41,52 @@ pub(crate) struct DebugSections {
     pub(crate) custom: Vec<(String, Section)>,
     /// Where the code section's contents begin in the binary.
     pub(crate) code_offset: u32,
+}
+
+/// What of a module has been compiled.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub struct LazyStats {
+    /// Functions of the module.
+    pub functions: u64,
+    /// Those that were compiled when they were called.
+    pub called: u64,
+    /// Those that were compiled before that, by another thread.
+    pub ahead: u64,
+    /// Bytes of their code.
+    pub code: u64,
+    /// What that took, threads together.
+    pub time: Duration,
+}
+
+/// Offsets of a function's operators in the binary, by offset from its code's start; `u32::MAX` is none.
+pub(crate) type Offsets = Vec<(u32, u32)>;
+
+/// Functions that are compiled when they are called.
+pub(crate) trait OnDemand: Send + Sync {
+    /// The module in binary form.
+    fn binary(&self) -> &[u8];
+
+    /// What was decoded of it.
+    fn decoded(&self) -> &Decoded;
+
+    /// Bytes of memory that it takes without any code: the binary, and what was decoded.
+    fn bytes(&self) -> u64;
+
+    /// Code, what there is and what is to come, counts against this limit from now on. Of several the first one is meant.
+    ///
+    /// # Errors
+    /// If there is more than is left.
+    fn count(&self, limit: &rt::MemoryLimit) -> Result<(), rt::ResourceError>;
+
+    /// What has been compiled.
+    fn stats(&self) -> LazyStats;
+
+    /// The wasm offsets of a function's operators. The function is compiled once more for that, which gives the
+    /// same code: nothing is kept for backtraces that never come.
+    fn wasm_offsets(&self, func: DefinedFuncIndex) -> Option<Offsets>;
+
+    /// Bytes of a function's body.
+    fn body_len(&self, func: DefinedFuncIndex) -> usize;
 }
 
 impl CompiledModule {
@@ -69,22 +118,24 @@ impl CompiledModule {
     }
 
     /// The wasm offset of the operator that an instruction belongs to, at this offset from its function's start.
-    pub(crate) fn wasm_offset(&self, func: DefinedFuncIndex, start: usize, offset: u32) -> Option<u32> {
+    pub(crate) fn wasm_offset(&self, frame: &rt::RawFrame, known: &mut LazyOffsets) -> Option<u32> {
+        let rt::RawFrame { func, start, offset, .. } = *frame;
         if let Some(lazy) = &self.lazy {
-            return lazy.wasm_offset(func, offset);
+            return known.find(&**lazy, frame);
         }
         let code = self.loaded.code();
         let start = u32::try_from(start.checked_sub(code.text_base())?).ok()?;
+        debug_assert!(code.tables().function_at(start) == Some(func));
         code.tables().wasm_offset_at(self.debug.offsets.bytes()?, start.checked_add(offset)?)
     }
 
     /// Bytes of memory that it may take with its code, its data and what is known of it, whoever runs it: the same however it came to be,
-    /// though what comes from the cache is read when it is used; and what is compiled when it is called, with the binary
-    /// for that, about as much.
+    /// though what comes from the cache is read when it is used. What is compiled when it is called is not there yet; in its stead
+    /// there is the binary.
     pub(crate) fn bytes(&self) -> u64 {
         let sections = self.debug.custom.iter().map(|(_, section)| section.len()).sum::<u64>();
         let lazy = self.lazy.as_ref().map_or(0, |lazy| lazy.bytes());
-        self.loaded.code().bytes() + self.environ().size() + self.data.len() + sections + self.debug.offsets.len() + lazy
+        self.loaded.code().bytes() + self.environ().size() + self.data_len + sections + self.debug.offsets.len() + lazy
     }
 
     /// An export.
@@ -101,6 +152,37 @@ impl CompiledModule {
     /// A type of this module with canonical ids.
     pub(crate) fn registry_type(&self, ty: &EntityType) -> ExternType {
         ExternType::new(ty, |index| self.loaded.type_id(index))
+    }
+}
+
+/// What is known of the offsets of operators in functions that were compiled when they were called: those of a backtrace, which are
+/// compiled once more, each once, as far as that is soon done.
+pub(crate) struct LazyOffsets {
+    known: HashMap<(rt::ModuleId, DefinedFuncIndex), Option<Offsets>>,
+    /// Bytes of bodies that may still be compiled.
+    left: usize,
+}
+
+impl LazyOffsets {
+    /// For a backtrace that people will look at. The largest function is one that may be compiled: a tenth of a second.
+    pub(crate) fn of_failure() -> LazyOffsets {
+        LazyOffsets { known: HashMap::new(), left: 8 << 20 }
+    }
+
+    /// For one that hardly anybody will: the program's exit has one, too.
+    pub(crate) fn of_host_error() -> LazyOffsets {
+        LazyOffsets { known: HashMap::new(), left: 128 << 10 }
+    }
+
+    fn find(&mut self, lazy: &dyn OnDemand, frame: &rt::RawFrame) -> Option<u32> {
+        let left = &mut self.left;
+        let compile = || {
+            *left = left.checked_sub(lazy.body_len(frame.func))?;
+            lazy.wasm_offsets(frame.func)
+        };
+        let offsets = self.known.entry((frame.module, frame.func)).or_insert_with(compile).as_ref()?;
+        let n = offsets.partition_point(|&(at, _)| at <= frame.offset).checked_sub(1)?;
+        Some(offsets[n].1).filter(|&wasm| wasm != u32::MAX)
     }
 }
 

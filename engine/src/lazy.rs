@@ -10,11 +10,13 @@ mod contents;
 
 pub(crate) use contents::LazyContents;
 
+use crate::causes::CompileFailure;
+use crate::compiled::{LazyStats, Offsets, OnDemand};
 use crate::compilers::Compilers;
 use crate::error::Error;
 use crate::pipeline::{One, Sources};
 use ahead::{Ahead, Work};
-use sconce_environ::compile::CompiledFunction;
+use sconce_environ::compile::{CompiledFunction, max_code};
 use sconce_environ::decode::Decoded;
 use sconce_environ::index::DefinedFuncIndex;
 use sconce_environ::layout::VmLayout;
@@ -49,6 +51,8 @@ pub(crate) struct LazyCode {
     changed: (Mutex<()>, Condvar),
     ahead: Arc<Ahead>,
     counts: Counts,
+    /// What its code and tables are taken from, once a store that counts them has an instance.
+    budget: Mutex<Option<rt::MemoryBudget>>,
 }
 
 /// What was compiled, and when.
@@ -59,28 +63,24 @@ struct Counts {
     nanoseconds: AtomicU64,
 }
 
-/// What of a module has been compiled.
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
-pub struct LazyStats {
-    /// Functions of the module.
-    pub functions: u64,
-    /// Those that were compiled when they were called.
-    pub called: u64,
-    /// Those that were compiled before that, by another thread.
-    pub ahead: u64,
-    /// Bytes of their code.
-    pub code: u64,
-    /// What that took, threads together.
-    pub time: Duration,
-}
-
 impl LazyCode {
     /// From a module in binary form whose functions have not been looked at.
     pub(crate) fn new(compilers: Arc<Compilers>, binary: Arc<Vec<u8>>, decoded: Decoded, code: rt::GrowingCode) -> Arc<LazyCode> {
         let (layout, count) = (VmLayout::new(&decoded.module), decoded.bodies.len());
         let states = (0..count).map(|_| AtomicU8::new(NONE)).collect();
         let (changed, ahead) = (Default::default(), Arc::default());
-        let code = Arc::new(LazyCode { compilers, binary, decoded, layout, code, states, changed, ahead, counts: Counts::default() });
+        let code = Arc::new(LazyCode {
+            compilers,
+            binary,
+            decoded,
+            layout,
+            code,
+            states,
+            changed,
+            ahead,
+            counts: Counts::default(),
+            budget: Mutex::default(),
+        });
         code.expect(code.first());
         code
     }
@@ -136,21 +136,15 @@ impl LazyCode {
         &self.binary
     }
 
-    /// Bytes of memory that it may take: the binary, and code and tables as far as Lightbeam makes them of most modules.
-    pub(crate) fn bytes(&self) -> u64 {
-        let bodies = self.decoded.code.as_ref().map_or(0, |range| u64::from(range.end - range.start));
-        self.binary.len() as u64 + 2 * bodies
-    }
-
-    pub(crate) fn stats(&self) -> LazyStats {
-        let count = |n: &AtomicU64| n.load(Ordering::Relaxed);
-        LazyStats {
-            functions: self.states.len() as u64,
-            called: count(&self.counts.called),
-            ahead: count(&self.counts.ahead),
-            code: self.code.bytes(),
-            time: Duration::from_nanos(count(&self.counts.nanoseconds)),
+    /// Takes what a function needs.
+    fn take(&self, one: &One) -> Result<(), Error> {
+        let bodies = self.decoded.code.as_ref().map_or(0, |range| (range.end - range.start) as usize);
+        let most = max_code(bodies);
+        if self.code.bytes().0 + one.len() as u64 > most {
+            return Err(CompileFailure::TooMuchCode { limit: most }.into());
         }
+        let mut budget = self.budget.lock().unwrap_or_else(PoisonError::into_inner);
+        budget.as_mut().map_or(Ok(()), |budget| Ok(budget.take(rt::Purpose::Modules, one.bytes())?))
     }
 
     /// Has another thread, if it can be had, compile what is likely to be called, before it is.
@@ -197,6 +191,7 @@ impl LazyCode {
         // A compiler that panics leaves the function to the next one that calls it.
         let mut turn = Turn { code: self, func, end: NONE };
         let one = One::new(func, &self.compiled(func)?)?;
+        self.take(&one)?;
         let callees = one.callees().collect();
         let functions = Box::new([func]);
         self.code.add(one.len(), |address| {
@@ -218,14 +213,6 @@ impl LazyCode {
         let mut out = CompiledFunction::default();
         Sources { compilers, bytes: binary, decoded, layout }.validate_and_compile(func, &mut out)?;
         Ok(out)
-    }
-
-    /// The wasm offset of the operator that an instruction belongs to, at this offset from its function's start. The function is compiled
-    /// once more for that, which gives the same code: nothing is kept for backtraces that never come.
-    pub(crate) fn wasm_offset(&self, func: DefinedFuncIndex, offset: u32) -> Option<u32> {
-        let offsets = self.compiled(func).ok()?.wasm_offsets;
-        let n = offsets.partition_point(|&(at, _)| at <= offset).checked_sub(1)?;
-        Some(offsets[n].1).filter(|&wasm| wasm != u32::MAX)
     }
 
     /// The address of a function's code, when it is there.
@@ -294,6 +281,49 @@ impl Drop for Turn<'_> {
             drop(lock.lock().unwrap_or_else(PoisonError::into_inner));
             changed.notify_all();
         }
+    }
+}
+
+impl OnDemand for LazyCode {
+    fn binary(&self) -> &[u8] {
+        &self.binary
+    }
+
+    fn decoded(&self) -> &Decoded {
+        &self.decoded
+    }
+
+    fn bytes(&self) -> u64 {
+        self.binary.len() as u64 + self.module().size()
+    }
+
+    fn count(&self, limit: &rt::MemoryLimit) -> Result<(), rt::ResourceError> {
+        let mut counted = self.budget.lock().unwrap_or_else(PoisonError::into_inner);
+        if counted.is_none() {
+            let mut budget = rt::MemoryBudget::new(limit);
+            budget.take(rt::Purpose::Modules, self.code.bytes().1)?;
+            *counted = Some(budget);
+        }
+        Ok(())
+    }
+
+    fn stats(&self) -> LazyStats {
+        let count = |n: &AtomicU64| n.load(Ordering::Relaxed);
+        LazyStats {
+            functions: self.states.len() as u64,
+            called: count(&self.counts.called),
+            ahead: count(&self.counts.ahead),
+            code: self.code.bytes().0,
+            time: Duration::from_nanos(count(&self.counts.nanoseconds)),
+        }
+    }
+
+    fn wasm_offsets(&self, func: DefinedFuncIndex) -> Option<Offsets> {
+        Some(self.compiled(func).ok()?.wasm_offsets)
+    }
+
+    fn body_len(&self, func: DefinedFuncIndex) -> usize {
+        self.decoded.bodies[func].len()
     }
 }
 

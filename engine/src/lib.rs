@@ -80,7 +80,7 @@ pub use cached::{CachedFile, CachedKind};
 pub use caller::Caller;
 pub use causes::{CompileFailure, ResourceFailure, TextError};
 pub use code::MachineCode;
-pub use compiled::CompiledModule;
+pub use compiled::{CompiledModule, LazyStats};
 pub use config::{CacheMode, Config, Tier};
 pub use engine::Engine;
 pub use error::{ArtifactError, DeferredError, Error, HostError, LinkError, TrapError};
@@ -91,7 +91,6 @@ pub use externs::Extern;
 pub use handles::{Func, Global, Instance, Memory, Table, Tag};
 pub use host::{HostResult, IntoFunc};
 pub use instance::Unstarted;
-pub use lazy::LazyStats;
 pub use linker::Linker;
 pub use module::Module;
 pub use pipeline::{Progress, read_module, read_module_or_component, read_script, text};
@@ -110,8 +109,8 @@ pub use sconce_environ::compile::{BoundsStyle, CallStyle, Settings};
 pub use sconce_environ::trap::TrapCode;
 pub use sconce_runtime::speculation;
 pub use sconce_runtime::{
-    Clock, GuestFault, GuestMemory, HeapStats as ReferenceStats, IOV_MAX, IfEnded, LargePages, MemoryBudget, MemoryLimit, Purpose,
-    SYSTEM_CALLS, SweepCounts, close_unasked, closed_at_start, end_by_signal, end_now, forget_environment, ignore,
+    Clock, GuestFault, GuestMemory, HeapStats as ReferenceStats, IOV_MAX, IfEnded, LargePages, MemoryBudget, MemoryLimit,
+    Purpose, SYSTEM_CALLS, SweepCounts, close_unasked, closed_at_start, end_by_signal, end_now, forget_environment, ignore,
     ignored_at_start, inherit, keep_apart, kill_after, name_lack_of_memory, no_core, on_alternate_stack, physical_memory, poll,
     report_refused_calls, signal_after, stack_limit, wait_and_execute, wake_soon,
 };

@@ -9,7 +9,9 @@ use crate::engine::Engine;
 use crate::error::Error;
 use crate::lazy::{LazyCode, LazyContents};
 use crate::module::Module;
-use crate::pipeline::{self, Compilation, Pieces, Progress, code_offset, debug_sections, kept_sections, may_be_module, read_module, text};
+use crate::pipeline::{
+    self, Compilation, Pieces, Progress, code_offset, debug_sections, kept_sections, may_be_module, read_module, text,
+};
 use crate::remake::Remake;
 use crate::section::{Section, read_exact_at};
 use sconce_environ as environ;
@@ -178,7 +180,7 @@ fn lazily<'a>(
     let named = decoded.module.data_can_be_named;
     let segments = if named { decoded.module.data.clone() } else { std::mem::take(&mut decoded.module.data) };
     let escaping: Vec<_> = decoded.module.escaping.iter().filter_map(|&f| decoded.module.defined_func(f)).collect();
-    let (code, thunks) = inner.space.grow(decoded.bodies.len() as u32, escaping.into_iter())?;
+    let Ok((code, thunks)) = inner.space.grow(decoded.bodies.len() as u32, escaping.into_iter()) else { return Ok(Err(binary)) };
     let start = code.start().clone();
     let lazy = LazyCode::new(engine.replaceable().clone(), Arc::new(binary.into_owned()), decoded, code);
     let (decoded, binary) = (lazy.decoded(), lazy.binary());
@@ -285,6 +287,10 @@ fn compiled(
     data: Data,
     debug: DebugSections,
 ) -> Arc<CompiledModule> {
+    let data_len = match &data {
+        Data::Section(section, _) => section.len(),
+        Data::Lazy(contents, _) => contents.len(),
+    };
     let (section, contents, lazy_data, lazy): (_, Arc<dyn rt::Contents>, _, _) = match data {
         Data::Section(section, lazy_data) => {
             let section = Arc::new(section);
@@ -303,7 +309,8 @@ fn compiled(
         lazy: lazy.clone().map(|lazy| lazy as _),
     });
     let (exports, content) = (OnceLock::new(), OnceLock::new());
-    let compiled = Arc::new(CompiledModule { compiler, loaded, thunks, data: section, debug, lazy, exports, content });
+    let lazy = lazy.map(|lazy| lazy as _);
+    let compiled = Arc::new(CompiledModule { compiler, loaded, thunks, data: section, data_len, debug, lazy, exports, content });
     if let Some(listeners) = &engine.inner.listeners {
         listeners.module(&compiled);
     }

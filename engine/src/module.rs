@@ -3,10 +3,9 @@
 use crate::ahead::Artifact;
 use crate::artifact::{self, Identity};
 use crate::cache::Used;
-use crate::compiled::CompiledModule;
+use crate::compiled::{CompiledModule, LazyStats};
 use crate::engine::Engine;
 use crate::error::{ArtifactError, Error};
-use crate::lazy::LazyStats;
 use crate::types::{ExportType, ImportType, extern_type};
 use sconce_environ as environ;
 use sconce_environ::compile::Settings;

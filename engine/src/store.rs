@@ -1,6 +1,7 @@
 //! Stores and the ways to reach one: owned, borrowed, or as a host function's caller.
 
 use crate::backtrace::{Backtrace, Frame};
+use crate::compiled::LazyOffsets;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::exception::Exception;
@@ -323,6 +324,7 @@ impl<'a, T: 'static> StoreContextMut<'a, T> {
         if let Entry::Vacant(vacant) = modules.entry(module.compiled().loaded.id()) {
             if *counts == Counts::All {
                 runtime.take(rt::Purpose::Modules, module.compiled().bytes())?;
+                module.compiled().lazy.as_ref().map_or(Ok(()), |lazy| lazy.count(runtime.memory_limit()))?;
             }
             vacant.insert(module.clone());
         }
@@ -352,26 +354,27 @@ impl<'a, T: 'static> StoreContextMut<'a, T> {
             rt::Stop::Resource(error) => error.into(),
             rt::Stop::Panic(payload) => std::panic::resume_unwind(payload),
         };
-        error.with_backtrace(|| self.backtrace(failure.backtrace))
+        let offsets = if matches!(error, Error::Host(_)) { LazyOffsets::of_host_error() } else { LazyOffsets::of_failure() };
+        error.with_backtrace(|| self.backtrace(failure.backtrace, offsets))
     }
 
-    fn backtrace(&self, raw: rt::RawBacktrace) -> Backtrace {
+    fn backtrace(&self, raw: rt::RawBacktrace, mut offsets: LazyOffsets) -> Backtrace {
         // SAFETY: borrowed.
         let modules = unsafe { &(*self.inner.as_ptr()).modules };
-        let frame = |f: &rt::RawFrame| {
+        let mut frame = |f: &rt::RawFrame| {
             let module = modules.get(&f.module)?;
             Some(Frame {
                 func: module.environ().func_index(f.func),
-                wasm_offset: module.compiled().wasm_offset(f.func, f.start, f.offset),
+                wasm_offset: module.compiled().wasm_offset(f, &mut offsets),
                 module: module.compiled().clone(),
             })
         };
-        Backtrace { frames: raw.frames.iter().filter_map(frame).collect(), omitted: raw.omitted, omitted_at: raw.omitted_at }
+        Backtrace { frames: raw.frames.iter().filter_map(&mut frame).collect(), omitted: raw.omitted, omitted_at: raw.omitted_at }
     }
 
     /// Where wasm code is that called the host function that is running; empty outside host functions.
     pub(crate) fn current_backtrace(&self) -> Backtrace {
-        self.backtrace(self.runtime().backtrace())
+        self.backtrace(self.runtime().backtrace(), LazyOffsets::of_failure())
     }
 }
 

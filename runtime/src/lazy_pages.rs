@@ -260,14 +260,14 @@ pub struct TableBytes(Kept);
 
 #[derive(Debug)]
 enum Kept {
-    Here(Vec<u8>),
-    // The pages come first: they are dropped before their mapping.
-    InFile(LazyPages, #[expect(dead_code, reason = "owns the pages")] Mapping),
+    Here(Box<[u8]>),
+    // The pages come first: they are dropped before their mapping. In a box, since tables in memory may be many.
+    InFile(Box<(LazyPages, Mapping)>),
 }
 
 impl From<Vec<u8>> for TableBytes {
     fn from(bytes: Vec<u8>) -> TableBytes {
-        TableBytes(Kept::Here(bytes))
+        TableBytes(Kept::Here(bytes.into()))
     }
 }
 
@@ -280,7 +280,7 @@ impl TableBytes {
             pages.protect(0, pages.len(), Access::ReadWrite).ok()?;
             LazyPages::new(source, pages.base(), Use::Table)?
         };
-        Some(TableBytes(Kept::InFile(lazy, pages)))
+        Some(TableBytes(Kept::InFile(Box::new((lazy, pages)))))
     }
 }
 
@@ -288,14 +288,15 @@ impl Stream for TableBytes {
     fn len(&self) -> usize {
         match &self.0 {
             Kept::Here(bytes) => bytes.len(),
-            Kept::InFile(lazy, _) => lazy.source.len,
+            Kept::InFile(in_file) => in_file.0.source.len,
         }
     }
 
     fn get(&self, range: Range<usize>) -> Option<&[u8]> {
         match &self.0 {
             Kept::Here(bytes) => bytes.get(range),
-            Kept::InFile(lazy, _) => {
+            Kept::InFile(in_file) => {
+                let (lazy, _) = &**in_file;
                 if range.start > range.end || range.end > lazy.source.len {
                     return None;
                 }

@@ -6,7 +6,7 @@ use crate::handle::ModuleId;
 use crate::image::{LazyData, MemoryImages};
 use crate::lazy_pages::{Presence, marks};
 use crate::lazy_source::LazySource;
-use crate::resolve::Resolve;
+use crate::sources::{Contents, Resolve};
 use crate::staged::Staged;
 use sconce_environ::compile::BoundsStyle;
 use sconce_environ::index::*;
@@ -14,23 +14,12 @@ use sconce_environ::layout::VmLayout;
 use sconce_environ::module::{EntityIndex, Module};
 use sconce_environ::types::{GlobalType, TableType};
 use sconce_x64::stubs::{LAZY_STUB_SIZE, THUNK_SIZE};
-use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// Data below this many bytes is copied in: measured, mapping an image and taking its faults costs as much.
 const IMAGE_MINIMUM: usize = 64 << 10;
-
-/// The contents of all data segments of a module, one after the other: the same bytes whenever they are asked for.
-pub trait Contents: AsRef<[u8]> + Send + Sync {
-    /// If they are kept as pieces with zeros around them, passes on those that begin in a range, in the order in which they are to be
-    /// written, with their places from its start, and gives true.
-    fn pieces(&self, range: Range<u32>, f: &mut dyn FnMut(usize, &[u8])) -> bool {
-        let _ = (range, f);
-        false
-    }
-}
 
 /// What a loaded module is made of.
 pub struct ModuleParts {

@@ -6,16 +6,6 @@ use crate::instance::Instance;
 use crate::stop::Stop;
 use sconce_environ::index::DefinedFuncIndex;
 use sconce_environ::vm::VmContext;
-use std::any::Any;
-
-/// Who compiles a module's functions.
-pub trait Resolve: Send + Sync {
-    /// The address of a function's code, which is compiled now unless it has been. Any thread may ask, for any function, again and again.
-    ///
-    /// # Errors
-    /// What [`Stop::Host`] is to carry: the call traps.
-    fn resolve(&self, func: DefinedFuncIndex) -> Result<usize, Box<dyn Any + Send>>;
-}
 
 /// Where a lazy stub's call goes on.
 ///

@@ -20,10 +20,12 @@ pub struct CacheArgs {
 #[derive(Debug, Subcommand)]
 pub enum CacheCommand {
     /// List what is kept: of these modules, or all, what was used last first.
+    #[command(alias = "list")]
     Ls(ListArgs),
     /// Say how much is kept, and where.
     Stats(StatsArgs),
     /// Remove what is kept: of these modules, or all.
+    #[command(aliases = ["clear", "prune", "purge", "rm"])]
     Clean(CleanArgs),
     /// Compile modules with Cranelift, so that their next runs start with the fastest code.
     Warm(WarmArgs),
@@ -114,4 +116,8 @@ pub struct WarmArgs {
     /// else, and end soon after it. HASH is that of the module as the run read it.
     #[arg(long, hide = true, value_name = "HASH", value_parser = parse_hash)]
     pub beside_run: Option<[u8; 32]>,
+
+    /// That run has not compiled all of the module: so Lightbeam does first, and Cranelift only if the run lasts.
+    #[arg(long, hide = true)]
+    pub not_whole: bool,
 }

@@ -30,16 +30,6 @@ impl From<Failure> for Refused {
 /// What is to be said instead.
 pub fn command_line(args: Vec<OsString>, options: Option<OsString>) -> Result<Cli, Refused> {
     let args = with_run(from_kernel(args)?).map_err(|unknown| Failure::usage(unknown.to_string()))?;
-    if let [_, cache, word, ..] = &args[..]
-        && cache == "cache"
-        && ["clean", "clear", "prune", "purge", "rm"].iter().any(|known| word == known)
-    {
-        return Err(Failure::usage(format!(
-            "there is no 'sconce cache {}'; removing the directory clears the cache: 'sconce' in $XDG_CACHE_HOME, or in ~/.cache",
-            word.to_string_lossy()
-        ))
-        .into());
-    }
     let runs = args.get(1).is_some_and(|word| word == "run");
     let (options, cli) = match options.filter(|options| runs && !options.is_empty()) {
         None => (Vec::new(), parse(&args)?),

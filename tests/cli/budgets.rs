@@ -497,7 +497,7 @@ fn stats_say_what_was_used_of_each_limit() {
     let text = dir.run("run --stats --dir . --max-fds 30 --invoke file w.wat 90").stderr;
     contains(
         &text,
-        &["used by the run:\n", "\n  fds        5 of 30 (--max-fds)\n", "\n  written    200 bytes\n", "\"w.wat\" code by"],
+        &["used by the run:\n", "\n  fds        5 of 30 (--max-fds)\n", "\n  written    200 bytes\n", "\"w.wat\" by "],
     );
     // However it ends.
     dir.file("spin.wat", r#"(module (func (export "_start") (loop $l (br $l))) (func (export "trap") unreachable))"#);

@@ -29,7 +29,7 @@ fn a_function_that_is_not_valid_stops_the_program_when_it_is_called() {
         for _ in 0..2 {
             assert_eq!(dir.run(&format!("run {flags} app.wat")).ok(), "");
             let said = dir.run(&format!("run {flags} app.wat x")).fails(134);
-            contains(&said, &["error: app.wat: ", "type mismatch", "function 1 (wrong)", "   0: ", " middle\n", " _start"]);
+            contains(&said, &["error: app.wat: ", "type mismatch", "function 1 `wrong`", "   0: ", " middle\n", " _start"]);
         }
     }
     // Where all is looked at before, in whatever way, nothing runs.
@@ -48,9 +48,9 @@ fn a_function_that_is_not_valid_stops_the_program_when_it_is_called() {
         "validate app.wat",
         "inspect app.wat",
     ] {
-        contains(&dir.run(words).fails(1), &["type mismatch", "function 1 (wrong)"]);
+        contains(&dir.run(words).fails(1), &["type mismatch", "function 1 `wrong`"]);
     }
-    contains(&dir.run("run --lazy-from 0 small.wat x").fails(134), &["function 1 (wrong)"]);
+    contains(&dir.run("run --lazy-from 0 small.wat x").fails(134), &["function 1 `wrong`"]);
 }
 
 #[test]
@@ -78,7 +78,9 @@ fn the_next_run_finds_all_code_in_the_cache() {
     dir.file("app.wat", text);
     let entries = || {
         let files = fs::read_dir(dir.path().join("cache/sconce")).into_iter().flatten().filter_map(Result::ok);
-        files.filter(|file| file.metadata().is_ok_and(|m| m.len() > 10_000) && !file.path().to_string_lossy().ends_with("tmp")).count()
+        files
+            .filter(|file| file.metadata().is_ok_and(|m| m.len() > 10_000) && !file.path().to_string_lossy().ends_with("tmp"))
+            .count()
     };
     let lazy = |words: &str| {
         let json = dir.run(words).stderr;
@@ -94,4 +96,43 @@ fn the_next_run_finds_all_code_in_the_cache() {
     assert_eq!(outcome(&mut dir.sconce(["run", "app.wat", "x"])).ok(), "");
     // Nobody leaves anything where there is no cache.
     assert!(lazy("run --cache off --stats=json app.wat"));
+}
+
+/// Many functions, each of which is called: what is compiled counts when it is.
+#[test]
+fn code_counts_as_it_comes() {
+    let dir = Dir::new();
+    let functions = 20_000;
+    let numbers: String = (0..functions).map(|n| format!(" $f{n}")).collect();
+    let bodies: String = (0..functions).map(|n| format!("(func $f{n} (drop (i32.const {n})))")).collect();
+    dir.file(
+        "many.wat",
+        format!(
+            r#"(module (memory (export "memory") 1) (table {functions} funcref) (elem (i32.const 0) func{numbers}) {bodies}
+            (func (export "_start") (local i32)
+                (loop (call_indirect (local.get 0)) (br_if 0 (i32.lt_u (local.tee 0 (i32.add (local.get 0) (i32.const 1))) (i32.const {functions})))))
+            (func (export "one")))"#
+        ),
+    );
+    let run = |memory: &str, export: &str| {
+        dir.run(&format!("run --cache off --lazy-from 0 --max-memory {memory} --stats{export} many.wat"))
+    };
+    assert_eq!(run("64M", "").code(), 0);
+    let few = run("6M", " --invoke one");
+    assert_eq!(few.code(), 0, "{}", few.stderr);
+    contains(&run("6M", "").fails(134), &["a module cannot have ", "(--max-memory)", "   0: ", "_start"]);
+}
+
+/// Where address space is short, everything is compiled at once: that takes less of it.
+#[test]
+fn short_address_space_is_no_place_for_code_that_grows() {
+    let dir = Dir::new();
+    dir.file("app.wat", program(200).replace("(i64.const 0)", "(i32.const 0)"));
+    for (limit, lazy) in [("unlimited", true), ("4000000", false)] {
+        let run =
+            dir.shell(&format!("ulimit -v {limit}; exec \"$@\""), ["run", "--cache", "off", "--stats=json", "app.wat"]).output();
+        let said = String::from_utf8(run.expect("it runs").stderr).expect("text");
+        let json: Value = said.lines().find_map(|line| serde_json::from_str(line).ok()).expect("JSON");
+        assert_eq!(!json["modules"][0]["compiled"].is_null(), lazy, "{said}");
+    }
 }

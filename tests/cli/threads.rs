@@ -11,7 +11,8 @@ const PROGRAM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/guests/src/thr
 fn each(flags: &str, export: &str, args: &[&str], check: impl Fn(Outcome)) {
     let dir = Dir::new();
     let lazy = "--lazy-from 0 --cache off";
-    for style in ["--tier cranelift --bounds guard", "--tier cranelift --bounds explicit --calls slots", "--tier lightbeam", lazy] {
+    for style in ["--tier cranelift --bounds guard", "--tier cranelift --bounds explicit --calls slots", "--tier lightbeam", lazy]
+    {
         let mut words: Vec<&str> = ["run"].into_iter().chain(flags.split_whitespace()).chain(style.split(' ')).collect();
         words.extend(["--invoke", export, PROGRAM]);
         words.extend(args);

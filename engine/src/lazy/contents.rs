@@ -18,6 +18,11 @@ impl LazyContents {
     pub(crate) fn new(binary: &Arc<Vec<u8>>, pieces: Pieces) -> LazyContents {
         LazyContents { binary: binary.clone(), pieces, whole: OnceLock::new() }
     }
+
+    /// Bytes of the contents, which are put together for some instances.
+    pub(crate) fn len(&self) -> u64 {
+        self.pieces.len()
+    }
 }
 
 impl AsRef<[u8]> for LazyContents {

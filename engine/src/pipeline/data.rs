@@ -45,14 +45,16 @@ impl Pieces {
         let mut pieces = Vec::with_capacity(ranges.len());
         let mut push = |at: u32, range: &Range<u32>| pieces.push(Piece { at, from: range.start, len: range.end - range.start });
         let mut end = 0;
-        let Some(places) = places(module).filter(|_| !module.data_can_be_named) else {
+        let joined = places(module).filter(|_| !module.data_can_be_named).map(|places| (runs(module, &places), places));
+        // Ranges have 32 bits: what is so large stays as it is.
+        let fits = |runs: &[Place]| runs.iter().map(|run| run.end - run.start).sum::<u64>() <= u32::MAX.into();
+        let Some((runs, places)) = joined.filter(|(runs, _)| fits(runs)) else {
             for range in ranges.values() {
                 push(end, range);
                 end += range.end - range.start;
             }
             return Pieces { pieces, len: end };
         };
-        let runs = runs(module, &places);
         let mut joined = PrimaryMap::new();
         for run in &runs {
             let start = end;
@@ -74,6 +76,11 @@ impl Pieces {
         pieces.sort_by_key(|piece| joined.values().as_slice().partition_point(|run| run.bytes.start <= piece.at));
         module.data = joined;
         Pieces { pieces, len: end }
+    }
+
+    /// Bytes of all contents.
+    pub(crate) fn len(&self) -> u64 {
+        self.len.into()
     }
 
     /// The contents, out of the binary.
@@ -207,7 +214,9 @@ mod tests {
             let [ConstOp::I32(at)] = offset.ops[..] else { continue };
             let bytes = &contents[segment.bytes.start as usize..segment.bytes.end as usize];
             let mut piece_by_piece = vec![0; bytes.len()];
-            pieces.within(segment.bytes.clone(), &binary, &mut |at, piece| piece_by_piece[at..at + piece.len()].copy_from_slice(piece));
+            pieces.within(segment.bytes.clone(), &binary, &mut |at, piece| {
+                piece_by_piece[at..at + piece.len()].copy_from_slice(piece);
+            });
             assert_eq!(piece_by_piece, bytes);
             if let Some(place) = memory.get_mut(at as usize..at as usize + bytes.len()) {
                 place.copy_from_slice(bytes);

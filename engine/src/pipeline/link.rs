@@ -57,6 +57,11 @@ impl Unit {
         self.code.len()
     }
 
+    /// Bytes of its tables.
+    pub(super) fn table_bytes(&self) -> usize {
+        self.tables.streams.iter().map(Vec::len).sum()
+    }
+
     /// The functions that its functions call, one after the other.
     pub(super) fn callees(&self) -> impl Iterator<Item = DefinedFuncIndex> {
         self.relocs.iter().filter_map(|reloc| match reloc.target {
@@ -168,7 +173,9 @@ pub(super) fn link(module: &Module, unit: Unit) -> Result<Linked, Error> {
 pub(super) fn place(unit: Unit, address: usize, slot: impl Fn(DefinedFuncIndex) -> usize) -> (Vec<u8>, CodeTables) {
     let Unit { mut code, relocs, tables, .. } = unit;
     for reloc in &relocs {
-        let RelocTarget::Slot(func) = reloc.target else { unreachable!("functions that can be replaced are called through slots") };
+        let RelocTarget::Slot(func) = reloc.target else {
+            unreachable!("functions that can be replaced are called through slots")
+        };
         let value = slot(func) as i64 + i64::from(reloc.addend) - (address as i64 + i64::from(reloc.offset));
         // All code is within 2 GiB.
         let at = reloc.offset as usize;

@@ -48,6 +48,13 @@ impl One {
         self.unit.len()
     }
 
+    /// About how many bytes of memory it takes with its tables.
+    pub(crate) fn bytes(&self) -> u64 {
+        // Records of it, and what its lists take by themselves.
+        const AROUND: usize = 512;
+        (self.unit.len() + self.unit.table_bytes() + AROUND) as u64
+    }
+
     /// The functions that it calls, one after the other.
     pub(crate) fn callees(&self) -> impl Iterator<Item = DefinedFuncIndex> {
         self.unit.callees()

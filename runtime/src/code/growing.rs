@@ -20,7 +20,7 @@ use sconce_x64::stubs::{LAZY_STUB_SIZE, lazy_stubs, thunks};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Bytes of address space that are taken at once for code to come.
+/// Bytes of address space that are taken at once for code to come, where there are so many.
 const STEP: usize = MOST_CODE_AT_ONCE;
 
 /// Code of a module that grows.
@@ -40,7 +40,8 @@ struct Grown {
     regions: Vec<Arc<CodeRegion>>,
     /// Where there is room in the last of them.
     next: usize,
-    /// Bytes of code.
+    /// Bytes of code, and of memory with all that belongs to it.
+    code: u64,
     bytes: u64,
 }
 
@@ -56,9 +57,9 @@ pub struct Placed {
 }
 
 impl CodeSpace {
-    /// Whether code can be added beside code that runs.
+    /// Whether code can be added beside code that runs, and there is address space for that.
     pub fn can_grow(&self) -> bool {
-        self.reservation.appends()
+        self.reservation.appends() && self.reservation.is_whole()
     }
 
     /// Makes room for a module of so many functions that are compiled when they are called, and thunks for those of them that escape,
@@ -97,9 +98,10 @@ impl GrowingCode {
         &self.start
     }
 
-    /// Bytes of code that have been added.
-    pub fn bytes(&self) -> u64 {
-        self.grown.lock().unwrap_or_else(PoisonError::into_inner).bytes
+    /// Bytes of code that have been added, and of memory that they take with all that belongs to them.
+    pub fn bytes(&self) -> (u64, u64) {
+        let grown = self.grown.lock().unwrap_or_else(PoisonError::into_inner);
+        (grown.code, grown.bytes)
     }
 
     /// Address of a function's slot.
@@ -154,13 +156,15 @@ impl GrowingCode {
         let written = self.space.reservation.file().map(|file| file.write_at(&code, (region.first * UNIT + at) as u64));
         written.transpose().map_err(ResourceError::os("cannot get memory for code"))?;
         let piece = Piece { start: at as u32, end: (at + len) as u32, tables, functions: functions.clone() };
+        let bytes = len.next_multiple_of(LINE as usize) + piece.bytes();
         // SAFETY: the lock is held.
         let added = region.pieces.as_ref().is_some_and(|pieces| unsafe { pieces.add(Box::new(piece)) });
         if !added {
             return Err(ResourceError::CodeSpaceFull { wanted: len, size: self.space.size() });
         }
         grown.next = at + len;
-        grown.bytes += len as u64;
+        grown.code += len as u64;
+        grown.bytes += bytes as u64;
         // Last of all: who comes there finds everything.
         for (&func, &start) in functions.iter().zip(&starts) {
             self.slot(func).store(start as u64, Ordering::Release);
@@ -170,14 +174,23 @@ impl GrowingCode {
 
     /// Another region, for at least so many bytes of text.
     fn another(&self, least: usize) -> Result<Arc<CodeRegion>, ResourceError> {
-        let len = least.max(STEP).next_multiple_of(UNIT);
-        let mut region = self.space.place(len, 0, self.start.module)?;
-        region.pieces = Some(Pieces::new(len));
-        // Nothing is there, and nobody is led there, before it is written; then no page has to change any more.
+        let least = least.next_multiple_of(UNIT);
+        // Less if there is little left.
+        let mut len = least.max(STEP);
+        let mut region = loop {
+            match self.space.place(len, 0, self.start.module) {
+                Err(_) if len > least => len = (len / 2).next_multiple_of(UNIT).max(least),
+                placed => break placed?,
+            }
+        };
+        let no_memory = || ResourceError::os("cannot get memory for code")(rustix::io::Errno::NOMEM);
+        region.pieces = Some(Pieces::new(len).ok_or_else(no_memory)?);
+        // Nothing is there, and nobody is led there, before it is written; then no page has to change any more. The last part overlaps the
+        // one before it, so that none begins near the end of the reservation.
         for at in (0..len).step_by(MOST_CODE_AT_ONCE) {
-            let part = (len - at).min(MOST_CODE_AT_ONCE);
+            let part = len.min(MOST_CODE_AT_ONCE);
             // SAFETY: pages of a new region, which nobody uses.
-            unsafe { self.space.reservation.make_executable(region.first * UNIT + at, part)? };
+            unsafe { self.space.reservation.make_executable(region.first * UNIT + at.min(len - part), part)? };
         }
         Ok(self.space.publish(region))
     }

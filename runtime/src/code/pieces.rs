@@ -4,7 +4,10 @@
 //! for as many as there can be, which takes memory as it is used, and a count says how much of it is there.
 
 use super::Tables;
+use sconce_environ::code_tables::Stream;
 use sconce_environ::index::DefinedFuncIndex;
+use sconce_environ::placement::LINE;
+use std::alloc::{Layout, alloc_zeroed};
 use std::cell::UnsafeCell;
 use std::ptr::{NonNull, null};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -21,8 +24,22 @@ pub(crate) struct Piece {
     pub functions: Box<[DefinedFuncIndex]>,
 }
 
-/// Bytes that lie at least between the starts of two pieces: functions begin at multiples of 32, or half of that behind one.
-const LEAST: usize = 16;
+impl Piece {
+    /// About how many bytes of memory it takes besides its code.
+    pub(crate) fn bytes(&self) -> usize {
+        let tables = self.tables.streams.iter().map(|stream| stream.len()).sum::<usize>();
+        size_of::<Piece>() + size_of::<Record>() + size_of_val(&*self.functions) + size_of_val(&*self.tables.functions) + tables
+    }
+}
+
+// Handlers and other threads share them.
+const _: () = {
+    const fn shared<T: Send + Sync>() {}
+    shared::<Piece>();
+};
+
+/// Bytes that lie at least between the starts of two pieces.
+const LEAST: usize = LINE as usize;
 
 /// A place for a piece.
 #[derive(Debug)]
@@ -44,12 +61,15 @@ unsafe impl Sync for Pieces {}
 unsafe impl Send for Pieces {}
 
 impl Pieces {
-    /// For a text of so many bytes.
-    pub(crate) fn new(text_len: usize) -> Pieces {
-        let room = text_len.div_ceil(LEAST);
-        // SAFETY: all zeros is a record without a piece. Pages of it take memory when they are first written.
-        let records = unsafe { Box::new_zeroed_slice(room).assume_init() };
-        Pieces { records, count: AtomicU32::new(0) }
+    /// For a text of so many bytes; `None` if there is no memory.
+    pub(crate) fn new(text_len: usize) -> Option<Pieces> {
+        let layout = Layout::array::<UnsafeCell<Record>>(text_len.div_ceil(LEAST).max(1)).ok()?;
+        // SAFETY: the layout is not empty. Pages of it take memory when they are first written.
+        let records = NonNull::new(unsafe { alloc_zeroed(layout) })?;
+        let records = NonNull::slice_from_raw_parts(records.cast(), layout.size() / size_of::<Record>());
+        // SAFETY: allocated as such a box is; all zeros is a record without a piece.
+        let records = unsafe { Box::from_raw(records.as_ptr()) };
+        Some(Pieces { records, count: AtomicU32::new(0) })
     }
 
     /// Adds the next one, unless there is no room or it does not lie behind the others. Handlers find it from here on.
@@ -59,7 +79,9 @@ impl Pieces {
     pub(crate) unsafe fn add(&self, piece: Box<Piece>) -> bool {
         let count = self.count.load(Ordering::Relaxed) as usize;
         let end = count.checked_sub(1).and_then(|last| self.piece(last)).map_or(0, |piece| piece.end);
-        let Some(record) = self.records.get(count).filter(|_| piece.start >= end && piece.end >= piece.start) else { return false };
+        let Some(record) = self.records.get(count).filter(|_| piece.start >= end && piece.end >= piece.start) else {
+            return false;
+        };
         // SAFETY: nobody reads the record before the count says that it is there, and by the caller's promise nobody else writes it.
         unsafe { *record.get() = Record { start: piece.start, piece: Box::into_raw(piece) } };
         self.count.store(count as u32 + 1, Ordering::Release);
@@ -117,14 +139,24 @@ mod tests {
 
     #[test]
     fn pieces_are_found_by_every_byte_and_between_them_nothing_is() {
-        let pieces = Pieces::new(4 * LEAST);
+        let pieces = Pieces::new(4 * LEAST).unwrap();
         assert!(pieces.at(0).is_none());
         // SAFETY: one thread.
         let add = |start, end| unsafe { pieces.add(piece(start, end)) };
         assert!(add(8, 20) && add(20, 21) && add(64, 96));
-        for (offset, found) in
-            [(0, None), (7, None), (8, Some(8)), (19, Some(8)), (20, Some(20)), (21, None), (63, None), (64, Some(64)), (95, Some(64)), (96, None), (u32::MAX, None)]
-        {
+        for (offset, found) in [
+            (0, None),
+            (7, None),
+            (8, Some(8)),
+            (19, Some(8)),
+            (20, Some(20)),
+            (21, None),
+            (63, None),
+            (64, Some(64)),
+            (95, Some(64)),
+            (96, None),
+            (u32::MAX, None),
+        ] {
             assert_eq!(pieces.at(offset).map(|piece| piece.start), found, "{offset}");
         }
         assert_eq!(pieces.len(), 3);
@@ -136,7 +168,7 @@ mod tests {
     #[test]
     fn readers_see_whole_pieces() {
         const COUNT: u32 = 20_000;
-        let pieces = Pieces::new(COUNT as usize * LEAST);
+        let pieces = Pieces::new(COUNT as usize * LEAST).unwrap();
         std::thread::scope(|scope| {
             let reader = || {
                 let mut seen = 0;

@@ -100,6 +100,11 @@ impl CodeReservation {
         Mapping::shared(file, len, offset as u64).map_err(os)
     }
 
+    /// Whether it is as large as one is where nothing stands against it.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.len() == DEFAULT_SIZE
+    }
+
     /// Whether code can be added to a page that is executable already.
     pub(crate) fn appends(&self) -> bool {
         self.file.is_some()

@@ -29,12 +29,7 @@ pub enum IfEnded {
 ///
 /// # Errors
 /// When a process, a pipe or `/dev/null` cannot be had, and for words with a NUL.
-pub fn wait_and_execute(
-    words: &[impl AsRef<[u8]>],
-    input: OwnedFd,
-    wait: Duration,
-    if_ended: IfEnded,
-) -> Result<OwnedFd> {
+pub fn wait_and_execute(words: &[impl AsRef<[u8]>], input: OwnedFd, wait: Duration, if_ended: IfEnded) -> Result<OwnedFd> {
     let (until_closed, open) = std::io::pipe()?;
     let null_device = std::fs::File::options().read(true).write(true).open("/dev/null")?;
     let words = words.iter().map(|word| CString::new(word.as_ref())).collect::<std::result::Result<Vec<_>, _>>()?;

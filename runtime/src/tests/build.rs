@@ -117,7 +117,16 @@ impl Builder {
         let code = space.load(&text, tables.map(TableBytes::from)).unwrap();
         let type_ids = (0..self.module.types.len() as u32).map(TypeId::from_u32).collect();
         let (module, data, bounds) = (Arc::new(self.module), Arc::new(Data(self.data)), self.bounds);
-        LoadedModule::new(ModuleParts { module, type_ids, code, thunks: thunks as u32, data, lazy_data: None, bounds, lazy: None })
+        LoadedModule::new(ModuleParts {
+            module,
+            type_ids,
+            code,
+            thunks: thunks as u32,
+            data,
+            lazy_data: None,
+            bounds,
+            lazy: None,
+        })
     }
 }
 
@@ -203,4 +212,4 @@ impl AsRef<[u8]> for Data {
     }
 }
 
-impl crate::module::Contents for Data {}
+impl Contents for Data {}

@@ -179,7 +179,8 @@ fn lazy_stubs_say_which_function_and_go_to_one_place() {
         let row = lazy_stubs(1000, resolve);
         assert_eq!(row.len(), 1000 * LAZY_STUB_SIZE);
         for (n, stub) in row.chunks(LAZY_STUB_SIZE).enumerate() {
-            let code = Decoder::with_ip(64, stub, (n * LAZY_STUB_SIZE) as u64, DecoderOptions::NONE).iter().take(2).collect::<Vec<_>>();
+            let code =
+                Decoder::with_ip(64, stub, (n * LAZY_STUB_SIZE) as u64, DecoderOptions::NONE).iter().take(2).collect::<Vec<_>>();
             assert_eq!((code[0].mnemonic(), code[0].op0_register()), (Mnemonic::Mov, Register::R11D));
             assert_eq!((code[0].immediate(1), code[1].mnemonic()), (n as u64, Mnemonic::Jmp));
             assert_eq!(code[1].near_branch_target().cast_signed(), i64::from(resolve));

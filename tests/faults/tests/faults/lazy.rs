@@ -80,7 +80,8 @@ fn a_function_that_is_not_valid_traps_whoever_calls_it_and_as_often() {
 #[test]
 fn a_start_function_that_is_not_valid_is_an_error_of_the_instance() {
     for engine in engines() {
-        let module = Module::new(&engine, b"(module (func $start (drop (i32.add (i64.const 1) (i32.const 1)))) (start $start))").unwrap();
+        let module =
+            Module::new(&engine, b"(module (func $start (drop (i32.add (i64.const 1) (i32.const 1)))) (start $start))").unwrap();
         let mut store = Store::new(&engine, ()).unwrap();
         let error = Linker::new(&engine).instantiate(&mut store, &module).map(drop).expect_err("it is not valid");
         assert!(matches!(error, Error::Deferred(_)), "{error:?}");
@@ -108,7 +109,8 @@ fn what_is_outside_of_functions_is_validated_at_once() {
 /// Parameters of every kind, in registers and on the stack, and results in a buffer: a first call leaves them as they are.
 #[test]
 fn arguments_and_results_are_what_they_are_without() {
-    let params = "i32 i64 f32 f64 v128 externref funcref i32 i64 i64 i64 i64 i64 f64 f64 f64 f64 f64 f64 f64 f64 v128 externref i32";
+    let params =
+        "i32 i64 f32 f64 v128 externref funcref i32 i64 i64 i64 i64 i64 f64 f64 f64 f64 f64 f64 f64 f64 v128 externref i32";
     let places: Vec<&str> = params.split(' ').collect();
     let gets: String = (0..places.len()).map(|n| format!("(local.get {n})")).collect();
     let text = format!(
@@ -184,7 +186,12 @@ fn backtraces_are_those_of_code_that_was_there_before() {
 #[test]
 fn a_stack_that_ends_on_the_way_to_a_function_is_a_trap() {
     const FUNCTIONS: usize = 3000;
-    let one = |n: usize| format!("(func $f{n} (param i64 i64) (result i64) (i64.add (call $f{} (local.get 1) (local.get 0)) (local.get 0)))", n + 1);
+    let one = |n: usize| {
+        format!(
+            "(func $f{n} (param i64 i64) (result i64) (i64.add (call $f{} (local.get 1) (local.get 0)) (local.get 0)))",
+            n + 1
+        )
+    };
     let chain: String = (0..FUNCTIONS).map(one).collect();
     let text = format!(
         r#"(module {chain} (func $f{FUNCTIONS} (param i64 i64) (result i64) (i64.const 0))
@@ -301,4 +308,26 @@ fn the_rest_of_a_module_follows_and_ends_with_it() {
         std::thread::sleep(std::time::Duration::from_micros(n * 50));
         drop(module);
     }
+}
+
+/// A large function many times on the stack is compiled again for its backtrace once, and offsets are those of code that was there before.
+#[test]
+fn deep_backtraces_of_large_functions_are_complete() {
+    let filling = "(local.set 0 (i32.rotl (local.get 0) (local.get 1)))".repeat(20_000);
+    let text = format!(
+        r#"(module (func $deep (export "deep") (param i32 i32) (result i32)
+            (if (i32.eqz (local.get 1)) (then (unreachable)))
+            (if (i32.eqz (local.get 0)) (then {filling}))
+            (call $deep (i32.const 1) (i32.sub (local.get 1) (i32.const 1)))))"#
+    );
+    let offsets = |engine: &Engine| {
+        let mut guest = Guest::new(engine, &text);
+        let error = guest.try_call("deep", &[Val::I32(1), Val::I32(300)]).expect_err("it traps");
+        let frames = &error.backtrace().expect("a backtrace").frames;
+        frames.iter().map(|frame| frame.wasm_offset).collect::<Vec<_>>()
+    };
+    let expected = offsets(&eager());
+    assert!(expected.iter().all(Option::is_some) && expected.len() > 200);
+    let lazy = Engine::new(&Config::new().tier(Tier::Auto).lazy(Some(0)).parallel(false)).expect("an engine");
+    assert_eq!(offsets(&lazy), expected);
 }
