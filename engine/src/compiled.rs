@@ -52,6 +52,8 @@ pub struct LazyStats {
     pub called: u64,
     /// Those that were compiled before that, by another thread.
     pub ahead: u64,
+    /// Those that have better code by now, by Cranelift.
+    pub improved: u64,
     /// Bytes of their code.
     pub code: u64,
     /// What that took, threads together.
@@ -81,9 +83,9 @@ pub(crate) trait OnDemand: Send + Sync {
     /// What has been compiled.
     fn stats(&self) -> LazyStats;
 
-    /// The wasm offsets of a function's operators. The function is compiled once more for that, which gives the
+    /// The wasm offsets of operators of a function whose code begins here. Lightbeam compiles it once more for that, which gives the
     /// same code: nothing is kept for backtraces that never come.
-    fn wasm_offsets(&self, func: DefinedFuncIndex) -> Option<Offsets>;
+    fn wasm_offsets(&self, func: DefinedFuncIndex, start: usize) -> Option<Offsets>;
 
     /// Bytes of a function's body.
     fn body_len(&self, func: DefinedFuncIndex) -> usize;
@@ -158,7 +160,8 @@ impl CompiledModule {
 /// What is known of the offsets of operators in functions that were compiled when they were called: those of a backtrace, which are
 /// compiled once more, each once, as far as that is soon done.
 pub(crate) struct LazyOffsets {
-    known: HashMap<(rt::ModuleId, DefinedFuncIndex), Option<Offsets>>,
+    /// By where functions begin.
+    known: HashMap<usize, Option<Offsets>>,
     /// Bytes of bodies that may still be compiled.
     left: usize,
 }
@@ -178,9 +181,9 @@ impl LazyOffsets {
         let left = &mut self.left;
         let compile = || {
             *left = left.checked_sub(lazy.body_len(frame.func))?;
-            lazy.wasm_offsets(frame.func)
+            lazy.wasm_offsets(frame.func, frame.start)
         };
-        let offsets = self.known.entry((frame.module, frame.func)).or_insert_with(compile).as_ref()?;
+        let offsets = self.known.entry(frame.start).or_insert_with(compile).as_ref()?;
         let n = offsets.partition_point(|&(at, _)| at <= frame.offset).checked_sub(1)?;
         Some(offsets[n].1).filter(|&wasm| wasm != u32::MAX)
     }

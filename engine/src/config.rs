@@ -56,6 +56,7 @@ pub struct Config {
     pub(crate) cache_key: Option<PathBuf>,
     pub(crate) hold_background: bool,
     pub(crate) lazy: Option<usize>,
+    pub(crate) mixed_tiers: Option<u64>,
     pub(crate) max_memory: Option<u64>,
     pub(crate) max_table: u64,
     pub(crate) stack_size: usize,
@@ -83,6 +84,7 @@ impl Default for Config {
             cache_key: None,
             hold_background: false,
             lazy: None,
+            mixed_tiers: None,
             max_memory: None,
             max_table: sconce_runtime::DEFAULT_TABLE_ELEMENTS,
             stack_size: 1 << 20,
@@ -149,6 +151,13 @@ impl Config {
     /// fails with [`crate::Error::Deferred`]. The default, `None`, is that a module is validated whole before anything of it runs.
     pub fn lazy(mut self, least: Option<usize>) -> Config {
         self.lazy = least;
+        self
+    }
+
+    /// Whether, of functions that are compiled when they are called, some get Cranelift's code at once, and others later on, while they
+    /// run: which ones follows from this number. For tests of programs whose code changes under way.
+    pub fn mixed_tiers(mut self, seed: Option<u64>) -> Config {
+        self.mixed_tiers = seed;
         self
     }
 

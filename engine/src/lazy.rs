@@ -7,15 +7,20 @@
 
 mod ahead;
 mod contents;
+mod improve;
+mod mix;
 
 pub(crate) use contents::LazyContents;
 
 use crate::causes::CompileFailure;
 use crate::compiled::{LazyStats, Offsets, OnDemand};
 use crate::compilers::Compilers;
+use crate::config::CompilerKind;
 use crate::error::Error;
-use crate::pipeline::{One, Sources};
+use crate::pipeline::{One, Sources, compile_function};
 use ahead::{Ahead, Work};
+use improve::Seen;
+use mix::Mix;
 use sconce_environ::compile::{CompiledFunction, max_code};
 use sconce_environ::decode::Decoded;
 use sconce_environ::index::DefinedFuncIndex;
@@ -23,8 +28,9 @@ use sconce_environ::layout::VmLayout;
 use sconce_environ::module::{EntityIndex, Module};
 use sconce_runtime as rt;
 use std::any::Any;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 /// Bytes of a function's body that take a millisecond or more to compile.
@@ -51,6 +57,12 @@ pub(crate) struct LazyCode {
     changed: (Mutex<()>, Condvar),
     ahead: Arc<Ahead>,
     counts: Counts,
+    /// Code that is not Lightbeam's, by where its functions begin: with offsets, since it is not so soon compiled again.
+    better: Mutex<HashMap<usize, Offsets>>,
+    /// Who looks at stores that have instances.
+    samplers: Mutex<Vec<rt::Sampler>>,
+    /// For tests.
+    mix: Option<Mix>,
     /// What its code and tables are taken from, once a store that counts them has an instance.
     budget: Mutex<Option<rt::MemoryBudget>>,
 }
@@ -60,12 +72,19 @@ pub(crate) struct LazyCode {
 struct Counts {
     called: AtomicU64,
     ahead: AtomicU64,
+    improved: AtomicU64,
     nanoseconds: AtomicU64,
 }
 
 impl LazyCode {
-    /// From a module in binary form whose functions have not been looked at.
-    pub(crate) fn new(compilers: Arc<Compilers>, binary: Arc<Vec<u8>>, decoded: Decoded, code: rt::GrowingCode) -> Arc<LazyCode> {
+    /// From a module in binary form whose functions have not been looked at. For `mixed` see [`crate::Config::mixed_tiers`].
+    pub(crate) fn new(
+        compilers: Arc<Compilers>,
+        binary: Arc<Vec<u8>>,
+        decoded: Decoded,
+        code: rt::GrowingCode,
+        mixed: Option<u64>,
+    ) -> Arc<LazyCode> {
         let (layout, count) = (VmLayout::new(&decoded.module), decoded.bodies.len());
         let states = (0..count).map(|_| AtomicU8::new(NONE)).collect();
         let (changed, ahead) = (Default::default(), Arc::default());
@@ -79,6 +98,9 @@ impl LazyCode {
             changed,
             ahead,
             counts: Counts::default(),
+            better: Mutex::default(),
+            samplers: Mutex::default(),
+            mix: mixed.map(Mix::new),
             budget: Mutex::default(),
         });
         code.expect(code.first());
@@ -149,8 +171,8 @@ impl LazyCode {
 
     /// Has another thread, if it can be had, compile what is likely to be called, before it is.
     pub(crate) fn work_ahead(self: &Arc<LazyCode>) -> impl FnOnce() + Send + 'static {
-        let (code, ahead) = (Beside(Arc::downgrade(self)), self.ahead.clone());
-        move || ahead.run(&code)
+        let (code, ahead) = (Arc::downgrade(self), self.ahead.clone());
+        move || ahead.run(&mut Beside { code, seen: Seen::new() })
     }
 
     /// These are likely to be called soon.
@@ -190,12 +212,28 @@ impl LazyCode {
         let since = Instant::now();
         // A compiler that panics leaves the function to the next one that calls it.
         let mut turn = Turn { code: self, func, end: NONE };
-        let one = One::new(func, &self.compiled(func)?)?;
+        let callees = self.add(func, &self.compiled(func)?, |_| ())?;
+        turn.end = DONE;
+        self.counts.nanoseconds.fetch_add(since.elapsed().as_nanos() as u64, Ordering::Relaxed);
+        Ok(callees)
+    }
+
+    /// Adds a function's code, to which calls go from now on; gives what it calls. `at` is told where the function begins, before.
+    fn add(
+        &self,
+        func: DefinedFuncIndex,
+        compiled: &CompiledFunction,
+        at: impl FnOnce(usize),
+    ) -> Result<Vec<DefinedFuncIndex>, Error> {
+        let one = One::new(func, compiled)?;
         self.take(&one)?;
         let callees = one.callees().collect();
         let functions = Box::new([func]);
         self.code.add(one.len(), |address| {
             let (code, tables) = one.place(address, |func| self.code.slot_address(func));
+            if let Some(f) = tables.functions.first() {
+                at(address + f.start as usize);
+            }
             // They stay as they are.
             let fitted = |mut table: Vec<u8>| {
                 table.shrink_to_fit();
@@ -203,9 +241,31 @@ impl LazyCode {
             };
             rt::Placed { code, tables: tables.map(fitted), functions }
         })?;
-        turn.end = DONE;
-        self.counts.nanoseconds.fetch_add(since.elapsed().as_nanos() as u64, Ordering::Relaxed);
         Ok(callees)
+    }
+
+    /// Has Cranelift compile a function that has been validated, unless it is too dear for it; gives whether it has.
+    fn compile_better(&self, func: DefinedFuncIndex) -> Result<bool, Error> {
+        let LazyCode { compilers, binary, decoded, layout, .. } = self;
+        let mut compiled = CompiledFunction::default();
+        let by = compile_function(compilers, CompilerKind::Cranelift, binary, decoded, layout, func, &mut compiled)?;
+        if by != CompilerKind::Cranelift {
+            return Ok(false);
+        }
+        let offsets = std::mem::take(&mut compiled.wasm_offsets);
+        self.add(func, &compiled, |start| {
+            self.better().insert(start, offsets);
+        })?;
+        Ok(true)
+    }
+
+    fn better(&self) -> MutexGuard<'_, HashMap<usize, Offsets>> {
+        self.better.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the function that begins here has better code than Lightbeam's.
+    fn is_better(&self, start: usize) -> bool {
+        self.better().contains_key(&start)
     }
 
     fn compiled(&self, func: DefinedFuncIndex) -> Result<CompiledFunction, Error> {
@@ -223,6 +283,9 @@ impl LazyCode {
                 NONE => {
                     let callees = self.compile_begun(func)?;
                     self.counts.called.fetch_add(1, Ordering::Relaxed);
+                    if let Some(mix) = &self.mix {
+                        mix.compiled(self, func);
+                    }
                     self.expect(callees);
                 }
                 state => self.wait(func, state),
@@ -245,19 +308,25 @@ impl LazyCode {
 }
 
 /// Another thread's view: it keeps no module alive.
-struct Beside(Weak<LazyCode>);
+struct Beside {
+    code: Weak<LazyCode>,
+    seen: Seen,
+}
 
 impl Work for Beside {
-    fn compile(&self, func: DefinedFuncIndex, left: u32) -> bool {
-        let Some(code) = self.0.upgrade() else { return false };
-        code.go_ahead(func, left);
-        true
+    fn compile(&mut self, func: DefinedFuncIndex, left: u32) -> Option<()> {
+        self.code.upgrade()?.go_ahead(func, left);
+        Some(())
     }
 
-    fn compile_rest(&self, n: usize) -> bool {
+    fn improve(&mut self, pause: Duration) -> Option<bool> {
+        Some(self.code.upgrade()?.improve(&mut self.seen, pause))
+    }
+
+    fn compile_rest(&mut self, n: usize) -> bool {
         /// Functions of a piece.
         const PIECE: usize = 8;
-        let Some(code) = self.0.upgrade() else { return false };
+        let Some(code) = self.code.upgrade() else { return false };
         let count = code.states.len();
         for func in (n * PIECE..count).take(PIECE) {
             code.compile_ahead(DefinedFuncIndex::from_u32(func as u32));
@@ -313,12 +382,16 @@ impl OnDemand for LazyCode {
             functions: self.states.len() as u64,
             called: count(&self.counts.called),
             ahead: count(&self.counts.ahead),
+            improved: count(&self.counts.improved),
             code: self.code.bytes().0,
             time: Duration::from_nanos(count(&self.counts.nanoseconds)),
         }
     }
 
-    fn wasm_offsets(&self, func: DefinedFuncIndex) -> Option<Offsets> {
+    fn wasm_offsets(&self, func: DefinedFuncIndex, start: usize) -> Option<Offsets> {
+        if let Some(offsets) = self.better().get(&start) {
+            return Some(offsets.clone());
+        }
         Some(self.compiled(func).ok()?.wasm_offsets)
     }
 
@@ -334,6 +407,10 @@ impl Drop for LazyCode {
 }
 
 impl rt::Resolve for LazyCode {
+    fn watch(&self, sampler: rt::Sampler) {
+        self.samplers.lock().unwrap_or_else(PoisonError::into_inner).push(sampler);
+    }
+
     fn resolve(&self, func: DefinedFuncIndex) -> Result<usize, Box<dyn Any + Send>> {
         self.called(func).map_err(|error| -> Box<dyn Any + Send> { Box::new(Error::deferred(error)) })
     }

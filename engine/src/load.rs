@@ -182,7 +182,8 @@ fn lazily<'a>(
     let escaping: Vec<_> = decoded.module.escaping.iter().filter_map(|&f| decoded.module.defined_func(f)).collect();
     let Ok((code, thunks)) = inner.space.grow(decoded.bodies.len() as u32, escaping.into_iter()) else { return Ok(Err(binary)) };
     let start = code.start().clone();
-    let lazy = LazyCode::new(engine.replaceable().clone(), Arc::new(binary.into_owned()), decoded, code);
+    let lazy =
+        LazyCode::new(engine.replaceable().clone(), Arc::new(binary.into_owned()), decoded, code, inner.config.mixed_tiers);
     let (decoded, binary) = (lazy.decoded(), lazy.binary());
     let mut module = environ::module::Module { data: segments, ..decoded.module.clone() };
     let mut join = || Pieces::join(&mut module, &decoded.data);

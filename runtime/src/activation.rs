@@ -18,7 +18,7 @@ use std::ffi::c_void;
 use std::ops::Range;
 use std::ptr::{null, null_mut};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicU32, AtomicUsize, Ordering};
 
 /// A trap as a handler met it.
 #[derive(Copy, Clone, Debug)]
@@ -41,6 +41,8 @@ pub(crate) struct Shared {
     pub fault: Cell<Option<Fault>>,
     /// Whether wasm code goes on one instruction at a time, to where an interrupt can stop it. Handlers' own.
     pub stepping: Cell<bool>,
+    /// Where wasm code was at the last signal that found it there; 0 if none has since somebody looked. Written by handlers.
+    pub seen_at: AtomicUsize,
     /// Address space of the store's memories. Changed by host code only.
     pub memories: UnsafeCell<Vec<Range<usize>>>,
     /// Parts of them that come in as they are used. Changed by host code only.
@@ -49,8 +51,8 @@ pub(crate) struct Shared {
     pub code: Arc<CodeSpace>,
 }
 
-// SAFETY: other threads (interrupt handles, host references) use `vm.pending` and `running`, which
-// are atomic, and nothing else. The rest is used by one thread at a time: a store is not `Sync`.
+// SAFETY: other threads (interrupt handles, samplers, host references) use `vm.pending`, `running` and
+// `seen_at`, which are atomic, and nothing else. The rest is used by one thread at a time: a store is not `Sync`.
 unsafe impl Sync for Shared {}
 // SAFETY: as above; pointers in `vm` name things that move along with the store.
 unsafe impl Send for Shared {}
@@ -86,6 +88,7 @@ impl Shared {
             depth: Cell::new(0),
             fault: Cell::new(None),
             stepping: Cell::new(false),
+            seen_at: AtomicUsize::new(0),
             memories: UnsafeCell::new(Vec::new()),
             lazy_data: UnsafeCell::new(Vec::new()),
             stack,

@@ -86,6 +86,7 @@ pub(crate) fn on_signal(context: &mut Context) {
     if let Some(shared) = traps::current()
         && shared.code.contains(context.pc())
     {
+        shared.seen_at.store(context.pc(), Ordering::Relaxed);
         look(shared, context);
     }
 }

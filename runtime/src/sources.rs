@@ -1,5 +1,6 @@
 //! Where a module has from what it is not loaded with: the contents of its data, and code that comes later.
 
+use crate::sampler::Sampler;
 use sconce_environ::index::DefinedFuncIndex;
 use std::any::Any;
 use std::ops::Range;
@@ -21,4 +22,9 @@ pub trait Resolve: Send + Sync {
     /// # Errors
     /// What [`crate::Stop::Host`] is to carry: the call traps.
     fn resolve(&self, func: DefinedFuncIndex) -> Result<usize, Box<dyn Any + Send>>;
+
+    /// An instance of the module has been made in a store: this looks where its code spends its time.
+    fn watch(&self, sampler: Sampler) {
+        drop(sampler);
+    }
 }

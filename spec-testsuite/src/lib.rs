@@ -101,6 +101,8 @@ pub struct Configuration {
     pub fuel: bool,
     /// Whether functions are validated and compiled when they are called.
     pub lazy: bool,
+    /// Whether both compilers' code is mixed then, and exchanged while it runs; by which number.
+    pub mixed: Option<u64>,
 }
 
 impl Configuration {
@@ -119,6 +121,7 @@ impl Configuration {
                         paranoid: false,
                         fuel: false,
                         lazy: false,
+                        mixed: None,
                     }));
                 }
             }
@@ -132,6 +135,7 @@ impl Configuration {
                 paranoid: false,
                 fuel: false,
                 lazy: false,
+                mixed: None,
             };
             all.push(Configuration { baseline: true, ..plain });
             all.push(Configuration { paranoid: true, ..plain });
@@ -143,6 +147,9 @@ impl Configuration {
                 let lazy = Configuration { tier: Tier::Auto, lazy: true, calls: CallStyle::Slots, ..plain };
                 all.extend([lazy, Configuration { bounds, fuel: true, ..lazy }]);
                 all.extend([Configuration { gc_stress: true, ..lazy }, Configuration { paranoid: true, ..lazy }]);
+                let mixed = Configuration { mixed: Some(1), ..lazy };
+                all.extend([mixed, Configuration { gc_stress: true, paranoid: true, mixed: Some(2), ..mixed }]);
+                all.push(Configuration { bounds, fuel: true, mixed: Some(3), ..mixed });
             }
         }
         all
@@ -175,7 +182,11 @@ impl Configuration {
         let baseline = if self.baseline { "-baseline" } else { "" };
         let paranoid = if self.paranoid { "-paranoid" } else { "" };
         let fuel = if self.fuel { "-fuel" } else { "" };
-        let lazy = if self.lazy { "-lazy" } else { "" };
+        let lazy = match (self.lazy, self.mixed) {
+            (false, _) => "",
+            (true, None) => "-lazy",
+            (true, Some(_)) => "-mixed",
+        };
         format!("{tier}-{bounds}-{calls}{stress}{baseline}{paranoid}{fuel}{lazy}")
     }
 
@@ -187,7 +198,12 @@ impl Configuration {
     pub fn engine(&self, features: Features) -> Result<Engine, Error> {
         // Scripts run side by side already, and their modules are small.
         let config = Config::new().cache(CacheMode::Off).parallel(false).features(features);
-        let config = config.tier(self.tier).bounds(Some(self.bounds)).calls(self.calls).lazy(self.lazy.then_some(0));
+        let config = config
+            .tier(self.tier)
+            .bounds(Some(self.bounds))
+            .calls(self.calls)
+            .lazy(self.lazy.then_some(0))
+            .mixed_tiers(self.mixed);
         Engine::new(&config.gc_stress(self.gc_stress).baseline(self.baseline).paranoid(self.paranoid).fuel(self.fuel))
     }
 }

@@ -16,8 +16,11 @@ pub(super) const DEPTH: u32 = 2;
 const MOST: usize = 1 << 14;
 /// The part of the time that has passed that the rest of a module may take.
 const SHARE: u32 = 10;
-/// How often it is asked whether it may.
-const PAUSE: Duration = Duration::from_millis(5);
+/// How long a thread waits for more before it looks at what else there is to do, at first and when there was nothing for a while.
+const PAUSE: Duration = Duration::from_millis(2);
+const LONG_PAUSE: Duration = Duration::from_millis(16);
+/// Pauses without anything new after which they become longer.
+const PATIENCE: u32 = 500;
 
 /// Functions that wait to be compiled.
 #[derive(Debug, Default)]
@@ -38,8 +41,9 @@ struct Queue {
 /// What is to be done next.
 enum Next {
     Likely(DefinedFuncIndex, u32),
-    Rest,
-    Nothing,
+    /// Nothing came for so long.
+    Pause(Duration),
+    End,
 }
 
 impl Ahead {
@@ -68,53 +72,62 @@ impl Ahead {
         self.more.notify_all();
     }
 
-    /// Does the work of one thread until this is closed, or there is nobody any more to work for, or all is done.
-    pub(super) fn run(&self, work: &impl Work) {
-        let (begin, mut spent) = (Instant::now(), Duration::ZERO);
-        let mut rest = 0;
+    /// Does the work of one thread until this is closed, or there is nobody any more to work for.
+    pub(super) fn run(&self, work: &mut impl Work) {
+        let (begin, mut spent, mut rest) = (Instant::now(), Duration::ZERO, Some(0));
+        let mut quiet = 0;
         loop {
-            let go_on = match self.next(|| spent * SHARE <= begin.elapsed()) {
-                Next::Nothing => return,
+            let pause = if quiet < PATIENCE { PAUSE } else { LONG_PAUSE };
+            let going_on = match self.next(pause) {
+                Next::End => return,
                 Next::Likely(func, left) => work.compile(func, left),
-                Next::Rest => {
-                    let since = Instant::now();
-                    let go_on = work.compile_rest(rest);
-                    rest += 1;
-                    spent += since.elapsed();
-                    go_on
+                Next::Pause(pause) => {
+                    let improved = work.improve(pause);
+                    quiet = if improved == Some(true) { 0 } else { quiet.saturating_add(1) };
+                    if let Some(n) = rest.filter(|_| spent * SHARE <= begin.elapsed()) {
+                        let since = Instant::now();
+                        rest = work.compile_rest(n).then_some(n + 1);
+                        spent += since.elapsed();
+                    }
+                    improved.map(drop)
                 }
             };
-            if !go_on {
+            if going_on.is_none() {
                 return;
             }
         }
     }
 
-    fn next(&self, rest: impl Fn() -> bool) -> Next {
+    fn next(&self, pause: Duration) -> Next {
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
             if queue.closed {
-                return Next::Nothing;
+                return Next::End;
             }
             if let Some((func, left)) = queue.functions.pop_front() {
                 return Next::Likely(func, left);
             }
             queue.idle = true;
-            let (back, timeout) = self.more.wait_timeout(queue, PAUSE).unwrap_or_else(PoisonError::into_inner);
+            let (back, timeout) = self.more.wait_timeout(queue, pause).unwrap_or_else(PoisonError::into_inner);
             queue = back;
             queue.idle = false;
-            if timeout.timed_out() && rest() {
-                return Next::Rest;
+            if timeout.timed_out() {
+                return Next::Pause(pause);
             }
         }
     }
 }
 
-/// What is done for a module. Each says whether there is anybody to go on for.
+/// What is done for a module.
 pub(super) trait Work {
-    /// Compiles a function that is likely to be called, from which so many more steps may be taken.
-    fn compile(&self, func: DefinedFuncIndex, left: u32) -> bool;
+    /// Compiles a function that is likely to be called, from which so many more steps may be taken. `None`: there is nobody any more to
+    /// go on for.
+    fn compile(&mut self, func: DefinedFuncIndex, left: u32) -> Option<()>;
 
-    /// Compiles the rest of the module, piece number `n` of it.
-    fn compile_rest(&self, n: usize) -> bool;
+    /// Looks where the program spends its time, after a pause of this length, and improves what is worth it; says whether anything was.
+    /// `None` as above.
+    fn improve(&mut self, pause: Duration) -> Option<bool>;
+
+    /// Compiles the rest of the module, piece number `n` of it; says whether there is more.
+    fn compile_rest(&mut self, n: usize) -> bool;
 }

@@ -40,7 +40,9 @@ pub const VARIANTS: &[Variant] = &[
     Variant { name: "-fuel", configure: |config| config.fuel(true), share: 3 },
     Variant { name: "-unmasked", configure: |config| config.spectre_mitigations(false), share: 1 },
     Variant { name: "-baseline", configure: |config| config.baseline(true), share: 1 },
-    Variant { name: "-lazy", configure: |config| config.lazy(Some(0)), share: 3 },
+    Variant { name: "-lazy", configure: |config| config.lazy(Some(0)), share: 2 },
+    Variant { name: "-mixed", configure: |config| config.lazy(Some(0)).mixed_tiers(Some(1)), share: 2 },
+    Variant { name: "-mixed-paranoid", configure: |config| config.lazy(Some(0)).mixed_tiers(Some(2)).paranoid(true), share: 2 },
 ];
 
 /// What `fail` returns.

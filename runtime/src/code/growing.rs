@@ -172,6 +172,16 @@ impl GrowingCode {
         Ok(address)
     }
 
+    /// The function that an address of added code is in, and where it begins.
+    pub fn function_at(&self, address: usize) -> Option<(DefinedFuncIndex, usize)> {
+        let grown = self.grown.lock().unwrap_or_else(PoisonError::into_inner);
+        grown.regions.iter().find_map(|region| {
+            let offset = address.checked_sub(region.text_base()).filter(|&offset| offset < region.text_len)?;
+            let function = region.code_at(offset as u32)?.function()?;
+            Some((function.func, function.start))
+        })
+    }
+
     /// Another region, for at least so many bytes of text.
     fn another(&self, least: usize) -> Result<Arc<CodeRegion>, ResourceError> {
         let least = least.next_multiple_of(UNIT);

@@ -56,7 +56,7 @@ impl CodeSpace {
 impl CodeRegion {
     /// What stands at an offset in its text; `None` where a region that grows has nothing. Async-signal-safe.
     #[inline]
-    fn code_at(&self, offset: u32) -> Option<CodeAt<'_>> {
+    pub(super) fn code_at(&self, offset: u32) -> Option<CodeAt<'_>> {
         let (tables, functions, start) = match &self.pieces {
             None => (&self.tables, None, 0),
             Some(pieces) => {

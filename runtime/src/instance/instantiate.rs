@@ -14,6 +14,7 @@ use crate::global::Global;
 use crate::handle::{FuncHandle, InstanceHandle, Item, StoreId};
 use crate::memory::Memory;
 use crate::module::LoadedModule;
+use crate::sampler::Sampler;
 use crate::shared::SharedMemory;
 use crate::store::Store;
 use crate::sys::space::leave_room;
@@ -50,6 +51,9 @@ impl Store {
         assert!(Arc::ptr_eq(module.code().space(), self.space()), "the module belongs to another engine");
         // SAFETY: the caller's promise.
         let index = unsafe { instantiate(self, module, imports)? };
+        if let Some(lazy) = module.lazy() {
+            lazy.watch(Sampler::new(Arc::downgrade(&self.shared)));
+        }
         Ok(InstanceHandle { store: self.id(), index })
     }
 }

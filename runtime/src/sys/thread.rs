@@ -7,6 +7,7 @@ use crate::error::ResourceError;
 use std::cell::{Cell, OnceCell};
 use std::mem::MaybeUninit;
 use std::ptr::{null, null_mut};
+use std::time::Duration;
 
 /// A handler gets this much at least. The processor's own part of a signal frame alone may exceed what libc calls enough, and
 /// handlers that bring in text compute digests. Only what is used takes memory.
@@ -190,4 +191,14 @@ mod tests {
         .join()
         .unwrap();
     }
+}
+
+/// What a thread of this process has used of the processor; `None` if it is gone.
+pub(crate) fn time_of(thread: i32) -> Option<Duration> {
+    // The kernel's numbers of such clocks (CPUCLOCK_PERTHREAD, CPUCLOCK_SCHED).
+    let clock = (!thread << 3) | 4 | 2;
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: a place for the result.
+    let known = unsafe { libc::clock_gettime(clock, &raw mut time) } == 0;
+    known.then(|| Duration::new(time.tv_sec.cast_unsigned(), time.tv_nsec as u32))
 }

@@ -35,7 +35,7 @@ pub fn config((tier, bounds, calls): Style) -> Config {
 }
 
 /// Runs a test in every style, in paranoid style with each compiler and bounds style, and where functions are compiled when they are
-/// called. A failure says in which.
+/// called, by one compiler or by both. A failure says in which.
 ///
 /// # Panics
 /// If the test does, or if there is no engine.
@@ -46,7 +46,9 @@ pub fn for_each_style(test: impl Fn(&Engine)) {
         let style = (Tier::Auto, bounds, CallStyle::Slots);
         (format!("style {style:?}, lazy"), config(style).lazy(Some(0)))
     };
-    for (name, config) in plain.chain(paranoid).chain([BoundsStyle::Guard, BoundsStyle::Explicit].map(lazy)) {
+    let both = [BoundsStyle::Guard, BoundsStyle::Explicit].map(lazy);
+    let mixed = both.clone().map(|(name, config)| (format!("{name}, mixed"), config.mixed_tiers(Some(7))));
+    for (name, config) in plain.chain(paranoid).chain(both).chain(mixed) {
         let engine = Engine::new(&config).expect("an engine");
         let _context = Context(name);
         test(&engine);

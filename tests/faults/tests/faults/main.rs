@@ -19,4 +19,5 @@ mod one_signal;
 mod stack;
 mod start;
 mod tail_calls;
+mod tiers;
 mod unwind;

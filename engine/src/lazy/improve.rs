@@ -1,0 +1,72 @@
+//! Functions in which a program spends its time get better code, from Cranelift, while it runs.
+//!
+//! Where that is shows by a look at the program's threads now and then, at no cost to code. A function that
+//! is found again and again is compiled by another thread, and its slot exchanged: each later call runs the
+//! better code. What is on the stack stays as it is.
+
+use super::LazyCode;
+use sconce_environ::index::DefinedFuncIndex;
+use std::collections::{HashMap, HashSet};
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+/// How often a function is found before it is worth it: twice may be chance.
+const HOT: u32 = 3;
+/// The part of the time that has passed that Cranelift may take, on a processor that has nothing else to do.
+const SHARE: u32 = 4;
+/// What Cranelift takes for a byte of a body, as a rule.
+const PER_BYTE: Duration = Duration::from_micros(3);
+
+/// What a thread has seen of a program.
+#[derive(Debug)]
+pub(super) struct Seen {
+    found: HashMap<DefinedFuncIndex, u32>,
+    tried: HashSet<DefinedFuncIndex>,
+    begin: Instant,
+    spent: Duration,
+}
+
+impl Seen {
+    pub(super) fn new() -> Seen {
+        Seen { found: HashMap::new(), tried: HashSet::new(), begin: Instant::now(), spent: Duration::ZERO }
+    }
+
+    /// The function that is found most often, of those that are hot and that there is time for.
+    fn hottest(&self, code: &LazyCode) -> Option<DefinedFuncIndex> {
+        let affordable = |func: DefinedFuncIndex| {
+            let cost = PER_BYTE.saturating_mul(u32::try_from(code.decoded.bodies[func].len()).unwrap_or(u32::MAX));
+            (self.spent + cost).saturating_mul(SHARE) <= self.begin.elapsed()
+        };
+        let hot = self.found.iter().filter(|&(func, &times)| times >= HOT && !self.tried.contains(func) && affordable(*func));
+        hot.max_by_key(|&(func, &times)| (times, func.as_u32())).map(|(&func, _)| func)
+    }
+}
+
+impl LazyCode {
+    /// Looks where each store's code is, and compiles the hottest function, if there is one; says whether there was.
+    pub(super) fn improve(&self, seen: &mut Seen, pause: Duration) -> bool {
+        self.samplers.lock().unwrap_or_else(PoisonError::into_inner).retain_mut(|sampler| {
+            let Ok(at) = sampler.look(pause / 2) else { return false };
+            if let Some((func, start)) = at.and_then(|at| self.code.function_at(at))
+                && !self.is_better(start)
+            {
+                *seen.found.entry(func).or_default() += 1;
+            }
+            true
+        });
+        let Some(func) = seen.hottest(self) else { return false };
+        seen.tried.insert(func);
+        let since = Instant::now();
+        // What Cranelift cannot compile, or memory is too short for, stays as it is.
+        match self.compile_better(func) {
+            Ok(true) => {
+                self.counts.improved.fetch_add(1, Ordering::Relaxed);
+            }
+            Ok(false) => {}
+            Err(e) => log::debug!("function {} stays as it is: {e}", func.as_u32()),
+        }
+        seen.spent += since.elapsed();
+        true
+    }
+}
