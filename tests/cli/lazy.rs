@@ -58,7 +58,7 @@ fn what_was_compiled_is_said() {
     let dir = Dir::new();
     dir.file("app.wat", program(200));
     let said = dir.run("run --cache off --stats app.wat").stderr;
-    contains(&said, &[" of 203 functions: ", " when called, ", " ahead, ", "of code, in "]);
+    contains(&said, &[" of 203 functions: ", " when called, ", " ahead, ", " better later; ", " of code, first made in "]);
     let json = dir.run("run --cache off --stats=json app.wat").stderr;
     let compiled = &serde_json::from_str::<Value>(&json).expect("JSON")["modules"][0]["compiled"];
     let number = |name: &str| compiled[name].as_u64().expect("a number");

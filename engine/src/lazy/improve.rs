@@ -5,7 +5,9 @@
 //! better code. What is on the stack stays as it is.
 
 use super::LazyCode;
+use crate::error::Error;
 use sconce_environ::index::DefinedFuncIndex;
+use sconce_runtime as rt;
 use std::collections::{HashMap, HashSet};
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
@@ -15,8 +17,9 @@ use std::time::{Duration, Instant};
 const HOT: u32 = 3;
 /// The part of the time that has passed that Cranelift may take, on a processor that has nothing else to do.
 const SHARE: u32 = 4;
-/// What Cranelift takes for a byte of a body, as a rule.
+/// What Cranelift takes for a byte of a body, as a rule: time, and memory while it compiles.
 const PER_BYTE: Duration = Duration::from_micros(3);
+const MEMORY_PER_BYTE: u64 = 300;
 
 /// What a thread has seen of a program.
 #[derive(Debug)]
@@ -59,7 +62,8 @@ impl LazyCode {
         seen.tried.insert(func);
         let since = Instant::now();
         // What Cranelift cannot compile, or memory is too short for, stays as it is.
-        match self.compile_better(func) {
+        let memory = MEMORY_PER_BYTE * self.decoded.bodies[func].len() as u64;
+        match self.with_memory(memory, || self.compile_better(func)) {
             Ok(true) => {
                 self.counts.improved.fetch_add(1, Ordering::Relaxed);
             }
@@ -68,5 +72,19 @@ impl LazyCode {
         }
         seen.spent += since.elapsed();
         true
+    }
+
+    /// Does something for which so much memory is needed meanwhile.
+    fn with_memory<T>(&self, bytes: u64, work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+        let budget = |f: &dyn Fn(&mut rt::MemoryBudget) -> Result<(), rt::ResourceError>| {
+            self.budget.lock().unwrap_or_else(PoisonError::into_inner).as_mut().map_or(Ok(()), f)
+        };
+        budget(&|budget| budget.take(rt::Purpose::Modules, bytes))?;
+        let done = work();
+        budget(&|budget| {
+            budget.give_back(rt::Purpose::Modules, bytes);
+            Ok(())
+        })?;
+        done
     }
 }

@@ -145,9 +145,35 @@ impl Drop for AlternateStack {
     }
 }
 
+/// What a thread of this process has used of the processor; `None` if it is gone.
+pub(crate) fn time_of(thread: i32) -> Option<Duration> {
+    // The kernel's numbers of such clocks (CPUCLOCK_PERTHREAD, CPUCLOCK_SCHED).
+    let clock = (!thread << 3) | 4 | 2;
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: a place for the result.
+    let known = unsafe { libc::clock_gettime(clock, &raw mut time) } == 0;
+    known.then(|| Duration::new(time.tv_sec.cast_unsigned(), time.tv_nsec as u32))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_thread_that_works_has_used_time_and_one_that_is_gone_has_none() {
+        // SAFETY: no preconditions.
+        let this = unsafe { libc::gettid() };
+        let before = time_of(this).expect("it is there");
+        let mut n = 0u64;
+        while time_of(this).expect("it is there") - before < Duration::from_millis(5) {
+            n = std::hint::black_box(n + 1);
+        }
+        let gone = std::thread::spawn(|| {
+            // SAFETY: as above.
+            unsafe { libc::gettid() }
+        });
+        assert_eq!(time_of(gone.join().expect("it ends")), None);
+    }
 
     fn here() -> usize {
         let x = 0u8;
@@ -191,14 +217,4 @@ mod tests {
         .join()
         .unwrap();
     }
-}
-
-/// What a thread of this process has used of the processor; `None` if it is gone.
-pub(crate) fn time_of(thread: i32) -> Option<Duration> {
-    // The kernel's numbers of such clocks (CPUCLOCK_PERTHREAD, CPUCLOCK_SCHED).
-    let clock = (!thread << 3) | 4 | 2;
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: a place for the result.
-    let known = unsafe { libc::clock_gettime(clock, &raw mut time) } == 0;
-    known.then(|| Duration::new(time.tv_sec.cast_unsigned(), time.tv_nsec as u32))
 }
