@@ -7,16 +7,16 @@ use crate::later;
 use crate::load;
 use crate::progress::Bar;
 use crate::report::{self, End, Failure};
-use rustix::event::{PollFd, PollFlags};
+use rustix::fs::FileType;
 use rustix::process::{Resource, Rlimit, setpriority_process, setrlimit};
 use sconce_confine::{Plan, Rights};
-use sconce_engine::{CacheMode, Engine, Module, Others, Progress, Warmed};
+use sconce_engine::{CacheMode, Engine, Error, Module, Others, Progress, Warmed};
 use std::cell::RefCell;
 use std::fs::File;
 use std::os::fd::AsFd;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -87,14 +87,24 @@ fn warm_beside(engine: &Engine, input: load::Input, args: &WarmArgs, end: &EndOf
     let name = input.name.clone();
     let bytes = input.into_bytes()?;
     let wrong = |e| load::wrong(&name, &e);
+    let mut warmed = Warmed::Elsewhere;
     if args.not_whole {
         let delay = later::delay(bytes.len() as u64);
-        let first = Module::warm_at_once(engine, bytes.clone(), args.beside_run, Some(end)).map_err(wrong)?;
-        if !end.lasts(delay) {
-            return Ok(first);
+        warmed = Module::warm_at_once(engine, bytes.clone(), args.beside_run, Some(end)).map_err(wrong)?;
+        end.lasts(delay);
+    }
+    if !end.has_ended() {
+        end.whole.store(true, Relaxed);
+        let whole = Module::warm(engine, bytes.clone(), args.beside_run, Others::GoFirst, Some(end));
+        end.whole.store(false, Relaxed);
+        if !matches!(whole, Err(Error::Cancelled)) {
+            return whole.map_err(wrong);
         }
     }
-    Module::warm(engine, bytes, args.beside_run, Others::GoFirst, Some(end)).map_err(wrong)
+    match &end.hot()[..] {
+        [] => Ok(warmed),
+        hot => Module::warm_hot(engine, bytes, args.beside_run, hot, Some(end)).map_err(wrong),
+    }
 }
 
 /// Seconds of processor time after which a module is not worth it any more.
@@ -125,6 +135,26 @@ fn confine(engine: &Engine, cache: &CacheMode) {
     log::debug!("confined: {walls}");
 }
 
+/// What the run says on the pipe that is standard output here, when it has ended; of anything else nothing comes.
+fn said() -> Vec<u32> {
+    let output = rustix::stdio::stdout();
+    let is_pipe = rustix::fs::fstat(output).is_ok_and(|s| FileType::from_raw_mode(s.st_mode) == FileType::Fifo);
+    let mut said = Vec::new();
+    loop {
+        let mut bytes = [0; 4 * later::MOST_FUNCTIONS];
+        match rustix::io::read(output, &mut bytes) {
+            // A hang-up comes whether it is asked for or not.
+            Ok(0) if is_pipe => break,
+            Ok(n) if is_pipe => said.extend_from_slice(&bytes[..n]),
+            Err(rustix::io::Errno::INTR) => {}
+            Ok(_) | Err(_) => thread::sleep(Duration::from_secs(3600)),
+        }
+        // No run says more.
+        said.truncate(bytes.len());
+    }
+    said.as_chunks().0.iter().map(|number| u32::from_le_bytes(*number)).collect()
+}
+
 /// How long is left when the run has ended.
 const GRACE: Duration = Duration::from_secs(1);
 
@@ -134,29 +164,50 @@ struct EndOfRun {
     begin: Instant,
     ended: AtomicBool,
     stop: AtomicBool,
+    /// What the run has said by then.
+    hot: OnceLock<Vec<u32>>,
+    /// Whether all of the module is being compiled by the better compiler.
+    whole: AtomicBool,
+    /// Of what is being done: how many bytes there are to be compiled, and how many have been.
+    bytes: AtomicU64,
+    done: AtomicU64,
 }
 
 impl EndOfRun {
     fn begin() -> EndOfRun {
-        EndOfRun { begin: Instant::now(), ended: AtomicBool::new(false), stop: AtomicBool::new(false) }
+        EndOfRun {
+            begin: Instant::now(),
+            ended: AtomicBool::new(false),
+            stop: AtomicBool::new(false),
+            hot: OnceLock::new(),
+            whole: AtomicBool::new(false),
+            bytes: AtomicU64::new(0),
+            done: AtomicU64::new(0),
+        }
     }
 
-    /// Waits for so long, as counted from the start of this process, and says whether the run has not ended by then.
-    fn lasts(&self, long: Duration) -> bool {
+    fn has_ended(&self) -> bool {
+        self.ended.load(Relaxed)
+    }
+
+    /// The functions in which the run has spent its time, once it has ended.
+    fn hot(&self) -> &[u32] {
+        self.hot.get().map_or(&[], |hot| hot)
+    }
+
+    /// Waits for so long, as counted from the start of this process, or until the run has ended.
+    fn lasts(&self, long: Duration) {
         /// How often it is looked whether it has.
         const PAUSE: Duration = Duration::from_millis(10);
-        while !self.ended.load(Relaxed) && self.begin.elapsed() < long {
+        while !self.has_ended() && self.begin.elapsed() < long {
             thread::sleep(PAUSE);
         }
-        !self.ended.load(Relaxed)
     }
 
     fn watch(self: &Arc<EndOfRun>) {
         let end = self.clone();
         let watch = move || {
-            let output = rustix::stdio::stdout();
-            // A hang-up comes whether it is asked for or not.
-            while !matches!(sconce_engine::poll(&mut [PollFd::new(&output, PollFlags::empty())], None), Ok(n) if n > 0) {}
+            let _ = end.hot.set(said());
             end.ended.store(true, Relaxed);
             thread::sleep(GRACE);
             end.stop.store(true, Relaxed);
@@ -171,11 +222,19 @@ impl EndOfRun {
 }
 
 impl Progress for EndOfRun {
-    fn started(&self, _: u64) {}
+    fn started(&self, bytes: u64) {
+        self.bytes.store(bytes, Relaxed);
+        self.done.store(0, Relaxed);
+    }
 
-    fn advanced(&self, _: u64) {}
+    fn advanced(&self, bytes: u64) {
+        self.done.fetch_add(bytes, Relaxed);
+    }
 
     fn cancelled(&self) -> bool {
-        self.stop.load(Relaxed)
+        // What the run has found out is sooner done than the rest of the whole.
+        let far = || self.done.load(Relaxed).saturating_mul(10) > self.bytes.load(Relaxed).saturating_mul(7);
+        let instead = self.whole.load(Relaxed) && self.has_ended() && !self.hot().is_empty();
+        self.stop.load(Relaxed) || instead && !far()
     }
 }

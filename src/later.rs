@@ -8,7 +8,7 @@
 //! that compiles all of it, which is soon done. It has the lowest priority, and ends soon after the run does ([`crate::cache`]).
 
 use crate::cli::{CompilerArgs, RunArgs, Tier};
-use sconce_engine::{BoundsStyle, CallStyle, Engine, IfEnded};
+use sconce_engine::{BoundsStyle, CallStyle, Engine, IfEnded, Module};
 use std::ffi::OsString;
 use std::fs::File;
 use std::os::fd::OwnedFd;
@@ -25,26 +25,48 @@ const PER_BYTE: Duration = Duration::from_nanos(100);
 /// A module that a run uses, with less than the best code.
 #[derive(Debug)]
 pub struct Slow {
+    pub module: Module,
     /// Its file, and the hash of what that held.
     pub file: File,
     pub content: [u8; 32],
-    /// Whether all of it was compiled, and the cache has that.
-    pub whole: bool,
+}
+
+/// A process that compiles a module for later runs, and ends soon after this one.
+#[derive(Debug)]
+pub struct Helper {
+    pipe: OwnedFd,
+    module: Module,
+}
+
+/// Functions of which it is told at most: as many as are written at once.
+pub const MOST_FUNCTIONS: usize = 1000;
+
+impl Helper {
+    /// The program is over: where it has spent its time is to be better next time.
+    pub fn tell(&self) {
+        let hot = self.module.hot_functions();
+        let numbers: Vec<u8> = hot.iter().take(MOST_FUNCTIONS).flat_map(|func| func.to_le_bytes()).collect();
+        if !numbers.is_empty() {
+            // The next run begins as this one did, if that fails.
+            let _ = rustix::io::write(&self.pipe, &numbers);
+        }
+    }
 }
 
 /// Has these modules compiled once the program has run for a while; what is given keeps the processes that do so. Where that
 /// cannot be done, nothing is.
-pub fn begin(modules: Vec<Slow>, args: &RunArgs, engine: &Engine) -> Vec<OwnedFd> {
+pub fn begin(modules: Vec<Slow>, args: &RunArgs, engine: &Engine) -> Vec<Helper> {
     let mut helpers = Vec::new();
-    for Slow { file: module, content, whole } in modules {
-        let len = module.metadata().map_or(0, |m| m.len());
+    for Slow { module, file, content } in modules {
+        let whole = module.lazy_stats().is_none();
+        let len = file.metadata().map_or(0, |m| m.len());
         let not_whole = (!whole).then(|| NOT_WHOLE.into());
         let words = words(args, engine.bounds()).into_iter().chain(not_whole).chain([of_run(content).into(), MODULE.into()]);
         let words: Vec<Vec<u8>> = [OsString::from("sconce")].into_iter().chain(words).map(OsStringExt::into_vec).collect();
         // What has not been compiled at all is worth it even for a program that ends at once.
         let (wait, if_ended) = if whole { (delay(len), IfEnded::End) } else { (LEAST, IfEnded::Execute) };
-        match sconce_engine::wait_and_execute(&words, module.into(), wait, if_ended) {
-            Ok(helper) => helpers.push(helper),
+        match sconce_engine::wait_and_execute(&words, file.into(), wait, if_ended) {
+            Ok(pipe) => helpers.push(Helper { pipe, module }),
             Err(e) => log::debug!("nothing is compiled for later runs: {e}"),
         }
     }

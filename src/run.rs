@@ -4,7 +4,7 @@ use crate::adopt::{adopt, check_deterministic};
 use crate::cli::{Profile, RunArgs, UnknownImports, Validate};
 use crate::deadline::Deadline;
 use crate::imports::{self, Provided};
-use crate::later::Slow;
+use crate::later::{Helper, Slow};
 use crate::load::{self, Precompiled};
 use crate::outcome::{Stopped, backtrace, finish, print};
 use crate::record::{Finish, Recording};
@@ -13,7 +13,6 @@ use crate::stats::{Loading, Stats};
 use crate::supervise::{self, Control, Epilogue, Reason};
 use crate::values::{Preload, nearest};
 use crate::{confine, invoke, later, limits, trace, unknown, world};
-use rustix::fd::OwnedFd;
 use sconce_engine::{
     CallStyle, Config, Engine, Error, ExternType, FuncType, ImportType, Linker, Memory, MemoryLimit, Module, Store, Val, ValType,
 };
@@ -65,9 +64,8 @@ pub fn run(mut args: RunArgs) -> Result<Infallible, Failure> {
         let module = deadline.prepare(&compiled(&name), || load::compile(&engine, &input, precompiled))?;
         loadings.borrow_mut().push(Loading::new(&name, &module, begin.elapsed()));
         if module.awaits_better_code() {
-            let whole = module.lazy_stats().is_none();
             let known = input.into_module_file().zip(module.content());
-            slow.borrow_mut().extend(known.map(|(file, content)| Slow { file, content, whole }));
+            slow.borrow_mut().extend(known.map(|(file, content)| Slow { module: module.clone(), file, content }));
         }
         Ok(Loaded { name, module })
     };
@@ -102,7 +100,7 @@ pub fn run(mut args: RunArgs) -> Result<Infallible, Failure> {
     let said_last = limits::Said::of(&args, &memory, &context);
     let program = (main.name.as_str(), main.module.content());
     let recorded = recording.map(|recording| recording.prepare(&args, &context, &memory, program)).transpose()?;
-    let helpers = later::begin(slow.into_inner(), &args, &engine);
+    let helpers = Arc::new(later::begin(slow.into_inner(), &args, &engine));
     let (max_threads, fuel) = (args.max_threads, args.fuel);
     let grace = if args.write_policy.is_some() { Epilogue::WRITTEN } else { Epilogue::SAID };
     let confine = {
@@ -118,8 +116,9 @@ pub fn run(mut args: RunArgs) -> Result<Infallible, Failure> {
     };
     let own = recorded.as_ref().map(Finish::descriptors).unwrap_or_default();
     let say = {
-        let stats = stats.clone();
+        let (stats, helpers) = (stats.clone(), helpers.clone());
         move |end| {
+            helpers.iter().for_each(Helper::tell);
             // What is written is not held up by who does not read.
             recorded.iter().for_each(|recorded| recorded.write(end));
             said_last.say(end);
@@ -369,7 +368,7 @@ struct Program {
     record: Option<Record>,
     fuel: Option<u64>,
     /// They end soon after this process, which keeps their pipes open.
-    _helpers: Vec<OwnedFd>,
+    _helpers: Arc<Vec<Helper>>,
 }
 
 impl Program {

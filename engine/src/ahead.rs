@@ -8,6 +8,7 @@ use crate::pipeline::{Compilation, Linked, Progress, code_offset, debug_sections
 use rustix::fs::FallocateFlags;
 use rustix::io::Errno;
 use sconce_environ::decode::Decoded;
+use sconce_environ::index::DefinedFuncIndex;
 use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, Write};
@@ -19,6 +20,7 @@ pub struct Artifact {
     decoded: Decoded,
     linked: Linked,
     data: Vec<u8>,
+    hot: Vec<DefinedFuncIndex>,
 }
 
 impl Artifact {
@@ -28,13 +30,14 @@ impl Artifact {
     /// # Errors
     /// As [`crate::Module::new_with_progress`].
     pub fn new(engine: &Engine, bytes: Vec<u8>, progress: Option<&dyn Progress>) -> Result<Artifact, Error> {
-        Artifact::by(engine, engine.inner.compilers.preferred(), bytes, progress)
+        Artifact::by(engine, engine.inner.compilers.preferred(), &[], bytes, progress)
     }
 
-    /// The same by this compiler.
+    /// The same by this compiler, or by both: then Cranelift compiles functions that are `hot`, which are in order.
     pub(crate) fn by(
         engine: &Engine,
         compiler: CompilerKind,
+        hot: &[DefinedFuncIndex],
         bytes: Vec<u8>,
         progress: Option<&dyn Progress>,
     ) -> Result<Artifact, Error> {
@@ -44,8 +47,8 @@ impl Artifact {
         };
         let binary = text.unwrap_or(bytes);
         let (compilers, config) = (&engine.inner.compilers, &engine.inner.config);
-        let Compilation { decoded, linked, data } = Compilation::new(compilers, config, compiler, &binary, progress)?;
-        Ok(Artifact { identity: Identity::of(compilers, compiler)?, binary, decoded, linked, data })
+        let Compilation { decoded, linked, data } = Compilation::new(compilers, config, (compiler, hot), &binary, progress)?;
+        Ok(Artifact { identity: Identity::of(compilers, compiler)?, binary, decoded, linked, data, hot: hot.to_vec() })
     }
 
     /// Writes what [`crate::Module::deserialize`] reads, in large pieces.
@@ -92,6 +95,7 @@ impl Artifact {
             offsets: &offsets.0,
             custom: debug_sections(&self.decoded, &self.binary).collect(),
             code_offset: code_offset(&self.decoded),
+            hot: &self.hot,
         };
         f(&contents)
     }

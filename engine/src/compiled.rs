@@ -25,6 +25,10 @@ pub struct CompiledModule {
     pub(crate) debug: DebugSections,
     /// Of a module whose functions are compiled when they are called.
     pub(crate) lazy: Option<Arc<dyn OnDemand>>,
+    /// Functions that the better compiler has compiled, if both have: increasing.
+    pub(crate) hot: Vec<DefinedFuncIndex>,
+    /// Who has seen where its instances spend their time.
+    pub(crate) learned: Option<Arc<dyn Learned>>,
     /// Bytes of its data segments' contents.
     pub(crate) data_len: u64,
     pub(crate) exports: OnceLock<HashMap<String, EntityIndex>>,
@@ -62,6 +66,12 @@ pub struct LazyStats {
 
 /// Offsets of a function's operators in the binary, by offset from its code's start; `u32::MAX` is none.
 pub(crate) type Offsets = Vec<(u32, u32)>;
+
+/// What was seen of a program.
+pub(crate) trait Learned: Send + Sync {
+    /// Functions in which it spends its time, the hottest first, but for those that have the best code.
+    fn hot(&self) -> Vec<DefinedFuncIndex>;
+}
 
 /// Functions that are compiled when they are called.
 pub(crate) trait OnDemand: Send + Sync {

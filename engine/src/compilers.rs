@@ -12,6 +12,9 @@ use std::sync::{Arc, OnceLock};
 /// A compiler, or why there is none.
 type Made = Result<Box<dyn Compiler>, Arc<dyn StdError + Send + Sync>>;
 
+/// The first word of the fingerprint of both.
+pub(crate) const BOTH: &str = "lightbeam+cranelift";
+
 /// Both compilers, with the settings that they compile for, and which of them is asked.
 pub(crate) struct Compilers {
     settings: Settings,
@@ -40,13 +43,13 @@ impl Compilers {
         &self.settings
     }
 
-    /// One of them.
+    /// One of them: of both the one that compiles most functions.
     ///
     /// # Errors
     /// [`Error::Compile`] if it does not know this machine.
     pub(crate) fn get(&self, which: CompilerKind) -> Result<&dyn Compiler, Error> {
         let made = match which {
-            CompilerKind::Lightbeam => &self.lightbeam,
+            CompilerKind::Lightbeam | CompilerKind::Both => &self.lightbeam,
             CompilerKind::Cranelift => &self.cranelift,
         };
         match made.get_or_init(|| new(which, &self.settings)) {
@@ -55,10 +58,22 @@ impl Compilers {
         }
     }
 
+    /// Text that changes whenever the same input would give other code.
+    ///
+    /// # Errors
+    /// As [`Compilers::get`].
+    pub(crate) fn fingerprint(&self, which: CompilerKind) -> Result<String, Error> {
+        let one = |which| Ok::<_, Error>(self.get(which)?.fingerprint());
+        match which {
+            CompilerKind::Lightbeam | CompilerKind::Cranelift => one(which),
+            CompilerKind::Both => Ok(format!("{BOTH} {} {}", one(CompilerKind::Lightbeam)?, one(CompilerKind::Cranelift)?)),
+        }
+    }
+
     /// Whose code is taken: what comes first is preferred.
     pub(crate) fn accepted(&self) -> &'static [CompilerKind] {
         match self.tier {
-            Tier::Auto => &[CompilerKind::Cranelift, CompilerKind::Lightbeam],
+            Tier::Auto => &[CompilerKind::Cranelift, CompilerKind::Both, CompilerKind::Lightbeam],
             Tier::Lightbeam => &[CompilerKind::Lightbeam],
             Tier::Cranelift => &[CompilerKind::Cranelift],
         }
@@ -85,7 +100,7 @@ impl Compilers {
 
 fn new(which: CompilerKind, settings: &Settings) -> Made {
     Ok(match which {
-        CompilerKind::Lightbeam => Box::new(LightbeamCompiler::new(settings).map_err(shared)?),
+        CompilerKind::Lightbeam | CompilerKind::Both => Box::new(LightbeamCompiler::new(settings).map_err(shared)?),
         CompilerKind::Cranelift => Box::new(CraneliftCompiler::new(settings).map_err(shared)?),
     })
 }

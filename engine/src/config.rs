@@ -17,11 +17,13 @@ pub enum Tier {
     Cranelift,
 }
 
-/// One of the compilers.
+/// Who compiles a module.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub(crate) enum CompilerKind {
     Lightbeam,
     Cranelift,
+    /// Lightbeam, but for functions in which programs spend their time.
+    Both,
 }
 
 impl CompilerKind {
@@ -29,6 +31,7 @@ impl CompilerKind {
         match self {
             CompilerKind::Lightbeam => "lightbeam",
             CompilerKind::Cranelift => "cranelift",
+            CompilerKind::Both => "lightbeam and cranelift",
         }
     }
 }

@@ -3,7 +3,7 @@
 use crate::cache::Cache;
 use crate::causes::ResourceFailure;
 use crate::compilers::Compilers;
-use crate::config::Config;
+use crate::config::{CompilerKind, Config};
 use crate::debug::Listeners;
 use crate::error::Error;
 use crate::types::{FuncType, ValType};
@@ -223,6 +223,12 @@ impl Engine {
             Arc::new(Compilers::new(&config, self.bounds()))
         };
         self.inner.replaceable.get_or_init(make)
+    }
+
+    /// Whether code by this compiler is looked at while it runs, for a later run to have better code.
+    pub(crate) fn learns(&self, compiler: CompilerKind) -> bool {
+        let config = &self.inner.config;
+        config.hold_background && compiler != self.inner.compilers.preferred() && self.had_cache() && !self.debugger()
     }
 
     /// Does work beside a program, from when threads may be started on, if that is allowed at all and there is a processor for it.

@@ -13,10 +13,11 @@ mod mix;
 pub(crate) use contents::LazyContents;
 
 use crate::causes::CompileFailure;
-use crate::compiled::{LazyStats, Offsets, OnDemand};
+use crate::compiled::{LazyStats, Learned, Offsets, OnDemand};
 use crate::compilers::Compilers;
 use crate::config::CompilerKind;
 use crate::error::Error;
+use crate::learn::Found;
 use crate::pipeline::{One, Sources, compile_function};
 use ahead::{Ahead, Work};
 use improve::Seen;
@@ -59,8 +60,9 @@ pub(crate) struct LazyCode {
     counts: Counts,
     /// Code that is not Lightbeam's, by where its functions begin: with offsets, since it is not so soon compiled again.
     better: Mutex<HashMap<usize, Offsets>>,
-    /// Who looks at stores that have instances.
+    /// Who looks at stores that have instances, and what they have found.
     samplers: Mutex<Vec<rt::Sampler>>,
+    found: Found,
     /// For tests.
     mix: Option<Mix>,
     /// What its code and tables are taken from, once a store that counts them has an instance.
@@ -100,6 +102,7 @@ impl LazyCode {
             counts: Counts::default(),
             better: Mutex::default(),
             samplers: Mutex::default(),
+            found: Found::default(),
             mix: mixed.map(Mix::new),
             budget: Mutex::default(),
         });
@@ -406,11 +409,19 @@ impl Drop for LazyCode {
     }
 }
 
-impl rt::Resolve for LazyCode {
+impl rt::Watch for LazyCode {
     fn watch(&self, sampler: rt::Sampler) {
         self.samplers.lock().unwrap_or_else(PoisonError::into_inner).push(sampler);
     }
+}
 
+impl Learned for LazyCode {
+    fn hot(&self) -> Vec<DefinedFuncIndex> {
+        self.found.hot().into_iter().map(|(func, _)| func).collect()
+    }
+}
+
+impl rt::Resolve for LazyCode {
     fn resolve(&self, func: DefinedFuncIndex) -> Result<usize, Box<dyn Any + Send>> {
         self.called(func).map_err(|error| -> Box<dyn Any + Send> { Box::new(Error::deferred(error)) })
     }

@@ -54,6 +54,7 @@ mod handles;
 mod host;
 mod instance;
 mod lazy;
+mod learn;
 mod limits;
 mod linker;
 mod load;

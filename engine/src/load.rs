@@ -3,11 +3,12 @@
 use crate::artifact::{self, Identity, Parts, Seal, Source, Text};
 use crate::cache::{Cache, Clock, FileState, Key, Used};
 use crate::causes::ResourceFailure;
-use crate::compiled::{CompiledModule, DebugSections};
+use crate::compiled::{CompiledModule, DebugSections, Learned};
 use crate::config::CompilerKind;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::lazy::{LazyCode, LazyContents};
+use crate::learn::Look;
 use crate::module::Module;
 use crate::pipeline::{
     self, Compilation, Pieces, Progress, code_offset, debug_sections, kept_sections, may_be_module, read_module, text,
@@ -16,6 +17,7 @@ use crate::remake::Remake;
 use crate::section::{Section, read_exact_at};
 use sconce_environ as environ;
 use sconce_environ::decode::{CustomSection, decode};
+use sconce_environ::index::DefinedFuncIndex;
 use sconce_runtime as rt;
 use std::borrow::Cow;
 use std::fs::File;
@@ -129,7 +131,7 @@ fn compile(
         Err(binary) => binary,
     };
     let Compilation { mut decoded, linked, data } =
-        Compilation::new(&inner.compilers, &inner.config, compiler, &binary, progress)?;
+        Compilation::new(&inner.compilers, &inner.config, (compiler, &[]), &binary, progress)?;
     let debug = DebugSections {
         offsets: Section::from(linked.offsets.0),
         custom: debug_sections(&decoded, &binary).map(|(name, s)| (name.to_owned(), Section::from(s.to_vec()))).collect(),
@@ -138,7 +140,8 @@ fn compile(
     let code = inner.space.load(&linked.text, linked.tables.map(rt::TableBytes::from))?;
     let module = std::mem::take(&mut decoded.module);
     let data = Data::Section(Section::from(data), None);
-    let compiled = compiled(engine, compiler, module, code, linked.thunks, data, debug);
+    let made = Made { compiler, module, code, thunks: linked.thunks, data, debug, hot: Vec::new() };
+    let compiled = compiled(engine, made);
     // An entry is written from the code that runs. Debuggers write breakpoints there, which would be another run's.
     if let (Some(cache), Some(content), false) = (engine.cache(), content, engine.debugger()) {
         let _ = compiled.content.set(content);
@@ -195,7 +198,8 @@ fn lazily<'a>(
         code_offset: code_offset(decoded),
     };
     let data = Data::Lazy(LazyContents::new(binary, pieces), lazy.clone());
-    let compiled = compiled(engine, CompilerKind::Lightbeam, module, start, thunks, data, debug);
+    let made = Made { compiler: CompilerKind::Lightbeam, module, code: start, thunks, data, debug, hot: Vec::new() };
+    let compiled = compiled(engine, made);
     engine.work_beside(lazy.work_ahead());
     if let Some(content) = content {
         let _ = compiled.content.set(content);
@@ -209,7 +213,7 @@ pub(crate) fn key(engine: &Engine, compiler: CompilerKind, content: blake3::Hash
     // What one engine accepts another may have to refuse.
     let features = engine.inner.config.features.wasmparser().bits();
     let settings = artifact::describe(compilers.settings());
-    Ok(Key::new(content, &[artifact::version(), compilers.get(compiler)?.fingerprint(), settings, format!("{features:x}")]))
+    Ok(Key::new(content, &[artifact::version(), compilers.fingerprint(compiler)?, settings, format!("{features:x}")]))
 }
 
 /// The module of this content, as the first of the engine's compilers has compiled it of which there is a good entry. `file` has
@@ -223,9 +227,14 @@ fn lookup(engine: &Engine, cache: &Arc<Cache>, content: blake3::Hash, file: Opti
             Some(file) => {
                 let (engine, cache) = (engine.clone(), cache.clone());
                 let (engine_of, entry_of) = (engine.clone(), entry.clone());
-                let remake =
-                    Remake { engine: engine_of, cache, key, entry: entry_of, compiler, file, content, made: OnceLock::new() };
-                assemble(&engine, &Source::File(entry.clone(), Some(Arc::new(remake))), Some(&seal))
+                let (hot, made) = (OnceLock::new(), OnceLock::new());
+                let remake = Remake { engine: engine_of, cache, key, entry: entry_of, compiler, hot, file, content, made };
+                let remake = Arc::new(remake);
+                let module = assemble(&engine, &Source::File(entry.clone(), Some(remake.clone())), Some(&seal));
+                if let Ok(module) = &module {
+                    let _ = remake.hot.set(module.compiled().hot.clone());
+                }
+                module
             }
             None => read_whole(&entry).and_then(|bytes| assemble(engine, &Source::Bytes(&bytes), Some(&seal))),
         };
@@ -258,13 +267,14 @@ pub(crate) fn read_whole(entry: &OwnedFd) -> Result<Vec<u8>, Error> {
 
 /// A module from an artifact.
 fn assemble(engine: &Engine, source: &Source<'_>, seal: Option<&Seal>) -> Result<Module, Error> {
-    let Parts { compiler, module, text, tables, thunks, data, debug, digest } =
+    let Parts { compiler, module, text, tables, thunks, data, debug, hot, digest } =
         artifact::read(&engine.inner.compilers, source, seal)?;
     let code = match text {
         Text::Whole(text) => engine.inner.space.load(&text, tables)?,
         Text::Lazy(source) => engine.inner.space.load_lazily(source, tables)?,
     };
-    let compiled = compiled(engine, compiler, module, code, thunks, Data::Section(data.0, data.1), debug);
+    let made = Made { compiler, module, code, thunks, data: Data::Section(data.0, data.1), debug, hot };
+    let compiled = compiled(engine, made);
     let used = match (source, engine.cache()) {
         (Source::File(..), Some(cache)) => Used::begin(cache, &digest, &compiled.loaded, |data, text| engine.beside(data, text)),
         (Source::File(..) | Source::Bytes(_), _) => None,
@@ -278,16 +288,20 @@ enum Data {
     Lazy(LazyContents, Arc<LazyCode>),
 }
 
-/// Makes a module known to the engine, and to who listens.
-fn compiled(
-    engine: &Engine,
+/// What a module is made of, however it came to be.
+struct Made {
     compiler: CompilerKind,
     module: environ::module::Module,
     code: Arc<rt::CodeRegion>,
     thunks: u32,
     data: Data,
     debug: DebugSections,
-) -> Arc<CompiledModule> {
+    hot: Vec<DefinedFuncIndex>,
+}
+
+/// Makes a module known to the engine, and to who listens.
+fn compiled(engine: &Engine, made: Made) -> Arc<CompiledModule> {
+    let Made { compiler, module, code, thunks, data, debug, hot } = made;
     let data_len = match &data {
         Data::Section(section, _) => section.len(),
         Data::Lazy(contents, _) => contents.len(),
@@ -299,6 +313,16 @@ fn compiled(
         }
         Data::Lazy(contents, lazy) => (Arc::default(), Arc::new(contents), None, Some(lazy)),
     };
+    // Somebody will want to know what is worth better code, where there is a cache for that.
+    let look = (lazy.is_none() && engine.learns(compiler)).then(|| Look::new(&code, hot.clone()));
+    let (watch, learned): (Option<Arc<dyn rt::Watch>>, Option<Arc<dyn Learned>>) = match (&lazy, &look) {
+        (Some(lazy), _) => (Some(lazy.clone()), Some(lazy.clone())),
+        (None, Some(look)) => (Some(look.clone()), Some(look.clone())),
+        (None, None) => (None, None),
+    };
+    if let Some(look) = &look {
+        engine.work_beside(look.work());
+    }
     let loaded = rt::LoadedModule::new(rt::ModuleParts {
         type_ids: engine.register(&module),
         module: Arc::new(module),
@@ -308,10 +332,21 @@ fn compiled(
         lazy_data,
         bounds: engine.bounds(),
         lazy: lazy.clone().map(|lazy| lazy as _),
+        watch,
     });
-    let (exports, content) = (OnceLock::new(), OnceLock::new());
-    let lazy = lazy.map(|lazy| lazy as _);
-    let compiled = Arc::new(CompiledModule { compiler, loaded, thunks, data: section, data_len, debug, lazy, exports, content });
+    let compiled = Arc::new(CompiledModule {
+        compiler,
+        loaded,
+        thunks,
+        data: section,
+        data_len,
+        debug,
+        lazy: lazy.map(|lazy| lazy as _),
+        hot,
+        learned,
+        exports: OnceLock::new(),
+        content: OnceLock::new(),
+    });
     if let Some(listeners) = &engine.inner.listeners {
         listeners.module(&compiled);
     }

@@ -9,7 +9,7 @@ use crate::error::{ArtifactError, Error};
 use crate::types::{ExportType, ImportType, extern_type};
 use sconce_environ as environ;
 use sconce_environ::compile::Settings;
-use sconce_environ::index::FuncIndex;
+use sconce_environ::index::{DefinedFuncIndex, FuncIndex};
 use std::sync::Arc;
 
 /// A validated and compiled module. Cheap to clone; clones are the same module.
@@ -86,6 +86,14 @@ impl Module {
         self.compiled().lazy.as_ref().map(|lazy| lazy.stats())
     }
 
+    /// Numbers, among those that it defines, of functions in which its instances have spent their time so far, the hottest first, but for those
+    /// that have the best code; known while a program runs ([`Config::hold_background`](crate::Config::hold_background)) with a cache that
+    /// has none of that. For [`Module::warm_hot`].
+    pub fn hot_functions(&self) -> Vec<u32> {
+        let hot = self.compiled().learned.as_ref().map_or_else(Vec::new, |learned| learned.hot());
+        hot.into_iter().map(DefinedFuncIndex::as_u32).collect()
+    }
+
     /// Its name, from the name section.
     pub fn name(&self) -> Option<&str> {
         self.compiled().name()
@@ -116,7 +124,7 @@ impl Module {
         let mut bytes = Vec::new();
         if let Some(lazy) = &self.compiled().lazy {
             // What has been compiled so far is no artifact: all of it is compiled for one.
-            let artifact = Artifact::by(self.engine(), self.compiled().compiler, lazy.binary().to_vec(), None)?;
+            let artifact = Artifact::by(self.engine(), self.compiled().compiler, &[], lazy.binary().to_vec(), None)?;
             artifact.write(&mut bytes).map_err(Error::Io)?;
             return Ok(bytes);
         }

@@ -23,6 +23,7 @@ use crate::config::{CompilerKind, Config};
 use crate::error::Error;
 use compile::Job;
 use sconce_environ::decode::{CustomSection, Decoded, decode};
+use sconce_environ::index::DefinedFuncIndex;
 use std::ops::Range;
 
 /// What compiling a binary gives, before anything is done with it.
@@ -35,16 +36,16 @@ pub(crate) struct Compilation {
 }
 
 impl Compilation {
-    /// By this compiler.
+    /// By this compiler; of both, Cranelift compiles the functions that are said, in order.
     pub(crate) fn new(
         compilers: &Compilers,
         config: &Config,
-        compiler: CompilerKind,
+        (compiler, hot): (CompilerKind, &[DefinedFuncIndex]),
         binary: &[u8],
         progress: Option<&dyn Progress>,
     ) -> Result<Compilation, Error> {
         let mut decoded = decode(binary, config.features)?;
-        let job = Job { compilers, compiler, bytes: binary, decoded: &decoded, parallel: config.parallel, progress };
+        let job = Job { compilers, compiler, hot, bytes: binary, decoded: &decoded, parallel: config.parallel, progress };
         let linked = compile::compile(&job)?;
         look_for_names_of_data(&mut decoded, binary);
         let data = Pieces::join(&mut decoded.module, &decoded.data).contents(binary);

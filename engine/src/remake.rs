@@ -10,6 +10,7 @@ use crate::cache::{Cache, Key};
 use crate::config::CompilerKind;
 use crate::engine::Engine;
 use crate::pipeline::MAX_BINARY;
+use sconce_environ::index::DefinedFuncIndex;
 use sconce_runtime as rt;
 use std::fs::File;
 use std::os::fd::OwnedFd;
@@ -27,6 +28,8 @@ pub(crate) struct Remake {
     pub(crate) entry: Arc<OwnedFd>,
     /// Who compiled it.
     pub(crate) compiler: CompilerKind,
+    /// Of both, which functions the better one has compiled, when that is known.
+    pub(crate) hot: OnceLock<Vec<DefinedFuncIndex>>,
     /// The module's file, and the hash of what it must hold.
     pub(crate) file: File,
     pub(crate) content: blake3::Hash,
@@ -57,7 +60,7 @@ impl Remake {
         if blake3::hash(&module) != self.content {
             return None;
         }
-        let artifact = Artifact::by(&self.engine, self.compiler, module, None).ok()?;
+        let artifact = Artifact::by(&self.engine, self.compiler, self.hot.get().map_or(&[], Vec::as_slice), module, None).ok()?;
         let mut bytes = Vec::new();
         // Without a seal it differs in what is not read again.
         artifact.write_for(self.cache.seal(self.key).as_ref(), &mut bytes).ok()?;

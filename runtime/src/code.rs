@@ -303,6 +303,12 @@ impl CodeRegion {
         self.module
     }
 
+    /// The function that an address is in.
+    pub fn function_at(&self, address: usize) -> Option<DefinedFuncIndex> {
+        let offset = address.checked_sub(self.text_base()).filter(|&offset| offset < self.text_len)?;
+        Some(self.code_at(offset as u32)?.function()?.func)
+    }
+
     /// Where it lives.
     pub fn space(&self) -> &Arc<CodeSpace> {
         &self.space

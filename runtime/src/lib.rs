@@ -124,7 +124,7 @@ pub use module::{LoadedModule, ModuleParts};
 pub use sampler::{Gone, Sampler};
 pub use sconce_x64::{Class, Signature};
 pub use shared::SharedMemory;
-pub use sources::{Contents, Resolve};
+pub use sources::{Contents, Resolve, Watch};
 pub use stop::{Failure, Stop};
 pub use store::{Store, StoreOptions};
 pub use stubs::{HostCallKind, stub_offsets};

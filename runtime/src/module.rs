@@ -6,7 +6,7 @@ use crate::handle::ModuleId;
 use crate::image::{LazyData, MemoryImages};
 use crate::lazy_pages::{Presence, marks};
 use crate::lazy_source::LazySource;
-use crate::sources::{Contents, Resolve};
+use crate::sources::{Contents, Resolve, Watch};
 use crate::staged::Staged;
 use sconce_environ::compile::BoundsStyle;
 use sconce_environ::index::*;
@@ -40,6 +40,8 @@ pub struct ModuleParts {
     pub bounds: BoundsStyle,
     /// Who compiles functions when they are called, if they have not been; `code` is [`crate::GrowingCode::start`] then.
     pub lazy: Option<Arc<dyn Resolve>>,
+    /// Who is told of instances.
+    pub watch: Option<Arc<dyn Watch>>,
 }
 
 /// A module that can be instantiated.
@@ -109,6 +111,11 @@ impl LoadedModule {
     /// Who compiles its functions when they are called.
     pub(crate) fn lazy(&self) -> Option<&dyn Resolve> {
         self.parts.lazy.as_deref()
+    }
+
+    /// Who is told of its instances.
+    pub(crate) fn watch(&self) -> Option<&dyn Watch> {
+        self.parts.watch.as_deref()
     }
 
     /// Its code.

@@ -22,9 +22,10 @@ pub trait Resolve: Send + Sync {
     /// # Errors
     /// What [`crate::Stop::Host`] is to carry: the call traps.
     fn resolve(&self, func: DefinedFuncIndex) -> Result<usize, Box<dyn Any + Send>>;
+}
 
-    /// An instance of the module has been made in a store: this looks where its code spends its time.
-    fn watch(&self, sampler: Sampler) {
-        drop(sampler);
-    }
+/// Who wants to know where a module's code spends its time.
+pub trait Watch: Send + Sync {
+    /// An instance has been made in a store, at which this looks.
+    fn watch(&self, sampler: Sampler);
 }

@@ -103,7 +103,7 @@ fn it_has_nothing_of_the_run_but_the_module_and_goes_soon_after_it() {
     dir.file("app.wat", endless(2000));
     fs::create_dir(dir.path().join("files")).unwrap();
     for signal in [true, false] {
-        let words = ["--dir", "files", "app.wat"];
+        let words = ["--validate", "eager", "--dir", "files", "app.wat"];
         let mut run = start(dir.sconce(words).stdin(Stdio::piped()));
         let helper = until("helper", || helper(&run));
         // Counted from the process's state, which follows its name.
@@ -132,7 +132,9 @@ fn it_has_nothing_of_the_run_but_the_module_and_goes_soon_after_it() {
         }
         wait(&mut run);
         until("end of the helper", || is_gone(&helper).then_some(()));
-        assert_eq!(entries(&dir).len(), 1, "that was not enough time");
+        // That was not enough time for all of it; what the run has found out may have been.
+        let kept = dir.run("cache ls").ok();
+        assert!(!kept.contains("  Cranelift  ") && (1..=2).contains(&entries(&dir).len()), "{kept}");
     }
 }
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 pub(super) const MAGIC: [u8; 8] = *b"\x7fsconce\n";
 /// Changes whenever the meaning of any byte does. Versions of the crate do not read each other's artifacts anyway, so this
 /// matters between builds of one version.
-pub(super) const FORMAT: u32 = 8;
+pub(super) const FORMAT: u32 = 9;
 pub(super) const HEAD: usize = 96;
 pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// Where in the head the version is, zero-padded.
@@ -39,6 +39,8 @@ pub(super) struct Meta<M> {
     pub(super) tables_len: [u64; CodeTable::COUNT],
     pub(super) offsets: (u64, rt::Digest),
     pub(super) code_offset: u32,
+    /// Functions that the better compiler has compiled, of a module that both have: increasing numbers.
+    pub(super) hot: Vec<u32>,
     pub(super) custom: Vec<(String, u64, rt::Digest)>,
 }
 

@@ -1,7 +1,7 @@
 //! For whom an artifact was made: processor, compiler and settings.
 
 use super::format::{FORMAT, VERSION};
-use crate::compilers::Compilers;
+use crate::compilers::{BOTH, Compilers};
 use crate::config::CompilerKind;
 use crate::error::{ArtifactError, Error};
 use sconce_environ::builtin::Builtin;
@@ -24,7 +24,7 @@ pub(crate) struct Identity {
 impl Identity {
     /// Of what this compiler makes.
     pub(crate) fn of(compilers: &Compilers, compiler: CompilerKind) -> Result<Identity, Error> {
-        let (target, settings) = (compilers.get(compiler)?.fingerprint(), compilers.settings().clone());
+        let (target, settings) = (compilers.fingerprint(compiler)?, compilers.settings().clone());
         Ok(Identity { target, settings, contract: contract() })
     }
 
@@ -101,6 +101,7 @@ fn compiler_of(target: &str) -> Option<&'static str> {
     match target.split_whitespace().next() {
         Some("cranelift") => Some("Cranelift"),
         Some("lightbeam") => Some("Lightbeam"),
+        Some(BOTH) => Some("Lightbeam and Cranelift"),
         _ => None,
     }
 }

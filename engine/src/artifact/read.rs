@@ -14,6 +14,7 @@ use crate::error::{ArtifactError, Error};
 use crate::section::{Section, read_exact_at};
 use sconce_environ::code_tables::{CodeTable, CodeTables, FunctionRecord};
 use sconce_environ::compile::Settings;
+use sconce_environ::index::DefinedFuncIndex;
 use sconce_environ::module::Module;
 use sconce_runtime as rt;
 use std::io;
@@ -30,6 +31,8 @@ pub(crate) struct Parts {
     pub(crate) thunks: u32,
     pub(crate) data: (Section, Option<rt::LazyData>),
     pub(crate) debug: DebugSections,
+    /// Functions that the better compiler has compiled, of a module that both have.
+    pub(crate) hot: Vec<DefinedFuncIndex>,
     /// Of all of it, except for what only backtraces need.
     pub(crate) digest: rt::Digest,
 }
@@ -177,6 +180,7 @@ pub(crate) fn read(compilers: &Compilers, source: &Source<'_>, seal: Option<&Sea
     for (name, len, hash) in meta.custom {
         custom.push((name, source.lazy(next(len)?, len, hash)?));
     }
+    let hot = meta.hot.into_iter().map(DefinedFuncIndex::from_u32).collect();
     let debug = DebugSections { offsets, custom, code_offset: meta.code_offset };
     let streams: Vec<rt::TableBytes> = streams.iter().map(load_table).collect::<Result<_, _>>()?;
     let streams = streams.try_into().map_err(|_| corrupt("a table is missing"))?;
@@ -184,7 +188,7 @@ pub(crate) fn read(compilers: &Compilers, source: &Source<'_>, seal: Option<&Sea
     // The head's hash is a hash of all hashes, and so stands for text and data.
     let digest = head[HASH_AT].try_into().expect("as long as a digest");
     let (text, data) = (load_text(&text)?, load_data(&data, &meta.module)?);
-    Ok(Parts { compiler, module: meta.module, text, tables, thunks: meta.thunks, data, debug, digest })
+    Ok(Parts { compiler, module: meta.module, text, tables, thunks: meta.thunks, data, debug, hot, digest })
 }
 
 fn check_version(head: &[u8; HEAD]) -> Result<(), Error> {

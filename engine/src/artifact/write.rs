@@ -7,6 +7,7 @@ use super::identity::Identity;
 use super::seal::Seal;
 use crate::compiled::CompiledModule;
 use sconce_environ::code_tables::{CodeTable, FunctionRecord, Stream};
+use sconce_environ::index::DefinedFuncIndex;
 use sconce_environ::module::Module;
 use serde::Serialize;
 use std::io::{self, Write};
@@ -24,6 +25,7 @@ pub(crate) struct Contents<'a> {
     pub(crate) offsets: &'a [u8],
     pub(crate) custom: Vec<(&'a str, &'a [u8])>,
     pub(crate) code_offset: u32,
+    pub(crate) hot: &'a [DefinedFuncIndex],
 }
 
 impl CompiledModule {
@@ -55,6 +57,7 @@ impl CompiledModule {
             offsets,
             custom,
             code_offset: self.debug.code_offset,
+            hot: &self.hot,
         };
         contents.layout(seal)?.write(out)
     }
@@ -90,6 +93,7 @@ impl<'a> Contents<'a> {
             tables_len: self.streams.map(|bytes| bytes.len() as u64),
             offsets: (self.offsets.len() as u64, digest(self.offsets)),
             code_offset: self.code_offset,
+            hot: self.hot.iter().map(|func| func.as_u32()).collect(),
             custom: self.custom.iter().map(|(name, bytes)| ((*name).to_owned(), bytes.len() as u64, digest(bytes))).collect(),
         };
         let mut start = vec![0; HEAD];

@@ -8,13 +8,11 @@ use super::LazyCode;
 use crate::error::Error;
 use sconce_environ::index::DefinedFuncIndex;
 use sconce_runtime as rt;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-/// How often a function is found before it is worth it: twice may be chance.
-const HOT: u32 = 3;
 /// The part of the time that has passed that Cranelift may take, on a processor that has nothing else to do.
 const SHARE: u32 = 4;
 /// What Cranelift takes for a byte of a body, as a rule: time, and memory while it compiles.
@@ -24,7 +22,6 @@ const MEMORY_PER_BYTE: u64 = 300;
 /// What a thread has seen of a program.
 #[derive(Debug)]
 pub(super) struct Seen {
-    found: HashMap<DefinedFuncIndex, u32>,
     tried: HashSet<DefinedFuncIndex>,
     begin: Instant,
     spent: Duration,
@@ -32,7 +29,7 @@ pub(super) struct Seen {
 
 impl Seen {
     pub(super) fn new() -> Seen {
-        Seen { found: HashMap::new(), tried: HashSet::new(), begin: Instant::now(), spent: Duration::ZERO }
+        Seen { tried: HashSet::new(), begin: Instant::now(), spent: Duration::ZERO }
     }
 
     /// The function that is found most often, of those that are hot and that there is time for.
@@ -41,8 +38,8 @@ impl Seen {
             let cost = PER_BYTE.saturating_mul(u32::try_from(code.decoded.bodies[func].len()).unwrap_or(u32::MAX));
             (self.spent + cost).saturating_mul(SHARE) <= self.begin.elapsed()
         };
-        let hot = self.found.iter().filter(|&(func, &times)| times >= HOT && !self.tried.contains(func) && affordable(*func));
-        hot.max_by_key(|&(func, &times)| (times, func.as_u32())).map(|(&func, _)| func)
+        let hot = code.found.hot().into_iter().map(|(func, _)| func);
+        hot.filter(|func| !self.tried.contains(func)).find(|&func| affordable(func))
     }
 }
 
@@ -54,7 +51,7 @@ impl LazyCode {
             if let Some((func, start)) = at.and_then(|at| self.code.function_at(at))
                 && !self.is_better(start)
             {
-                *seen.found.entry(func).or_default() += 1;
+                self.found.add(func);
             }
             true
         });

@@ -22,6 +22,8 @@ const WORTH_A_THREAD: usize = 4096;
 pub(crate) struct Job<'a> {
     pub(crate) compilers: &'a Compilers,
     pub(crate) compiler: CompilerKind,
+    /// Functions that Cranelift compiles if both do, in order.
+    pub(crate) hot: &'a [DefinedFuncIndex],
     pub(crate) bytes: &'a [u8],
     pub(crate) decoded: &'a Decoded,
     pub(crate) parallel: bool,
@@ -152,6 +154,12 @@ fn compile_all(job: &Job<'_>, threads: usize, total: usize, together: bool) -> R
                 break;
             }
             let result = match &mut validator {
+                Some(validator) if job.hot.binary_search(&func).is_ok() => {
+                    let by = CompilerKind::Cranelift;
+                    validator.validate(func).map_err(Error::from).and_then(|()| {
+                        compile_function(job.compilers, by, job.bytes, job.decoded, &layout, func, &mut compiled).map(drop)
+                    })
+                }
                 Some(validator) => validate_and_compile(job, validator, &layout, func, &mut compiled),
                 None => {
                     compile_function(job.compilers, job.compiler, job.bytes, job.decoded, &layout, func, &mut compiled).map(drop)
@@ -205,7 +213,7 @@ pub(crate) fn compile_function(
         host_sites::append(out, &stub_offsets(compilers.settings().fuel));
         return Ok(compiler);
     };
-    if compiler == CompilerKind::Lightbeam {
+    if compiler != CompilerKind::Cranelift {
         return Err(error.into());
     }
     log::info!("{error}; Lightbeam compiles it instead");

@@ -51,8 +51,8 @@ impl Store {
         assert!(Arc::ptr_eq(module.code().space(), self.space()), "the module belongs to another engine");
         // SAFETY: the caller's promise.
         let index = unsafe { instantiate(self, module, imports)? };
-        if let Some(lazy) = module.lazy() {
-            lazy.watch(Sampler::new(Arc::downgrade(&self.shared)));
+        if let Some(watch) = module.watch() {
+            watch.watch(Sampler::new(Arc::downgrade(&self.shared)));
         }
         Ok(InstanceHandle { store: self.id(), index })
     }

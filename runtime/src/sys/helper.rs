@@ -23,7 +23,8 @@ pub enum IfEnded {
 
 /// Has a copy of this process wait, and then execute this program with these words (the first is its name) and the
 /// environment of now. Its standard input is `input`; its standard output is the reading end of a pipe whose other end is
-/// given, so that it sees this process end, however it does; `if_ended` says what then, if that is while the copy waits. It has
+/// given, so that it sees this process end, however it does; `if_ended` says what then, if that is while the copy waits. What is
+/// written there before has it executed at once. It has
 /// nothing else open, leads a process group, so that signals of a terminal are not for it, and is nobody's to wait for: from
 /// here on no child of this process is (`SA_NOCLDWAIT`), so that this is for a process that starts no others.
 ///
@@ -70,8 +71,8 @@ unsafe fn child(argv: &[*const c_char], [input, until_closed, null_device]: [c_i
         if !placed || libc::syscall(libc::SYS_close_range, 3, u32::MAX, 0) != 0 {
             libc::_exit(1);
         }
-        let mut end = libc::pollfd { fd: 1, events: 0, revents: 0 };
-        if libc::poll(&mut end, 1, wait) == 0 || if_ended == IfEnded::Execute {
+        let mut end = libc::pollfd { fd: 1, events: libc::POLLIN, revents: 0 };
+        if libc::poll(&mut end, 1, wait) == 0 || end.revents & libc::POLLIN != 0 || if_ended == IfEnded::Execute {
             unsafe extern "C" {
                 static environ: *const *const c_char;
             }

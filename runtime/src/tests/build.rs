@@ -126,6 +126,7 @@ impl Builder {
             lazy_data: None,
             bounds,
             lazy: None,
+            watch: None,
         })
     }
 }
