@@ -101,7 +101,7 @@ fn warm_beside(engine: &Engine, input: load::Input, args: &WarmArgs, end: &EndOf
             return whole.map_err(wrong);
         }
     }
-    match &end.hot()[..] {
+    match end.hot() {
         [] => Ok(warmed),
         hot => Module::warm_hot(engine, bytes, args.beside_run, hot, Some(end)).map_err(wrong),
     }

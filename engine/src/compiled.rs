@@ -68,7 +68,7 @@ pub struct LazyStats {
 pub(crate) type Offsets = Vec<(u32, u32)>;
 
 /// What was seen of a program.
-pub(crate) trait Learned: Send + Sync {
+pub(crate) trait Learned: rt::Watch {
     /// Functions in which it spends its time, the hottest first, but for those that have the best code.
     fn hot(&self) -> Vec<DefinedFuncIndex>;
 }

@@ -315,14 +315,10 @@ fn compiled(engine: &Engine, made: Made) -> Arc<CompiledModule> {
     };
     // Somebody will want to know what is worth better code, where there is a cache for that.
     let look = (lazy.is_none() && engine.learns(compiler)).then(|| Look::new(&code, hot.clone()));
-    let (watch, learned): (Option<Arc<dyn rt::Watch>>, Option<Arc<dyn Learned>>) = match (&lazy, &look) {
-        (Some(lazy), _) => (Some(lazy.clone()), Some(lazy.clone())),
-        (None, Some(look)) => (Some(look.clone()), Some(look.clone())),
-        (None, None) => (None, None),
-    };
     if let Some(look) = &look {
         engine.work_beside(look.work());
     }
+    let learned: Option<Arc<dyn Learned>> = lazy.clone().map(|lazy| lazy as _).or(look.map(|look| look as _));
     let loaded = rt::LoadedModule::new(rt::ModuleParts {
         type_ids: engine.register(&module),
         module: Arc::new(module),
@@ -332,7 +328,7 @@ fn compiled(engine: &Engine, made: Made) -> Arc<CompiledModule> {
         lazy_data,
         bounds: engine.bounds(),
         lazy: lazy.clone().map(|lazy| lazy as _),
-        watch,
+        watch: learned.clone().map(|learned| learned as _),
     });
     let compiled = Arc::new(CompiledModule {
         compiler,

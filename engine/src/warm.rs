@@ -73,7 +73,7 @@ impl Module {
         let (Some(cache), true) = (engine.cache(), engine.inner.compilers.is_auto()) else { return Ok(Warmed::NoCache) };
         let key = key(engine, CompilerKind::Both, blake3::hash(&bytes))?;
         let before = entry(engine, key)?.map_or_else(Vec::new, |parts| parts.hot);
-        let decoded = decode(&*text::to_binary(&bytes)?, engine.inner.config.features)?;
+        let decoded = decode(&text::to_binary(&bytes)?, engine.inner.config.features)?;
         let hot = worthwhile(&decoded, hot.iter().map(|&func| DefinedFuncIndex::from_u32(func)).chain(before.iter().copied()));
         if hot.iter().all(|func| before.binary_search(func).is_ok()) {
             return Ok(Warmed::Before);

@@ -11,7 +11,7 @@ use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How many calls ahead of one that has happened.
-pub(super) const DEPTH: u32 = 2;
+pub(super) const DEPTH: u32 = 3;
 /// Functions that wait at most: what is further back is not urgent, and is found again when it is called.
 const MOST: usize = 1 << 14;
 /// The part of the time that has passed that the rest of a module may take.
