@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 
 from . import bulk
 from .measure import Failed, Sample, interleave
@@ -42,7 +43,7 @@ def same_output(samples):
 
 
 def start_programs(tools):
-    """Short runs of hello, PHP and Python: name -> (module, directories, arguments, text that must appear)."""
+    """Short runs of small and large programs: name -> (module, directories, arguments, text that must appear)."""
     place = tools.fresh("start")
     (place / "hello.php").write_text("<?php echo 'hello';\n")
     (place / "hello.py").write_text("print('hello')\n")
@@ -51,7 +52,51 @@ def start_programs(tools):
         "hello": (tools.hello()[0], [], [], b"Hello"),
         "PHP": (programs / "php.wasm", [(place, "/w")], ["/w/hello.php"], b"hello"),
         "Python": (programs / "python.wasm", [(programs / "python-fs", "/"), (place, "/w")], ["/w/hello.py"], b"hello"),
+        "SQLite": (programs / "sqlite.wasm", [], ["-version"], b"3."),
+        "Ruby": (programs / "ruby.wasm", [], ["--version"], b"ruby"),
+        "clang": (programs / "clang.wasm", [], ["--version"], b"clang"),
     }
+
+
+def scripts(tools, options):
+    """Programs of a second or so in interpreters: what people run. Cold, and in the runs that follow."""
+    runners = ["Sconce", "Sconce, second run", "Sconce, fifth run", "Wasmtime", "Wasmtime cached", "Node"]
+    table = Table(
+        "Scripts of a second", "s", runners,
+        note="Wall time of the whole process: cold without a cache, and in later runs with what the earlier ones left.",
+        against=[("Sconce", "Wasmtime"), ("Sconce, second run", "Wasmtime cached"), ("Sconce, fifth run", "Wasmtime cached")],
+    )
+    place, programs = ROOT / "bench/scripts", tools.programs
+    interpreters = {
+        "Python": (programs / "python.wasm", [(programs / "python-fs", "/"), (place, "/w")], ["/w/work.py"]),
+        "PHP": (programs / "php.wasm", [(place, "/w")], ["/w/work.php"]),
+        "Ruby": (programs / "ruby.wasm", [(place, "/w")], ["/w/work.rb"]),
+    }
+    for name, (module, directories, arguments) in interpreters.items():
+        say(f"scripts: {name}")
+        found = {runner: [] for runner in runners}
+        for _ in range(options.rounds(3)):
+            cache = tools.fresh("cache")
+            env = {**os.environ, "XDG_CACHE_HOME": str(cache), "XDG_STATE_HOME": str(cache)}
+
+            def run(runner, flags=()):
+                command = wasm_command(tools, runner, module, directories=directories, arguments=arguments, flags=flags)
+                return tools.launcher.run(command, env=env)
+
+            samples = {"Wasmtime": run("Wasmtime", ["-Ccache=n"]), "Node": run("Node")}
+            run("Wasmtime", ["-Ccache=y"])
+            samples["Wasmtime cached"] = run("Wasmtime", ["-Ccache=y"])
+            if tools.sconce:
+                # What is made for later runs has the time for it that people need to look at a result.
+                for n in range(5):
+                    sample = run("Sconce")
+                    samples.update({0: {"Sconce": sample}, 1: {"Sconce, second run": sample}, 4: {"Sconce, fifth run": sample}}.get(n, {}))
+                    time.sleep(3)
+            same_output({runner: [sample] for runner, sample in samples.items()})
+            for runner, sample in samples.items():
+                found[runner].append(sample.wall)
+        table.add(name, {runner: walls for runner, walls in found.items() if walls})
+    return [table]
 
 
 def startup(tools, options):
@@ -397,5 +442,5 @@ def bulk_memory(tools, options):
     return tables
 
 
-GROUPS = {"startup": startup, "cpu": cpu, "tiers": tiers, "compile-cost": compile_cost, "growth": growth, "wasi": wasi, "host-call": host_call, "throw": throw, "references": references, "bulk": bulk_memory,
+GROUPS = {"startup": startup, "scripts": scripts, "cpu": cpu, "tiers": tiers, "compile-cost": compile_cost, "growth": growth, "wasi": wasi, "host-call": host_call, "throw": throw, "references": references, "bulk": bulk_memory,
           "compile": compile_time}

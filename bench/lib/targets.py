@@ -49,6 +49,21 @@ def targets(tables, geomean):
         for row in ["PHP", "Python"]:
             found.append(Target(f"start-up, afresh, of {row}, of Winch's", 1 / 3, table.ratio(row, "Sconce", "Winch"), "x"))
 
+    def first_starts(table):
+        for row, most in [("hello", 2.5), ("SQLite", 6), ("PHP", 40), ("Python", 50), ("Ruby", 85), ("clang", 60)]:
+            found.append(Target(f"start-up, afresh, of {row}", most, table.value(row, "Sconce"), "ms"))
+
+    def scripts(table):
+        for row, _ in table.rows:
+            found.append(Target(f"a script of {row}, cold, of Wasmtime's", 1.0, table.ratio(row, "Sconce", "Wasmtime"), "x"))
+            for run in ["second", "fifth"]:
+                ratio = table.ratio(row, f"Sconce, {run} run", "Wasmtime cached")
+                found.append(Target(f"a script of {row}, {run} run, of Wasmtime cached's", 1.0, ratio, "x"))
+
+    def peaks(table):
+        for row in ["PHP", "Python"]:
+            found.append(Target(f"peak memory of {row}, afresh", 45, table.value(row, "Sconce"), "MiB"))
+
     def rows(what, runner, peer):
         def build(table):
             for row, _ in table.rows:
@@ -88,6 +103,8 @@ def targets(tables, geomean):
     ask("Machine code by byte of wasm", size)
     ask("Start-up, compiled afresh", single_pass)
     ask("Start-up, compiled afresh", rows("start-up, afresh,", "Sconce", "Wasmtime"))
+    ask("Start-up, compiled afresh", first_starts)
+    ask("Scripts of a second", scripts)
     ask("Start-up, second run", rows("start-up, cached,", "Sconce cached", "Wasmtime precompiled"))
     ask("A WASI call beyond native", calls)
     ask("A host call beyond the callee", host)
@@ -97,5 +114,6 @@ def targets(tables, geomean):
         for lengths in ["constant", "variable"]:
             ask(f"memory.{kind}, {lengths} lengths", bulk)
     ask("Peak memory, compiled afresh", memory("Sconce", "Wasmtime"))
+    ask("Peak memory, compiled afresh", peaks)
     ask("Peak memory, second run", memory("Sconce cached", "Wasmtime precompiled"))
     return found
