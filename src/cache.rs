@@ -102,6 +102,7 @@ fn warm_beside(engine: &Engine, input: load::Input, args: &WarmArgs, end: &EndOf
         }
     }
     match end.hot() {
+        _ if end.stop.load(Relaxed) => Ok(warmed),
         [] => Ok(warmed),
         hot => Module::warm_hot(engine, bytes, args.beside_run, hot, Some(end)).map_err(wrong),
     }

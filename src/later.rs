@@ -11,7 +11,7 @@ use crate::cli::{CompilerArgs, RunArgs, Tier};
 use sconce_engine::{BoundsStyle, CallStyle, Engine, IfEnded, Module};
 use std::ffi::OsString;
 use std::fs::File;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStringExt;
 use std::time::Duration;
 
@@ -42,6 +42,11 @@ pub struct Helper {
 pub const MOST_FUNCTIONS: usize = 1000;
 
 impl Helper {
+    /// The descriptor by which it is told.
+    pub fn descriptor(&self) -> RawFd {
+        self.pipe.as_raw_fd()
+    }
+
     /// The program is over: where it has spent its time is to be better next time.
     pub fn tell(&self) {
         let hot = self.module.hot_functions();

@@ -114,7 +114,8 @@ pub fn run(mut args: RunArgs) -> Result<Infallible, Failure> {
             Ok(())
         }
     };
-    let own = recorded.as_ref().map(Finish::descriptors).unwrap_or_default();
+    let mut own = recorded.as_ref().map(Finish::descriptors).unwrap_or_default();
+    own.extend(helpers.iter().map(Helper::descriptor));
     let say = {
         let (stats, helpers) = (stats.clone(), helpers.clone());
         move |end| {
@@ -136,11 +137,14 @@ pub fn run(mut args: RunArgs) -> Result<Infallible, Failure> {
 
 fn config(args: &RunArgs) -> Result<Config, Failure> {
     let config = load::config(&args.compiler).cache(load::cache(args.cache.as_deref())).max_memory(limits::memory(args));
+    // How much memory code takes, and how deep calls may go, follows from the input alone.
+    let lazy = args.validate == Validate::Lazy && args.compiler.calls != Some(CallStyle::Direct) && !args.deterministic;
     let config = config
         .max_table(args.max_table)
         .private_code(args.max_file_size.is_some())
-        .lazy((args.validate == Validate::Lazy && args.compiler.calls != Some(CallStyle::Direct)).then_some(args.lazy_from))
+        .lazy(lazy.then_some(args.lazy_from))
         .hold_background(true)
+        .sampling(!args.deterministic)
         .debugger(args.debugger)
         .perf_map(args.profile == Some(Profile::PerfMap));
     let size = args.stack_size;

@@ -59,6 +59,7 @@ pub struct Config {
     pub(crate) cache_key: Option<PathBuf>,
     pub(crate) hold_background: bool,
     pub(crate) lazy: Option<usize>,
+    pub(crate) sampling: bool,
     pub(crate) mixed_tiers: Option<u64>,
     pub(crate) max_memory: Option<u64>,
     pub(crate) max_table: u64,
@@ -87,6 +88,7 @@ impl Default for Config {
             cache_key: None,
             hold_background: false,
             lazy: None,
+            sampling: true,
             mixed_tiers: None,
             max_memory: None,
             max_table: sconce_runtime::DEFAULT_TABLE_ELEMENTS,
@@ -152,8 +154,19 @@ impl Config {
     /// Whether functions are validated and compiled when they are called, with [`Tier::Auto`], in modules whose code has at least so many
     /// bytes: those begin sooner, and cost what they run. That a function is not valid is found out when it is called then; such a call
     /// fails with [`crate::Error::Deferred`]. The default, `None`, is that a module is validated whole before anything of it runs.
+    ///
+    /// What takes the program's time is compiled by Cranelift while it runs; see [`Config::sampling`].
     pub fn lazy(mut self, least: Option<usize>) -> Config {
         self.lazy = least;
+        self
+    }
+
+    /// Whether a thread looks where programs spend their time, for better code: of modules that are compiled when their functions are
+    /// called, and, with [`Config::hold_background`] and a cache, of those whose better code the cache does not have yet. It signals a
+    /// thread that runs the program (`SIGURG`), which may end a system call that has begun meanwhile with `EINTR`, or with a part of what
+    /// was to be done: the functions of WASI go on then, and an embedder's own host functions have to. The default is to look.
+    pub fn sampling(mut self, on: bool) -> Config {
+        self.sampling = on;
         self
     }
 

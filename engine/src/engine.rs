@@ -228,7 +228,11 @@ impl Engine {
     /// Whether code by this compiler is looked at while it runs, for a later run to have better code.
     pub(crate) fn learns(&self, compiler: CompilerKind) -> bool {
         let config = &self.inner.config;
-        config.hold_background && compiler != self.inner.compilers.preferred() && self.had_cache() && !self.debugger()
+        config.sampling
+            && config.hold_background
+            && compiler != self.inner.compilers.preferred()
+            && self.had_cache()
+            && !self.debugger()
     }
 
     /// Does work beside a program, from when threads may be started on, if that is allowed at all and there is a processor for it.

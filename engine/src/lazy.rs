@@ -19,7 +19,7 @@ use crate::config::CompilerKind;
 use crate::error::Error;
 use crate::learn::Found;
 use crate::pipeline::{One, Sources, compile_function};
-use ahead::{Ahead, Work};
+use ahead::{Ahead, Improved, Work};
 use improve::Seen;
 use mix::Mix;
 use sconce_environ::compile::{CompiledFunction, max_code};
@@ -61,7 +61,7 @@ pub(crate) struct LazyCode {
     /// Code that is not Lightbeam's, by where its functions begin: with offsets, since it is not so soon compiled again.
     better: Mutex<HashMap<usize, Offsets>>,
     /// Who looks at stores that have instances, and what they have found.
-    samplers: Mutex<Vec<rt::Sampler>>,
+    samplers: Mutex<rt::Samplers>,
     found: Found,
     /// For tests.
     mix: Option<Mix>,
@@ -255,11 +255,16 @@ impl LazyCode {
         if by != CompilerKind::Cranelift {
             return Ok(false);
         }
-        let offsets = std::mem::take(&mut compiled.wasm_offsets);
-        self.add(func, &compiled, |start| {
+        let (offsets, mut begins) = (std::mem::take(&mut compiled.wasm_offsets), None);
+        let added = self.add(func, &compiled, |start| {
+            begins = Some(start);
             self.better().insert(start, offsets);
-        })?;
-        Ok(true)
+        });
+        if let (Err(_), Some(start)) = (&added, begins) {
+            // Something else will be there.
+            self.better().remove(&start);
+        }
+        added.map(|_| true)
     }
 
     fn better(&self) -> MutexGuard<'_, HashMap<usize, Offsets>> {
@@ -322,8 +327,8 @@ impl Work for Beside {
         Some(())
     }
 
-    fn improve(&mut self, pause: Duration) -> Option<bool> {
-        Some(self.code.upgrade()?.improve(&mut self.seen, pause))
+    fn improve(&mut self) -> Option<Improved> {
+        Some(self.code.upgrade()?.improve(&mut self.seen))
     }
 
     fn compile_rest(&mut self, n: usize) -> bool {
@@ -411,7 +416,7 @@ impl Drop for LazyCode {
 
 impl rt::Watch for LazyCode {
     fn watch(&self, sampler: rt::Sampler) {
-        self.samplers.lock().unwrap_or_else(PoisonError::into_inner).push(sampler);
+        self.samplers.lock().unwrap_or_else(PoisonError::into_inner).add(sampler);
     }
 }
 

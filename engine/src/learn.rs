@@ -17,6 +17,9 @@ const PERIOD: Duration = Duration::from_millis(4);
 const LONG_PERIOD: Duration = Duration::from_millis(16);
 /// After so many looks.
 const PATIENCE: u32 = 500;
+/// How often while the program does nothing, and after how many looks.
+const IDLE_PERIOD: Duration = Duration::from_millis(500);
+const IDLE_PATIENCE: u32 = 20;
 
 /// How often functions were found, where a look found the program's code.
 #[derive(Debug, Default)]
@@ -40,7 +43,7 @@ impl Found {
 #[derive(Debug)]
 pub(crate) struct Look {
     code: Arc<rt::CodeRegion>,
-    samplers: Mutex<Vec<rt::Sampler>>,
+    samplers: Mutex<rt::Samplers>,
     found: Found,
     /// Functions that have the best code, in order.
     best: Vec<DefinedFuncIndex>,
@@ -56,32 +59,37 @@ impl Look {
         let look = Arc::downgrade(self);
         move || {
             sleep(SHORT_RUN);
-            let mut looks = 0;
+            let (mut looks, mut idle) = (0, 0);
             while let Some(look) = Weak::upgrade(&look) {
-                let period = if looks < PATIENCE { PERIOD } else { LONG_PERIOD };
-                look.once(period);
+                idle = if look.once() { 0 } else { idle + 1 };
                 drop(look);
                 looks += 1;
-                sleep(period);
+                sleep(if idle > IDLE_PATIENCE {
+                    IDLE_PERIOD
+                } else if looks > PATIENCE {
+                    LONG_PERIOD
+                } else {
+                    PERIOD
+                });
             }
         }
     }
 
-    fn once(&self, period: Duration) {
-        self.samplers.lock().unwrap_or_else(PoisonError::into_inner).retain_mut(|sampler| {
-            let Ok(at) = sampler.look(period / 2) else { return false };
-            let func = at.and_then(|at| self.code.function_at(at));
-            if let Some(func) = func.filter(|func| self.best.binary_search(func).is_err()) {
+    /// Says whether the program does anything.
+    fn once(&self) -> bool {
+        let rt::Looked { seen, busy } = self.samplers.lock().unwrap_or_else(PoisonError::into_inner).look();
+        for func in seen.into_iter().filter_map(|at| self.code.function_at(at)) {
+            if self.best.binary_search(&func).is_err() {
                 self.found.add(func);
             }
-            true
-        });
+        }
+        busy
     }
 }
 
 impl rt::Watch for Look {
     fn watch(&self, sampler: rt::Sampler) {
-        self.samplers.lock().unwrap_or_else(PoisonError::into_inner).push(sampler);
+        self.samplers.lock().unwrap_or_else(PoisonError::into_inner).add(sampler);
     }
 }
 

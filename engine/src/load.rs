@@ -228,6 +228,9 @@ fn lookup(engine: &Engine, cache: &Arc<Cache>, content: blake3::Hash, file: Opti
                 let (engine, cache) = (engine.clone(), cache.clone());
                 let (engine_of, entry_of) = (engine.clone(), entry.clone());
                 let (hot, made) = (OnceLock::new(), OnceLock::new());
+                if compiler != CompilerKind::Both {
+                    let _ = hot.set(Vec::new());
+                }
                 let remake = Remake { engine: engine_of, cache, key, entry: entry_of, compiler, hot, file, content, made };
                 let remake = Arc::new(remake);
                 let module = assemble(&engine, &Source::File(entry.clone(), Some(remake.clone())), Some(&seal));
@@ -328,7 +331,7 @@ fn compiled(engine: &Engine, made: Made) -> Arc<CompiledModule> {
         lazy_data,
         bounds: engine.bounds(),
         lazy: lazy.clone().map(|lazy| lazy as _),
-        watch: learned.clone().map(|learned| learned as _),
+        watch: learned.clone().filter(|_| engine.inner.config.sampling).map(|learned| learned as _),
     });
     let compiled = Arc::new(CompiledModule {
         compiler,

@@ -28,7 +28,7 @@ pub(crate) struct Remake {
     pub(crate) entry: Arc<OwnedFd>,
     /// Who compiled it.
     pub(crate) compiler: CompilerKind,
-    /// Of both, which functions the better one has compiled, when that is known.
+    /// Of both, which functions the better one has compiled. Before that is known it cannot be made again.
     pub(crate) hot: OnceLock<Vec<DefinedFuncIndex>>,
     /// The module's file, and the hash of what it must hold.
     pub(crate) file: File,
@@ -60,7 +60,7 @@ impl Remake {
         if blake3::hash(&module) != self.content {
             return None;
         }
-        let artifact = Artifact::by(&self.engine, self.compiler, self.hot.get().map_or(&[], Vec::as_slice), module, None).ok()?;
+        let artifact = Artifact::by(&self.engine, self.compiler, self.hot.get()?, module, None).ok()?;
         let mut bytes = Vec::new();
         // Without a seal it differs in what is not read again.
         artifact.write_for(self.cache.seal(self.key).as_ref(), &mut bytes).ok()?;

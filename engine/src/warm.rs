@@ -11,6 +11,7 @@ use crate::module::Module;
 use crate::pipeline::{Progress, text};
 use sconce_environ::decode::{Decoded, decode};
 use sconce_environ::index::DefinedFuncIndex;
+use std::collections::BTreeSet;
 
 /// What [`Module::warm`] came to.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -70,16 +71,20 @@ impl Module {
         hot: &[u32],
         progress: Option<&dyn Progress>,
     ) -> Result<Warmed, Error> {
-        let (Some(cache), true) = (engine.cache(), engine.inner.compilers.is_auto()) else { return Ok(Warmed::NoCache) };
-        let key = key(engine, CompilerKind::Both, blake3::hash(&bytes))?;
+        if !engine.inner.compilers.is_auto() {
+            return Ok(Warmed::NoCache);
+        }
+        let content = blake3::hash(&bytes);
+        if meant.is_some_and(|meant| content != meant) {
+            return Ok(Warmed::Changed);
+        }
+        let key = key(engine, CompilerKind::Both, content)?;
         let before = entry(engine, key)?.map_or_else(Vec::new, |parts| parts.hot);
         let decoded = decode(&text::to_binary(&bytes)?, engine.inner.config.features)?;
-        let hot = worthwhile(&decoded, hot.iter().map(|&func| DefinedFuncIndex::from_u32(func)).chain(before.iter().copied()));
-        if hot.iter().all(|func| before.binary_search(func).is_ok()) {
-            return Ok(Warmed::Before);
-        }
-        // What was there is less.
-        cache.clean(&key.name());
+        let new =
+            hot.iter().filter(|&&func| (func as usize) < decoded.bodies.len()).map(|&func| DefinedFuncIndex::from_u32(func));
+        // What is there stays: two programs for which there is no room together are not to take turns.
+        let hot = worthwhile(&decoded, before.iter().copied().chain(new));
         warm(engine, (CompilerKind::Both, &hot), bytes, meant, Others::GoFirst, progress)
     }
 
@@ -101,20 +106,15 @@ fn worthwhile(decoded: &Decoded, functions: impl Iterator<Item = DefinedFuncInde
     /// Bytes of bodies.
     const MOST: usize = 256 << 10;
     let mut left = MOST;
-    let fits = |&func: &DefinedFuncIndex| {
-        let Some(body) = decoded.bodies.get(func) else { return false };
-        match left.checked_sub(body.len()) {
-            Some(rest) => {
-                left = rest;
-                true
-            }
-            None => false,
+    let mut hot = BTreeSet::new();
+    for func in functions {
+        if let Some(rest) = decoded.bodies.get(func).and_then(|body| left.checked_sub(body.len()))
+            && hot.insert(func)
+        {
+            left = rest;
         }
-    };
-    let mut hot: Vec<DefinedFuncIndex> = functions.filter(fits).collect();
-    hot.sort_unstable();
-    hot.dedup();
-    hot
+    }
+    hot.into_iter().collect()
 }
 
 fn warm(
@@ -133,7 +133,7 @@ fn warm(
     let key = key(engine, compiler, content)?;
     let claim = cache.claim(key, others);
     // After the claim: who had it before may have written the entry.
-    if entry(engine, key)?.is_some() {
+    if entry(engine, key)?.is_some_and(|parts| hot.iter().all(|func| parts.hot.binary_search(func).is_ok())) {
         return Ok(Warmed::Before);
     }
     let Some(_claim) = claim else { return Ok(Warmed::Elsewhere) };
@@ -158,5 +158,97 @@ fn entry(engine: &Engine, key: Key) -> Result<Option<Parts>, Error> {
             Ok(None)
         }
         Err(e) => Err(e),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{CacheMode, Config};
+    use crate::handles::Instance;
+    use crate::store::Store;
+    use std::fs::File;
+    use std::os::unix::fs::FileExt;
+    use std::path::Path;
+
+    const FUNCTIONS: u32 = 3000;
+
+    /// Functions that give their number and their argument together, enough of them for text that is read as it is used.
+    fn module() -> String {
+        let padding = "(local.set 0 (i32.xor (i32.rotl (local.get 0) (i32.const 3)) (i32.const 0)))".repeat(40);
+        let function = |n| {
+            format!(
+                "(func (export \"f{n}\") (param i32) (result i32) (if (local.get 0) (then (return (i32.add (local.get 0) (i32.const {n}))))) {padding} (local.get 0))"
+            )
+        };
+        format!("(module {})", (0..FUNCTIONS).map(function).collect::<String>())
+    }
+
+    fn engine(dir: &Path) -> Engine {
+        let config = Config::new().cache(CacheMode::Dir(dir.join("cache"))).cache_key(dir.join("state/key"));
+        Engine::new(&config.hold_background(true)).expect("an engine")
+    }
+
+    fn check(engine: &Engine, module: &Module, functions: impl Iterator<Item = u32>) {
+        let mut store = Store::new(engine, ()).expect("a store");
+        let instance = Instance::new(&mut store, module, &[]).expect("an instance");
+        for n in functions {
+            let f = instance.get_typed_func::<i32, i32>(&mut store, &format!("f{n}")).expect("a function");
+            assert_eq!(f.call(&mut store, 5).expect("it returns"), 5 + n as i32);
+        }
+    }
+
+    #[test]
+    fn functions_of_both_compilers_are_an_entry_that_grows_and_is_made_again() {
+        let temp = tempfile::tempdir().expect("a directory");
+        let dir = temp.path();
+        let binary = wat::parse_str(module()).expect("a module");
+        std::fs::write(dir.join("app.wasm"), &binary).expect("a file");
+        let load = |engine: &Engine| {
+            let file = File::open(dir.join("app.wasm")).expect("a file");
+            Module::from_file(engine, &file, None).expect("a module")
+        };
+        let meant = Some(*blake3::hash(&binary).as_bytes());
+        let warm = |hot: &[u32]| Module::warm_hot(&engine(dir), binary.clone(), meant, hot, None).expect("it is valid");
+        let hot_now = || {
+            let engine = engine(dir);
+            let module = load(&engine);
+            assert_eq!((module.compiler(), module.awaits_better_code()), ("lightbeam and cranelift", true));
+            check(&engine, &module, (0..FUNCTIONS).step_by(97));
+            module.compiled().hot.iter().map(|func| func.as_u32()).collect::<Vec<_>>()
+        };
+        // Whatever is said, what is no function is none.
+        assert_eq!(warm(&[7, u32::MAX, 3, 7, FUNCTIONS, 2999]), Warmed::Now);
+        assert_eq!(hot_now(), [3, 7, 2999]);
+        assert_eq!(warm(&[7]), Warmed::Before);
+        assert_eq!(warm(&[]), Warmed::Before);
+        assert_eq!(warm(&[100, 7]), Warmed::Now);
+        assert_eq!(hot_now(), [3, 7, 100, 2999], "what was there stays");
+        // More than is soon done: what is named first comes first.
+        let all: Vec<u32> = (0..FUNCTIONS).rev().collect();
+        assert_eq!(warm(&all), Warmed::Now);
+        let most = hot_now();
+        assert!(most.len() > 100 && most.len() < FUNCTIONS as usize && most.last() == Some(&(FUNCTIONS - 1)), "{}", most.len());
+        assert_eq!(Module::warm_hot(&engine(dir), binary.clone(), Some([0; 32]), &[1], None).expect("no error"), Warmed::Changed);
+
+        // Each byte of it that is damaged after it was opened is made again, by both compilers.
+        let cached = engine(dir).cached_files().expect("a directory").expect("a cache");
+        let entry = cached.iter().find(|file| file.bytes > 1 << 20).expect("an entry");
+        let entry = File::options().write(true).open(dir.join("cache").join(&entry.name)).expect("a file");
+        let engine = engine(dir);
+        let module = load(&engine);
+        let len = entry.metadata().expect("metadata").len();
+        for at in ((1 << 20)..len).step_by(4096) {
+            entry.write_all_at(&[0xcc; 16], at).expect("it is written");
+        }
+        check(&engine, &module, 0..FUNCTIONS);
+
+        // Cranelift's code of everything is better.
+        assert_eq!(
+            Module::warm(&self::engine(dir), binary.clone(), meant, Others::GoFirst, None).expect("it is valid"),
+            Warmed::Now
+        );
+        let engine = self::engine(dir);
+        assert_eq!(load(&engine).compiler(), "cranelift");
     }
 }

@@ -121,7 +121,7 @@ pub use lazy_pages::TableBytes;
 pub use lazy_source::{CHUNK, Digest, LazySource, Remake};
 pub use listener::{Stub, StubListener};
 pub use module::{LoadedModule, ModuleParts};
-pub use sampler::{Gone, Sampler};
+pub use sampler::{Looked, Sampler, Samplers};
 pub use sconce_x64::{Class, Signature};
 pub use shared::SharedMemory;
 pub use sources::{Contents, Resolve, Watch};

@@ -198,7 +198,7 @@ pub struct RunArgs {
 
     /// When functions are validated, and compiled for the first time. `lazy`: with `--tier auto`, when
     /// they are called, in modules of 64 KiB or more; a call of a function that is not valid stops the program then. `eager`:
-    /// all of them before the program begins.
+    /// all of them before the program begins, as with `--deterministic`.
     #[arg(long, value_enum, default_value_t, value_name = "WHEN", help_heading = "Compilation", hide_possible_values = true)]
     pub validate: Validate,
 

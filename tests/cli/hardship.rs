@@ -2,10 +2,12 @@
 //! memory or too few descriptors, runs that are killed, and many at once. A run works, or says why it does not; and what it leaves
 //! behind is no obstacle to the next.
 
-use crate::support::{Dir, Outcome, binary, command, contains, finish, hello, outcome, start};
+use crate::support::{Dir, Outcome, binary, command, contains, finish, hello, outcome, start, wait};
 use rustix::process::{Pid, Signal, kill_process};
-use std::fs;
-use std::io::Write;
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -118,13 +120,65 @@ fn signals_that_mean_nothing_disturb_nothing() {
     assert_eq!(in_a_storm(dir.sconce(["run", "--cache", "off", "-"]), &module).ok(), "hello\n");
 }
 
+/// Writes a million bytes at once, five times, and ends with 0 if each call says that it has written all of them.
+fn writer(write: &str) -> String {
+    let import = r#"(import "wasi_snapshot_preview1" "sock_send" (func $sock_send (param i32 i32 i32 i32 i32) (result i32)))"#;
+    let program = command(&format!(
+        r#"(func (export "_start") (local $n i32)
+  (drop (memory.grow (i32.const 20)))
+  (i32.store (i32.const 0) (i32.const 4096)) (i32.store (i32.const 4) (i32.const 1000000))
+  (loop $more
+    (if {write} (then (call $proc_exit (i32.const 1))))
+    (if (i32.ne (i32.load (i32.const 8)) (i32.const 1000000)) (then (call $proc_exit (i32.const 2))))
+    (br_if $more (i32.lt_u (local.tee $n (i32.add (local.get $n) (i32.const 1))) (i32.const 5)))))"#
+    ));
+    program.replacen("(module", &format!("(module {import}"), 1)
+}
+
+/// A runtime's own signals, and those that mean nothing, may come while a call has done a part of what it was asked for. Programs
+/// expect all of it, as they get it elsewhere.
+#[test]
+fn what_a_signal_cuts_short_goes_on() {
+    const WRITE: &str = "(call $fd_write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8))";
+    const SEND: &str = "(call $sock_send (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 0) (i32.const 8))";
+    let dir = Dir::new();
+    dir.file("write.wat", writer(WRITE));
+    dir.file("send.wat", writer(SEND));
+    for (file, is_socket) in [("write.wat", false), ("write.wat", true), ("send.wat", true)] {
+        let mut program = dir.sconce(["run", file]);
+        program.stdin(Stdio::null());
+        let (ours, theirs): (OwnedFd, OwnedFd) = if is_socket {
+            let (ours, theirs) = UnixStream::pair().expect("a pair");
+            (ours.into(), theirs.into())
+        } else {
+            let (ours, theirs) = std::io::pipe().expect("a pipe");
+            (ours.into(), theirs.into())
+        };
+        let mut child = start(program.stdout(theirs));
+        // It has a copy.
+        drop(program);
+        let mut stream = File::from(ours);
+        let (mut all, mut buffer) = (0, vec![0; 5_000]);
+        while let n @ 1.. = stream.read(&mut buffer).expect("bytes") {
+            all += n;
+            let tasks = fs::read_dir(format!("/proc/{}/task", child.id())).into_iter().flatten().filter_map(Result::ok);
+            for task in tasks {
+                let id = task.file_name().to_string_lossy().parse().ok().and_then(Pid::from_raw);
+                let _ = kill_process(id.expect("a number"), Signal::URG);
+            }
+        }
+        let status = wait(&mut child);
+        assert_eq!((status.code(), all), (Some(0), 5_000_000), "{file}, socket: {is_socket}");
+    }
+}
+
 #[test]
 fn what_cannot_be_said_is_an_error() {
     let dir = Dir::new();
     dir.file("hello.wat", hello());
     dir.file("cat.wat", cat());
     dir.file("test.wast", "(module (func (export \"f\"))) (assert_return (invoke \"f\"))");
-    let to = |file: &str| fs::File::options().write(true).open(file).expect("a device");
+    let to = |file: &str| File::options().write(true).open(file).expect("a device");
     for words in [
         "--help",
         "--version",

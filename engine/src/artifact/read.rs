@@ -180,6 +180,10 @@ pub(crate) fn read(compilers: &Compilers, source: &Source<'_>, seal: Option<&Sea
     for (name, len, hash) in meta.custom {
         custom.push((name, source.lazy(next(len)?, len, hash)?));
     }
+    let defined = meta.module.functions.len() as u64 - u64::from(meta.module.num_imported_functions);
+    if !meta.hot.is_sorted() || meta.hot.last().is_some_and(|&last| u64::from(last) >= defined) {
+        return Err(corrupt("its functions are inconsistent"));
+    }
     let hot = meta.hot.into_iter().map(DefinedFuncIndex::from_u32).collect();
     let debug = DebugSections { offsets, custom, code_offset: meta.code_offset };
     let streams: Vec<rt::TableBytes> = streams.iter().map(load_table).collect::<Result<_, _>>()?;

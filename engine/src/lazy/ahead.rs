@@ -21,6 +21,9 @@ const PAUSE: Duration = Duration::from_millis(2);
 const LONG_PAUSE: Duration = Duration::from_millis(16);
 /// Pauses without anything new after which they become longer.
 const PATIENCE: u32 = 500;
+/// The same while the program does nothing, and after how many pauses.
+const IDLE_PAUSE: Duration = Duration::from_millis(500);
+const IDLE_PATIENCE: u32 = 20;
 
 /// Functions that wait to be compiled.
 #[derive(Debug, Default)]
@@ -41,8 +44,8 @@ struct Queue {
 /// What is to be done next.
 enum Next {
     Likely(DefinedFuncIndex, u32),
-    /// Nothing came for so long.
-    Pause(Duration),
+    /// Nothing came for a while.
+    Pause,
     End,
 }
 
@@ -75,15 +78,20 @@ impl Ahead {
     /// Does the work of one thread until this is closed, or there is nobody any more to work for.
     pub(super) fn run(&self, work: &mut impl Work) {
         let (begin, mut spent, mut rest) = (Instant::now(), Duration::ZERO, Some(0));
-        let mut quiet = 0;
+        let (mut quiet, mut idle) = (0, 0);
         loop {
-            let pause = if quiet < PATIENCE { PAUSE } else { LONG_PAUSE };
+            let pause = match (quiet, idle) {
+                (_, IDLE_PATIENCE..) if rest.is_none() => IDLE_PAUSE,
+                (PATIENCE.., _) => LONG_PAUSE,
+                _ => PAUSE,
+            };
             let going_on = match self.next(pause) {
                 Next::End => return,
                 Next::Likely(func, left) => work.compile(func, left),
-                Next::Pause(pause) => {
-                    let improved = work.improve(pause);
-                    quiet = if improved == Some(true) { 0 } else { quiet.saturating_add(1) };
+                Next::Pause => {
+                    let improved = work.improve();
+                    quiet = if improved == Some(Improved::Something) { 0 } else { quiet.saturating_add(1) };
+                    idle = if improved == Some(Improved::Idle) { idle.saturating_add(1) } else { 0 };
                     if let Some(n) = rest.filter(|_| spent * SHARE <= begin.elapsed()) {
                         let since = Instant::now();
                         rest = work.compile_rest(n).then_some(n + 1);
@@ -112,10 +120,19 @@ impl Ahead {
             queue = back;
             queue.idle = false;
             if timeout.timed_out() {
-                return Next::Pause(pause);
+                return Next::Pause;
             }
         }
     }
+}
+
+/// What came of a look at the program.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(super) enum Improved {
+    Something,
+    Nothing,
+    /// The program does nothing.
+    Idle,
 }
 
 /// What is done for a module.
@@ -124,9 +141,8 @@ pub(super) trait Work {
     /// go on for.
     fn compile(&mut self, func: DefinedFuncIndex, left: u32) -> Option<()>;
 
-    /// Looks where the program spends its time, after a pause of this length, and improves what is worth it; says whether anything was.
-    /// `None` as above.
-    fn improve(&mut self, pause: Duration) -> Option<bool>;
+    /// Looks where the program spends its time, and improves what is worth it. `None` as above.
+    fn improve(&mut self) -> Option<Improved>;
 
     /// Compiles the rest of the module, piece number `n` of it; says whether there is more.
     fn compile_rest(&mut self, n: usize) -> bool;

@@ -5,6 +5,7 @@
 //! better code. What is on the stack stays as it is.
 
 use super::LazyCode;
+use super::ahead::Improved;
 use crate::error::Error;
 use sconce_environ::index::DefinedFuncIndex;
 use sconce_runtime as rt;
@@ -18,6 +19,8 @@ const SHARE: u32 = 4;
 /// What Cranelift takes for a byte of a body, as a rule: time, and memory while it compiles.
 const PER_BYTE: Duration = Duration::from_micros(3);
 const MEMORY_PER_BYTE: u64 = 300;
+/// How many times that must be left.
+const HEADROOM: u64 = 4;
 
 /// What a thread has seen of a program.
 #[derive(Debug)]
@@ -45,17 +48,14 @@ impl Seen {
 
 impl LazyCode {
     /// Looks where each store's code is, and compiles the hottest function, if there is one; says whether there was.
-    pub(super) fn improve(&self, seen: &mut Seen, pause: Duration) -> bool {
-        self.samplers.lock().unwrap_or_else(PoisonError::into_inner).retain_mut(|sampler| {
-            let Ok(at) = sampler.look(pause / 2) else { return false };
-            if let Some((func, start)) = at.and_then(|at| self.code.function_at(at))
-                && !self.is_better(start)
-            {
+    pub(super) fn improve(&self, seen: &mut Seen) -> Improved {
+        let rt::Looked { seen: places, busy } = self.samplers.lock().unwrap_or_else(PoisonError::into_inner).look();
+        for (func, start) in places.into_iter().filter_map(|at| self.code.function_at(at)) {
+            if !self.is_better(start) {
                 self.found.add(func);
             }
-            true
-        });
-        let Some(func) = seen.hottest(self) else { return false };
+        }
+        let Some(func) = seen.hottest(self) else { return if busy { Improved::Nothing } else { Improved::Idle } };
         seen.tried.insert(func);
         let since = Instant::now();
         // What Cranelift cannot compile, or memory is too short for, stays as it is.
@@ -68,7 +68,7 @@ impl LazyCode {
             Err(e) => log::debug!("function {} stays as it is: {e}", func.as_u32()),
         }
         seen.spent += since.elapsed();
-        true
+        Improved::Something
     }
 
     /// Does something for which so much memory is needed meanwhile.
@@ -76,7 +76,14 @@ impl LazyCode {
         let budget = |f: &dyn Fn(&mut rt::MemoryBudget) -> Result<(), rt::ResourceError>| {
             self.budget.lock().unwrap_or_else(PoisonError::into_inner).as_mut().map_or(Ok(()), f)
         };
-        budget(&|budget| budget.take(rt::Purpose::Modules, bytes))?;
+        budget(&|budget| {
+            // The program is to find out as little of it as can be: there must be much more than that.
+            let left = budget.limit().bytes().map_or(u64::MAX, |most| most.saturating_sub(budget.limit().used()));
+            if left / HEADROOM < bytes {
+                return Err(rt::ResourceError::MemoryTooLarge { wanted: HEADROOM * bytes, limit: left });
+            }
+            budget.take(rt::Purpose::Modules, bytes)
+        })?;
         let done = work();
         budget(&|budget| {
             budget.give_back(rt::Purpose::Modules, bytes);

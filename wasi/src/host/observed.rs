@@ -11,7 +11,7 @@ use super::paths::Opening;
 use super::resolve::{Follow, GuestPath};
 use super::status::{FileId, Status};
 use super::transfer::Buffers;
-use super::whole;
+use super::whole::{self, Patience};
 use rustix::fs::{AtFlags, FileType, SeekFrom, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT};
 use rustix::io::{Errno, Result};
 use rustix::time::ClockId;
@@ -38,7 +38,7 @@ impl World {
     #[inline(always)]
     pub(crate) fn read(&self, d: &Descriptor, into: impl Buffers, done: &mut usize) -> Result<usize> {
         if self.determinism.is_some() && d.waits() {
-            return whole::read(d, into, done);
+            return whole::read(d, into, done, Patience::Waits);
         }
         d.read(into)
     }
@@ -46,10 +46,24 @@ impl World {
     /// The same for writing.
     #[inline(always)]
     pub(crate) fn write(&self, d: &Descriptor, from: impl Buffers, done: &mut usize) -> Result<usize> {
-        if self.determinism.is_some() && d.waits() {
-            return whole::write(d, from, done);
+        if d.waits() {
+            return self.write_waiting(d, from, done);
         }
         d.write(from)
+    }
+
+    /// A write that waits for who reads ends when everything is written, but for errors: a signal by which nobody means to stop the program
+    /// may come in the middle.
+    #[inline(always)]
+    fn write_waiting(&self, d: &Descriptor, from: impl Buffers, done: &mut usize) -> Result<usize> {
+        if self.determinism.is_some() {
+            return whole::write(d, from, done, Patience::Waits);
+        }
+        if *done == 0 {
+            *done = d.write(from)?;
+        }
+        let all = *done as u64 == from.len()? || !d.goes_on();
+        if all { Ok(*done) } else { whole::write(d, from, done, Patience::None) }
     }
 
     /// Moves the position. That of a directory has no meaning but to its file system, and is not told.

@@ -3,6 +3,7 @@
 use super::descriptor::{Access, Descriptor, Sharing};
 use super::flags::Flags;
 use super::transfer::Buffers;
+use super::whole::{self, Patience};
 use rustix::io::Result;
 use rustix::net::{RecvFlags, ReturnFlags, Shutdown, SocketFlags};
 
@@ -19,6 +20,22 @@ impl Descriptor {
     pub(crate) fn receive(&self, into: impl Buffers, flags: RecvFlags) -> Result<(usize, bool)> {
         let (n, got) = self.receiving(into, flags)?;
         Ok((n, got.contains(ReturnFlags::TRUNC)))
+    }
+
+    /// Goes on with a reception that is to wait for everything, after so many bytes: a signal by which nobody means to stop the program may
+    /// have come.
+    pub(crate) fn receive_rest(&self, into: impl Buffers, done: &mut usize) -> Result<usize> {
+        if self.is_cut_short(*done, into.len()?) { whole::read(self, into, done, Patience::None) } else { Ok(*done) }
+    }
+
+    /// The same of sending.
+    pub(crate) fn send_rest(&self, from: impl Buffers, done: &mut usize) -> Result<usize> {
+        if self.is_cut_short(*done, from.len()?) { whole::write(self, from, done, Patience::None) } else { Ok(*done) }
+    }
+
+    /// Whether there is more to do. What follows in a socket of messages would be another message.
+    fn is_cut_short(&self, done: usize, all: u64) -> bool {
+        (done as u64) < all && self.goes_on() && !self.datagram
     }
 
     /// `shutdown(2)`.

@@ -11,9 +11,18 @@ const MOST: usize = 0x7fff_f000;
 /// Bytes that go through the host at once.
 const PIECE: usize = 16 << 10;
 
+/// Whether what does not wait by itself is waited for.
+#[derive(Copy, Clone, PartialEq, Eq)]
+pub(super) enum Patience {
+    /// Yes: the program is not to see that.
+    Waits,
+    /// No: what has been done by then is all.
+    None,
+}
+
 /// Fills the buffers, or gets to the end. A terminal gives a line at a time.
 #[cold]
-pub(super) fn read(d: &Descriptor, into: impl Buffers, done: &mut usize) -> Result<usize> {
+pub(super) fn read(d: &Descriptor, into: impl Buffers, done: &mut usize, patience: Patience) -> Result<usize> {
     into.check()?;
     let all = into.len()?.min(MOST as u64) as usize;
     let mut space = [0; PIECE];
@@ -28,7 +37,7 @@ pub(super) fn read(d: &Descriptor, into: impl Buffers, done: &mut usize) -> Resu
                     break;
                 }
             }
-            Err(Errno::AGAIN) => d.until(PollFlags::IN)?,
+            Err(Errno::AGAIN) if patience == Patience::Waits => d.until(PollFlags::IN)?,
             // What is there is the program's; the next read says why there is no more.
             Err(e) if e != Errno::INTR && *done > 0 => break,
             Err(e) => return Err(e),
@@ -39,7 +48,7 @@ pub(super) fn read(d: &Descriptor, into: impl Buffers, done: &mut usize) -> Resu
 
 /// Writes everything.
 #[cold]
-pub(super) fn write(d: &Descriptor, from: impl Buffers, done: &mut usize) -> Result<usize> {
+pub(super) fn write(d: &Descriptor, from: impl Buffers, done: &mut usize, patience: Patience) -> Result<usize> {
     from.check()?;
     let all = from.len()?.min(MOST as u64) as usize;
     let mut space = [0; PIECE];
@@ -49,7 +58,7 @@ pub(super) fn write(d: &Descriptor, from: impl Buffers, done: &mut usize) -> Res
         from.get(*done, &mut space[..piece])?;
         match piece_written(d, &space[..piece]) {
             Ok(n) => *done += n,
-            Err(Errno::AGAIN) => d.until(PollFlags::OUT)?,
+            Err(Errno::AGAIN) if patience == Patience::Waits => d.until(PollFlags::OUT)?,
             Err(e) if e != Errno::INTR && *done > 0 => break,
             Err(e) => return Err(e),
         }

@@ -1,8 +1,8 @@
 //! `sock_*`: sockets that the guest was given, and connections that it accepts on them.
 
 use super::abi::fdflags;
-use super::call::Call;
-use super::errno::{Errno, Outcome};
+use super::call::{Call, retry};
+use super::errno::{Errno, Fail, Outcome};
 use super::fd::unwritten;
 use super::handle::Handle;
 use super::rights;
@@ -37,7 +37,11 @@ pub(crate) fn recv(call: &Call<'_>, fd: u32, iovs: u32, count: u32, flags: u32, 
     let mut host = RecvFlags::empty();
     host.set(RecvFlags::PEEK, flags & PEEK != 0);
     host.set(RecvFlags::WAITALL, flags & WAITALL != 0);
-    let (n, cut) = call.retry(|| d.host.receive(call.iovs(iovs, count), host))?;
+    let (mut n, cut) = call.retry(|| d.host.receive(call.iovs(iovs, count), host))?;
+    if host == RecvFlags::WAITALL && n > 0 {
+        // A signal may have come that nobody means to stop the program with.
+        n = retry!(call, d.host.receive_rest(call.iovs(iovs, count), &mut n))?;
+    }
     call.put_u32(out_len, n as u32)?;
     Ok(call.memory.write(out_flags, if cut { DATA_TRUNCATED } else { 0 })?)
 }
@@ -49,7 +53,9 @@ pub(crate) fn send(call: &Call<'_>, fd: u32, iovs: u32, count: u32, flags: u32, 
     if flags != 0 {
         return Err(Errno::Inval.into());
     }
-    let n = call.retry(|| d.host.send(call.iovs(iovs, count))).map_err(|e| unwritten(call, &d, e))?;
+    let mut n = call.retry(|| d.host.send(call.iovs(iovs, count))).map_err(|e| unwritten(call, &d, e))?;
+    // As above.
+    n = retry!(call, d.host.send_rest(call.iovs(iovs, count), &mut n)).map_err(|e| unwritten(call, &d, e))?;
     call.put_u32(out, n as u32)
 }
 

@@ -112,6 +112,11 @@ impl Descriptor {
         }
     }
 
+    /// Whether what a signal has cut short is to go on: the guest waits for it.
+    pub(crate) fn goes_on(&self) -> bool {
+        self.imitated().is_empty()
+    }
+
     #[cold]
     fn write_within(&self, quota: &Quota, from: impl Buffers) -> Result<usize> {
         quota.spend(from.len()?, |most| self.write_all(Cut { of: from, most }))
