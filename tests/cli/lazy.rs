@@ -63,9 +63,8 @@ fn what_was_compiled_is_said() {
     let compiled = &serde_json::from_str::<Value>(&json).expect("JSON")["modules"][0]["compiled"];
     let number = |name: &str| compiled[name].as_u64().expect("a number");
     assert_eq!(number("functions"), 203);
-    // `_start` alone, and what it calls, if another thread was fast.
-    let all = number("called") + number("ahead");
-    assert!((1..=4).contains(&all), "{compiled}");
+    // `_start` is called; another thread may have been as fast, and have gone ahead for as long as the run has taken.
+    assert!(number("called") <= 1 && number("called") + number("ahead") >= 1, "{compiled}");
     let json = dir.run("run --cache off --validate eager --tier lightbeam --stats=json app.wat").fails(1);
     contains(&json, &["type mismatch"]);
 }
