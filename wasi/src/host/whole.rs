@@ -54,9 +54,11 @@ pub(super) fn write(d: &Descriptor, from: impl Buffers, done: &mut usize, patien
     let mut space = [0; PIECE];
     // Writing nothing may be an error, too.
     loop {
-        let piece = PIECE.min(all - *done);
+        // Another thread may have made the buffers shorter since some of them was written.
+        let piece = PIECE.min(all.saturating_sub(*done));
         from.get(*done, &mut space[..piece])?;
         match piece_written(d, &space[..piece]) {
+            Ok(0) if piece > 0 => break,
             Ok(n) => *done += n,
             Err(Errno::AGAIN) if patience == Patience::Waits => d.until(PollFlags::OUT)?,
             Err(e) if e != Errno::INTR && *done > 0 => break,
