@@ -69,12 +69,14 @@ fn exchanged(dir: &Dir, options: &str) -> Option<Outcome> {
         r#"cp first.img disk.img && mkdir mounted || exit 1
         for attempt in 1 2 3 4 5 6 7 8 9; do device=$(losetup -f) && losetup "$device" disk.img && break || sleep 0.1; device=; done
         [ "$device" ] || exit 77
-        trap 'umount mounted; losetup -d "$device"' EXIT
+        # A process that compiles for the next run has the program open for a moment longer than the run.
+        unmount() {{ for attempt in $(seq 100); do umount mounted 2>/dev/null && return || sleep 0.1; done; umount mounted; }}
+        trap 'unmount; losetup -d "$device"' EXIT
         runs() {{
             mount {options} "$device" mounted || exit 77
             for run in "$@"; do "$SCONCE" mounted/m.wasm; stat -c '%d %i %s %Y %Z' mounted/m.wasm >&2; done
         }}
-        runs 1 2 3; umount mounted; cat second.img > disk.img; runs 4"#
+        runs 1 2 3; unmount || exit 1; cat second.img > disk.img; runs 4"#
     );
     let mut command = Command::new("unshare");
     command.args(["-m", "sh", "-c", &script]).current_dir(dir.path()).env("SCONCE", binary());
