@@ -1,8 +1,8 @@
 //! Where a function's code begins, relative to cache lines.
 //!
 //! A processor fetches and decodes by lines of 64 bytes: a small loop that lies across two of them runs at up
-//! to 1.4 times the time of the same loop within one, or twice if that is its last jump. Compilers do not
-//! align loops, but the place of the whole function is free: the one is chosen at which the small loops touch
+//! to 1.4 times the time of the same loop within one, or twice if that is its last jump; and so does an interpreter's
+//! loop whose head, which dispatches, does. Compilers do not align loops, but the place of the whole function is free: the one is chosen at which the small loops and the heads of others touch
 //! the fewest lines that they need not touch. Without loops, a function begins with a line, where calls of it
 //! are fastest.
 
@@ -15,16 +15,19 @@ pub const LINE: u32 = 64;
 /// to jump to.
 const STEPS: [u32; 3] = [16, 8, 4];
 
-/// Longer loops have room for one line more.
+/// Longer loops have room for one line more, but for their heads.
 pub const MAX_LOOP: u32 = 2 * LINE;
+
+/// The bytes of such a head: an interpreter's loads the next opcode and jumps to its code, about 40 bytes that each step executes.
+const HEAD: u32 = 40;
 
 /// The distance past a multiple of [`LINE`] at which code should begin, a multiple of `align`. `starts` are the offsets of
 /// its basic blocks, increasing, `edges` goes from start to start, and `len` is the code's length.
 pub fn skew(starts: &[u32], edges: &[(u32, u32)], len: u32, align: u32) -> u32 {
-    skew_for(&small_loops(starts, edges, len), align)
+    skew_for(&loops(starts, edges, len), align)
 }
 
-/// The same for loops that are known: each one's code, at most [`MAX_LOOP`] bytes of it.
+/// The same for loops that are known: what [`of_loop`] gives of each one's code.
 pub fn skew_for(loops: &[Range<u32>], align: u32) -> u32 {
     if loops.is_empty() {
         return 0;
@@ -35,14 +38,20 @@ pub fn skew_for(loops: &[Range<u32>], align: u32) -> u32 {
     places.min_by_key(|&place| loops.iter().map(|l| cost(l, place)).sum::<u64>()).unwrap_or(0)
 }
 
+/// What counts of a loop whose code this is: all of it, or its head, if it is longer than [`MAX_LOOP`]. Nothing, if it has no code.
+pub fn of_loop(code: Range<u32>) -> Option<Range<u32>> {
+    let len = code.end - code.start;
+    (len > 0).then(|| if len <= MAX_LOOP { code } else { code.start..code.start + HEAD })
+}
+
 /// Each loop's code, from the target of a backward edge to the end of the block that it leaves.
-fn small_loops(starts: &[u32], edges: &[(u32, u32)], len: u32) -> Vec<Range<u32>> {
+fn loops(starts: &[u32], edges: &[(u32, u32)], len: u32) -> Vec<Range<u32>> {
     let backward = edges.iter().filter(|(from, to)| to <= from);
     let ranges = backward.map(|&(from, to)| {
         let next = starts.partition_point(|&start| start <= from);
         to..starts.get(next).copied().unwrap_or(len)
     });
-    ranges.filter(|range| range.end - range.start <= MAX_LOOP).collect()
+    ranges.filter_map(of_loop).collect()
 }
 
 /// Lines that the loop touches beyond what its length takes; the shorter the loop, the more each one weighs.
@@ -94,6 +103,16 @@ mod tests {
         assert_eq!(skew(&starts, &edges, 150, 1), 44);
         // Where constants forbid that, the longer loop has to.
         assert_eq!(skew(&starts, &edges, 150, 16), 0);
+    }
+
+    #[test]
+    fn of_a_long_loop_the_head_is_kept_within_a_line() {
+        // From 48 on, 129 bytes: the head would be cut at 64.
+        let (starts, edges) = ([0, 48, 100, 177], [(48, 100), (100, 48)]);
+        assert_eq!(skew(&starts, &edges, 200, 1), 16);
+        assert_eq!(of_loop(10..10 + MAX_LOOP), Some(10..10 + MAX_LOOP));
+        assert_eq!(of_loop(10..11 + MAX_LOOP), Some(10..10 + HEAD));
+        assert_eq!(of_loop(10..10), None);
     }
 
     #[test]

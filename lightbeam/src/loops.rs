@@ -2,7 +2,7 @@
 //!
 //! Only innermost loops pin locals, so there is one such loop at a time, or none.
 
-use sconce_environ::placement::MAX_LOOP;
+use sconce_environ::placement::of_loop;
 use std::ops::Range;
 
 /// A local that is pinned for a loop.
@@ -37,8 +37,8 @@ pub(crate) struct Loops {
     pins: Vec<LoopPin>,
     /// How many blocks are around the loop for which locals are pinned now, and its pins.
     pinned: Option<(usize, Run)>,
-    /// Where the code of small ones is.
-    small: Vec<Range<u32>>,
+    /// Where they are, as far as that counts for the function's place.
+    code: Vec<Range<u32>>,
 }
 
 impl Loops {
@@ -55,14 +55,12 @@ impl Loops {
 
     /// A loop's code ends.
     pub(crate) fn end(&mut self, code: Range<u32>) {
-        if (1..=MAX_LOOP).contains(&(code.end - code.start)) {
-            self.small.push(code);
-        }
+        self.code.extend(of_loop(code));
     }
 
-    /// Where the code of small loops is.
-    pub(crate) fn small(&self) -> &[Range<u32>] {
-        &self.small
+    /// What counts of all of them for the function's place.
+    pub(crate) fn code(&self) -> &[Range<u32>] {
+        &self.code
     }
 
     // ---- Pins.

@@ -112,8 +112,8 @@ pub(crate) fn translate(
             *out = CompiledFunction {
                 code,
                 frame_size,
-                align: if c.loops.small().is_empty() { Encoder::ALIGN } else { LINE },
-                skew: skew_for(c.loops.small(), Encoder::ALIGN),
+                align: if c.loops.code().is_empty() { Encoder::ALIGN } else { LINE },
+                skew: skew_for(c.loops.code(), Encoder::ALIGN),
                 call_sites,
                 handlers,
                 jump_tables,
