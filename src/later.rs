@@ -13,10 +13,12 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStringExt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What a run must have lasted before its modules are compiled again.
-const LEAST: Duration = Duration::from_millis(50);
+const LEAST: Duration = Duration::from_millis(100);
+/// What it must have lasted for the next one to profit from what it has found out.
+const TELLING: Duration = Duration::from_millis(200);
 /// What it must have lasted at most.
 const MOST: Duration = Duration::from_secs(5);
 /// The same for each byte of a module: Cranelift takes about ten times as long.
@@ -36,6 +38,7 @@ pub struct Slow {
 pub struct Helper {
     pipe: OwnedFd,
     module: Module,
+    begin: Instant,
 }
 
 /// Functions of which it is told at most: as many as are written at once.
@@ -49,6 +52,9 @@ impl Helper {
 
     /// The program is over: where it has spent its time is to be better next time.
     pub fn tell(&self) {
+        if self.begin.elapsed() < TELLING {
+            return;
+        }
         let hot = self.module.hot_functions();
         let numbers: Vec<u8> = hot.iter().take(MOST_FUNCTIONS).flat_map(|func| func.to_le_bytes()).collect();
         if !numbers.is_empty() {
@@ -63,7 +69,7 @@ impl Helper {
 pub fn begin(modules: Vec<Slow>, args: &RunArgs, engine: &Engine) -> Vec<Helper> {
     let mut helpers = Vec::new();
     for Slow { module, file, content } in modules {
-        let whole = module.lazy_stats().is_none();
+        let whole = !module.is_deferred();
         let len = file.metadata().map_or(0, |m| m.len());
         let not_whole = (!whole).then(|| NOT_WHOLE.into());
         let words = words(args, engine.bounds()).into_iter().chain(not_whole).chain([of_run(content).into(), MODULE.into()]);
@@ -71,7 +77,7 @@ pub fn begin(modules: Vec<Slow>, args: &RunArgs, engine: &Engine) -> Vec<Helper>
         // What has not been compiled at all is worth it even for a program that ends at once.
         let (wait, if_ended) = if whole { (delay(len), IfEnded::End) } else { (LEAST, IfEnded::Execute) };
         match sconce_engine::wait_and_execute(&words, file.into(), wait, if_ended) {
-            Ok(pipe) => helpers.push(Helper { pipe, module }),
+            Ok(pipe) => helpers.push(Helper { pipe, module, begin: Instant::now() }),
             Err(e) => log::debug!("nothing is compiled for later runs: {e}"),
         }
     }
@@ -142,9 +148,9 @@ mod tests {
     fn larger_modules_wait_for_longer_runs() {
         let ms = Duration::from_millis;
         for (bytes, wait) in [
-            (0, ms(50)),
-            (500_000, ms(50)),
-            (500_010, Duration::from_nanos(50_001_000)),
+            (0, ms(100)),
+            (1_000_000, ms(100)),
+            (1_000_010, Duration::from_nanos(100_001_000)),
             (13_000_000, ms(1300)),
             (50_000_000, ms(5000)),
             (50_000_001, ms(5000)),

@@ -190,11 +190,11 @@ impl Stats {
         for Loading { name, module, time } in &self.loadings {
             let (compiler, code) = (module.compiler(), Amount::Bytes(module.code_bytes()).text());
             let _ = write!(text, "\n  {} by {compiler}: {code}, loaded in {time:.3?}", quoted(name));
-            if let Some(LazyStats { functions, called, ahead, improved, code, time }) = module.lazy_stats() {
+            if let Some(LazyStats { functions, called, ahead, improved, entries, code, time }) = module.lazy_stats() {
                 let code = Amount::Bytes(code).text();
                 let _ = write!(
                     text,
-                    "\n    compiled   {} of {functions} functions: {called} when called, {ahead} ahead, {improved} better later; {code} of code, first made in {time:.3?}",
+                    "\n    compiled   {} of {functions} functions: {called} when called, {ahead} ahead, {improved} better later, {entries} in a loop; {code} of code, first made in {time:.3?}",
                     called + ahead
                 );
             }
@@ -211,9 +211,9 @@ impl Stats {
         all["memory"]["peaks"] = purposes.into();
         all.insert("resident".into(), json!(self.resident()));
         let module = |m: &Loading| {
-            let lazy = m.module.lazy_stats().map(|LazyStats { functions, called, ahead, improved, code, time }| {
+            let lazy = m.module.lazy_stats().map(|LazyStats { functions, called, ahead, improved, entries, code, time }| {
                 let time = time.as_secs_f64();
-                json!({ "functions": functions, "called": called, "ahead": ahead, "improved": improved, "code": code, "time": time })
+                json!({ "functions": functions, "called": called, "ahead": ahead, "improved": improved, "osr_entries": entries, "code": code, "time": time })
             });
             let (compiler, code) = (m.module.compiler(), m.module.code_bytes());
             json!({ "name": m.name, "compiler": compiler, "code": code, "loading": m.time.as_secs_f64(), "compiled": lazy })

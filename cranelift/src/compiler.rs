@@ -9,6 +9,7 @@ use cranelift_codegen::isa::OwnedTargetIsa;
 use cranelift_codegen::{CodegenError, Context};
 use sconce_environ::compile::{CompileError, CompiledFunction, Compiler, FunctionInput, Settings};
 use sconce_environ::old_exceptions::FinalForm;
+use sconce_environ::osr::LoopHead;
 use std::sync::{Mutex, PoisonError};
 
 /// Compiles functions with Cranelift, on any number of threads at once.
@@ -60,7 +61,7 @@ impl CraneliftCompiler {
     pub fn list(&self, input: &FunctionInput<'_>) -> Result<(CompiledFunction, Listing), CompileError> {
         let mut clif = String::new();
         let mut assembly = String::new();
-        let compiled = self.compile_with(input, &mut |context, done| {
+        let compiled = self.compile_with(input, None, &mut |context, done| {
             if done {
                 assembly = context.compiled_code().and_then(|code| code.vcode.clone()).unwrap_or_default();
             } else {
@@ -75,6 +76,7 @@ impl CraneliftCompiler {
     fn compile_with(
         &self,
         input: &FunctionInput<'_>,
+        head: Option<&LoopHead>,
         look: &mut dyn FnMut(&mut Context, bool),
     ) -> Result<CompiledFunction, CompileError> {
         let func = input.module.func_index(input.func);
@@ -94,17 +96,21 @@ impl CraneliftCompiler {
             Err(Refusal::OldExceptions) => {
                 self.keep(context);
                 let final_form = FinalForm::of(input).map_err(|e| CompileError::new(func, e))?;
-                let mut function = self.compile_with(&final_form.input(input), look)?;
+                let mut function = self.compile_with(&final_form.input(input), head, look)?;
                 final_form.restore(input, &mut function);
                 return Ok(function);
             }
         };
         let _alone = is_heavy.then(|| self.heavy.lock().unwrap_or_else(PoisonError::into_inner));
-        translate(input, walk, &self.settings, self.isa.frontend_config(), &mut codegen.func, allocations)
+        translate(input, head, walk, &self.settings, self.isa.frontend_config(), &mut codegen.func, allocations)
             .map_err(|e| CompileError::new(func, e))?;
         look(codegen, false);
         let compiled = codegen.compile(&*self.isa, &mut ControlPlane::default());
-        compiled.map_err(|e| CompileError::new(func, CodegenFailure(e.inner)))?;
+        compiled.map_err(|e| {
+            // Whoever can do without the code may say nothing of it.
+            debug_assert!(!matches!(e.inner, CodegenError::Verifier(_)), "{:?}: {}", input.func, e.inner);
+            CompileError::new(func, CodegenFailure(e.inner))
+        })?;
         look(codegen, true);
         let code = codegen.compiled_code().expect("it was compiled");
         let function = output::convert(code, &codegen.func.params, input).map_err(|e| CompileError::new(func, e))?;
@@ -136,8 +142,17 @@ impl Compiler for CraneliftCompiler {
     }
 
     fn compile_into(&self, input: &FunctionInput<'_>, out: &mut CompiledFunction) -> Result<(), CompileError> {
-        *out = self.compile_with(input, &mut |_, _| {})?;
+        *out = self.compile_with(input, None, &mut |_, _| {})?;
         Ok(())
+    }
+
+    fn compile_from(&self, input: &FunctionInput<'_>, head: &LoopHead) -> Result<CompiledFunction, CompileError> {
+        /// Operands times bytes of the body: the frontend has a word for each variable and block.
+        const MOST: usize = 1 << 24;
+        if head.operands.len().saturating_mul(input.body.len()) > MOST {
+            return Err(CompileError::new(input.module.func_index(input.func), "too much is on the stack below the loop"));
+        }
+        self.compile_with(input, Some(head), &mut |_, _| {})
     }
 }
 

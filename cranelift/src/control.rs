@@ -19,18 +19,6 @@ use wasmparser::BrTable;
 /// Targets that one `br_table` may have: what the engines of browsers allow.
 const MAX_BR_TABLE_TARGETS: u32 = 65_520;
 
-/// Opens the frame of the function itself.
-pub(crate) fn begin_function<'a>(t: &mut Translator<'a>, results: Types<'a>) {
-    t.push_frame(Kind::Block, None, Types::NONE, results);
-}
-
-/// Returns what the function's `end` left on the stack.
-pub(crate) fn end_function(t: &mut Translator<'_>) {
-    if t.state.reachable {
-        t.emit_return(t.state.values.len());
-    }
-}
-
 pub(crate) fn unreachable(t: &mut Translator<'_>) {
     // Cranelift makes one conditional trap of a branch to a block that only traps, at the branch's place in
     // the source: a backtrace would name the branch. With a marker the block is more than a trap, and stays;
@@ -62,6 +50,7 @@ pub(crate) fn select(t: &mut Translator<'_>, ty: Option<ValType>) {
 
 pub(crate) fn block(t: &mut Translator<'_>, ty: BlockType) {
     let (params, results) = t.env.blocks.get(ty);
+    t.keep_operands(t.state.values.len() - params.len());
     t.push_frame(Kind::Block, None, params, results);
 }
 
@@ -69,16 +58,23 @@ pub(crate) fn loop_(t: &mut Translator<'_>, ty: BlockType) {
     let (params, results) = t.env.blocks.get(ty);
     let header = t.block_with(params);
     let args = t.block_args(params.len());
+    t.keep_operands(t.state.values.len() - params.len());
     t.builder.ins().jump(header, &args);
     t.push_frame(Kind::Loop { header }, None, params, results);
     t.state.pop_n(params.len());
+    t.complete_entry(header, params);
     t.builder.switch_to_block(header);
     t.push_block_params(header);
+    // Behind the parameters: variables may become some, too.
+    if t.state.frame(0).kept {
+        t.reload_operands(t.state.values.len() - params.len());
+    }
 }
 
 pub(crate) fn if_(t: &mut Translator<'_>, ty: BlockType) {
     let condition = t.pop();
     let (params, results) = t.env.blocks.get(ty);
+    t.keep_operands(t.state.values.len());
     let then = t.builder.create_block();
     let otherwise = t.builder.create_block();
     let branch = t.builder.ins().brif(condition, then, &[], otherwise, &[]);
@@ -130,6 +126,9 @@ pub(crate) fn else_(t: &mut Translator<'_>) {
     t.state.values.truncate(height + params.len());
     t.state.reachable = true;
     t.builder.switch_to_block(otherwise);
+    if t.state.frame(0).kept {
+        t.reload_operands(t.state.values.len());
+    }
 }
 
 /// Also called when the code before it is unreachable.
@@ -162,6 +161,9 @@ pub(crate) fn end(t: &mut Translator<'_>) {
         t.builder.switch_to_block(exit);
         t.builder.seal_block(exit);
         t.push_block_params(exit);
+        if frame.kept {
+            t.reload_operands(frame.height);
+        }
         t.state.reachable = true;
     }
 }
@@ -254,9 +256,22 @@ pub(crate) fn return_(t: &mut Translator<'_>) {
 }
 
 impl<'a> Translator<'a> {
+    /// Opens the frame of the function itself.
+    pub(crate) fn begin_function(&mut self, results: Types<'a>) {
+        self.push_frame(Kind::Block, None, Types::NONE, results);
+    }
+
+    /// Returns what the function's `end` left on the stack.
+    pub(crate) fn end_function(&mut self) {
+        if self.state.reachable {
+            self.emit_return(self.state.values.len());
+        }
+    }
+
     pub(crate) fn push_frame(&mut self, kind: Kind, exit: Option<Block>, params: Types<'a>, results: Types<'a>) {
         let (height, handlers) = (self.state.values.len() - params.len(), self.state.handlers.len());
-        self.state.control.push(Frame { kind, exit, branched: false, height, params, results, handlers });
+        let kept = self.is_around_entry();
+        self.state.control.push(Frame { kind, exit, branched: false, height, params, results, kept, handlers });
     }
 
     /// A block with these parameters.

@@ -34,6 +34,7 @@ pub(crate) fn try_table(t: &mut Translator<'_>, ty: BlockType, catches: &[Catch]
         t.builder.switch_to_block(body);
         t.builder.seal_block(body);
     }
+    t.keep_operands(t.state.values.len() - params.len());
     t.push_frame(Kind::Block, None, params, results);
     // A region's first clause is asked first, and the list is read from its end.
     t.state.handlers.extend(handlers.into_iter().rev());

@@ -35,6 +35,7 @@ mod isa;
 mod location;
 mod memory;
 mod operators;
+mod osr;
 mod output;
 mod paranoid;
 mod range;

@@ -49,6 +49,13 @@ pub(crate) struct RareCalls {
 /// Handles that are live somewhere; `None` stands for too many.
 type Live = Option<SmallVec<[Value; 4]>>;
 
+impl RareCalls {
+    /// Whether it is known that a value is a handle.
+    pub(crate) fn is_handle(&self, value: Value) -> bool {
+        self.handles.contains(value)
+    }
+}
+
 impl Translator<'_> {
     /// Says that a value is a handle.
     pub(crate) fn declare_handle(&mut self, value: Value) {

@@ -43,6 +43,8 @@ pub(crate) struct Frame<'a> {
     pub(crate) height: usize,
     pub(crate) params: Types<'a>,
     pub(crate) results: Types<'a>,
+    /// Whether it may be open where the code begins: then operands below are variables ([`crate::osr`]).
+    pub(crate) kept: bool,
     /// How many of the state's handlers are of blocks around this one.
     pub(crate) handlers: usize,
 }

@@ -1,10 +1,10 @@
 //! One function body to Cranelift IR: parameters, locals, then operator by operator.
 
 use crate::alias::{self, Region};
-use crate::control;
 use crate::env::{Caches, Env};
 use crate::estimate::{self, Estimator, HEAVY};
 use crate::location;
+use crate::osr::Entry;
 use crate::rare::RareCalls;
 use crate::state::State;
 use crate::types::{clif_type, signature};
@@ -20,6 +20,7 @@ use sconce_environ::compile::{FunctionInput, Settings};
 use sconce_environ::fuel::Plan;
 use sconce_environ::index::MemoryIndex;
 use sconce_environ::locals::{DeclaredLocals, LocalNumbers};
+use sconce_environ::osr::LoopHead;
 use sconce_environ::trap;
 use sconce_environ::types::ValType;
 use sconce_environ::unreachable::Unreachable;
@@ -53,9 +54,11 @@ pub(crate) struct Translator<'a> {
     /// What is to be paid before which operator.
     fuel: Plan,
     /// Where in the body the operator under translation is: hints count from there.
-    position: u32,
+    pub(crate) position: u32,
     /// Calls that are inserted in the end.
     pub(crate) rare: RareCalls,
+    /// Where the code begins, if it is not the function's beginning.
+    pub(crate) entry: Option<Entry<'a>>,
     /// An implementation limit that was exceeded.
     pub(crate) failure: Option<String>,
 }
@@ -119,12 +122,13 @@ pub(crate) fn prepare<'a>(input: &FunctionInput<'a>, allocations: &mut Allocatio
     Ok(Prepared { walk, is_heavy: counts.memory() > HEAVY })
 }
 
-/// Translates a body into `func`, which is empty.
+/// Translates a body into `func`, which is empty; from a loop's head on, if there is one.
 ///
 /// # Errors
 /// When an implementation limit is exceeded.
 pub(crate) fn translate(
     input: &FunctionInput<'_>,
+    head: Option<&LoopHead>,
     walk: Walk<'_>,
     settings: &Settings,
     config: TargetFrontendConfig,
@@ -163,13 +167,16 @@ pub(crate) fn translate(
         fuel,
         position: 0,
         rare: RareCalls::default(),
+        entry: None,
         failure: None,
     };
     for (&param, &ty) in params.iter().zip(&ty.params) {
         t.declare_local(ty, Some(param));
     }
     t.declare_others(&allocations.declared, params.len());
-    if settings.paranoid {
+    if let Some(head) = head {
+        t.enter_at(head);
+    } else if settings.paranoid {
         t.check_entry(input.module.functions[input.module.func_index(input.func)]);
     }
     t.body(walk, Types::Many(&ty.results))?;
@@ -198,7 +205,7 @@ impl<'a> Translator<'a> {
     }
 
     fn body(&mut self, mut walk: Walk<'a>, results: Types<'a>) -> Result<(), Box<dyn Error + Send + Sync>> {
-        control::begin_function(self, results);
+        self.begin_function(results);
         if self.env.settings.gc_stress {
             // Every call of wasm is a safe point: its callee makes use of it.
             self.builtin(Builtin::Sweep, &[]);
@@ -219,7 +226,10 @@ impl<'a> Translator<'a> {
                 walk.step(|_| Visitor(&mut dead))?;
             }
         }
-        control::end_function(self);
+        self.end_function();
+        if self.is_entry_missing() {
+            return Err("the loop that it is to begin with cannot be reached".into());
+        }
         Ok(())
     }
 

@@ -12,6 +12,7 @@ use sconce_environ::index::*;
 pub(crate) fn local_get(t: &mut Translator<'_>, local: LocalIndex) {
     let variable = t.variable(local);
     let value = t.builder.use_var(variable);
+    t.note_handle(local, value);
     t.push(value);
 }
 

@@ -58,6 +58,8 @@ pub struct LazyStats {
     pub ahead: u64,
     /// Those that have better code by now, by Cranelift.
     pub improved: u64,
+    /// Loops of functions on the stack that went on in better code (OSR entries).
+    pub entries: u64,
     /// Bytes of their code.
     pub code: u64,
     /// What that took, threads together.
@@ -80,6 +82,9 @@ pub(crate) trait OnDemand: Send + Sync {
 
     /// What was decoded of it.
     fn decoded(&self) -> &Decoded;
+
+    /// Whether nobody looks at functions before they are called.
+    fn is_deferred(&self) -> bool;
 
     /// Bytes of memory that it takes without any code: the binary, and what was decoded.
     fn bytes(&self) -> u64;

@@ -151,9 +151,10 @@ impl Config {
         self
     }
 
-    /// Whether functions are validated and compiled when they are called, with [`Tier::Auto`], in modules whose code has at least so many
-    /// bytes: those begin sooner, and cost what they run. That a function is not valid is found out when it is called then; such a call
-    /// fails with [`crate::Error::Deferred`]. The default, `None`, is that a module is validated whole before anything of it runs.
+    /// Whether functions are compiled when they are called, with [`Tier::Auto`], and, in modules whose code has at least so many bytes,
+    /// validated no sooner: those begin at once, and cost what they run. That a function is not valid is found out when it is called then;
+    /// such a call fails with [`crate::Error::Deferred`]. The default, `None`, is that a module is validated and compiled whole before
+    /// anything of it runs.
     ///
     /// What takes the program's time is compiled by Cranelift while it runs; see [`Config::sampling`].
     pub fn lazy(mut self, least: Option<usize>) -> Config {
@@ -164,7 +165,8 @@ impl Config {
     /// Whether a thread looks where programs spend their time, for better code: of modules that are compiled when their functions are
     /// called, and, with [`Config::hold_background`] and a cache, of those whose better code the cache does not have yet. It signals a
     /// thread that runs the program (`SIGURG`), which may end a system call that has begun meanwhile with `EINTR`, or with a part of what
-    /// was to be done: the functions of WASI go on then, and an embedder's own host functions have to. The default is to look.
+    /// was to be done: the functions of WASI go on then, and an embedder's own host functions have to. Code that stays in a loop is
+    /// left by a breakpoint (`SIGTRAP`), so threads that run programs do not block that signal. The default is to look.
     pub fn sampling(mut self, on: bool) -> Config {
         self.sampling = on;
         self

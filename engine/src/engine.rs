@@ -29,6 +29,8 @@ pub(crate) struct EngineInner {
     pub(crate) compilers: Compilers,
     /// Those for functions that are called through slots.
     replaceable: OnceLock<Arc<Compilers>>,
+    /// Whether there is more than one processor.
+    processors: OnceLock<bool>,
     pub(crate) space: Arc<rt::CodeSpace>,
     /// Who is told of code in memory.
     pub(crate) listeners: Option<Arc<Listeners>>,
@@ -89,6 +91,7 @@ impl Engine {
                 config: config.clone(),
                 compilers: Compilers::new(config, bounds),
                 replaceable: OnceLock::new(),
+                processors: OnceLock::new(),
                 space: rt::CodeSpace::with(rt::CodeSpaceOptions {
                     private: listeners.is_some() || config.private_code,
                     fuel: config.fuel,
@@ -235,9 +238,20 @@ impl Engine {
             && !self.debugger()
     }
 
+    /// Whether functions get better code while they run.
+    pub(crate) fn moves_up(&self) -> bool {
+        self.inner.config.mixed_tiers.is_some() || self.inner.config.sampling && self.has_processors()
+    }
+
+    /// Whether threads are allowed, and there is a processor for them.
+    fn has_processors(&self) -> bool {
+        let several = || std::thread::available_parallelism().is_ok_and(|n| n.get() > 1);
+        self.inner.config.parallel && *self.inner.processors.get_or_init(several)
+    }
+
     /// Does work beside a program, from when threads may be started on, if that is allowed at all and there is a processor for it.
     pub(crate) fn work_beside(&self, work: impl FnOnce() + Send + 'static) {
-        if !self.inner.config.parallel || std::thread::available_parallelism().is_ok_and(|n| n.get() < 2) {
+        if !self.has_processors() {
             return;
         }
         match self.held().as_mut() {

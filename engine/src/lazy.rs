@@ -9,6 +9,7 @@ mod ahead;
 mod contents;
 mod improve;
 mod mix;
+mod osr;
 
 pub(crate) use contents::LazyContents;
 
@@ -57,6 +58,8 @@ pub(crate) struct LazyCode {
     /// For threads that wait for another one's work.
     changed: (Mutex<()>, Condvar),
     ahead: Arc<Ahead>,
+    /// Whether nobody has looked at its functions before they are called.
+    deferred: bool,
     counts: Counts,
     /// Code that is not Lightbeam's, by where its functions begin: with offsets, since it is not so soon compiled again.
     better: Mutex<HashMap<usize, Offsets>>,
@@ -75,17 +78,19 @@ struct Counts {
     called: AtomicU64,
     ahead: AtomicU64,
     improved: AtomicU64,
+    entries: AtomicU64,
     nanoseconds: AtomicU64,
 }
 
 impl LazyCode {
-    /// From a module in binary form whose functions have not been looked at. For `mixed` see [`crate::Config::mixed_tiers`].
+    /// From a module in binary form, whose functions have not been looked at if they are `deferred`. For `mixed` see
+    /// [`crate::Config::mixed_tiers`].
     pub(crate) fn new(
         compilers: Arc<Compilers>,
         binary: Arc<Vec<u8>>,
         decoded: Decoded,
         code: rt::GrowingCode,
-        mixed: Option<u64>,
+        (deferred, mixed): (bool, Option<u64>),
     ) -> Arc<LazyCode> {
         let (layout, count) = (VmLayout::new(&decoded.module), decoded.bodies.len());
         let states = (0..count).map(|_| AtomicU8::new(NONE)).collect();
@@ -99,6 +104,7 @@ impl LazyCode {
             states,
             changed,
             ahead,
+            deferred,
             counts: Counts::default(),
             better: Mutex::default(),
             samplers: Mutex::default(),
@@ -168,14 +174,23 @@ impl LazyCode {
         if self.code.bytes().0 + one.len() as u64 > most {
             return Err(CompileFailure::TooMuchCode { limit: most }.into());
         }
+        self.take_bytes(one.bytes())
+    }
+
+    fn take_bytes(&self, bytes: u64) -> Result<(), Error> {
         let mut budget = self.budget.lock().unwrap_or_else(PoisonError::into_inner);
-        budget.as_mut().map_or(Ok(()), |budget| Ok(budget.take(rt::Purpose::Modules, one.bytes())?))
+        budget.as_mut().map_or(Ok(()), |budget| Ok(budget.take(rt::Purpose::Modules, bytes)?))
     }
 
     /// Has another thread, if it can be had, compile what is likely to be called, before it is.
     pub(crate) fn work_ahead(self: &Arc<LazyCode>) -> impl FnOnce() + Send + 'static {
-        let (code, ahead) = (Arc::downgrade(self), self.ahead.clone());
-        move || ahead.run(&mut Beside { code, seen: Seen::new() })
+        let (code, ahead, deferred) = (Arc::downgrade(self), self.ahead.clone(), self.deferred);
+        move || {
+            if !deferred {
+                ahead.leave_alone();
+            }
+            ahead.run(&mut Beside { code, seen: Seen::new() });
+        }
     }
 
     /// These are likely to be called soon.
@@ -215,17 +230,19 @@ impl LazyCode {
         let since = Instant::now();
         // A compiler that panics leaves the function to the next one that calls it.
         let mut turn = Turn { code: self, func, end: NONE };
-        let callees = self.add(func, &self.compiled(func)?, |_| ())?;
+        let callees = self.add(func, &self.compiled(func)?, true, |_| ())?;
         turn.end = DONE;
         self.counts.nanoseconds.fetch_add(since.elapsed().as_nanos() as u64, Ordering::Relaxed);
         Ok(callees)
     }
 
-    /// Adds a function's code, to which calls go from now on; gives what it calls. `at` is told where the function begins, before.
+    /// Adds a function's code, to which calls go from now on, if they are to; gives what it calls. `at` is told where the function
+    /// begins, before.
     fn add(
         &self,
         func: DefinedFuncIndex,
         compiled: &CompiledFunction,
+        is_called: bool,
         at: impl FnOnce(usize),
     ) -> Result<Vec<DefinedFuncIndex>, Error> {
         let one = One::new(func, compiled)?;
@@ -242,7 +259,7 @@ impl LazyCode {
                 table.shrink_to_fit();
                 rt::TableBytes::from(table)
             };
-            rt::Placed { code, tables: tables.map(fitted), functions }
+            rt::Placed { code, tables: tables.map(fitted), functions, is_called }
         })?;
         Ok(callees)
     }
@@ -255,16 +272,22 @@ impl LazyCode {
         if by != CompilerKind::Cranelift {
             return Ok(false);
         }
-        let (offsets, mut begins) = (std::mem::take(&mut compiled.wasm_offsets), None);
-        let added = self.add(func, &compiled, |start| {
-            begins = Some(start);
+        self.add_better(func, compiled, true)?;
+        Ok(true)
+    }
+
+    /// Adds code by Cranelift, to which calls go if they are to; gives its address.
+    fn add_better(&self, func: DefinedFuncIndex, mut compiled: CompiledFunction, is_called: bool) -> Result<usize, Error> {
+        let (offsets, mut begins) = (std::mem::take(&mut compiled.wasm_offsets), 0);
+        let added = self.add(func, &compiled, is_called, |start| {
+            begins = start;
             self.better().insert(start, offsets);
         });
-        if let (Err(_), Some(start)) = (&added, begins) {
+        if added.is_err() {
             // Something else will be there.
-            self.better().remove(&start);
+            self.better().remove(&begins);
         }
-        added.map(|_| true)
+        added.map(|_| begins)
     }
 
     fn better(&self) -> MutexGuard<'_, HashMap<usize, Offsets>> {
@@ -370,6 +393,10 @@ impl OnDemand for LazyCode {
         &self.decoded
     }
 
+    fn is_deferred(&self) -> bool {
+        self.deferred
+    }
+
     fn bytes(&self) -> u64 {
         self.binary.len() as u64 + self.module().size()
     }
@@ -391,6 +418,7 @@ impl OnDemand for LazyCode {
             called: count(&self.counts.called),
             ahead: count(&self.counts.ahead),
             improved: count(&self.counts.improved),
+            entries: count(&self.counts.entries),
             code: self.code.bytes().0,
             time: Duration::from_nanos(count(&self.counts.nanoseconds)),
         }

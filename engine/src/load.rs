@@ -119,22 +119,32 @@ fn compile(
     content: Option<blake3::Hash>,
     progress: Option<&dyn Progress>,
 ) -> Result<Module, Error> {
-    let inner = &engine.inner;
     let text = match text::to_binary(&bytes)? {
         Cow::Owned(binary) => Some(binary),
         Cow::Borrowed(_) => None,
     };
     let binary = text.map_or(bytes, Cow::Owned);
-    let compiler = inner.compilers.choice();
-    let binary = match lazily(engine, binary, content)? {
+    let binary = match lazily(engine, binary, content, progress)? {
         Ok(module) => return Ok(module),
         Err(binary) => binary,
     };
+    Ok(Module::of(engine, whole(engine, &binary, content, progress)?, None))
+}
+
+/// All of a module, compiled by the first of the engine's compilers; with the hash of its bytes, for the cache too.
+fn whole(
+    engine: &Engine,
+    binary: &[u8],
+    content: Option<blake3::Hash>,
+    progress: Option<&dyn Progress>,
+) -> Result<Arc<CompiledModule>, Error> {
+    let inner = &engine.inner;
+    let compiler = inner.compilers.choice();
     let Compilation { mut decoded, linked, data } =
-        Compilation::new(&inner.compilers, &inner.config, (compiler, &[]), &binary, progress)?;
+        Compilation::new(&inner.compilers, &inner.config, (compiler, &[]), binary, progress)?;
     let debug = DebugSections {
         offsets: Section::from(linked.offsets.0),
-        custom: debug_sections(&decoded, &binary).map(|(name, s)| (name.to_owned(), Section::from(s.to_vec()))).collect(),
+        custom: debug_sections(&decoded, binary).map(|(name, s)| (name.to_owned(), Section::from(s.to_vec()))).collect(),
         code_offset: code_offset(&decoded),
     };
     let code = inner.space.load(&linked.text, linked.tables.map(rt::TableBytes::from))?;
@@ -158,7 +168,7 @@ fn compile(
             engine.in_background(store);
         }
     }
-    Ok(Module::of(engine, compiled, None))
+    Ok(compiled)
 }
 
 /// The module with its functions left as they are, to be compiled when they are called, where that is wanted and can be; otherwise
@@ -167,16 +177,27 @@ fn lazily<'a>(
     engine: &Engine,
     binary: Cow<'a, [u8]>,
     content: Option<blake3::Hash>,
+    progress: Option<&dyn Progress>,
 ) -> Result<Result<Module, Cow<'a, [u8]>>, Error> {
     let inner = &engine.inner;
     let Some(least) = inner.config.lazy.filter(|_| inner.compilers.is_auto()) else { return Ok(Err(binary)) };
+    // Small modules for the sake of better code alone.
+    let pays = |bytes: usize| bytes >= least || engine.moves_up();
     // Listeners are told of a module's functions at once.
-    if binary.len() < least || inner.listeners.is_some() || !inner.space.can_grow() {
+    if !pays(binary.len()) || inner.listeners.is_some() || !inner.space.can_grow() {
         return Ok(Err(binary));
     }
     let mut decoded = decode(&binary, inner.config.features)?;
-    if decoded.code.as_ref().is_none_or(|code| ((code.end - code.start) as usize) < least) {
+    let bytes = decoded.code.as_ref().map_or(0, |code| (code.end - code.start) as usize);
+    if !pays(bytes) {
         return Ok(Err(binary));
+    }
+    let deferred = bytes >= least;
+    // What is wrong with a small module is said before it begins, and the next run finds all of it: neither takes time that anybody notices.
+    if !deferred && content.is_some() && engine.cache().is_some() {
+        whole(engine, &binary, content, progress)?;
+    } else if !deferred {
+        pipeline::validate(&decoded, &binary, false, &|| true)?;
     }
     // Segments that no code can name are nothing that code is compiled for.
     pipeline::look_for_names_of_data(&mut decoded, &binary);
@@ -185,12 +206,12 @@ fn lazily<'a>(
     let escaping: Vec<_> = decoded.module.escaping.iter().filter_map(|&f| decoded.module.defined_func(f)).collect();
     let Ok((code, thunks)) = inner.space.grow(decoded.bodies.len() as u32, escaping.into_iter()) else { return Ok(Err(binary)) };
     let start = code.start().clone();
-    let lazy =
-        LazyCode::new(engine.replaceable().clone(), Arc::new(binary.into_owned()), decoded, code, inner.config.mixed_tiers);
+    let how = (deferred, inner.config.mixed_tiers);
+    let lazy = LazyCode::new(engine.replaceable().clone(), Arc::new(binary.into_owned()), decoded, code, how);
     let (decoded, binary) = (lazy.decoded(), lazy.binary());
     let mut module = environ::module::Module { data: segments, ..decoded.module.clone() };
     let mut join = || Pieces::join(&mut module, &decoded.data);
-    let pieces = if inner.config.parallel { lazy.beside(join) } else { join() };
+    let pieces = if inner.config.parallel && deferred { lazy.beside(join) } else { join() };
     let section = |s: &CustomSection| Section::part(binary, s.contents.start as usize..s.contents.end as usize);
     let debug = DebugSections {
         offsets: Section::default(),

@@ -86,6 +86,11 @@ impl Module {
         self.compiled().lazy.as_ref().map(|lazy| lazy.stats())
     }
 
+    /// Whether its functions are validated when they are called, and no sooner ([`crate::Config::lazy`]); the cache has no code of it then.
+    pub fn is_deferred(&self) -> bool {
+        self.compiled().lazy.as_ref().is_some_and(|lazy| lazy.is_deferred())
+    }
+
     /// Numbers, among those that it defines, of functions in which its instances have spent their time so far, the hottest first, but for those
     /// that have the best code; known while a program runs ([`Config::hold_background`](crate::Config::hold_background)) with a cache that
     /// has none of that. For [`Module::warm_hot`].

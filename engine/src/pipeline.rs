@@ -3,7 +3,7 @@
 
 mod compile;
 mod data;
-mod host_sites;
+pub(crate) mod host_sites;
 mod link;
 mod one;
 mod progress;

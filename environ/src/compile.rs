@@ -6,6 +6,7 @@ use crate::handlers::HandlerLists;
 use crate::index::*;
 use crate::layout::VmLayout;
 use crate::module::Module;
+use crate::osr::{LoopCode, LoopHead};
 use crate::stack_maps::StackMaps;
 use crate::trap::TrapCode;
 use serde::{Deserialize, Serialize};
@@ -116,6 +117,33 @@ pub trait Compiler: Send + Sync {
     ) -> Result<(), FunctionError> {
         validator.validate(input.func)?;
         Ok(self.compile_into(input, out)?)
+    }
+
+    /// A function's loops, and the code that they are in: what [`Compiler::compile_into`] makes. No loop with code, if this compiler's
+    /// code cannot be left there.
+    ///
+    /// # Errors
+    /// As [`Compiler::compile_into`].
+    fn loops(&self, input: &FunctionInput<'_>) -> Result<(CompiledFunction, Vec<LoopCode>), CompileError> {
+        Ok((self.compile(input)?, Vec::new()))
+    }
+
+    /// What is where at the head of a loop; `None` if there is more than [`crate::osr::MAX_CELLS`] can hold.
+    ///
+    /// # Errors
+    /// As [`Compiler::compile_into`].
+    fn loop_head(&self, input: &FunctionInput<'_>, at: &LoopCode) -> Result<Option<LoopHead>, CompileError> {
+        let _ = (input, at);
+        Ok(None)
+    }
+
+    /// Compiles one function from a loop's head on: called as the function is, it begins there, with [`crate::vm::VmStoreContext::loop_state`].
+    ///
+    /// # Errors
+    /// As [`Compiler::compile_into`]; if this compiler cannot do that.
+    fn compile_from(&self, input: &FunctionInput<'_>, head: &LoopHead) -> Result<CompiledFunction, CompileError> {
+        let _ = head;
+        Err(CompileError::new(input.module.func_index(input.func), "its code cannot begin with a loop"))
     }
 
     /// Compiles one function.

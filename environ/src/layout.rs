@@ -44,6 +44,9 @@ impl VmLayout {
     /// `VmStoreContext::wanted_type`.
     pub const WANTED_TYPE: u32 = offset_of!(VmStoreContext, wanted_type) as u32;
 
+    /// `VmStoreContext::loop_state`.
+    pub const LOOP_STATE: u32 = offset_of!(VmStoreContext, loop_state) as u32;
+
     /// The layout for a module.
     pub fn new(module: &Module) -> VmLayout {
         let mut at = size_of::<VmContext>() as u32;

@@ -24,6 +24,7 @@ pub mod module;
 pub mod names;
 pub mod old_exceptions;
 pub mod ops;
+pub mod osr;
 pub mod pieces;
 pub mod placement;
 pub mod proposals;

@@ -111,6 +111,8 @@ pub struct VmStoreContext {
     pub wanted_type: u32,
     /// Padding.
     pub reserved: u32,
+    /// What code goes on with that replaces other code in the middle of a loop: [`crate::osr::MAX_CELLS`] cells. Never changes.
+    pub loop_state: *mut u128,
     /// While the host runs, what compiled code has in a register: [`crate::fuel::counter`] of what is left. Only where
     /// the engine's code counts.
     pub fuel: u64,

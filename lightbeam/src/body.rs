@@ -35,6 +35,11 @@ impl<'a> Body<'a> {
         self.offset + self.position as u32
     }
 
+    /// Where in the body it is.
+    pub(crate) fn position(&self) -> u32 {
+        self.position as u32
+    }
+
     /// Whether the next operator consumes flags: it only asks whether its operand is zero.
     #[inline(always)]
     pub(crate) fn flags_wanted(&self) -> bool {

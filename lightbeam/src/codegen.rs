@@ -11,6 +11,7 @@ use crate::buffers::Buffers;
 use crate::features::Features;
 use crate::frame_layout::FrameLayout;
 use crate::handlers::Handlers;
+use crate::heads::Heads;
 use crate::local::Local;
 use crate::loops::Loops;
 use crate::moves::Moves;
@@ -64,6 +65,8 @@ pub(crate) struct Codegen<'a> {
     pub(crate) frame_made: u32,
     /// Where memory 0's base is, if it has a register.
     pub(crate) memory_base: Option<Gpr>,
+    /// The heads of loops, if somebody wants to know them.
+    pub(crate) heads: Option<Heads>,
     /// Why there is no code, if there will be none.
     pub(crate) failure: Option<String>,
 }
@@ -102,6 +105,7 @@ impl<'a> Codegen<'a> {
             frame: FrameLayout::new(summary.vectors),
             frame_made: 0,
             memory_base: None,
+            heads: None,
             failure: None,
         }
     }

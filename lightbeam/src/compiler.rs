@@ -2,10 +2,12 @@
 
 use crate::buffers::Buffers;
 use crate::features::Features;
+use crate::heads::Wanted;
 use crate::translate::{Failure, translate};
 use sconce_environ::compile::{CompileError, CompiledFunction, Compiler, FunctionError, FunctionInput, Settings};
 use sconce_environ::decode::BodyValidator;
 use sconce_environ::old_exceptions::FinalForm;
+use sconce_environ::osr::{LoopCode, LoopHead};
 use std::sync::{Mutex, PoisonError};
 
 /// Compiles functions in one pass, on any number of threads at once.
@@ -63,7 +65,7 @@ impl Compiler for LightbeamCompiler {
     }
 
     fn compile_into(&self, input: &FunctionInput<'_>, out: &mut CompiledFunction) -> Result<(), CompileError> {
-        match self.run(None, input, out) {
+        match self.run(None, input, out, None) {
             Ok(()) => Ok(()),
             Err(FunctionError::Compile(error)) => Err(error),
             Err(FunctionError::Invalid(error)) => unreachable!("nothing was validated: {error}"),
@@ -80,20 +82,46 @@ impl Compiler for LightbeamCompiler {
         input: &FunctionInput<'_>,
         out: &mut CompiledFunction,
     ) -> Result<(), FunctionError> {
-        self.run(Some(validator), input, out)
+        self.run(Some(validator), input, out, None)
+    }
+
+    fn loops(&self, input: &FunctionInput<'_>) -> Result<(CompiledFunction, Vec<LoopCode>), CompileError> {
+        let (out, wanted) = self.run_for(input, Wanted::Loops(Vec::new()))?;
+        let Wanted::Loops(mut loops) = wanted else { return Ok((out, Vec::new())) };
+        // Where a loop has no code, what comes after it may be led to from elsewhere.
+        loops.retain(|found| !found.code.is_empty());
+        Ok((out, loops))
+    }
+
+    fn loop_head(&self, input: &FunctionInput<'_>, at: &LoopCode) -> Result<Option<LoopHead>, CompileError> {
+        match self.run_for(input, Wanted::Head(at.position, None))? {
+            (_, Wanted::Head(_, head)) => Ok(head.filter(|head| head.offset == at.code.start)),
+            (_, Wanted::Loops(_)) => Ok(None),
+        }
     }
 }
 
 impl LightbeamCompiler {
+    /// Compiles a valid function, and finds out something else.
+    fn run_for(&self, input: &FunctionInput<'_>, mut wanted: Wanted) -> Result<(CompiledFunction, Wanted), CompileError> {
+        let mut out = CompiledFunction::default();
+        match self.run(None, input, &mut out, Some(&mut wanted)) {
+            Ok(()) => Ok((out, wanted)),
+            Err(FunctionError::Compile(error)) => Err(error),
+            Err(FunctionError::Invalid(error)) => unreachable!("nothing was validated: {error}"),
+        }
+    }
+
     fn run(
         &self,
         validator: Option<&mut BodyValidator<'_>>,
         input: &FunctionInput<'_>,
         out: &mut CompiledFunction,
+        mut wanted: Option<&mut Wanted>,
     ) -> Result<(), FunctionError> {
         let kept = self.buffers.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut buffers = kept.unwrap_or_else(|| Buffers::new(self.features));
-        let result = translate(input, validator, &self.settings, self.features, &mut buffers, out);
+        let result = translate(input, validator, &self.settings, self.features, &mut buffers, out, wanted.as_deref_mut());
         if buffers.capacity() <= MAX_KEPT {
             self.buffers.lock().unwrap_or_else(PoisonError::into_inner).push(buffers);
         }
@@ -105,7 +133,7 @@ impl LightbeamCompiler {
             // Whoever had to validate it has done so before.
             Err(Failure::OldExceptions) => {
                 let final_form = FinalForm::of(input).map_err(|e| CompileError::new(func, e))?;
-                self.run(None, &final_form.input(input), out)?;
+                self.run(None, &final_form.input(input), out, wanted)?;
                 final_form.restore(input, out);
                 Ok(())
             }

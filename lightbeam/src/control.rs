@@ -115,6 +115,7 @@ pub(crate) fn end(c: &mut Codegen<'_>) {
     if let Some(pins) = c.loops.unpin(c.blocks.around(0)) {
         c.unpin_loop(pins);
     }
+    c.note_end(kind == Kind::Loop);
     if kind == Kind::Loop {
         c.loops.end(c.e.position(label).unwrap_or(0)..c.e.offset());
     }
@@ -286,6 +287,7 @@ pub(crate) fn select(c: &mut Codegen<'_>, _: Option<ValType>) {
 impl<'a> Codegen<'a> {
     fn push_frame(&mut self, kind: Kind, label: Label, params: Types<'a>, results: Types<'a>) {
         let height = (self.stack.len() - params.len()) as u32;
+        self.note_block(self.e.position(label).filter(|_| kind == Kind::Loop));
         self.blocks.push(Block {
             kind,
             label,

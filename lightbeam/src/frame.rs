@@ -65,7 +65,8 @@ impl Codegen<'_> {
         if buffer.is_some() {
             self.frame.add_buffer();
         }
-        if self.summary.handlers {
+        // Where a loop's code is replaced, the context is needed.
+        if self.summary.handlers || !context && !self.summary.loops.is_empty() {
             self.frame.add_vmctx();
         }
         if self.settings.paranoid {

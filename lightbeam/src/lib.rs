@@ -50,6 +50,7 @@ mod frame_layout;
 mod fuel;
 mod handlers;
 mod handles;
+mod heads;
 mod int;
 mod join;
 mod local;

@@ -4,6 +4,7 @@ use crate::buffers::Buffers;
 use crate::codegen::Codegen;
 use crate::control;
 use crate::features::Features;
+use crate::heads::{Heads, Wanted};
 use crate::local::Local;
 use crate::summary::Summarizer;
 use crate::tables::cleared;
@@ -51,6 +52,7 @@ pub(crate) fn translate(
     features: Features,
     allocations: &mut Buffers,
     out: &mut CompiledFunction,
+    wanted: Option<&mut Wanted>,
 ) -> Result<(), Failure> {
     let ty = input.module.type_of(input.module.func_index(input.func));
     let mut buffers = std::mem::replace(allocations, Buffers::new(features));
@@ -91,6 +93,7 @@ pub(crate) fn translate(
     summary.vectors |= buffers.locals.iter().any(|l| l.ty == Ty::V128);
 
     let mut c = Codegen::new(input, settings, features, &summary, fuel, &mut buffers, out);
+    c.heads = wanted.as_deref().cloned().map(Heads::new);
     c.tables.no_operator(0);
     c.prologue(input.module.functions[input.module.func_index(input.func)], ty);
     control::begin_function(&mut c, Types::Many(&ty.results));
@@ -123,6 +126,9 @@ pub(crate) fn translate(
             Ok(())
         }
     };
+    if let (Some(wanted), Some(found)) = (wanted, c.heads.take()) {
+        *wanted = found.wanted;
+    }
     buffers.encoder = c.e;
     buffers.stack = c.stack;
     buffers.locals = c.locals;

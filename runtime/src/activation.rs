@@ -11,6 +11,7 @@ use crate::lazy_pages::LazyPages;
 use crate::stack::WasmStack;
 use crate::walk::RestingStack;
 use sconce_environ::fuel;
+use sconce_environ::osr::{CELL_BYTES, MAX_CELLS};
 use sconce_environ::trap::TrapCode;
 use sconce_environ::vm::{ANY_TYPE, VmStoreContext, pending};
 use std::cell::{Cell, UnsafeCell};
@@ -29,10 +30,31 @@ pub(crate) struct Fault {
     pub fp: usize,
 }
 
+/// The cells of a store, which handlers write and compiled code reads.
+#[derive(Debug)]
+struct LoopState(*mut u128);
+
+impl LoopState {
+    fn new() -> LoopState {
+        const { assert!(CELL_BYTES == size_of::<u128>()) }
+        LoopState(Box::into_raw(vec![0_u128; MAX_CELLS].into_boxed_slice()).cast())
+    }
+}
+
+impl Drop for LoopState {
+    fn drop(&mut self) {
+        let cells = std::ptr::slice_from_raw_parts_mut(self.0, MAX_CELLS);
+        // SAFETY: from such a box, in `new`; no code of the store runs any more.
+        drop(unsafe { Box::from_raw(cells) });
+    }
+}
+
 /// See the module's documentation.
 #[derive(Debug)]
 pub(crate) struct Shared {
     vm: UnsafeCell<VmStoreContext>,
+    /// What `vm` points to: see [`crate::osr`].
+    _loop_state: LoopState,
     /// The thread that runs the store's wasm code, or 0: where interrupts go.
     pub running: AtomicI32,
     /// Entries into wasm that have not ended.
@@ -59,6 +81,7 @@ unsafe impl Send for Shared {}
 
 impl Shared {
     pub(crate) fn new(stack: WasmStack, code: Arc<CodeSpace>) -> Arc<Shared> {
+        let loop_state = LoopState::new();
         let vm = VmStoreContext {
             host_sp: null_mut(),
             exit_fp: null_mut(),
@@ -80,10 +103,12 @@ impl Shared {
             cage_length: 0,
             wanted_type: ANY_TYPE,
             reserved: 0,
+            loop_state: loop_state.0,
             fuel: fuel::counter(u64::MAX),
         };
         Arc::new(Shared {
             vm: UnsafeCell::new(vm),
+            _loop_state: loop_state,
             running: AtomicI32::new(0),
             depth: Cell::new(0),
             fault: Cell::new(None),

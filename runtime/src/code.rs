@@ -11,6 +11,7 @@
 pub(crate) mod growing;
 pub(crate) mod lookup;
 mod pieces;
+pub(crate) use pieces::OsrEntry;
 pub(crate) mod reservation;
 #[cfg(test)]
 mod tests;

@@ -86,7 +86,10 @@ pub(crate) fn on_signal(context: &mut Context) {
     if let Some(shared) = traps::current()
         && shared.code.contains(context.pc())
     {
-        shared.seen_at.store(context.pc(), Ordering::Relaxed);
+        // Whoever looks may put a breakpoint there.
+        if context.takes_steps() {
+            shared.seen_at.store(context.pc(), Ordering::Relaxed);
+        }
         look(shared, context);
     }
 }

@@ -79,6 +79,7 @@ mod lazy_source;
 mod listener;
 mod memory;
 mod module;
+mod osr;
 mod reservation;
 mod resolve;
 mod sampler;

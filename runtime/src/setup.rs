@@ -5,7 +5,7 @@ use crate::code::{CodeSpace, CodeSpaceOptions};
 use crate::error::ResourceError;
 use crate::stubs::Targets;
 use crate::sys::signal;
-use crate::{builtins, enter, interrupt, resolve, traps};
+use crate::{builtins, enter, interrupt, osr, resolve, traps};
 use std::sync::Arc;
 
 impl CodeSpace {
@@ -29,7 +29,12 @@ impl CodeSpace {
 
 /// Installs the signal handlers, the first time.
 pub(crate) fn install_handlers() {
-    signal::install(signal::Callbacks { fault: traps::on_fault, interrupt: interrupt::on_signal, step: interrupt::on_step });
+    signal::install(signal::Callbacks {
+        fault: traps::on_fault,
+        interrupt: interrupt::on_signal,
+        step: interrupt::on_step,
+        breakpoint: osr::on_breakpoint,
+    });
 }
 
 /// Where trampolines lead.

@@ -197,12 +197,12 @@ pub struct RunArgs {
     pub compiler: CompilerArgs,
 
     /// When functions are validated, and compiled for the first time. `lazy`: with `--tier auto`, when
-    /// they are called, in modules of 64 KiB or more; a call of a function that is not valid stops the program then. `eager`:
-    /// all of them before the program begins, as with `--deterministic`.
+    /// they are called; a call of a function that is not valid stops the program then, though with less than 64 KiB of code all are
+    /// validated before. `eager`: all of them before the program begins, as with `--deterministic`.
     #[arg(long, value_enum, default_value_t, value_name = "WHEN", help_heading = "Compilation", hide_possible_values = true)]
     pub validate: Validate,
 
-    /// How many bytes of code a module must have for that: so that tests need no large ones.
+    /// How many bytes of code a module must have to be validated so: tests need no large ones.
     #[arg(long, hide = true, value_name = "BYTES", default_value_t = 64 << 10)]
     pub lazy_from: usize,
 

@@ -225,7 +225,7 @@ fn code_and_what_instances_consist_of_count() {
     dir.file("globals.wasm", wat::parse_str(format!(r#"(module {globals} (func (export "_start")))"#)).expect("a module"));
     let refused = dir.run("run --max-memory 1M globals.wasm").fails(1);
     contains(&refused, &["globals.wasm: ", " cannot have", "(--max-memory)"]);
-    dir.run("run --max-memory 16M globals.wasm").ok();
+    dir.run("run --max-memory 24M globals.wasm").ok();
 }
 
 #[test]

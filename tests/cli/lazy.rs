@@ -58,13 +58,17 @@ fn what_was_compiled_is_said() {
     let dir = Dir::new();
     dir.file("app.wat", program(200));
     let said = dir.run("run --cache off --stats app.wat").stderr;
-    contains(&said, &[" of 203 functions: ", " when called, ", " ahead, ", " better later; ", " of code, first made in "]);
+    contains(
+        &said,
+        &[" of 203 functions: ", " when called, ", " ahead, ", " better later, ", " in a loop; ", " of code, first made in "],
+    );
     let json = dir.run("run --cache off --stats=json app.wat").stderr;
     let compiled = &serde_json::from_str::<Value>(&json).expect("JSON")["modules"][0]["compiled"];
     let number = |name: &str| compiled[name].as_u64().expect("a number");
     assert_eq!(number("functions"), 203);
     // `_start` is called; another thread may have been as fast, and have gone ahead for as long as the run has taken.
     assert!(number("called") <= 1 && number("called") + number("ahead") >= 1, "{compiled}");
+    assert_eq!(number("improved") + number("osr_entries"), 0, "{compiled}");
     let json = dir.run("run --cache off --validate eager --tier lightbeam --stats=json app.wat").fails(1);
     contains(&json, &["type mismatch"]);
 }

@@ -240,7 +240,7 @@ fn a_limit_that_strikes_is_named_by_what_it_limits() {
     (br $more))))"#,
     );
     contains(
-        &dir.run("--max-memory 2M keep.wat").fails(134),
+        &dir.run("--tier lightbeam --max-memory 2M keep.wat").fails(134),
         &["reference heap is full", "--max-memory SIZE gives more memory; references and exceptions count"],
     );
     dir.file("deep.wat", r#"(module (func $deep (export "_start") (call $deep) (call $deep)))"#);

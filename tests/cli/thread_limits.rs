@@ -112,7 +112,7 @@ fn what_a_threads_instance_is_made_of_counts() {
     dir.file("globals.wat", program(&"(global (mut v128) (v128.const i64x2 0 0))".repeat(4000)));
     dir.file("table.wat", program("(table 3000 funcref)"));
     for module in ["functions", "globals", "table"] {
-        let waiting = number(dir.run(&format!("run --max-memory 1300K --invoke wait {module}.wat 100")));
+        let waiting = number(dir.run(&format!("run --validate eager --max-memory 1300K --invoke wait {module}.wat 100")));
         assert!((2..8).contains(&waiting), "{module}: {waiting}");
     }
     // It is said when not even the first one can be had.

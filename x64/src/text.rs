@@ -7,6 +7,9 @@ pub const FILLER: u8 = 0xcc;
 /// Bytes of the field by which a call or jump names a place relative to itself.
 pub const FIELD_BYTES: u32 = 4;
 
+/// The instruction by which a thread stops: one byte, so that it can be written over another one's first byte at any time.
+pub const BREAKPOINT: u8 = 0xcc;
+
 /// Whether an instruction that starts with this byte returns from a function.
 pub fn is_return(first: u8) -> bool {
     // `ret`, `ret n`

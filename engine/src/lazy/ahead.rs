@@ -19,6 +19,8 @@ const SHARE: u32 = 10;
 /// How long a thread waits for more before it looks at what else there is to do, at first and when there was nothing for a while.
 const PAUSE: Duration = Duration::from_millis(2);
 const LONG_PAUSE: Duration = Duration::from_millis(16);
+/// How long small programs are left alone.
+const MOMENT: Duration = Duration::from_millis(4);
 /// Pauses without anything new after which they become longer.
 const PATIENCE: u32 = 500;
 /// The same while the program does nothing, and after how many pauses.
@@ -73,6 +75,13 @@ impl Ahead {
     pub(super) fn close(&self) {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner).closed = true;
         self.more.notify_all();
+    }
+
+    /// Does nothing for a moment, unless this is closed: a program that is over by then has lost nothing, and would have been slowed down
+    /// by another thread that changes the process's memory meanwhile.
+    pub(super) fn leave_alone(&self) {
+        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = self.more.wait_timeout_while(queue, MOMENT, |queue| !queue.closed);
     }
 
     /// Does the work of one thread until this is closed, or there is nobody any more to work for.

@@ -2,13 +2,14 @@
 
 use super::LazyCode;
 use sconce_environ::index::DefinedFuncIndex;
+use sconce_environ::osr::LoopCode;
 use std::sync::{Mutex, PoisonError};
 
 /// See [`crate::Config::mixed_tiers`].
 pub(super) struct Mix {
     seed: u64,
-    /// Functions that have code.
-    compiled: Mutex<Vec<DefinedFuncIndex>>,
+    /// Functions that have code by Lightbeam, and where that begins.
+    compiled: Mutex<Vec<(DefinedFuncIndex, usize)>>,
 }
 
 impl Mix {
@@ -16,17 +17,23 @@ impl Mix {
         Mix { seed, compiled: Mutex::default() }
     }
 
-    /// A function has been compiled because it was called: half of them at once get the other compiler's code, and so does, half of the
-    /// time, one that was called before, which may be on the stack.
+    /// A function has been compiled because it was called: a quarter of them at once get the other compiler's code, and so does, half of
+    /// the time, one that was called before, which may be on the stack. Of both, one of the loops goes on in the other compiler's code half of the
+    /// time.
     pub(super) fn compiled(&self, code: &LazyCode, func: DefinedFuncIndex) {
         let mut compiled = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
-        compiled.push(func);
+        compiled.push((func, code.code.target(func)));
         let number = mixed(self.seed ^ compiled.len() as u64);
         let other = compiled[(number >> 8) as usize % compiled.len()];
+        let this = (func, code.code.target(func));
         drop(compiled);
-        for (wanted, func) in [(number & 1 != 0, func), (number & 2 != 0, other)] {
-            if wanted {
-                // What cannot be compiled so stays as it is.
+        for ((func, start), bits) in [(this, number >> 16), (other, number >> 32)] {
+            // What cannot be compiled so stays as it is.
+            if bits & 2 != 0 {
+                let chosen = |loops: &[LoopCode]| loops.get((bits >> 4) as usize % loops.len().max(1)).cloned();
+                let _ = code.replace_on_stack(func, start, chosen);
+            }
+            if bits & 3 == 1 || bits & 7 == 2 {
                 let _ = code.compile_better(func);
             }
         }

@@ -6,7 +6,7 @@
 //! another mapping of their pages, an address at a time, so that a thread that calls meanwhile comes to the
 //! stub or to the code.
 
-use super::pieces::{Piece, Pieces};
+use super::pieces::{OsrEntry, Piece, Pieces};
 use super::reservation::UNIT;
 use super::{CodeRegion, CodeSpace, Tables};
 use crate::error::ResourceError;
@@ -14,9 +14,11 @@ use crate::sys::mmap::{Access, Mapping};
 use crate::sys::page_ceil;
 use sconce_confine::MOST_CODE_AT_ONCE;
 use sconce_environ::index::DefinedFuncIndex;
+use sconce_environ::osr::LoopHead;
 use sconce_environ::placement::LINE;
 use sconce_environ::text_layout::{SLOT_BYTES, slot, slots_at};
 use sconce_x64::stubs::{LAZY_STUB_SIZE, lazy_stubs, thunks};
+use sconce_x64::text::BREAKPOINT;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -54,6 +56,8 @@ pub struct Placed {
     pub tables: Tables,
     /// Which functions those are of.
     pub functions: Box<[DefinedFuncIndex]>,
+    /// Whether calls of them go there from now on.
+    pub is_called: bool,
 }
 
 impl CodeSpace {
@@ -134,7 +138,8 @@ impl GrowingCode {
         unsafe { AtomicU64::from_ptr(self.slots.base().cast::<u64>().add(n)) }
     }
 
-    /// Adds code of `len` bytes, which will begin with a line of the processor's cache. `make` gives it for its address. When this returns handlers know the code, and calls of its functions go there. Gives its address.
+    /// Adds code of `len` bytes, which will begin with a line of the processor's cache. `make` gives it for its address. When this returns handlers know the code, and calls of its
+    /// functions go there, if they are to. Gives its address.
     ///
     /// # Errors
     /// If there is no room.
@@ -150,12 +155,13 @@ impl GrowingCode {
         }
         let region = grown.regions.last().expect("there is one now").clone();
         let address = region.text_base() + at;
-        let Placed { code, tables, functions } = make(address);
+        let Placed { code, tables, functions, is_called } = make(address);
         assert_eq!(code.len(), len, "code is as long as was said");
         let starts: Vec<usize> = tables.functions.iter().map(|f| address + f.start as usize).collect();
         let written = self.space.reservation.file().map(|file| file.write_at(&code, (region.first * UNIT + at) as u64));
         written.transpose().map_err(ResourceError::os("cannot get memory for code"))?;
-        let piece = Piece { start: at as u32, end: (at + len) as u32, tables, functions: functions.clone() };
+        let piece =
+            Piece { start: at as u32, end: (at + len) as u32, tables, functions: functions.clone(), entries: Default::default() };
         let bytes = len.next_multiple_of(LINE as usize) + piece.bytes();
         // SAFETY: the lock is held.
         let added = region.pieces.as_ref().is_some_and(|pieces| unsafe { pieces.add(Box::new(piece)) });
@@ -166,10 +172,58 @@ impl GrowingCode {
         grown.code += len as u64;
         grown.bytes += bytes as u64;
         // Last of all: who comes there finds everything.
-        for (&func, &start) in functions.iter().zip(&starts) {
+        for (&func, &start) in functions.iter().zip(&starts).filter(|_| is_called) {
             self.slot(func).store(start as u64, Ordering::Release);
         }
         Ok(address)
+    }
+
+    /// Whether there is room for one more loop of the code at `start` that goes on in other code, and it is not the one with this head.
+    pub fn can_enter(&self, start: usize, offset: u32) -> bool {
+        self.with_piece(start + offset as usize, |piece, at, _| piece.has_room_for(at)).unwrap_or(false)
+    }
+
+    /// From now on, activations of the code at `start` that come to this head of a loop there go on at `target`, in code of the same
+    /// function that begins with that loop. Says whether that can be: see [`GrowingCode::can_enter`].
+    ///
+    /// # Errors
+    /// If the code cannot be written.
+    pub fn enter_from(&self, start: usize, head: LoopHead, target: usize) -> Result<bool, ResourceError> {
+        let bytes = head.bytes();
+        let entered = self.with_piece(start + head.offset as usize, |piece, offset, place| {
+            // Handlers find it before anybody can come there.
+            if !piece.has_room_for(offset) || !piece.enter(OsrEntry { offset, head, target }) {
+                return Ok(false);
+            }
+            let written = self.space.reservation.file().map(|file| file.write_at(&[BREAKPOINT], place));
+            written.transpose().map_err(ResourceError::os("cannot write code"))?;
+            Ok(true)
+        });
+        if let Some(Ok(true)) = entered {
+            self.grown.lock().unwrap_or_else(PoisonError::into_inner).bytes += bytes as u64;
+        }
+        entered.unwrap_or(Ok(false))
+    }
+
+    /// Does something with the piece that an address of added code is in, the offset there, and the place in the file that code is in.
+    /// No other thread does at the same time.
+    fn with_piece<T>(&self, address: usize, work: impl FnOnce(&Piece, u32, u64) -> T) -> Option<T> {
+        let grown = self.grown.lock().unwrap_or_else(PoisonError::into_inner);
+        let offset_in = |region: &CodeRegion| address.checked_sub(region.text_base()).filter(|&offset| offset < region.text_len);
+        let (region, at) = grown.regions.iter().find_map(|region| Some((region, offset_in(region)?)))?;
+        let piece = region.pieces.as_ref()?.at(at as u32)?;
+        Some(work(piece, at as u32 - piece.start, (region.first * UNIT + at) as u64))
+    }
+
+    /// So many bytes of added code.
+    pub fn code_at(&self, address: usize, len: usize) -> Option<Vec<u8>> {
+        let grown = self.grown.lock().unwrap_or_else(PoisonError::into_inner);
+        let region = grown
+            .regions
+            .iter()
+            .find(|region| region.text_base() <= address && address - region.text_base() < region.text_len)?;
+        let at = address - region.text_base();
+        (at..at + len).map(|at| region.byte_at(at)).collect()
     }
 
     /// The function that an address of added code is in, and where it begins.

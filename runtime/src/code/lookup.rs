@@ -4,6 +4,7 @@
 //! Code names its module and its function. Nobody concludes either from where code lies, and what a
 //! record's place among the others of its region means is known here alone.
 
+use super::pieces::{OsrEntry, Piece};
 use super::{CodeRegion, CodeSpace, Tables};
 use crate::handle::ModuleId;
 use crate::lazy_pages::TableBytes;
@@ -18,8 +19,8 @@ pub(crate) struct CodeAt<'a> {
     region: &'a CodeRegion,
     /// What describes the text around it: the region's own tables, or those of one of its pieces.
     tables: &'a Tables,
-    /// Which functions those are of, where they are not all of the module's in their order.
-    functions: Option<&'a [DefinedFuncIndex]>,
+    /// That piece, where functions are not all of the module's in their order.
+    piece: Option<&'a Piece>,
     /// Where in the region's text offsets begin that tables have.
     start: u32,
     /// Offset from there.
@@ -57,14 +58,14 @@ impl CodeRegion {
     /// What stands at an offset in its text; `None` where a region that grows has nothing. Async-signal-safe.
     #[inline]
     pub(super) fn code_at(&self, offset: u32) -> Option<CodeAt<'_>> {
-        let (tables, functions, start) = match &self.pieces {
+        let (tables, piece, start) = match &self.pieces {
             None => (&self.tables, None, 0),
             Some(pieces) => {
                 let piece = pieces.at(offset)?;
-                (&piece.tables, Some(&*piece.functions), piece.start)
+                (&piece.tables, Some(piece), piece.start)
             }
         };
-        Some(CodeAt { region: self, tables, functions, start, offset: offset - start })
+        Some(CodeAt { region: self, tables, piece, start, offset: offset - start })
     }
 }
 
@@ -72,11 +73,11 @@ impl<'a> CodeAt<'a> {
     /// The function that it is in; `None` between functions, and in thunks. Async-signal-safe.
     #[inline]
     pub(crate) fn function(self) -> Option<FunctionAt<'a>> {
-        let CodeAt { region, tables, functions, start, offset } = self;
+        let CodeAt { region, tables, piece, start, offset } = self;
         let number = tables.function_at(offset)?;
         let n = number.as_u32() as usize;
         let start = region.text_base() + (start + tables.functions[n].start) as usize;
-        let func = functions.map_or(Some(number), |functions| functions.get(n).copied())?;
+        let func = piece.map_or(Some(number), |piece| piece.functions.get(n).copied())?;
         Some(FunctionAt { tables, number, module: region.module(), func, start })
     }
 
@@ -84,6 +85,11 @@ impl<'a> CodeAt<'a> {
     #[inline]
     pub(crate) fn trap(self) -> Option<TrapCode> {
         self.tables.trap_at(self.offset)
+    }
+
+    /// The loop whose head this is, if it goes on in other code. Async-signal-safe.
+    pub(crate) fn osr_entry(self) -> Option<&'a OsrEntry> {
+        self.piece?.osr_entries().find(|entry| entry.offset == self.offset)
     }
 
     /// Whether wasm can be left at this instruction: it is of a function, it is known by now, and

@@ -6,10 +6,12 @@
 use super::Tables;
 use sconce_environ::code_tables::Stream;
 use sconce_environ::index::DefinedFuncIndex;
+use sconce_environ::osr::LoopHead;
 use sconce_environ::placement::LINE;
 use std::alloc::{Layout, alloc_zeroed};
 use std::cell::UnsafeCell;
 use std::ptr::{NonNull, null};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Functions that were linked together.
@@ -22,9 +24,47 @@ pub(crate) struct Piece {
     pub tables: Tables,
     /// Which functions of the module those are.
     pub functions: Box<[DefinedFuncIndex]>,
+    /// Loops that go on in other code.
+    pub entries: [OnceLock<Box<OsrEntry>>; MAX_OSR_ENTRIES],
 }
 
+/// Where a loop goes on in other code: see [`crate::osr`].
+#[derive(Debug)]
+pub(crate) struct OsrEntry {
+    /// Offset of the loop's head, as tables have it.
+    pub offset: u32,
+    /// What is where at that place.
+    pub head: LoopHead,
+    /// Address of the other code.
+    pub target: usize,
+}
+
+/// Loops of one piece that may go on in other code, at most.
+pub(crate) const MAX_OSR_ENTRIES: usize = 4;
+
 impl Piece {
+    /// Loops that go on in other code. Async-signal-safe.
+    pub(crate) fn osr_entries(&self) -> impl Iterator<Item = &OsrEntry> {
+        self.entries.iter().map_while(|entry| entry.get().map(|entry| &**entry))
+    }
+
+    /// Whether one more can be at this offset.
+    pub(crate) fn has_room_for(&self, offset: u32) -> bool {
+        self.entries.iter().any(|entry| entry.get().is_none()) && self.osr_entries().all(|entry| entry.offset != offset)
+    }
+
+    /// Adds one, if there is room.
+    pub(crate) fn enter(&self, entry: OsrEntry) -> bool {
+        let mut entry = Box::new(entry);
+        for place in &self.entries {
+            match place.set(entry) {
+                Ok(()) => return true,
+                Err(back) => entry = back,
+            }
+        }
+        false
+    }
+
     /// About how many bytes of memory it takes besides its code.
     pub(crate) fn bytes(&self) -> usize {
         let tables = self.tables.streams.iter().map(|stream| stream.len()).sum::<usize>();
@@ -134,7 +174,13 @@ mod tests {
 
     fn piece(start: u32, end: u32) -> Box<Piece> {
         let tables = CodeTables::<Vec<u8>>::default().map(TableBytes::from);
-        Box::new(Piece { start, end, tables, functions: Box::new([DefinedFuncIndex::from_u32(start)]) })
+        Box::new(Piece {
+            start,
+            end,
+            tables,
+            functions: Box::new([DefinedFuncIndex::from_u32(start)]),
+            entries: Default::default(),
+        })
     }
 
     #[test]

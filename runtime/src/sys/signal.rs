@@ -16,9 +16,29 @@ pub(crate) const INTERRUPT: c_int = libc::SIGURG;
 
 const FAULTS: [c_int; 4] = [libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL];
 
-/// What the processor raises after an instruction that began with the trap flag set.
+/// What the processor raises after an instruction that began with the trap flag set, and for a breakpoint.
 const STEP: c_int = libc::SIGTRAP;
 const TRAP_FLAG: usize = 1 << 8;
+
+/// General-purpose registers in the order of their numbers in instructions.
+const GPRS: [c_int; 16] = [
+    libc::REG_RAX,
+    libc::REG_RCX,
+    libc::REG_RDX,
+    libc::REG_RBX,
+    libc::REG_RSP,
+    libc::REG_RBP,
+    libc::REG_RSI,
+    libc::REG_RDI,
+    libc::REG_R8,
+    libc::REG_R9,
+    libc::REG_R10,
+    libc::REG_R11,
+    libc::REG_R12,
+    libc::REG_R13,
+    libc::REG_R14,
+    libc::REG_R15,
+];
 
 /// Kinds of synchronous faults.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -88,6 +108,35 @@ impl Context {
         self.get(libc::REG_R15) as u64
     }
 
+    /// A general-purpose register, by its number in instructions.
+    pub(crate) fn gpr(&self, number: u8) -> usize {
+        self.get(GPRS[usize::from(number) % GPRS.len()])
+    }
+
+    /// The same.
+    pub(crate) fn set_gpr(&mut self, number: u8, value: usize) {
+        self.set(GPRS[usize::from(number) % GPRS.len()], value);
+    }
+
+    /// A vector register, its lower 128 bits; zero for one that does not exist.
+    pub(crate) fn xmm(&self, number: u8) -> u128 {
+        // SAFETY: as in `get`; the kernel saves these registers behind a pointer, which is null where they have never been used.
+        let registers = unsafe { (*self.0).uc_mcontext.fpregs.as_ref() };
+        let words = registers.and_then(|r| r._xmm.get(usize::from(number))).map_or([0; 4], |r| r.element);
+        words.iter().rev().fold(0, |bits, &word| bits << 32 | u128::from(word))
+    }
+
+    /// The frame is gone: the caller's frame pointer is back, and the stack pointer at the return address.
+    pub(crate) fn take_down_frame(&mut self, fp: usize, sp: usize) {
+        self.set(libc::REG_RBP, fp);
+        self.set(libc::REG_RSP, sp);
+    }
+
+    /// Makes the thread continue elsewhere in wasm code.
+    pub(crate) fn go_on_at(&mut self, pc: usize) {
+        self.set(libc::REG_RIP, pc);
+    }
+
     /// Makes the thread continue at `pc` with `argument` in the first argument register. Direction, trap and alignment-check
     /// flags are cleared: the host's code does not expect them.
     pub(crate) fn redirect(&mut self, pc: usize, argument: usize) {
@@ -116,6 +165,8 @@ pub(crate) struct Callbacks {
     pub interrupt: fn(&mut Context),
     /// An instruction has been executed with the trap flag set: whether that was asked for here.
     pub step: fn(&mut Context) -> bool,
+    /// A breakpoint's instruction has been executed, and is behind the thread: whether it is one of ours.
+    pub breakpoint: fn(&mut Context) -> bool,
 }
 
 /// Set before the handlers that read it are installed, so that reading it is one load.
@@ -198,10 +249,16 @@ extern "C" fn on_interrupt(signal: c_int, info: *mut siginfo_t, context: *mut c_
 }
 
 extern "C" fn on_step(signal: c_int, info: *mut siginfo_t, context: *mut c_void) {
+    const TRAP_BRKPT: c_int = 1;
     const TRAP_TRACE: c_int = 2;
     // SAFETY: the kernel passes valid pointers.
-    let stepped = unsafe { (*info).si_code } == TRAP_TRACE;
-    if stepped && CALLBACKS.get().is_some_and(|callbacks| (callbacks.step)(&mut Context(context.cast()))) {
+    let code = unsafe { (*info).si_code };
+    let ours = CALLBACKS.get().is_some_and(|callbacks| match code {
+        TRAP_TRACE => (callbacks.step)(&mut Context(context.cast())),
+        SI_KERNEL | TRAP_BRKPT => (callbacks.breakpoint)(&mut Context(context.cast())),
+        _ => false,
+    });
+    if ours {
         return;
     }
     chain(signal, info, context);

@@ -7,6 +7,7 @@
 use sconce_engine::{
     BoundsStyle, CallStyle, Config, Engine, Error, Instance, Linker, Module, Store, Tier, TrapCode, TypedFunc, Val,
 };
+use std::fmt::Debug;
 use std::process::{Command, Output};
 
 /// A compiler, a bounds style and a way to call.
@@ -184,22 +185,22 @@ pub fn in_child(test: &str, role: impl FnOnce()) -> Output {
     in_child_under(test, "", role)
 }
 
-/// As [`in_child`], in a process for each of these styles.
+/// As [`in_child`], in a process for each of these cases: styles, for example.
 ///
 /// # Panics
 /// If there is no child.
-pub fn in_children(test: &str, styles: impl IntoIterator<Item = Style>, role: impl Fn(Style)) -> Vec<(Style, Output)> {
+pub fn in_children<T: Copy + Debug>(test: &str, cases: impl IntoIterator<Item = T>, role: impl Fn(T)) -> Vec<(T, Output)> {
     let child = std::env::var(CHILD);
     let mut outputs = Vec::new();
-    for style in styles {
-        let name = format!("{test} {style:?}");
+    for case in cases {
+        let name = format!("{test} {case:?}");
         match &child {
             Ok(child) if *child == name => {
-                role(style);
+                role(case);
                 std::process::exit(0);
             }
             Ok(_) => {}
-            Err(_) => outputs.push((style, spawn(test, &name, ""))),
+            Err(_) => outputs.push((case, spawn(test, &name, ""))),
         }
     }
     outputs

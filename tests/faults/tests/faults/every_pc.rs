@@ -89,7 +89,15 @@ fn wait_for_pending_signal() {
     }
 }
 
-extern "C" fn on_step(_: libc::c_int, _: *mut libc::siginfo_t, context: *mut libc::c_void) {
+extern "C" fn on_step(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
+    // A breakpoint's instruction, as the kernel names it.
+    const SI_KERNEL: i32 = 0x80;
+    // SAFETY: the kernel gives a handler with SA_SIGINFO its information.
+    if unsafe { (*info).si_code } == SI_KERNEL {
+        let runtimes = BEFORE.load(Ordering::Relaxed);
+        // SAFETY: the runtime's handler, whose signature this is, was there before; it moves the thread to where the next step begins.
+        unsafe { std::mem::transmute::<usize, Handler>(runtimes)(signal, info, context) };
+    }
     // SAFETY: the kernel gives a handler with SA_SIGINFO its context.
     let registers = unsafe { &mut (*context.cast::<libc::ucontext_t>()).uc_mcontext.gregs };
     let pc = registers[libc::REG_RIP as usize] as usize;
@@ -111,9 +119,14 @@ pub(crate) fn install(handler: Handler) {
         action.sa_sigaction = handler as *const () as usize;
         action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK;
         libc::sigfillset(&mut action.sa_mask);
-        assert_eq!(libc::sigaction(libc::SIGTRAP, action, std::ptr::null_mut()), 0);
+        let mut before = MaybeUninit::<libc::sigaction>::zeroed();
+        assert_eq!(libc::sigaction(libc::SIGTRAP, action, before.as_mut_ptr()), 0);
+        BEFORE.store(before.assume_init().sa_sigaction, Ordering::Relaxed);
     }
 }
+
+/// The handler of SIGTRAP that was there before.
+static BEFORE: AtomicUsize = AtomicUsize::new(0);
 
 /// Notes where code is. Called after everything is compiled.
 pub(crate) fn find_code() {

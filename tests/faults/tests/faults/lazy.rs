@@ -275,9 +275,10 @@ fn what_is_called_is_compiled_and_the_rest_is_not() {
     call("c");
     assert_eq!(count(), 4);
 
-    // Too small for it, or for another tier, or not asked for: all of it at once.
+    // Too small for it and never to get better code, or for another tier, or not asked for: all of it at once.
     for config in [
-        Config::new().lazy(Some(1 << 20)),
+        Config::new().lazy(Some(1 << 20)).sampling(false),
+        Config::new().lazy(Some(1 << 20)).parallel(false),
         Config::new(),
         Config::new().tier(Tier::Lightbeam).lazy(Some(0)),
         Config::new().tier(Tier::Cranelift).lazy(Some(0)),

@@ -16,6 +16,7 @@ mod limits;
 mod memory;
 mod numeric;
 mod one_signal;
+mod osr;
 mod stack;
 mod start;
 mod tail_calls;
