@@ -147,9 +147,12 @@ impl Compiler for CraneliftCompiler {
     }
 
     fn compile_from(&self, input: &FunctionInput<'_>, head: &LoopHead) -> Result<CompiledFunction, CompileError> {
-        /// Operands times bytes of the body: the frontend has a word for each variable and block.
-        const MOST: usize = 1 << 24;
-        if head.operands.len().saturating_mul(input.body.len()) > MOST {
+        /// Operands times bytes of the body, and bytes: each operand is a variable, which is passed along wherever blocks around the
+        /// entry end, in a time that the estimate of the body knows nothing of. Programs have two or three.
+        const MOST: usize = 1 << 17;
+        const MOST_BYTES: usize = 1 << 16;
+        let (operands, bytes) = (head.operands.len(), input.body.len());
+        if operands > 0 && bytes > MOST_BYTES || operands.saturating_mul(bytes) > MOST {
             return Err(CompileError::new(input.module.func_index(input.func), "too much is on the stack below the loop"));
         }
         self.compile_with(input, Some(head), &mut |_, _| {})

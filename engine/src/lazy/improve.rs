@@ -28,6 +28,8 @@ const STAYS: usize = 4;
 
 /// How often that is tried again, where there was no such loop.
 const TRIES: u32 = 4;
+/// Of where it was seen so many places are kept: they choose a loop, and more of them choose no better.
+const PLACES: usize = 16;
 
 /// The smallest loop that all these places are in, but for those in no loop at all: what goes around there comes by its head.
 fn around(loops: &[LoopCode], places: &[u32]) -> Option<LoopCode> {
@@ -92,6 +94,7 @@ impl LazyCode {
             if seen.tried.contains(&func) {
                 let left = seen.left.entry((func, start)).or_default();
                 if left.failed < TRIES {
+                    left.places.truncate(PLACES - 1);
                     left.places.push((at - start) as u32);
                 }
             }

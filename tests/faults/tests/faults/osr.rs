@@ -500,3 +500,34 @@ fn interrupts_come_at_every_step_of_the_way_over() {
     }
     assert!(entries > 2, "{entries}");
 }
+
+/// Operands below the loop cost the other compiler more than a body's length says: no more are taken along than cost little.
+#[test]
+fn who_has_too_much_below_the_loop_stays() {
+    let entries = |operands: usize| -> u64 {
+        let text = format!(
+            r#"(module (func (export "run") (param $n i32) (result i64) {} (loop $l {} {}
+                (br_if $l (local.tee $n (i32.sub (local.get $n) (i32.const 1))))) {}))"#,
+            "(i64.extend_i32_u (local.get $n)) ".repeat(operands),
+            "(block ".repeat(200),
+            ")".repeat(200),
+            "(i64.add) ".repeat(operands - 1)
+        );
+        let entered = |seed: u64| {
+            let engine =
+                Engine::new(&config((Tier::Auto, BoundsStyle::Guard, CallStyle::Slots)).lazy(Some(0)).mixed_tiers(Some(seed)));
+            let engine = engine.expect("an engine");
+            let module = Module::new(&engine, text.as_bytes()).expect("a module");
+            let mut store = Store::new(&engine, ()).expect("a store");
+            let instance = Linker::new(&engine).instantiate(&mut store, &module).expect("an instance");
+            let run: TypedFunc<i32, i64> = instance.get_typed_func(&mut store, "run").expect("a function");
+            for _ in 0..2 {
+                assert_eq!(run.call(&mut store, 7).expect("it returns"), 7 * operands as i64, "{seed}");
+            }
+            module.lazy_stats().expect("it is lazy").entries
+        };
+        (0..16).map(entered).sum()
+    };
+    assert!(entries(10) > 0);
+    assert_eq!(entries(300), 0);
+}
