@@ -23,7 +23,7 @@ pub fn eval(expr: &ConstExpr, context: &mut impl ConstContext) -> Option<u128> {
             ConstOp::I64(value) => value as u64 as u128,
             ConstOp::F32(bits) => bits.into(),
             ConstOp::F64(bits) => bits.into(),
-            ConstOp::V128(bits) => bits,
+            ConstOp::V128([low, high]) => u128::from(high) << 64 | u128::from(low),
             ConstOp::GlobalGet(global) => context.global(global),
             ConstOp::RefNull(_) => 0,
             ConstOp::RefFunc(func) => context.func_ref(func),
@@ -71,7 +71,7 @@ mod tests {
         assert_eq!(value(&[ConstOp::I32(-1)]), Some(0xffff_ffff));
         assert_eq!(value(&[ConstOp::I64(-1)]), Some(u64::MAX.into()));
         assert_eq!(value(&[ConstOp::F32(0x8000_0000)]), Some(0x8000_0000));
-        assert_eq!(value(&[ConstOp::V128(u128::MAX)]), Some(u128::MAX));
+        assert_eq!(value(&[ConstOp::V128([u64::MAX; 2])]), Some(u128::MAX));
         assert_eq!(value(&[ConstOp::RefNull(RefKind::Func)]), Some(0));
         assert_eq!(value(&[ConstOp::GlobalGet(GlobalIndex::from_u32(7))]), Some(107));
         assert_eq!(value(&[ConstOp::RefFunc(FuncIndex::from_u32(7))]), Some(1007));

@@ -4,6 +4,7 @@ use crate::index::*;
 use crate::types::*;
 use cranelift_entity::PrimaryMap;
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::ops::Range;
@@ -142,8 +143,8 @@ pub enum EntityIndex {
 /// A constant expression (spec section 3.4.11), in postfix order.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ConstExpr {
-    /// The operators.
-    pub ops: Box<[ConstOp]>,
+    /// The operators: mostly one, and some modules have ten thousands of expressions.
+    pub ops: SmallVec<[ConstOp; 1]>,
 }
 
 /// An operator of a constant expression.
@@ -157,8 +158,8 @@ pub enum ConstOp {
     F32(u32),
     /// `f64.const`, as bits.
     F64(u64),
-    /// `v128.const`.
-    V128(u128),
+    /// `v128.const`: the lower half, and the upper one.
+    V128([u64; 2]),
     /// `global.get`.
     GlobalGet(GlobalIndex),
     /// `ref.null` of a function or a handle type.

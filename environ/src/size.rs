@@ -16,7 +16,8 @@ impl Module {
         let text = |name: &String| name.capacity() + ALLOCATION;
         let imports = self.imports.iter().map(|i| size_of_val(i) + text(&i.module) + text(&i.name)).sum::<usize>();
         let exports = self.exports.iter().map(|e| size_of_val(e) + text(&e.name)).sum::<usize>();
-        let expression = |e: &ConstExpr| size_of_val(e) + e.ops.len() * size_of::<ConstOp>() + ALLOCATION;
+        let spilled = |e: &ConstExpr| if e.ops.spilled() { e.ops.len() * size_of::<ConstOp>() + ALLOCATION } else { 0 };
+        let expression = |e: &ConstExpr| size_of_val(e) + spilled(e);
         let globals = self.global_inits.values().map(expression).sum::<usize>();
         let elements = self.elements.values().map(|segment| {
             let items = match &segment.items {

@@ -71,7 +71,7 @@ fn everything_of_a_module() {
     assert_eq!(m.start, Some(FuncIndex::new(4)));
     assert_eq!(*m.global_inits[DefinedGlobalIndex::new(0)].ops, [ConstOp::I64(-7)]);
     assert_eq!(*m.global_inits[DefinedGlobalIndex::new(1)].ops, [ConstOp::RefFunc(FuncIndex::new(2))]);
-    assert_eq!(*m.global_inits[DefinedGlobalIndex::new(2)].ops, [ConstOp::V128(1 | 2 << 32 | 3 << 64 | 4 << 96)]);
+    assert_eq!(*m.global_inits[DefinedGlobalIndex::new(2)].ops, [ConstOp::V128([1 | 2 << 32, 3 | 4 << 32])]);
     assert_eq!(*m.global_inits[DefinedGlobalIndex::new(3)].ops, [ConstOp::RefNull(RefKind::Handle)]);
     // imported (elem), a (export), b (global), c (declared), d (elem); not $quiet: starting it shows no address.
     assert_eq!(m.escaping, [0, 1, 2, 3, 5].map(FuncIndex::from_u32));

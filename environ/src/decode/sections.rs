@@ -10,6 +10,7 @@ use crate::proposals::Proposals;
 use crate::translate::{self, Unsupported};
 use crate::types::*;
 use cranelift_entity::PrimaryMap;
+use smallvec::{SmallVec, smallvec};
 use std::ops::Range;
 use wasmparser::{
     CompositeInnerType, DataKind, ElementKind, ExternalKind, FunctionBody, KnownCustom, Operator, Payload, TableInit, TypeRef,
@@ -309,20 +310,23 @@ impl Decoder {
         if simple.read_u8()? == 0x41 {
             let value = simple.read_var_i32()?;
             if simple.read_u8()? == 0x0b && simple.eof() {
-                return Ok(ConstExpr { ops: Box::new([ConstOp::I32(value)]) });
+                return Ok(ConstExpr { ops: smallvec![ConstOp::I32(value)] });
             }
         }
-        let mut ops = Vec::new();
+        let mut ops = SmallVec::new();
         let mut reader = expr.get_operators_reader();
         loop {
             let offset = reader.original_position();
             ops.push(match reader.read()? {
-                Operator::End => return Ok(ConstExpr { ops: ops.into() }),
+                Operator::End => return Ok(ConstExpr { ops }),
                 Operator::I32Const { value } => ConstOp::I32(value),
                 Operator::I64Const { value } => ConstOp::I64(value),
                 Operator::F32Const { value } => ConstOp::F32(value.bits()),
                 Operator::F64Const { value } => ConstOp::F64(value.bits()),
-                Operator::V128Const { value } => ConstOp::V128(value.into()),
+                Operator::V128Const { value } => {
+                    let bits = u128::from(value);
+                    ConstOp::V128([bits as u64, (bits >> 64) as u64])
+                }
                 Operator::GlobalGet { global_index } => ConstOp::GlobalGet(GlobalIndex::from_u32(global_index)),
                 Operator::RefNull { hty } => {
                     let heap = translate::heap_type(hty).map_err(refused_type(offset))?;

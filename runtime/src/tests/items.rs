@@ -289,7 +289,7 @@ fn globals_are_shared_and_feed_constant_expressions() {
     let g0 = b.module.globals.push(GlobalType { mutable: false, ..ty });
     let g1 = b.module.globals.push(ty);
     let ops = [ConstOp::GlobalGet(g0), ConstOp::I64(2), ConstOp::I64Add];
-    b.module.global_inits.push(ConstExpr { ops: ops.into() });
+    b.module.global_inits.push(ConstExpr { ops: ops[..].into() });
     let i = world.instantiate(b, &[Item::Global(host)]);
     let Item::Global(imported) = world.store.instance_item(i, EntityIndex::Global(g0)) else { panic!() };
     let Item::Global(own) = world.store.instance_item(i, EntityIndex::Global(g1)) else { panic!() };
