@@ -4,7 +4,7 @@
 //! That process runs no guest code, and takes nothing from this one but the module's file, the settings and
 //! the name of the cache: so what later runs execute was not made where a guest could reach. It is there before this process
 //! gives up the right to start others, and waits: what it costs begins when the run has lasted for a tenth of what compiling the
-//! module will about take. Of a module whose functions were compiled when they were called it first makes what a run would have made
+//! module will about take. Of a module whose functions were validated when they were called it first makes what a run would have made
 //! that compiles all of it, which is soon done. It has the lowest priority, and ends soon after the run does ([`crate::cache`]).
 
 use crate::cli::{CompilerArgs, RunArgs, Tier};

@@ -193,7 +193,8 @@ fn lazily<'a>(
         return Ok(Err(binary));
     }
     let deferred = bytes >= least;
-    // What is wrong with a small module is said before it begins, and the next run finds all of it: neither takes time that anybody notices.
+    // What is wrong with a small module is said before it begins, and the next run finds all of it: neither takes time that
+    // anybody notices.
     if !deferred && content.is_some() && engine.cache().is_some() {
         whole(engine, &binary, content, progress)?;
     } else if !deferred {

@@ -86,7 +86,8 @@ impl Module {
         self.compiled().lazy.as_ref().map(|lazy| lazy.stats())
     }
 
-    /// Whether its functions are validated when they are called, and no sooner ([`crate::Config::lazy`]); the cache has no code of it then.
+    /// Whether its functions are validated when they are called, and no sooner ([`crate::Config::lazy`]); the cache has got no code of it
+    /// from this process then.
     pub fn is_deferred(&self) -> bool {
         self.compiled().lazy.as_ref().is_some_and(|lazy| lazy.is_deferred())
     }

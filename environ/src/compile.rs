@@ -137,7 +137,8 @@ pub trait Compiler: Send + Sync {
         Ok(None)
     }
 
-    /// Compiles one function from a loop's head on: called as the function is, it begins there, with [`crate::vm::VmStoreContext::loop_state`].
+    /// Compiles one function from a loop's head on: called as the function is, it begins there, with what
+    /// [`crate::vm::VmStoreContext::loop_state`] has.
     ///
     /// # Errors
     /// As [`Compiler::compile_into`]; if this compiler cannot do that.

@@ -1,10 +1,10 @@
 //! Where a function's code begins, relative to cache lines.
 //!
 //! A processor fetches and decodes by lines of 64 bytes: a small loop that lies across two of them runs at up
-//! to 1.4 times the time of the same loop within one, or twice if that is its last jump; and so does an interpreter's
-//! loop whose head, which dispatches, does. Compilers do not align loops, but the place of the whole function is free: the one is chosen at which the small loops and the heads of others touch
-//! the fewest lines that they need not touch. Without loops, a function begins with a line, where calls of it
-//! are fastest.
+//! to 1.4 times the time of the same loop within one, or twice if that is its last jump. So does an interpreter's
+//! loop if its head, which dispatches, lies across two. Compilers do not align loops, but the place of the whole
+//! function is free: the one is chosen at which the small loops and the heads of others touch the fewest lines that
+//! they need not touch. Without loops, a function begins with a line, where calls of it are fastest.
 
 use std::ops::Range;
 

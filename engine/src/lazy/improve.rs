@@ -28,6 +28,7 @@ const STAYS: usize = 4;
 
 /// How often that is tried again, where there was no such loop.
 const TRIES: u32 = 4;
+
 /// Of where it was seen so many places are kept: they choose a loop, and more of them choose no better.
 const PLACES: usize = 16;
 

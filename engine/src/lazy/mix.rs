@@ -17,15 +17,14 @@ impl Mix {
         Mix { seed, compiled: Mutex::default() }
     }
 
-    /// A function has been compiled because it was called: a quarter of them at once get the other compiler's code, and so does, half of
-    /// the time, one that was called before, which may be on the stack. Of both, one of the loops goes on in the other compiler's code half of the
-    /// time.
+    /// A function has been compiled because it was called. Half of the time one of its loops goes on in the other compiler's code; and
+    /// three times in eight later calls get that. The same holds for one that was called before, which may be on the stack.
     pub(super) fn compiled(&self, code: &LazyCode, func: DefinedFuncIndex) {
         let mut compiled = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
-        compiled.push((func, code.code.target(func)));
+        let this = (func, code.code.target(func));
+        compiled.push(this);
         let number = mixed(self.seed ^ compiled.len() as u64);
         let other = compiled[(number >> 8) as usize % compiled.len()];
-        let this = (func, code.code.target(func));
         drop(compiled);
         for ((func, start), bits) in [(this, number >> 16), (other, number >> 32)] {
             // What cannot be compiled so stays as it is.

@@ -1,8 +1,8 @@
 //! On-stack replacement: an activation that stays in one function's loop goes on in Cranelift's code of that loop.
 //!
-//! Lightbeam's code says nothing of its loops. When somebody wants to leave it, the function is compiled once more, which gives the same code
-//! and tells where everything is at each loop's head; then Cranelift compiles the function from that head on, and a breakpoint there leads
-//! activations over.
+//! Lightbeam's code says nothing of its loops. When somebody wants to leave it, the function is compiled once more, which gives
+//! the same code and tells where everything is at each loop's head; then Cranelift compiles the function from that head on, and a
+//! breakpoint there leads activations over.
 
 use super::LazyCode;
 use crate::config::CompilerKind;

@@ -138,8 +138,8 @@ impl GrowingCode {
         unsafe { AtomicU64::from_ptr(self.slots.base().cast::<u64>().add(n)) }
     }
 
-    /// Adds code of `len` bytes, which will begin with a line of the processor's cache. `make` gives it for its address. When this returns handlers know the code, and calls of its
-    /// functions go there, if they are to. Gives its address.
+    /// Adds code of `len` bytes, which will begin with a line of the processor's cache. `make` gives it for its address. When this returns
+    /// handlers know the code, and calls of its functions go there, if they are to. Gives its address.
     ///
     /// # Errors
     /// If there is no room.
