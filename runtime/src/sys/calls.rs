@@ -20,6 +20,9 @@ const NO_THREAD: u64 = (CLONE_NEWNS
     | CLONE_PTRACE
     | CLONE_UNTRACED) as u64;
 
+/// The lowest bits of a clock's number say of what kind it is; the kernel takes such clocks of this process's threads alone.
+const CLOCK_KIND: u64 = 7;
+const THREAD_CLOCK: u64 = 4 | 2;
 const EXEC: u64 = PROT_EXEC as u64;
 const WRITE: u64 = PROT_WRITE as u64;
 
@@ -79,6 +82,14 @@ pub const SYSTEM_CALLS: &[Call] = &[
     Call::any(libc::SYS_gettid, Run, "who is interrupted"),
     Call::any(libc::SYS_getpid, Run, "whose thread is interrupted"),
     Call::only(libc::SYS_tgkill, Run, &[&[Check::ThisProcess(0)]], "interrupts, and the end by a signal"),
+    Call::only(
+        libc::SYS_timer_create,
+        Run,
+        &[&[Check::Bits(0, CLOCK_KIND, THREAD_CLOCK)]],
+        "where a program spends its time: on what its threads use of the processor",
+    ),
+    Call::any(libc::SYS_timer_settime, Run, "the same"),
+    Call::any(libc::SYS_timer_delete, Run, "the same"),
     Call::any(libc::SYS_rt_sigaction, Run, "handlers, and default actions"),
     Call::any(libc::SYS_rt_sigprocmask, Run, "threads begin and end"),
     Call::any(libc::SYS_rt_sigreturn, Run, "handlers return"),

@@ -16,6 +16,7 @@ pub(crate) mod space;
 pub(crate) mod start;
 pub(crate) mod syscall;
 pub(crate) mod thread;
+pub(crate) mod timer;
 
 pub(crate) use sconce_environ::space::HOST_PAGE as PAGE;
 

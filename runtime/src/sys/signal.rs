@@ -3,6 +3,7 @@
 //! Handlers run on the alternate stack, call nothing that is not async-signal-safe, and change nothing but the interrupted
 //! context and the record of the fault.
 
+use super::timer;
 use crate::large;
 use libc::{c_int, c_void, sigaction, siginfo_t, ucontext_t};
 use std::cell::UnsafeCell;
@@ -239,7 +240,7 @@ extern "C" fn on_interrupt(signal: c_int, info: *mut siginfo_t, context: *mut c_
     // SAFETY: the kernel passes a valid pointer, and slot and action are as in `install_one`.
     let (ours, ignored) = unsafe {
         let previous = (*PREVIOUS.0.get())[signal as usize].assume_init_ref().sa_sigaction;
-        let sent = (*info).si_code == libc::SI_TKILL && (*info).si_pid() == libc::getpid();
+        let sent = timer::sent(&*info) || (*info).si_code == libc::SI_TKILL && (*info).si_pid() == libc::getpid();
         (sent, previous == libc::SIG_DFL || previous == libc::SIG_IGN)
     };
     // The default action of this signal is to ignore it.

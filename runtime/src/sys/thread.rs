@@ -145,13 +145,16 @@ impl Drop for AlternateStack {
     }
 }
 
+/// The clock of what a thread uses of the processor, as the kernel numbers such clocks (CPUCLOCK_PERTHREAD, CPUCLOCK_SCHED).
+pub(super) fn clock_of(thread: i32) -> libc::clockid_t {
+    (!thread << 3) | 4 | 2
+}
+
 /// What a thread of this process has used of the processor; `None` if it is gone.
 pub(crate) fn time_of(thread: i32) -> Option<Duration> {
-    // The kernel's numbers of such clocks (CPUCLOCK_PERTHREAD, CPUCLOCK_SCHED).
-    let clock = (!thread << 3) | 4 | 2;
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: a place for the result.
-    let known = unsafe { libc::clock_gettime(clock, &raw mut time) } == 0;
+    let known = unsafe { libc::clock_gettime(clock_of(thread), &raw mut time) } == 0;
     known.then(|| Duration::new(time.tv_sec.cast_unsigned(), time.tv_nsec as u32))
 }
 

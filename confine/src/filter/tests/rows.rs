@@ -31,10 +31,10 @@ impl Dice {
     }
 }
 
-const UNCONDITIONAL: [i64; 79] = [
+const UNCONDITIONAL: [i64; 81] = [
     0, 1, 3, 5, 7, 8, 11, 12, 13, 14, 15, 17, 18, 19, 20, 24, 25, 28, 35, 39, 43, 44, 45, 46, 47, 48, 55, 60, 74, 75, 77, 97, 99,
-    131, 138, 186, 202, 204, 217, 219, 221, 228, 229, 230, 231, 257, 258, 262, 263, 264, 265, 266, 267, 271, 273, 280, 285, 288,
-    295, 296, 316, 318, 319, 327, 328, 332, 334, 436, 437, 9000, 9001, 9002, 9003, 9004, 9006, 9008, 9010, 9012, 9013,
+    131, 138, 186, 202, 204, 217, 219, 221, 223, 226, 228, 229, 230, 231, 257, 258, 262, 263, 264, 265, 266, 267, 271, 273, 280,
+    285, 288, 295, 296, 316, 318, 319, 327, 328, 332, 334, 436, 437, 9000, 9001, 9002, 9003, 9004, 9006, 9008, 9010, 9012, 9013,
 ];
 
 const PROT_EXEC: u64 = 4;
@@ -47,6 +47,7 @@ const CONDITIONAL: &[Call] = &[
     Call::only(72, When::Run, &[&[Check::Is(1, 1033)], &[Check::Is(1, 1)], &[Check::Is(1, 2)], &[Check::Is(1, 3)]], "fcntl"),
     Call::only(157, When::Run, &[&[Check::Is(0, 15)]], "prctl"),
     Call::only(157, When::Finish, &[&[Check::Is(0, 4), Check::IsNull(1)]], "prctl"),
+    Call::only(222, When::Run, &[&[Check::Bits(0, 7, 6)]], "timer_create"),
     Call::only(234, When::Run, &[&[Check::ThisProcess(0)]], "tgkill"),
     Call::only(302, When::Run, &[&[Check::Is(0, 0), Check::IsNull(2)]], "prlimit64"),
     Call::only(8, When::Run, &[&[Check::Is(0, 0)]], "a row for all arguments outweighs this one"),
