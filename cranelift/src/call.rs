@@ -43,6 +43,9 @@ struct Callee {
 }
 
 pub(crate) fn call(t: &mut Translator<'_>, func: FuncIndex) {
+    if t.inline_call(func) {
+        return;
+    }
     let mut callee = t.direct(func);
     let (module, ty) = (t.env.module, t.env.module.functions[func]);
     // Inside a try region a call ends its block as it is.

@@ -3,7 +3,7 @@
 use crate::isa;
 pub use crate::isa::NewError;
 use crate::output;
-use crate::translate::{Allocations, Prepared, Refusal, prepare, translate};
+use crate::translate::{Allocations, Refusal, prepare, translate};
 use cranelift_codegen::control::ControlPlane;
 use cranelift_codegen::isa::OwnedTargetIsa;
 use cranelift_codegen::{CodegenError, Context};
@@ -87,7 +87,7 @@ impl CraneliftCompiler {
             .pop()
             .unwrap_or_else(|| Box::new(FunctionContext { codegen: Context::new(), allocations: Allocations::default() }));
         let FunctionContext { codegen, allocations } = &mut *context;
-        let Prepared { walk, is_heavy } = match prepare(input, allocations) {
+        let prepared = match prepare(input, allocations) {
             Ok(prepared) => prepared,
             Err(Refusal::Limit(reason)) => {
                 self.keep(context);
@@ -101,9 +101,10 @@ impl CraneliftCompiler {
                 return Ok(function);
             }
         };
-        let _alone = is_heavy.then(|| self.heavy.lock().unwrap_or_else(PoisonError::into_inner));
-        translate(input, head, walk, &self.settings, self.isa.frontend_config(), &mut codegen.func, allocations)
-            .map_err(|e| CompileError::new(func, e))?;
+        let _alone = prepared.is_heavy.then(|| self.heavy.lock().unwrap_or_else(PoisonError::into_inner));
+        let inlined =
+            translate(input, head, prepared, &self.settings, self.isa.frontend_config(), &mut codegen.func, allocations)
+                .map_err(|e| CompileError::new(func, e))?;
         look(codegen, false);
         let compiled = codegen.compile(&*self.isa, &mut ControlPlane::default());
         compiled.map_err(|e| {
@@ -113,7 +114,7 @@ impl CraneliftCompiler {
         })?;
         look(codegen, true);
         let code = codegen.compiled_code().expect("it was compiled");
-        let function = output::convert(code, &codegen.func.params, input).map_err(|e| CompileError::new(func, e))?;
+        let function = output::convert(code, &codegen.func.params, input, &inlined).map_err(|e| CompileError::new(func, e))?;
         if codegen.func.dfg.num_insts() <= MAX_KEPT_INSTRUCTIONS {
             codegen.clear();
             self.keep(context);

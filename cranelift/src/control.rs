@@ -250,6 +250,9 @@ pub(crate) fn br_table(t: &mut Translator<'_>, targets: &BrTable<'_>) {
 }
 
 pub(crate) fn return_(t: &mut Translator<'_>) {
+    if t.inlines.is_open() {
+        return br(t, (t.state.control.len() - 1 - t.inlines.frame()) as u32);
+    }
     let count = t.state.control[0].results.len();
     t.emit_return(count);
     t.state.reachable = false;

@@ -140,7 +140,8 @@ impl<'a> Translator<'a> {
 
     /// A local's value is a handle, if the local is one: see [`Translator::kind_of`].
     pub(crate) fn note_handle(&mut self, local: LocalIndex, value: Value) {
-        let Some(entry) = &self.entry else { return };
+        // Those of bodies in place of calls are none.
+        let Some(entry) = self.entry.as_ref().filter(|_| !self.inlines.is_open()) else { return };
         let found = entry.head.locals.binary_search_by_key(&local.as_u32(), |&(local, _)| local);
         if found.is_ok_and(|n| entry.head.locals[n].1.kind == osr::Kind::Handle) {
             self.declare_handle(value);

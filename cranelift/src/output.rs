@@ -1,5 +1,6 @@
 //! Cranelift's output as [`CompiledFunction`].
 
+use crate::bodies;
 use crate::location::{self, LEAVES, UNINTERRUPTIBLE};
 use cranelift_codegen::binemit::Reloc as RelocKind;
 use cranelift_codegen::ir::function::FunctionParameters;
@@ -11,6 +12,7 @@ use sconce_environ::abi::returns_reference;
 use sconce_environ::compile::{CallSite, CompiledFunction, FunctionInput, Reloc, RelocTarget};
 use sconce_environ::handlers::{Handler, HandlerListBuilder, HandlerLists};
 use sconce_environ::index::FuncIndex;
+use sconce_environ::inlined::InlinedCall;
 use sconce_environ::module::Module;
 use sconce_environ::placement::{LINE, skew};
 use sconce_environ::stack_maps::StackMaps;
@@ -25,6 +27,7 @@ pub(crate) fn convert(
     code: &CompiledCode,
     params: &FunctionParameters,
     input: &FunctionInput<'_>,
+    inlined: &[InlinedCall],
 ) -> Result<CompiledFunction, String> {
     let buffer = &code.buffer;
     let (call_sites, handlers) = call_sites(buffer)?;
@@ -37,7 +40,8 @@ pub(crate) fn convert(
         skew: skew(&code.bb_starts, &code.bb_edges, buffer.total_size(), buffer.alignment),
         relocs: relocations(buffer, params, input.module)?,
         traps: traps(buffer)?,
-        wasm_offsets: wasm_offsets(buffer, input.body_offset),
+        wasm_offsets: wasm_offsets(buffer, input),
+        inlined: bodies::numbered(inlined, input),
         stack_maps: stack_maps(buffer),
         uninterruptible: uninterruptible(buffer),
         call_sites,
@@ -88,13 +92,13 @@ fn trap_code(code: ir::TrapCode) -> Option<TrapCode> {
 
 /// Runs of one operator's instructions. What belongs to none (the loads of constants, which Cranelift moves to their uses)
 /// counts to the run before it, except at the start.
-fn wasm_offsets(buffer: &MachBufferFinalized<Final>, body_offset: u32) -> Vec<(u32, u32)> {
+fn wasm_offsets(buffer: &MachBufferFinalized<Final>, input: &FunctionInput<'_>) -> Vec<(u32, u32)> {
     let mut runs: Vec<(u32, u32)> = vec![(0, u32::MAX)];
     for run in buffer.get_srclocs_sorted() {
         if run.loc.is_default() {
             continue;
         }
-        let wasm = body_offset + location::position(run.loc);
+        let wasm = bodies::number(location::position(run.loc), input);
         match runs.last_mut() {
             Some(&mut (_, last)) if last == wasm => {}
             Some(last) if last.0 == run.start => last.1 = wasm,

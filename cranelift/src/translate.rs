@@ -1,6 +1,7 @@
 //! One function body to Cranelift IR: parameters, locals, then operator by operator.
 
 use crate::alias::{self, Region};
+use crate::bodies::Inlines;
 use crate::env::{Caches, Env};
 use crate::estimate::{self, Estimator, HEAVY};
 use crate::location;
@@ -19,6 +20,7 @@ use sconce_environ::builtin::Builtin;
 use sconce_environ::compile::{FunctionInput, Settings};
 use sconce_environ::fuel::Plan;
 use sconce_environ::index::MemoryIndex;
+use sconce_environ::inlined::InlinedCall;
 use sconce_environ::locals::{DeclaredLocals, LocalNumbers};
 use sconce_environ::osr::LoopHead;
 use sconce_environ::trap;
@@ -50,10 +52,12 @@ pub(crate) struct Translator<'a> {
     /// The address computed last, to be used again by an access to the same structure.
     pub(crate) last_address: Option<LastAddress>,
     /// Hints for branches that have not been reached yet: offset in the body, and whether they are taken.
-    hints: &'a [(u32, bool)],
+    pub(crate) hints: &'a [(u32, bool)],
+    /// Bodies in place of calls.
+    pub(crate) inlines: Inlines<'a>,
     /// What is to be paid before which operator.
     fuel: Plan,
-    /// Where in the body the operator under translation is: hints count from there.
+    /// Where the operator under translation is: in the function's body, or behind it if it is another one's in place of a call.
     pub(crate) position: u32,
     /// Calls that are inserted in the end.
     pub(crate) rare: RareCalls,
@@ -122,19 +126,20 @@ pub(crate) fn prepare<'a>(input: &FunctionInput<'a>, allocations: &mut Allocatio
     Ok(Prepared { walk, is_heavy: counts.memory() > HEAVY })
 }
 
-/// Translates a body into `func`, which is empty; from a loop's head on, if there is one.
+/// Translates a body into `func`, which is empty; from a loop's head on, if there is one. Gives what stands in place of calls, by
+/// positions.
 ///
 /// # Errors
 /// When an implementation limit is exceeded.
 pub(crate) fn translate(
     input: &FunctionInput<'_>,
     head: Option<&LoopHead>,
-    walk: Walk<'_>,
+    Prepared { walk, is_heavy }: Prepared<'_>,
     settings: &Settings,
     config: TargetFrontendConfig,
     func: &mut Function,
     allocations: &mut Allocations,
-) -> Result<(), Box<dyn Error + Send + Sync>> {
+) -> Result<Vec<InlinedCall>, Box<dyn Error + Send + Sync>> {
     let ty = input.module.type_of(input.module.func_index(input.func));
     func.signature = signature(ty);
     let constant_flags = alias::constant(func);
@@ -164,6 +169,12 @@ pub(crate) fn translate(
         locals,
         last_address: None,
         hints: input.hints,
+        inlines: Inlines::new(
+            input.callees.filter(|_| !settings.fuel && !is_heavy),
+            input.func,
+            input.body.len(),
+            locals.named().len(),
+        ),
         fuel,
         position: 0,
         rare: RareCalls::default(),
@@ -181,11 +192,11 @@ pub(crate) fn translate(
     }
     t.body(walk, Types::Many(&ty.results))?;
     let frames = t.prepare_rare_calls();
-    let Translator { builder, state: State { values, .. }, failure, .. } = t;
+    let Translator { builder, state: State { values, .. }, failure, inlines: Inlines { done, .. }, .. } = t;
     builder.finalize(config);
     frames.finish(func);
     allocations.values = values;
-    failure.map_or(Ok(()), |reason| Err(reason.into()))
+    failure.map_or(Ok(done), |reason| Err(reason.into()))
 }
 
 impl<'a> Translator<'a> {
@@ -204,14 +215,25 @@ impl<'a> Translator<'a> {
         }
     }
 
-    fn body(&mut self, mut walk: Walk<'a>, results: Types<'a>) -> Result<(), Box<dyn Error + Send + Sync>> {
+    fn body(&mut self, walk: Walk<'a>, results: Types<'a>) -> Result<(), Box<dyn Error + Send + Sync>> {
         self.begin_function(results);
         if self.env.settings.gc_stress {
             // Every call of wasm is a safe point: its callee makes use of it.
             self.builtin(Builtin::Sweep, &[]);
         }
+        self.operators(walk)?;
+        self.end_function();
+        if self.is_entry_missing() {
+            return Err("the loop that it is to begin with cannot be reached".into());
+        }
+        Ok(())
+    }
+
+    /// Translates the operators of a body, its last `end` included.
+    pub(crate) fn operators(&mut self, mut walk: Walk<'a>) -> Result<(), Box<dyn Error + Send + Sync>> {
+        let first = self.inlines.first();
         while !walk.is_done() {
-            self.position = walk.position() as u32;
+            self.position = first + walk.position() as u32;
             // Set for unreachable code as well: an `end` may emit code.
             let location = location::of(self.position)?;
             self.builder.set_srcloc(location);
@@ -225,10 +247,6 @@ impl<'a> Translator<'a> {
                 let mut dead = Unreachable(self);
                 walk.step(|_| Visitor(&mut dead))?;
             }
-        }
-        self.end_function();
-        if self.is_entry_missing() {
-            return Err("the loop that it is to begin with cannot be reached".into());
         }
         Ok(())
     }
@@ -248,7 +266,7 @@ impl<'a> Translator<'a> {
     }
 
     /// The value that locals of a type begin with; those that cannot be null are set before they are read.
-    fn zero(&mut self, ty: ValType) -> Option<Value> {
+    pub(crate) fn zero(&mut self, ty: ValType) -> Option<Value> {
         if matches!(ty, ValType::Ref(r) if !r.nullable) {
             return None;
         }
@@ -262,11 +280,12 @@ impl<'a> Translator<'a> {
 
     /// Whether the branch under translation is said to be taken, or not to be.
     pub(crate) fn branch_hint(&mut self) -> Option<bool> {
+        let position = self.position - self.inlines.first();
         while let [(offset, taken), rest @ ..] = self.hints
-            && *offset <= self.position
+            && *offset <= position
         {
             self.hints = rest;
-            if *offset == self.position {
+            if *offset == position {
                 return Some(*taken);
             }
         }

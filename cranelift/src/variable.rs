@@ -60,9 +60,9 @@ pub(crate) fn global_set(t: &mut Translator<'_>, global: GlobalIndex) {
 }
 
 impl Translator<'_> {
-    /// Locals were declared first, in the order of their numbers.
+    /// The function's own locals were declared first, in the order of their numbers.
     fn variable(&self, local: LocalIndex) -> Variable {
-        Variable::from_u32(self.locals.number(local.as_u32()))
+        self.inlines.variable(local).unwrap_or_else(|| Variable::from_u32(self.locals.number(local.as_u32())))
     }
 
     fn global_place(&mut self, global: GlobalIndex) -> (Value, u32) {

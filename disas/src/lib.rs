@@ -153,14 +153,13 @@ impl<'a> Listings<'a> {
     pub fn list(&self, func: DefinedFuncIndex) -> Result<String, Error> {
         let (function, compiler) = self.code.function(func)?;
         let index = self.module.func_index(func);
-        let operators = match self.body {
-            Some((binary, decoded)) => {
-                let name = |i: u32| self.function_name(FuncIndex::from_u32(i));
-                let lines = operators::lines(decoded.body(binary, func), decoded.bodies[func].start, &name);
-                Some(lines.unwrap_or_default())
-            }
-            None => None,
+        let operators_of = |func| {
+            let (binary, decoded) = self.body?;
+            let name = |i: u32| self.function_name(FuncIndex::from_u32(i));
+            let lines = operators::lines(decoded.body(binary, func), decoded.bodies[func].start, &name);
+            Some(lines.unwrap_or_default())
         };
+        let operators = operators_of(func);
         let bounds = match self.engine.bounds() {
             BoundsStyle::Guard => "guard",
             BoundsStyle::Explicit => "explicit",
@@ -172,6 +171,7 @@ impl<'a> Listings<'a> {
         text += &Listing {
             function: &function,
             operators: operators.as_deref(),
+            operators_of: &|func| operators_of(func).unwrap_or_default(),
             fields: &self.fields,
             context: (compiler == "lightbeam").then_some(decode::KEPT_CONTEXT),
             defined: &|func| self.any(self.module.func_index(func)),

@@ -2,7 +2,8 @@
 //!
 //! Rows follow the machine code. An operator stands beside its first instruction, those before it that have
 //! none stand above; where the code of an operator that was shown already goes on (out of line, or moved by
-//! the optimizer), its offset stands in parentheses.
+//! the optimizer), its offset stands in parentheses. Operators of another function, whose body stands in place of a call, are
+//! shown each time, and say whose they are.
 
 use super::decode::{self, Meaning, Piece};
 use super::fields::Field;
@@ -10,6 +11,7 @@ use super::operators::Line;
 use iced_x86::{Formatter, Instruction, IntelFormatter, MemorySizeOptions, Mnemonic, Register};
 use sconce_environ::compile::{CompiledFunction, RelocTarget};
 use sconce_environ::index::{DefinedFuncIndex, FuncIndex};
+use sconce_environ::inlined::operators;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
@@ -22,6 +24,8 @@ pub struct Listing<'a> {
     pub function: &'a CompiledFunction,
     /// Its operators; `None` where they are not at hand.
     pub operators: Option<&'a [Line]>,
+    /// The same of another function.
+    pub operators_of: &'a dyn Fn(DefinedFuncIndex) -> Vec<Line>,
     /// What is where in the VM context.
     pub fields: &'a BTreeMap<u32, Field>,
     /// The register that holds the VM context in all of the function, if there is one.
@@ -41,6 +45,8 @@ impl Listing<'_> {
         let meanings = decode::meanings(&self.function.code, &pieces, self.fields, self.context);
         let mut formatter = formatter();
         let mut rows = Rows::new(self.operators.unwrap_or_default());
+        let callees: BTreeMap<DefinedFuncIndex, Vec<Line>> =
+            self.function.inlined.iter().map(|body| (body.func, (self.operators_of)(body.func))).collect();
         let mut runs = self.function.wasm_offsets.iter().peekable();
         let mut operator = None;
         let relocs: BTreeMap<u32, RelocTarget> = self.function.relocs.iter().map(|r| (r.offset, r.target)).collect();
@@ -51,9 +57,10 @@ impl Listing<'_> {
                 (operator, begins) = (Some(wasm), true);
             }
             if begins {
-                match operator {
-                    Some(wasm) if wasm != u32::MAX => rows.operator(wasm, self.operators.is_some()),
-                    _ => rows.no_operator(at),
+                match operator.and_then(|number| operators(&self.function.inlined, number).next()) {
+                    Some((None, wasm)) => rows.operator(wasm, self.operators.is_some()),
+                    Some((Some(func), wasm)) => rows.callee(&callees[&func], wasm, &(self.defined)(func)),
+                    None => rows.no_operator(at),
                 }
             }
             let mark = if pieces.targets.contains(&at) { '>' } else { ' ' };
@@ -195,6 +202,13 @@ impl<'a> Rows<'a> {
             self.left = Some(left(&self.operators[upto - 1]));
             self.shown = upto;
         }
+    }
+
+    /// Code of a callee's operator begins, or goes on.
+    fn callee(&mut self, lines: &[Line], wasm: u32, name: &str) {
+        self.flush();
+        let line = lines.binary_search_by_key(&wasm, |line| line.offset).map_or("", |n| &lines[n].text);
+        self.left = Some(format!("{wasm:#06x} {line} (in {name})"));
     }
 
     /// Code of no operator begins.

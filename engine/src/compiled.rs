@@ -3,8 +3,10 @@
 
 use crate::config::CompilerKind;
 use crate::section::Section;
+use sconce_environ::compile::CompiledFunction;
 use sconce_environ::decode::Decoded;
 use sconce_environ::index::{DefinedFuncIndex, FuncIndex};
+use sconce_environ::inlined::{InlinedCall, Operator, operators};
 use sconce_environ::module::{EntityIndex, EntityType, Module};
 use sconce_environ::names::{self, Names};
 use sconce_environ::registry::ExternType;
@@ -66,8 +68,26 @@ pub struct LazyStats {
     pub time: Duration,
 }
 
-/// Offsets of a function's operators in the binary, by offset from its code's start; `u32::MAX` is none.
-pub(crate) type Offsets = Vec<(u32, u32)>;
+/// Where a function's operators are in the binary.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Offsets {
+    /// By offset from its code's start: [`sconce_environ::compile::CompiledFunction::wasm_offsets`].
+    runs: Vec<(u32, u32)>,
+    /// What stands in place of calls.
+    inlined: Vec<InlinedCall>,
+}
+
+impl Offsets {
+    /// Takes them from a compiled function, which keeps none.
+    pub(crate) fn take(compiled: &mut CompiledFunction) -> Offsets {
+        Offsets { runs: std::mem::take(&mut compiled.wasm_offsets), inlined: std::mem::take(&mut compiled.inlined) }
+    }
+
+    fn operators_at(&self, offset: u32) -> Vec<Operator> {
+        let n = self.runs.partition_point(|&(at, _)| at <= offset).checked_sub(1);
+        operators(&self.inlined, n.map_or(u32::MAX, |n| self.runs[n].1)).collect()
+    }
+}
 
 /// What was seen of a program.
 pub(crate) trait Learned: rt::Watch {
@@ -134,8 +154,22 @@ impl CompiledModule {
         self.debug.code_offset
     }
 
-    /// The wasm offset of the operator that an instruction belongs to, at this offset from its function's start.
-    pub(crate) fn wasm_offset(&self, frame: &rt::RawFrame, known: &mut LazyOffsets) -> Option<u32> {
+    /// The activations of functions that one of code is, innermost first: more than one where bodies stand in place of calls. With
+    /// the wasm offset of each one's operator, where that is known.
+    pub(crate) fn activations(&self, frame: &rt::RawFrame, known: &mut LazyOffsets) -> Vec<(FuncIndex, Option<u32>)> {
+        let func_index = |func| self.environ().func_index(func);
+        let found = self.operators(frame, known).unwrap_or_default();
+        let is_whole = found.last().is_some_and(|&(func, _)| func.is_none());
+        let mut all: Vec<_> =
+            found.into_iter().map(|(func, offset)| (func_index(func.unwrap_or(frame.func)), Some(offset))).collect();
+        // Whatever is known, there is the function with the code.
+        if !is_whole {
+            all.push((func_index(frame.func), None));
+        }
+        all
+    }
+
+    fn operators(&self, frame: &rt::RawFrame, known: &mut LazyOffsets) -> Option<Vec<Operator>> {
         let rt::RawFrame { func, start, offset, .. } = *frame;
         if let Some(lazy) = &self.lazy {
             return known.find(&**lazy, frame);
@@ -143,7 +177,7 @@ impl CompiledModule {
         let code = self.loaded.code();
         let start = u32::try_from(start.checked_sub(code.text_base())?).ok()?;
         debug_assert!(code.tables().function_at(start) == Some(func));
-        code.tables().wasm_offset_at(self.debug.offsets.bytes()?, start.checked_add(offset)?)
+        Some(code.tables().operators_at(self.debug.offsets.bytes()?, start.checked_add(offset)?))
     }
 
     /// Bytes of memory that it may take with its code, its data and what is known of it, whoever runs it: the same however it came to be,
@@ -192,15 +226,14 @@ impl LazyOffsets {
         LazyOffsets { known: HashMap::new(), left: 128 << 10 }
     }
 
-    fn find(&mut self, lazy: &dyn OnDemand, frame: &rt::RawFrame) -> Option<u32> {
+    fn find(&mut self, lazy: &dyn OnDemand, frame: &rt::RawFrame) -> Option<Vec<Operator>> {
         let left = &mut self.left;
         let compile = || {
             *left = left.checked_sub(lazy.body_len(frame.func))?;
             lazy.wasm_offsets(frame.func, frame.start)
         };
         let offsets = self.known.entry(frame.start).or_insert_with(compile).as_ref()?;
-        let n = offsets.partition_point(|&(at, _)| at <= frame.offset).checked_sub(1)?;
-        Some(offsets[n].1).filter(|&wasm| wasm != u32::MAX)
+        Some(offsets.operators_at(frame.offset))
     }
 }
 

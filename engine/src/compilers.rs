@@ -4,7 +4,11 @@ use crate::causes::CompileFailure;
 use crate::config::{CompilerKind, Config, Tier};
 use crate::error::Error;
 use sconce_cranelift::CraneliftCompiler;
-use sconce_environ::compile::{BoundsStyle, Compiler, Settings};
+use sconce_environ::compile::{BoundsStyle, Compiler, FunctionInput, Settings};
+use sconce_environ::decode::Decoded;
+use sconce_environ::index::DefinedFuncIndex;
+use sconce_environ::inlined::{Callees, Inlining};
+use sconce_environ::layout::VmLayout;
 use sconce_lightbeam::LightbeamCompiler;
 use std::error::Error as StdError;
 use std::sync::{Arc, OnceLock};
@@ -19,6 +23,7 @@ pub(crate) const BOTH: &str = "lightbeam+cranelift";
 pub(crate) struct Compilers {
     settings: Settings,
     tier: Tier,
+    inlining: Inlining,
     lightbeam: OnceLock<Made>,
     cranelift: OnceLock<Made>,
 }
@@ -36,11 +41,24 @@ impl Compilers {
             baseline: config.baseline,
             spectre_mitigations: config.spectre_mitigations,
         };
-        Compilers { settings, tier: config.tier, lightbeam: OnceLock::new(), cranelift: OnceLock::new() }
+        // People who look at functions in a debugger want to find them.
+        let inlining = if config.debugger { Inlining::Off } else { config.inlining };
+        Compilers { settings, tier: config.tier, inlining, lightbeam: OnceLock::new(), cranelift: OnceLock::new() }
     }
 
     pub(crate) fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// What is compiled as a function of a module.
+    pub(crate) fn input<'a>(
+        &self,
+        decoded: &'a Decoded,
+        bytes: &'a [u8],
+        layout: &'a VmLayout,
+        func: DefinedFuncIndex,
+    ) -> FunctionInput<'a> {
+        FunctionInput { callees: Callees::of(decoded, bytes, self.inlining), ..FunctionInput::of(decoded, bytes, layout, func) }
     }
 
     /// One of them: of both the one that compiles most functions.

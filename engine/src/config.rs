@@ -2,6 +2,7 @@
 
 use sconce_environ::compile::{BoundsStyle, CallStyle};
 use sconce_environ::features::Features;
+use sconce_environ::inlined::Inlining;
 use std::path::PathBuf;
 
 /// Which compiler.
@@ -70,6 +71,7 @@ pub struct Config {
     pub(crate) fuel: bool,
     pub(crate) baseline: bool,
     pub(crate) spectre_mitigations: bool,
+    pub(crate) inlining: Inlining,
     pub(crate) tier: Tier,
     pub(crate) parallel: bool,
     pub(crate) features: Features,
@@ -99,6 +101,7 @@ impl Default for Config {
             fuel: false,
             baseline: false,
             spectre_mitigations: true,
+            inlining: Inlining::Small,
             tier: Tier::Auto,
             parallel: true,
             features: Features::default(),
@@ -217,6 +220,13 @@ impl Config {
     /// that may read all of the process's memory.
     pub fn spectre_mitigations(mut self, on: bool) -> Config {
         self.spectre_mitigations = on;
+        self
+    }
+
+    /// Which calls Cranelift replaces by the body of their callee; none in code for debuggers, and in code that counts what it
+    /// executes ([`Config::fuel`]).
+    pub fn inlining(mut self, which: Inlining) -> Config {
+        self.inlining = which;
         self
     }
 

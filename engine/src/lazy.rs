@@ -278,7 +278,7 @@ impl LazyCode {
 
     /// Adds code by Cranelift, to which calls go if they are to; gives its address.
     fn add_better(&self, func: DefinedFuncIndex, mut compiled: CompiledFunction, is_called: bool) -> Result<usize, Error> {
-        let (offsets, mut begins) = (std::mem::take(&mut compiled.wasm_offsets), 0);
+        let (offsets, mut begins) = (Offsets::take(&mut compiled), 0);
         let added = self.add(func, &compiled, is_called, |start| {
             begins = start;
             self.better().insert(start, offsets);
@@ -428,7 +428,7 @@ impl OnDemand for LazyCode {
         if let Some(offsets) = self.better().get(&start) {
             return Some(offsets.clone());
         }
-        Some(self.compiled(func).ok()?.wasm_offsets)
+        Some(Offsets::take(&mut self.compiled(func).ok()?))
     }
 
     fn body_len(&self, func: DefinedFuncIndex) -> usize {

@@ -107,6 +107,7 @@ pub use warm::Warmed;
 pub use sconce_cranelift::CRANELIFT_VERSION;
 pub use sconce_environ as environ;
 pub use sconce_environ::compile::{BoundsStyle, CallStyle, Settings};
+pub use sconce_environ::inlined::Inlining;
 pub use sconce_environ::trap::TrapCode;
 pub use sconce_runtime::speculation;
 pub use sconce_runtime::{

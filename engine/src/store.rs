@@ -361,15 +361,16 @@ impl<'a, T: 'static> StoreContextMut<'a, T> {
     fn backtrace(&self, raw: rt::RawBacktrace, mut offsets: LazyOffsets) -> Backtrace {
         // SAFETY: borrowed.
         let modules = unsafe { &(*self.inner.as_ptr()).modules };
-        let mut frame = |f: &rt::RawFrame| {
-            let module = modules.get(&f.module)?;
-            Some(Frame {
-                func: module.environ().func_index(f.func),
-                wasm_offset: module.compiled().wasm_offset(f, &mut offsets),
-                module: module.compiled().clone(),
-            })
-        };
-        Backtrace { frames: raw.frames.iter().filter_map(&mut frame).collect(), omitted: raw.omitted, omitted_at: raw.omitted_at }
+        let mut backtrace = Backtrace { omitted: raw.omitted, ..Backtrace::default() };
+        for (n, f) in raw.frames.iter().enumerate() {
+            if n == raw.omitted_at {
+                backtrace.omitted_at = backtrace.frames.len();
+            }
+            let Some(module) = modules.get(&f.module).map(Module::compiled) else { continue };
+            let activations = module.activations(f, &mut offsets).into_iter();
+            backtrace.frames.extend(activations.map(|(func, wasm_offset)| Frame { func, wasm_offset, module: module.clone() }));
+        }
+        backtrace
     }
 
     /// Where wasm code is that called the host function that is running; empty outside host functions.

@@ -13,6 +13,7 @@ mod write;
 use crate::compile::{CallSite, CompiledFunction};
 use crate::handlers::{Handler, HandlerListBuilder};
 use crate::index::DefinedFuncIndex;
+use crate::inlined::{InlinedCall, Operator, operators};
 use crate::stack_maps::{StackMap, StackMaps};
 use crate::trap::TrapCode;
 use leb::Reader;
@@ -316,23 +317,30 @@ impl<S: Stream> CodeTables<S> {
         })
     }
 
-    /// A function's runs of instructions that belong to one operator, with its wasm offset; `u32::MAX` where none is known.
-    fn wasm_offsets_of(&self, offsets: &[u8], func: DefinedFuncIndex) -> impl Iterator<Item = (u32, u32)> {
+    /// Bodies in a function's code, and its runs of instructions that belong to one operator, with its wasm offset; `u32::MAX` where
+    /// none is known.
+    fn wasm_offsets_of(&self, offsets: &[u8], func: DefinedFuncIndex) -> (Vec<InlinedCall>, impl Iterator<Item = (u32, u32)>) {
         let mut run = Reader(self.run(offsets, func, |f| f.wasm_offsets).unwrap_or_default());
+        // Each takes bytes, and nothing is allocated for a count that is not there.
+        let bodies = run.u32().unwrap_or_default();
+        let inlined = (0..bodies).map_while(|_| run.inlined()).collect();
         let (mut at, mut wasm) = (0u32, 0i64);
-        std::iter::from_fn(move || {
+        let runs = std::iter::from_fn(move || {
             at = at.checked_add(run.u32()?)?;
             wasm = wasm.checked_add(run.i64()?)?;
             Some((at, u32::try_from(wasm).unwrap_or(u32::MAX)))
-        })
+        });
+        (inlined, runs)
     }
 
-    /// The wasm offset of the operator that the instruction at this offset of text belongs to.
-    pub fn wasm_offset_at(&self, offsets: &[u8], offset: u32) -> Option<u32> {
-        let func = self.function_at(offset)?;
+    /// The operator that the instruction at this offset of text belongs to, and what is around it, as
+    /// [`crate::inlined::operators`] gives them.
+    pub fn operators_at(&self, offsets: &[u8], offset: u32) -> Vec<Operator> {
+        let Some(func) = self.function_at(offset) else { return Vec::new() };
         let wanted = offset - self.functions[func.as_u32() as usize].start;
-        let (_, wasm) = self.wasm_offsets_of(offsets, func).take_while(|&(at, _)| at <= wanted).last()?;
-        (wasm != u32::MAX).then_some(wasm)
+        let (inlined, runs) = self.wasm_offsets_of(offsets, func);
+        let number = runs.take_while(|&(at, _)| at <= wanted).last().map_or(u32::MAX, |(_, wasm)| wasm);
+        operators(&inlined, number).collect()
     }
 
     /// Where a function's code is data, as offsets from its start, increasing.
@@ -357,10 +365,12 @@ impl<S: Stream> CodeTables<S> {
             Some(CallSite { return_offset: at - start, frame_size, vmctx, handlers })
         });
         let call_sites = call_sites.collect();
+        let (inlined, wasm_offsets) = self.wasm_offsets_of(offsets, func);
         Some(CompiledFunction {
             code: text.get(start as usize..end as usize)?.to_vec(),
             traps: self.traps_of(func).collect(),
-            wasm_offsets: self.wasm_offsets_of(offsets, func).collect(),
+            wasm_offsets: wasm_offsets.collect(),
+            inlined,
             stack_maps: self.stack_maps_of(func).maps(),
             uninterruptible: runs_of(&self[CodeTable::Uninterruptible], start, end),
             call_sites,

@@ -4,6 +4,7 @@ use crate::block::BlockTypes;
 use crate::decode::{BodyValidator, DecodeError, Decoded};
 use crate::handlers::HandlerLists;
 use crate::index::*;
+use crate::inlined::{Callees, InlinedCall};
 use crate::layout::VmLayout;
 use crate::module::Module;
 use crate::osr::{LoopCode, LoopHead};
@@ -70,6 +71,8 @@ pub struct FunctionInput<'a> {
     pub blocks: BlockTypes<'a>,
     /// Which of its branches are likely to be taken: [`crate::module::BranchHints::of`].
     pub hints: &'a [(u32, bool)],
+    /// The bodies of others, if they may be translated in place of calls.
+    pub callees: Option<Callees<'a>>,
 }
 
 impl<'a> FunctionInput<'a> {
@@ -81,7 +84,7 @@ impl<'a> FunctionInput<'a> {
         let (body, body_offset) = (decoded.body(bytes, func), decoded.bodies[func].start);
         let module = &decoded.module;
         let (blocks, hints) = (BlockTypes::of(module), module.branch_hints.of(module.func_index(func)));
-        FunctionInput { module, layout, func, body, body_offset, blocks, hints }
+        FunctionInput { module, layout, func, body, body_offset, blocks, hints, callees: None }
     }
 }
 
@@ -211,8 +214,10 @@ pub struct CompiledFunction {
     /// By offset of the faulting instruction, increasing.
     pub traps: Vec<(u32, TrapCode)>,
     /// Start of each run of instructions that belong to one wasm operator, increasing, with that operator's offset in the
-    /// module; `u32::MAX` where no operator is known (prologue).
+    /// module; `u32::MAX` where no operator is known (prologue). With bodies in place of calls see [`crate::inlined::operators`].
     pub wasm_offsets: Vec<(u32, u32)>,
+    /// Bodies that stand in place of calls, by their first numbers.
+    pub inlined: Vec<InlinedCall>,
     /// Where handles are while calls are under way. A call without a map has none in its frame.
     pub stack_maps: StackMaps,
     /// Runs of instructions that an interrupt must not cut, besides `ret`: start and end, increasing, none empty. Where the

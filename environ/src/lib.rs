@@ -17,6 +17,7 @@ pub mod fuel;
 pub mod handlers;
 pub mod heap;
 pub mod index;
+pub mod inlined;
 pub mod layout;
 pub mod locals;
 pub mod meaning;

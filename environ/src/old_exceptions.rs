@@ -60,7 +60,9 @@ impl FinalForm {
 
     /// The function with this body.
     pub fn input<'a>(&'a self, of: &FunctionInput<'a>) -> FunctionInput<'a> {
-        FunctionInput { body: &self.0.body, hints: &self.0.hints, blocks: BlockTypes::with(of.module, &self.0.types), ..*of }
+        let blocks = BlockTypes::with(of.module, &self.0.types);
+        // Other bodies are as they were, with other block types.
+        FunctionInput { body: &self.0.body, hints: &self.0.hints, blocks, callees: None, ..*of }
     }
 
     /// What was compiled speaks of the file's offsets again.

@@ -4,6 +4,7 @@ use sconce_environ::code_tables::{CodeTable, CodeTables, WasmOffsets};
 use sconce_environ::compile::{CallSite, CompiledFunction};
 use sconce_environ::handlers::{Handler, HandlerListBuilder};
 use sconce_environ::index::DefinedFuncIndex;
+use sconce_environ::inlined::{INLINED, InlinedCall, operators};
 use sconce_environ::stack_maps::StackMaps;
 use sconce_environ::trap::TrapCode;
 
@@ -47,6 +48,14 @@ fn function(random: &mut Random, len: u32) -> CompiledFunction {
             wasm = wasm.wrapping_add(random.below(63) as u32).wrapping_sub(20 * u32::from(random.below(8) == 0));
             *offset = if random.below(100) == 0 { *offset } else { wasm };
         }
+    }
+    if random.below(3) == 0 {
+        let mut first = INLINED;
+        f.inlined.resize_with(random.below(9) as usize, || {
+            first += random.below(1 << 28) as u32;
+            let [func, body_offset, call] = [1 << 20, 1 << 31, u32::MAX.into()].map(|most| random.below(most) as u32);
+            InlinedCall { func: DefinedFuncIndex::from_u32(func), first, body_offset, call }
+        });
     }
     // Return addresses are behind the call: up to the function's end, which is where one that never returns would return to.
     let slots =
@@ -92,8 +101,8 @@ fn whole_functions_are_read_back() {
             let found = tables.function(DefinedFuncIndex::from_u32(n as u32), &text, &offsets.0).expect("it is there");
             assert_eq!(found.code, f.code);
             assert_eq!(
-                (found.traps, found.wasm_offsets, found.stack_maps),
-                (f.traps.clone(), f.wasm_offsets.clone(), f.stack_maps.clone())
+                (found.traps, found.wasm_offsets, found.inlined, found.stack_maps),
+                (f.traps.clone(), f.wasm_offsets.clone(), f.inlined.clone(), f.stack_maps.clone())
             );
         }
         assert!(tables.function(DefinedFuncIndex::from_u32(functions.len() as u32), &text, &offsets.0).is_none());
@@ -109,15 +118,15 @@ fn what_is_put_in_is_found_at_every_offset() {
             let len = f.code.len() as u32;
             let (mut traps, mut maps) = (f.traps.iter().peekable(), f.stack_maps.maps().peekable());
             let mut wasm = f.wasm_offsets.iter().peekable();
-            let mut current = None;
+            let mut current = Vec::new();
             for at in 0..len.min(3000) {
                 assert_eq!(tables.function_at(start + at).map(|i| i.as_u32()), Some(n as u32));
                 let trap = traps.next_if(|t| t.0 == at).map(|t| t.1);
                 assert_eq!(tables.trap_at(start + at), trap, "function {n}, offset {at}");
                 if let Some(&(_, offset)) = wasm.next_if(|w| w.0 == at) {
-                    current = Some(offset).filter(|&o| o != u32::MAX);
+                    current = operators(&f.inlined, offset).collect();
                 }
-                assert_eq!(tables.wasm_offset_at(&offsets.0, start + at), current, "function {n}, offset {at}");
+                assert_eq!(tables.operators_at(&offsets.0, start + at), current, "function {n}, offset {at}");
                 let map = maps.next_if(|m| m.return_offset == at + 1);
                 assert_eq!(tables.stack_map_at(start + at + 1), map, "function {n}, return to {}", at + 1);
             }
@@ -126,7 +135,7 @@ fn what_is_put_in_is_found_at_every_offset() {
             for at in start + len..next {
                 assert_eq!(tables.function_at(at), None);
                 assert_eq!(tables.trap_at(at), None);
-                assert_eq!(tables.wasm_offset_at(&offsets.0, at), None);
+                assert_eq!(tables.operators_at(&offsets.0, at), []);
             }
         }
         assert_eq!(tables.function_at(u32::MAX), None);
@@ -163,9 +172,9 @@ fn any_bytes_are_looked_up_without_harm() {
             let at = random.below(1 << 18) as u32;
             differences += usize::from(tables.trap_at(at) != good.trap_at(at));
             differences += usize::from(tables.stack_map_at(at) != good.stack_map_at(at));
-            differences += usize::from(tables.wasm_offset_at(&offsets.0, at) != good.wasm_offset_at(&good_offsets.0, at));
+            differences += usize::from(tables.operators_at(&offsets.0, at) != good.operators_at(&good_offsets.0, at));
         }
-        let _ = (tables.trap_at(u32::MAX), tables.stack_map_at(u32::MAX), tables.wasm_offset_at(&offsets.0, u32::MAX));
+        let _ = (tables.trap_at(u32::MAX), tables.stack_map_at(u32::MAX), tables.operators_at(&offsets.0, u32::MAX));
     }
     assert!(differences > 100, "the damage is seen: {differences}");
     // A count of slots that no run holds allocates nothing.

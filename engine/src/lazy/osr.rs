@@ -8,7 +8,7 @@ use super::LazyCode;
 use crate::config::CompilerKind;
 use crate::error::Error;
 use crate::pipeline::host_sites;
-use sconce_environ::compile::{CompiledFunction, FunctionInput};
+use sconce_environ::compile::CompiledFunction;
 use sconce_environ::index::DefinedFuncIndex;
 use sconce_environ::osr::LoopCode;
 use sconce_runtime::stub_offsets;
@@ -28,7 +28,7 @@ impl LazyCode {
         choose: impl FnOnce(&[LoopCode]) -> Option<LoopCode>,
     ) -> Result<bool, Error> {
         let LazyCode { compilers, binary, decoded, layout, .. } = self;
-        let input = FunctionInput::of(decoded, binary, layout, func);
+        let input = compilers.input(decoded, binary, layout, func);
         let stubs = stub_offsets(compilers.settings().fuel);
         let lightbeam = compilers.get(CompilerKind::Lightbeam)?;
         let (mut lower, loops) = lightbeam.loops(&input)?;

@@ -7,7 +7,7 @@ use crate::causes::CompileFailure;
 use crate::compilers::Compilers;
 use crate::config::CompilerKind;
 use crate::error::Error;
-use sconce_environ::compile::{CompiledFunction, FunctionInput, max_code};
+use sconce_environ::compile::{CompiledFunction, max_code};
 use sconce_environ::decode::{BodyValidator, DecodeError, Decoded};
 use sconce_environ::index::DefinedFuncIndex;
 use sconce_environ::layout::VmLayout;
@@ -191,7 +191,7 @@ fn validate_and_compile(
     func: DefinedFuncIndex,
     out: &mut CompiledFunction,
 ) -> Result<(), Error> {
-    let input = FunctionInput::of(job.decoded, job.bytes, layout, func);
+    let input = job.compilers.input(job.decoded, job.bytes, layout, func);
     job.compilers.get(job.compiler)?.validate_and_compile_into(validator, &input, out)?;
     host_sites::append(out, &stub_offsets(job.compilers.settings().fuel));
     Ok(())
@@ -208,7 +208,7 @@ pub(crate) fn compile_function(
     func: DefinedFuncIndex,
     out: &mut CompiledFunction,
 ) -> Result<CompilerKind, Error> {
-    let input = FunctionInput::of(decoded, bytes, layout, func);
+    let input = compilers.input(decoded, bytes, layout, func);
     let Err(error) = compilers.get(compiler)?.compile_into(&input, out) else {
         host_sites::append(out, &stub_offsets(compilers.settings().fuel));
         return Ok(compiler);

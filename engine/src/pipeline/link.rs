@@ -200,6 +200,7 @@ mod tests {
             relocs,
             traps: vec![(trap, TrapCode::Unreachable)],
             wasm_offsets: vec![(0, 100), (trap, 200)],
+            inlined: vec![],
             stack_maps: sconce_environ::stack_maps::StackMaps::default(),
             uninterruptible: vec![(trap, trap + 2)],
             call_sites: vec![],
@@ -278,7 +279,7 @@ mod tests {
         assert_eq!(linked.tables.trap_at(7), Some(TrapCode::Unreachable));
         assert_eq!(linked.tables.trap_at(66), Some(TrapCode::Unreachable));
         assert_eq!(linked.tables.trap_at(65), None);
-        assert_eq!(linked.tables.wasm_offset_at(&linked.offsets.0, 65), Some(100));
-        assert_eq!(linked.tables.wasm_offset_at(&linked.offsets.0, 66), Some(200));
+        assert_eq!(linked.tables.operators_at(&linked.offsets.0, 65), [(None, 100)]);
+        assert_eq!(linked.tables.operators_at(&linked.offsets.0, 66), [(None, 200)]);
     }
 }

@@ -6,7 +6,7 @@ use crate::compilers::Compilers;
 use crate::config::CompilerKind;
 use crate::error::Error;
 use sconce_environ::code_tables::CodeTables;
-use sconce_environ::compile::{CompiledFunction, FunctionInput};
+use sconce_environ::compile::CompiledFunction;
 use sconce_environ::decode::Decoded;
 use sconce_environ::index::DefinedFuncIndex;
 use sconce_environ::layout::VmLayout;
@@ -28,7 +28,7 @@ pub(crate) struct One {
 impl Sources<'_> {
     /// Validates a function, and compiles it by Lightbeam. `out` is whatever it was before.
     pub(crate) fn validate_and_compile(&self, func: DefinedFuncIndex, out: &mut CompiledFunction) -> Result<(), Error> {
-        let input = FunctionInput::of(self.decoded, self.bytes, self.layout, func);
+        let input = self.compilers.input(self.decoded, self.bytes, self.layout, func);
         let mut validator = self.decoded.body_validator(self.bytes);
         self.compilers.get(CompilerKind::Lightbeam)?.validate_and_compile_into(&mut validator, &input, out)?;
         host_sites::append(out, &stub_offsets(self.compilers.settings().fuel));

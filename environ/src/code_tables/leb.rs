@@ -1,5 +1,8 @@
 //! Numbers in runs: LEB128, signed ones in zigzag.
 
+use crate::index::DefinedFuncIndex;
+use crate::inlined::InlinedCall;
+
 pub(super) fn write_u32(out: &mut Vec<u8>, mut v: u32) {
     while v >= 0x80 {
         out.push(v as u8 | 0x80);
@@ -57,6 +60,11 @@ impl Reader<'_> {
     pub(super) fn slots(&mut self) -> Option<Vec<i32>> {
         // Each takes a byte at least, and nothing is allocated for a count that is not there.
         (0..self.u32()?).map(|_| i32::try_from(self.i64()?).ok()).collect()
+    }
+
+    pub(super) fn inlined(&mut self) -> Option<InlinedCall> {
+        let func = DefinedFuncIndex::from_u32(self.u32()?);
+        Some(InlinedCall { func, first: self.u32()?, body_offset: self.u32()?, call: self.u32()? })
     }
 
     pub(super) fn u32(&mut self) -> Option<u32> {

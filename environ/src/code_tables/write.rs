@@ -19,6 +19,12 @@ impl CodeTables {
             |_, code| code as u32,
             |_, code| u64::from(code as u8),
         );
+        write_u32(&mut offsets.0, f.inlined.len() as u32);
+        for body in &f.inlined {
+            for number in [body.func.as_u32(), body.first, body.body_offset, body.call] {
+                write_u32(&mut offsets.0, number);
+            }
+        }
         // `u32::MAX` is no operator, and stands as -1; all others are below 2^32.
         let number = |wasm: u32| if wasm == u32::MAX { -1 } else { i64::from(wasm) };
         push_runs(

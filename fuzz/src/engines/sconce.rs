@@ -10,8 +10,8 @@ use crate::outcome::{Outcome, Step, Stop, digest_memory};
 use crate::value::{Type, Value, canonical32, canonical64};
 use sconce_engine::environ::types::RefKind;
 use sconce_engine::{
-    AsContext, AsContextMut, BoundsStyle, CallStyle, Caller, Config, Error, Extern, ExternRef, ExternType, Func, Global, Linker,
-    Memory, Module, Store, Tier, TrapCode, Val, ValType,
+    AsContext, AsContextMut, BoundsStyle, CallStyle, Caller, Config, Error, Extern, ExternRef, ExternType, Func, Global,
+    Inlining, Linker, Memory, Module, Store, Tier, TrapCode, Val, ValType,
 };
 
 /// Sconce in one configuration.
@@ -41,9 +41,16 @@ pub const VARIANTS: &[Variant] = &[
     Variant { name: "-unmasked", configure: |config| config.spectre_mitigations(false), share: 1 },
     Variant { name: "-baseline", configure: |config| config.baseline(true), share: 1 },
     Variant { name: "-lazy", configure: |config| config.lazy(Some(0)), share: 2 },
+    Variant { name: "-inlining", configure: inlining, share: 3 },
+    Variant { name: "-inlining-paranoid", configure: |config| inlining(config).paranoid(true), share: 1 },
     Variant { name: "-mixed", configure: |config| config.lazy(Some(0)).mixed_tiers(Some(1)), share: 2 },
     Variant { name: "-mixed-paranoid", configure: |config| config.lazy(Some(0)).mixed_tiers(Some(2)).paranoid(true), share: 2 },
+    Variant { name: "-mixed-inlining", configure: |config| inlining(config).lazy(Some(0)).mixed_tiers(Some(3)), share: 1 },
 ];
+
+fn inlining(config: Config) -> Config {
+    config.inlining(Inlining::Most)
+}
 
 /// What `fail` returns.
 #[derive(Debug, thiserror::Error)]

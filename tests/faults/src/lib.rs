@@ -5,7 +5,7 @@
 #![forbid(unsafe_code)]
 
 use sconce_engine::{
-    BoundsStyle, CallStyle, Config, Engine, Error, Instance, Linker, Module, Store, Tier, TrapCode, TypedFunc, Val,
+    BoundsStyle, CallStyle, Config, Engine, Error, Inlining, Instance, Linker, Module, Store, Tier, TrapCode, TypedFunc, Val,
 };
 use std::fmt::Debug;
 use std::process::{Command, Output};
@@ -35,8 +35,8 @@ pub fn config((tier, bounds, calls): Style) -> Config {
     Config::new().tier(tier).bounds(Some(bounds)).calls(calls).parallel(false)
 }
 
-/// Runs a test in every style, in paranoid style with each compiler and bounds style, and where functions are compiled when they are
-/// called, by one compiler or by both. A failure says in which.
+/// Runs a test in every style, in paranoid style with each compiler and bounds style, where functions are compiled when they are
+/// called, by one compiler or by both, and where as many calls as can be give way to their callees' bodies. A failure says in which.
 ///
 /// # Panics
 /// If the test does, or if there is no engine.
@@ -48,8 +48,13 @@ pub fn for_each_style(test: impl Fn(&Engine)) {
         (format!("style {style:?}, lazy"), config(style).lazy(Some(0)))
     };
     let both = [BoundsStyle::Guard, BoundsStyle::Explicit].map(lazy);
-    let mixed = both.clone().map(|(name, config)| (format!("{name}, mixed"), config.mixed_tiers(Some(7))));
-    for (name, config) in plain.chain(paranoid).chain(both).chain(mixed) {
+    let mixed =
+        both.clone().map(|(name, config)| (format!("{name}, mixed"), config.mixed_tiers(Some(7)).inlining(Inlining::Most)));
+    let inlining = [(BoundsStyle::Guard, CallStyle::Direct), (BoundsStyle::Explicit, CallStyle::Slots)].map(|(bounds, calls)| {
+        let style = (Tier::Cranelift, bounds, calls);
+        (format!("style {style:?}, inlining"), config(style).inlining(Inlining::Most))
+    });
+    for (name, config) in plain.chain(paranoid).chain(both).chain(mixed).chain(inlining) {
         let engine = Engine::new(&config).expect("an engine");
         let _context = Context(name);
         test(&engine);

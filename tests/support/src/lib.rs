@@ -10,6 +10,7 @@ pub mod suite;
 use sconce_environ::compile::{BoundsStyle, CallStyle, CompileError, CompiledFunction, Compiler, FunctionInput, Settings};
 use sconce_environ::decode::{Decoded, Features, decode};
 use sconce_environ::index::DefinedFuncIndex;
+use sconce_environ::inlined::{Callees, Inlining};
 use sconce_environ::layout::VmLayout;
 
 /// What is usual besides.
@@ -66,6 +67,13 @@ impl Input {
     /// The function with this number among the defined ones.
     pub fn function(&self, number: u32) -> FunctionInput<'_> {
         FunctionInput::of(&self.decoded, &self.bytes, &self.layout, DefinedFuncIndex::from_u32(number))
+    }
+}
+
+impl Input {
+    /// The same, in whose code other functions' bodies may stand.
+    pub fn with_callees(&self, number: u32, inlining: Inlining) -> FunctionInput<'_> {
+        FunctionInput { callees: Callees::of(&self.decoded, &self.bytes, inlining), ..self.function(number) }
     }
 }
 

@@ -1,11 +1,14 @@
 //! Functions that are validated and compiled when they are called: what a first call finds and leaves as it was,
 //! functions that turn out to be invalid, and threads that call the same ones.
 
-use sconce_engine::{BoundsStyle, Config, Engine, Error, Instance, Linker, Module, Store, Tier, TrapCode, TypedFunc, Val};
+use sconce_engine::{
+    BoundsStyle, Config, Engine, Error, Inlining, Instance, Linker, Module, Store, Tier, TrapCode, TypedFunc, Val,
+};
 use sconce_faults::{Guest, config};
 use std::sync::Barrier;
 
-/// Engines that compile lazily, with each bounds style, swept at every safe point, paranoid, with fuel.
+/// Engines that compile lazily, with each bounds style, swept at every safe point, paranoid, with fuel, and those in which some
+/// functions, others at each time, have code by Cranelift with other functions' bodies in it.
 fn engines() -> Vec<Engine> {
     let with = |bounds| config((Tier::Auto, bounds, sconce_engine::CallStyle::Slots)).lazy(Some(0));
     let styles = [
@@ -16,7 +19,8 @@ fn engines() -> Vec<Engine> {
         with(BoundsStyle::Explicit).fuel(true),
         with(BoundsStyle::Guard).parallel(true),
     ];
-    styles.iter().map(|config| Engine::new(config).expect("an engine")).collect()
+    let mixed = (0..8).map(|seed| with(BoundsStyle::Guard).mixed_tiers(Some(seed)).inlining(Inlining::Most));
+    styles.into_iter().chain(mixed).map(|config| Engine::new(&config).expect("an engine")).collect()
 }
 
 /// An engine that does not.

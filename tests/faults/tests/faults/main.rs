@@ -9,6 +9,7 @@ mod exceptions;
 mod fused;
 mod host;
 mod in_place;
+mod inlining;
 mod interrupt;
 mod lazy;
 mod leaves;
