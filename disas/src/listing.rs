@@ -207,8 +207,9 @@ impl<'a> Rows<'a> {
     /// Code of a callee's operator begins, or goes on.
     fn callee(&mut self, lines: &[Line], wasm: u32, name: &str) {
         self.flush();
-        let line = lines.binary_search_by_key(&wasm, |line| line.offset).map_or("", |n| &lines[n].text);
-        self.left = Some(format!("{wasm:#06x} {line} (in {name})"));
+        let line = lines.binary_search_by_key(&wasm, |line| line.offset).ok().map(|n| &lines[n]);
+        let text = line.map_or(String::new(), |line| format!("{} ", line.text));
+        self.left = Some(format!("{wasm:#06x} {text}(in {name})"));
     }
 
     /// Code of no operator begins.

@@ -146,7 +146,7 @@ fn nothing_is_run_by_inspect() {
 
 /// Two functions and an import, of which one calls, traps and branches.
 const CALLS: &str = r#"(module (import "host" "log" (func $log (param i32))) (memory 1)
-  (func $half (param i32) (result i32) (i32.div_u (local.get 0) (i32.const 2)))
+  (func $half (param i32) (result i32) (local externref) (i32.div_u (local.get 0) (i32.const 2)))
   (func (export "run") (param i32)
     (block (br_if 0 (i32.eqz (local.get 0))) (call $log (call $half (i32.load (local.get 0)))))))"#;
 
@@ -163,8 +163,8 @@ fn disas_shows_operators_beside_code() {
         contains(
             &all,
             &[
-                "0x003e i32.div_u",
-                "0x004b   i32.load",
+                "0x0040 i32.div_u",
+                "0x004d   i32.load",
                 "; 1 $half",
                 "; 0 $log",
                 "; trap: out of bounds memory access",
@@ -191,7 +191,7 @@ fn disas_of_a_precompiled_module_has_offsets_and_names() {
             let listing = dir.run(&format!("disas --tier {tier} --calls {calls} m.cwasm")).ok();
             contains(
                 &listing,
-                &["operators are not in a precompiled module", "function 2 $run", "0x004b", "; 0 $log", "trap: out of bounds"],
+                &["operators are not in a precompiled module", "function 2 $run", "0x004d", "; 0 $log", "trap: out of bounds"],
             );
             let call = if calls == "direct" { "; 1 $half" } else { "; slot of 1 $half" };
             contains(&listing, &[call]);
@@ -199,6 +199,16 @@ fn disas_of_a_precompiled_module_has_offsets_and_names() {
     }
     // Artifacts are for one configuration.
     contains(&dir.run("disas --bounds explicit m.cwasm").fails(1), &["m.cwasm", "with --bounds explicit", "leave out --bounds"]);
+}
+
+/// Whose operators stand in place of a call, with the operators where they are at hand.
+#[test]
+fn disas_says_what_stands_in_place_of_calls() {
+    let dir = Dir::new();
+    dir.file("m.wat", CALLS.replace("(local externref)", "(drop (i32.load (local.get 0)))"));
+    contains(&dir.run("disas --tier cranelift --func run m.wat").ok(), &["0x003c i32.load (in 1 $half)"]);
+    assert_eq!(dir.run("compile m.wat").ok(), "");
+    contains(&dir.run("disas --func run m.cwasm").ok(), &["0x003c (in 1 $half)"]);
 }
 
 #[test]
