@@ -10,7 +10,7 @@ use std::sync::Arc;
 pub struct Backtrace {
     /// The frames; of a deep stack the innermost and the outermost ones.
     pub frames: Vec<Frame>,
-    /// How many frames of a deep stack are left out.
+    /// How many frames of a deep stack are left out; functions whose bodies stand in place of calls are not counted.
     pub omitted: usize,
     /// Before which of `frames` they would stand.
     pub omitted_at: usize,

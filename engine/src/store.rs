@@ -361,16 +361,20 @@ impl<'a, T: 'static> StoreContextMut<'a, T> {
     fn backtrace(&self, raw: rt::RawBacktrace, mut offsets: LazyOffsets) -> Backtrace {
         // SAFETY: borrowed.
         let modules = unsafe { &(*self.inner.as_ptr()).modules };
-        let mut backtrace = Backtrace { omitted: raw.omitted, ..Backtrace::default() };
-        for (n, f) in raw.frames.iter().enumerate() {
-            if n == raw.omitted_at {
-                backtrace.omitted_at = backtrace.frames.len();
+        let mut frames_of = |raw: &[rt::RawFrame]| {
+            let mut frames = Vec::new();
+            for f in raw {
+                let Some(module) = modules.get(&f.module).map(Module::compiled) else { continue };
+                let activations = module.activations(f, &mut offsets).into_iter();
+                frames.extend(activations.map(|(func, wasm_offset)| Frame { func, wasm_offset, module: module.clone() }));
             }
-            let Some(module) = modules.get(&f.module).map(Module::compiled) else { continue };
-            let activations = module.activations(f, &mut offsets).into_iter();
-            backtrace.frames.extend(activations.map(|(func, wasm_offset)| Frame { func, wasm_offset, module: module.clone() }));
-        }
-        backtrace
+            frames
+        };
+        let (inner, outer) = raw.frames.split_at(raw.omitted_at);
+        let mut frames = frames_of(inner);
+        let omitted_at = frames.len();
+        frames.extend(frames_of(outer));
+        Backtrace { frames, omitted: raw.omitted, omitted_at }
     }
 
     /// Where wasm code is that called the host function that is running; empty outside host functions.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 pub(super) const MAGIC: [u8; 8] = *b"\x7fsconce\n";
 /// Changes whenever the meaning of any byte does. Versions of the crate do not read each other's artifacts anyway, so this
 /// matters between builds of one version.
-pub(super) const FORMAT: u32 = 9;
+pub(super) const FORMAT: u32 = 10;
 pub(super) const HEAD: usize = 96;
 pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// Where in the head the version is, zero-padded.

@@ -66,15 +66,27 @@ pub(crate) fn sent(info: &libc::siginfo_t) -> bool {
 mod tests {
     use super::*;
     use crate::sys::thread::time_of;
-    use std::sync::atomic::{AtomicU32, Ordering};
     use std::sync::mpsc;
     use std::time::Duration;
 
-    static COUNTED: AtomicU32 = AtomicU32::new(0);
+    /// Whether this thread, which blocks the signal, has got one of a timer's since it was asked last.
+    fn is_signalled() -> bool {
+        let now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+        // SAFETY: structures of this function's.
+        unsafe {
+            let mut info: libc::siginfo_t = zeroed();
+            libc::sigtimedwait(&only_it(), &raw mut info, &raw const now) == INTERRUPT && sent(&info)
+        }
+    }
 
-    extern "C" fn count(_: i32, info: *mut libc::siginfo_t, _: *mut libc::c_void) {
-        // SAFETY: the kernel's pointer.
-        COUNTED.fetch_add(sent(unsafe { &*info }).into(), Ordering::SeqCst);
+    fn only_it() -> libc::sigset_t {
+        // SAFETY: a set is plain data.
+        unsafe {
+            let mut set = zeroed();
+            libc::sigemptyset(&raw mut set);
+            libc::sigaddset(&raw mut set, INTERRUPT);
+            set
+        }
     }
 
     fn work(for_this_long: Duration) {
@@ -84,31 +96,30 @@ mod tests {
         while time_of(this).expect("it is there") - before < for_this_long {}
     }
 
-    /// nextest gives each test a process, so that the handler is this one's alone; `cargo test` runs no other that has timers.
     #[test]
     fn a_thread_is_signalled_once_and_while_it_works() {
-        // SAFETY: a handler that only counts.
-        unsafe {
-            let mut action: libc::sigaction = zeroed();
-            action.sa_sigaction = count as *const () as usize;
-            action.sa_flags = libc::SA_SIGINFO;
-            libc::sigaction(INTERRUPT, &action, null_mut());
-        }
+        const LONG: Duration = Duration::from_millis(50);
         let (tell, told) = mpsc::channel();
         let (go_on, wait) = mpsc::channel::<()>();
         let other = std::thread::spawn(move || {
-            // SAFETY: no preconditions.
-            tell.send(unsafe { libc::gettid() }).expect("it waits");
+            // SAFETY: this thread's own signals.
+            let this = unsafe {
+                libc::pthread_sigmask(libc::SIG_BLOCK, &only_it(), null_mut());
+                libc::gettid()
+            };
+            tell.send(this).expect("it waits");
             wait.recv().expect("it is told");
-            work(Duration::from_millis(50));
+            let waited = is_signalled();
+            work(LONG);
+            let worked = is_signalled();
+            work(LONG);
+            (waited, worked, is_signalled())
         });
         let timer = CpuTimer::new(told.recv().expect("it tells")).expect("there are timers");
         assert!(timer.set());
-        work(Duration::from_millis(50));
-        assert_eq!(COUNTED.load(Ordering::SeqCst), 0, "this thread works, the other waits");
+        work(LONG);
         go_on.send(()).expect("it waits");
-        other.join().expect("it ends");
-        assert_eq!(COUNTED.load(Ordering::SeqCst), 1);
+        assert_eq!(other.join().expect("it ends"), (false, true, false));
         assert!(!timer.set(), "the thread is gone");
         assert!(CpuTimer::new(timer.thread()).is_none());
     }

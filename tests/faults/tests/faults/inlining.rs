@@ -232,6 +232,25 @@ fn programs_do_what_they_do_without_and_fail_where_they_do() {
     }
 }
 
+/// Frames of a deep stack are left out between those of code, not between a body and who called it.
+#[test]
+fn deep_stacks_are_cut_between_frames_of_code() {
+    const TEXT: &str = r#"(module
+        (func $leaf (param $n i32) (if (i32.eqz (local.get $n)) (then (unreachable))))
+        (func $deep (export "run") (param $n i32)
+            (call $leaf (local.get $n)) (call $deep (i32.sub (local.get $n) (i32.const 1)))))"#;
+    // 200 frames of code are kept on the inner side, and 50 on the outer one.
+    for (inlining, wanted) in [(Inlining::Off, (250, 1_752, 200)), (Inlining::Small, (251, 1_751, 201))] {
+        let config = config((Tier::Cranelift, BoundsStyle::Guard, CallStyle::Direct)).inlining(inlining);
+        let mut guest = Guest::new(&engine(config), TEXT);
+        let error = guest.try_call("run", &[Val::I32(2_000)]).expect_err("it traps");
+        let backtrace = error.backtrace().expect("a backtrace");
+        assert_eq!((backtrace.frames.len(), backtrace.omitted, backtrace.omitted_at), wanted, "{inlining:?}");
+        let funcs: Vec<u32> = backtrace.frames.iter().map(|frame| frame.func.as_u32()).collect();
+        assert!(funcs[0] == 0 && funcs[1..].iter().all(|&func| func == 1), "{inlining:?}: {funcs:?}");
+    }
+}
+
 /// What code says of itself is in artifacts, too.
 #[test]
 fn code_that_was_kept_fails_at_the_same_places() {

@@ -35,6 +35,8 @@ fn are_neither_made_nor_changed() {
             ("write memory", call(libc::SYS_process_vm_writev, &[this, 0, 0, 0, 0, 0])),
             ("limit the parent", call(libc::SYS_prlimit64, &[parent, 0, 0, 0])),
             ("lift a limit", call(libc::SYS_prlimit64, &[0, i64::from(libc::RLIMIT_CORE), argv, 0])),
+            ("a timer of another clock", call(libc::SYS_timer_create, &[i64::from(libc::CLOCK_MONOTONIC), 0, argv])),
+            ("a timer on a process", call(libc::SYS_timer_create, &[!parent << 3 | 2, 0, argv])),
             ("be dumpable", call(libc::SYS_prctl, &[i64::from(libc::PR_SET_DUMPABLE), 1])),
             ("take privileges", call(libc::SYS_capset, &[0, 0])),
             ("be root", call(libc::SYS_setuid, &[0])),
